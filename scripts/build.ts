@@ -1,0 +1,51 @@
+/** Builds everything that the daemon loads into dist/: its bundle, and through native/Makefile the add-on and the BPF objects. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+
+const root = path.dirname(import.meta.dirname);
+
+/** Node brings the headers that match it, beside its `bin` folder. */
+function nodeInclude(): string {
+  const folder = process.env['NODE_INCLUDE'] ?? path.resolve(process.execPath, '../../include/node');
+  if (existsSync(path.join(folder, 'node_api.h'))) return folder;
+  throw new Error(
+    `Node's headers are not in ${folder}. Install Node from nodejs.org or NodeSource, whose packages bring them, ` +
+      `or set NODE_INCLUDE to the include/node folder of Node ${process.version}.`,
+  );
+}
+
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['collector.ts'],
+    outfile: 'dist/collector.js',
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    sourcemap: true,
+    external: ['*.node'],
+    // CommonJS dependencies (pino) call require, which an ES module does not have.
+    banner: {
+      js: "import { createRequire as _createRequire } from 'node:module'; const require = _createRequire(import.meta.url);",
+    },
+  });
+}
+
+/** Standard output stays free: it is where `npm start` prints events. */
+function native(): void {
+  const args = ['-s', '-C', 'native', 'DIST=../dist', `NODE_INCLUDE=${nodeInclude()}`];
+  const { status, error } = spawnSync('make', args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error) throw new Error(`make does not start: ${error.message}. Run scripts/setup.sh build.`);
+  if (status !== 0) throw new Error('native/ does not build; see above.');
+}
+
+try {
+  await bundle();
+  native();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Every linter, each of them to its end, so that one run shows all there is to mend. `--fix` mends what tools can.
+# Started by npm, which puts node_modules/.bin into PATH.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+mapfile -t native < <(find native -name '*.[ch]' -o -name '*.cc')
+mapfile -t shell < <(find . -name node_modules -prune -o -name '*.sh' -print)
+failed=()
+
+check() {
+    "$@" || failed+=("$1")
+}
+
+if [[ ${1-} == --fix ]]; then
+    check prettier --log-level warn --write .
+    check clang-format -i "${native[@]}"
+    check eslint --fix .
+else
+    check prettier --log-level warn --check .
+    check clang-format --dry-run --Werror "${native[@]}"
+    check shellcheck .ci/run "${shell[@]}"
+    check tsc
+    check eslint .
+    check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
+fi
+
+if ((${#failed[@]} > 0)); then
+    echo "Failed: ${failed[*]}" >&2
+    exit 1
+fi
