@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
+#include "clock.h"
+#include "probe.h"
+#include "pump.h"
+
+#include <cstring>
+#include <napi.h>
+
+namespace collector {
+
+namespace {
+
+Napi::Error to_javascript(Napi::Env env, const ProbeError &error)
+{
+    const char *name = strerrorname_np(error.code);
+    std::string message = error.operation + " " + error.subject + ": " + std::strerror(error.code);
+    Napi::Error result = Napi::Error::New(env, message);
+    result.Set("operation", error.operation);
+    result.Set("subject", error.subject);
+    result.Set("errno", name ? name : std::to_string(error.code));
+    result.Set("log", error.log);
+    return result;
+}
+
+// Runs a function and throws what it throws as a JavaScript error.
+template <typename Function> auto guarded(Napi::Env env, Function function)
+{
+    try {
+        return function();
+    } catch (const ProbeError &error) {
+        throw to_javascript(env, error);
+    }
+}
+
+std::uint32_t number(const Napi::Object &options, const char *key)
+{
+    return options.Get(key).As<Napi::Number>().Uint32Value();
+}
+
+std::uint8_t flag(const Napi::Object &options, const char *key)
+{
+    return options.Get(key).As<Napi::Boolean>().Value() ? 1 : 0;
+}
+
+ProbeOptions read_options(const Napi::Object &given)
+{
+    ProbeOptions options{};
+    options.object = given.Get("object").As<Napi::String>().Utf8Value();
+    options.rings = number(given, "rings");
+    options.ring_bytes = number(given, "ringBytes");
+    options.run_time = flag(given, "runTime");
+    options.knobs.cpus_per_ring = number(given, "cpusPerRing");
+    options.knobs.own_pid = number(given, "ownPid");
+    options.knobs.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+    options.knobs.all_scopes = flag(given, "allScopes");
+    options.knobs.loopback = flag(given, "loopback");
+    options.knobs.arguments = flag(given, "arguments");
+    options.knobs.cgroup_v1 = flag(given, "cgroupV1");
+    return options;
+}
+
+} // namespace
+
+class ProbeWrap : public Napi::ObjectWrap<ProbeWrap> {
+public:
+    static Napi::Function Define(Napi::Env env)
+    {
+        return DefineClass(env, "Probe",
+                           {
+                               InstanceMethod<&ProbeWrap::Attach>("attach"),
+                               InstanceMethod<&ProbeWrap::Start>("start"),
+                               InstanceMethod<&ProbeWrap::Drain>("drain"),
+                               InstanceMethod<&ProbeWrap::Stats>("stats"),
+                               InstanceMethod<&ProbeWrap::Scan>("scan"),
+                               InstanceMethod<&ProbeWrap::Close>("close"),
+                           });
+    }
+
+    explicit ProbeWrap(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ProbeWrap>(info)
+    {
+        ProbeOptions options = read_options(info[0].As<Napi::Object>());
+        probe_ = guarded(info.Env(), [&] { return std::make_unique<Probe>(options); });
+    }
+
+    ~ProbeWrap() override { release(); }
+
+private:
+    Probe &probe(Napi::Env env)
+    {
+        if (!probe_)
+            throw Napi::Error::New(env, "the probe is closed");
+        return *probe_;
+    }
+
+    void Attach(const Napi::CallbackInfo &info)
+    {
+        guarded(info.Env(), [&] { probe(info.Env()).attach(); });
+    }
+
+    void Start(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        auto buffer = info[0].As<Napi::Uint8Array>();
+        if (pump_)
+            throw Napi::Error::New(env, "the probe has been started");
+        if (buffer.ByteLength() < RECORD_CAPACITY)
+            throw Napi::RangeError::New(env, "the buffer is smaller than a record can be");
+        uv_loop_t *loop = nullptr;
+        napi_get_uv_event_loop(env, &loop);
+        buffer_ = Napi::Persistent(info[0].As<Napi::Object>());
+        callback_ = Napi::Persistent(info[1].As<Napi::Function>());
+        guarded(env, [&] {
+            pump_ = new Pump(loop, probe(env), buffer.Data(), buffer.ByteLength(),
+                             [this, env](std::size_t length) { deliver(env, length); });
+        });
+    }
+
+    void deliver(Napi::Env env, std::size_t length)
+    {
+        Napi::HandleScope scope(env);
+        try {
+            callback_.MakeCallback(env.Global(), {Napi::Number::New(env, static_cast<double>(length))});
+        } catch (const Napi::Error &error) {
+            napi_fatal_exception(env, error.Value()); // becomes 'uncaughtException', as in any callback of Node's
+        }
+    }
+
+    void Drain(const Napi::CallbackInfo &info)
+    {
+        probe(info.Env());
+        if (pump_)
+            pump_->drain();
+    }
+
+    Napi::Value Stats(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        auto reports = guarded(env, [&] { return probe(env).stats(); });
+        Napi::Array result = Napi::Array::New(env, reports.size());
+        for (std::uint32_t i = 0; i < reports.size(); i++) {
+            const ProgramReport &report = reports[i];
+            Napi::Object row = Napi::Object::New(env);
+            row.Set("program", report.name);
+            auto set = [&](const char *key, std::uint64_t value) { row.Set(key, static_cast<double>(value)); };
+            set("events", report.counts.events);
+            set("lost", report.counts.lost);
+            set("skipped", report.counts.skipped);
+            set("failed", report.counts.failed);
+            set("missed", report.missed);
+            set("runs", report.runs);
+            set("runNs", report.run_ns);
+            result.Set(i, row);
+        }
+        return result;
+    }
+
+    Napi::Value Scan(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        std::string program = info[0].As<Napi::String>();
+        auto bytes = guarded(env, [&] { return probe(env).scan(program.c_str()); });
+        Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
+        std::memcpy(buffer.Data(), bytes.data(), bytes.size());
+        return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
+    }
+
+    void Close(const Napi::CallbackInfo &) { release(); }
+
+    void release()
+    {
+        if (pump_)
+            pump_->close();
+        pump_ = nullptr;
+        probe_.reset();
+    }
+
+    std::unique_ptr<Probe> probe_;
+    Pump *pump_ = nullptr; // deletes itself after close()
+    Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
+    Napi::FunctionReference callback_;
+};
+
+namespace {
+
+Napi::Value Clock(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    std::uint64_t boot = boot_time_ns();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("time", static_cast<double>(boot));
+    result.Set("epoch", static_cast<double>(read_clock_ns(CLOCK_REALTIME) - boot));
+    return result;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports)
+{
+    exports.Set("Probe", ProbeWrap::Define(env));
+    exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
+    exports.Set("possibleCpus", static_cast<double>(libbpf_num_possible_cpus()));
+    return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(collector, Init)
+
+} // namespace collector

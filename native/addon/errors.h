@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace collector {
+
+// What the kernel or libbpf refused. Becomes a JavaScript Error with the same fields (see native/index.ts).
+struct ProbeError {
+    std::string operation; // "open", "load", "attach", "ring", "scan", …
+    std::string subject;   // the program, the map or the file
+    int code;              // errno, positive
+    std::string log;       // libbpf's last lines; for a refused program, the verifier's
+};
+
+} // namespace collector

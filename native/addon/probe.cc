@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "probe.h"
+
+#include "object.h"
+
+#include <bpf/bpf.h>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace collector {
+
+namespace {
+
+// Programs attached to events, in the order of enum program. The iterators run only when asked.
+constexpr const char *EVENT_PROGRAMS[PROGRAM_COUNT] = {"process_exec", "process_exit", "socket_state"};
+
+// libbpf's last lines, among them the verifier's: what explains a refusal.
+constexpr std::size_t LINES_KEPT = 24;
+std::deque<std::string> last_lines;
+
+int keep_line(libbpf_print_level level, const char *format, va_list args)
+{
+    if (level == LIBBPF_DEBUG)
+        return 0;
+    va_list again;
+    va_copy(again, args);
+    int length = std::vsnprintf(nullptr, 0, format, args);
+    std::string text(length > 0 ? length : 0, '\0');
+    std::vsnprintf(text.data(), text.size() + 1, format, again);
+    va_end(again);
+    for (std::size_t start = 0, end; start < text.size(); start = end + 1) {
+        end = text.find('\n', start);
+        if (end == std::string::npos)
+            end = text.size();
+        last_lines.push_back(text.substr(start, end - start));
+        if (last_lines.size() > LINES_KEPT)
+            last_lines.pop_front();
+    }
+    return 0;
+}
+
+std::string take_lines()
+{
+    std::string text;
+    for (const auto &line : last_lines)
+        text += line + "\n";
+    last_lines.clear();
+    return text;
+}
+
+// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': …
+std::string named_in(const std::string &log)
+{
+    for (const char *kind : {"prog '", "map '"}) {
+        std::size_t start = log.find(kind);
+        if (start == std::string::npos)
+            continue;
+        start += std::strlen(kind);
+        return log.substr(start, log.find('\'', start) - start);
+    }
+    return "object";
+}
+
+[[noreturn]] void fail(const char *operation, const std::string &subject, int code)
+{
+    throw ProbeError{operation, subject, code < 0 ? -code : code, take_lines()};
+}
+
+void check(int result, const char *operation, const char *subject)
+{
+    if (result < 0)
+        fail(operation, subject, result);
+}
+
+} // namespace
+
+Probe::Probe(const ProbeOptions &options)
+{
+    libbpf_set_print(keep_line);
+    last_lines.clear();
+    try {
+        if (options.object.empty()) {
+            bpf_object_open_opts opts{};
+            opts.sz = sizeof(opts);
+            opts.object_name = "collector";
+            object_ = bpf_object__open_mem(built_in_object(), built_in_object_size(), &opts);
+        } else {
+            object_ = bpf_object__open_file(options.object.c_str(), nullptr);
+        }
+        if (!object_)
+            fail("open", options.object.empty() ? "built-in object" : options.object, errno);
+        make_rings(options);
+        configure(options);
+        if (int result = bpf_object__load(object_); result < 0) {
+            std::string log = take_lines();
+            throw ProbeError{"load", named_in(log), -result, log};
+        }
+        connect_rings();
+        map_control();
+        // Needs CAP_SYS_ADMIN; without it there are simply no run times.
+        if (options.run_time)
+            run_time_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME);
+    } catch (...) {
+        release();
+        throw;
+    }
+}
+
+Probe::~Probe() { release(); }
+
+void Probe::release()
+{
+    for (bpf_link *link : links_)
+        bpf_link__destroy(link);
+    links_.clear();
+    rings_.clear();
+    for (int fd : ring_fds_)
+        close(fd);
+    ring_fds_.clear();
+    if (control_)
+        munmap(control_, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+    control_ = nullptr;
+    if (run_time_fd_ >= 0)
+        close(run_time_fd_);
+    run_time_fd_ = -1;
+    bpf_object__close(object_);
+    object_ = nullptr;
+}
+
+bpf_program *Probe::program(const char *name) const
+{
+    bpf_program *found = bpf_object__find_program_by_name(object_, name);
+    if (!found)
+        fail("open", name, ENOENT);
+    return found;
+}
+
+bpf_map *Probe::map(const char *name) const
+{
+    bpf_map *found = bpf_object__find_map_by_name(object_, name);
+    if (!found)
+        fail("open", name, ENOENT);
+    return found;
+}
+
+void Probe::configure(const ProbeOptions &options)
+{
+    for (const char *name : EVENT_PROGRAMS)
+        program(name);
+    for (const char *name : {"scan_processes", "scan_sockets"})
+        program(name);
+
+    check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "open",
+          ".rodata.knobs");
+    check(bpf_map__set_max_entries(map("rings"), options.rings), "open", "rings");
+    // The pattern that the kernel holds each entry against.
+    check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "open", "rings");
+    std::uint32_t cpus = options.knobs.cpus;
+    check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "open", "process_scratches");
+    check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1), "open", "cgroup_scratches");
+}
+
+void Probe::make_rings(const ProbeOptions &options)
+{
+    for (std::uint32_t i = 0; i < options.rings; i++) {
+        int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, options.ring_bytes, nullptr);
+        if (fd < 0)
+            fail("ring", "rings", errno);
+        ring_fds_.push_back(fd);
+        rings_.push_back(std::make_unique<Ring>(fd, options.ring_bytes));
+    }
+}
+
+void Probe::connect_rings()
+{
+    int outer = bpf_map__fd(map("rings"));
+    for (std::uint32_t i = 0; i < ring_fds_.size(); i++)
+        check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
+}
+
+void Probe::map_control()
+{
+    void *page = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED,
+                      bpf_map__fd(map("control")), 0);
+    if (page == MAP_FAILED)
+        fail("open", "control", errno);
+    control_ = static_cast<control *>(page);
+}
+
+void Probe::attach()
+{
+    last_lines.clear();
+    for (const char *name : EVENT_PROGRAMS) {
+        bpf_link *link = bpf_program__attach(program(name));
+        if (!link) {
+            int code = errno;
+            for (bpf_link *attached : links_)
+                bpf_link__destroy(attached);
+            links_.clear();
+            fail("attach", name, code);
+        }
+        links_.push_back(link);
+    }
+}
+
+std::vector<ProgramReport> Probe::stats() const
+{
+    int cpus = libbpf_num_possible_cpus();
+    int fd = bpf_map__fd(map("stats"));
+    std::vector<ProgramReport> reports;
+    for (std::uint32_t i = 0; i < PROGRAM_COUNT; i++) {
+        ProgramReport report{EVENT_PROGRAMS[i], {}, 0, 0, 0};
+        std::vector<program_stats> rows(cpus > 0 ? cpus : 0);
+        check(bpf_map_lookup_elem(fd, &i, rows.data()), "stats", EVENT_PROGRAMS[i]);
+        for (const auto &row : rows) {
+            report.counts.events += row.events;
+            report.counts.lost += row.lost;
+            report.counts.skipped += row.skipped;
+            report.counts.failed += row.failed;
+        }
+        bpf_prog_info info{};
+        __u32 length = sizeof(info);
+        check(bpf_obj_get_info_by_fd(bpf_program__fd(program(EVENT_PROGRAMS[i])), &info, &length), "stats",
+              EVENT_PROGRAMS[i]);
+        report.runs = info.run_cnt;
+        report.run_ns = info.run_time_ns;
+        report.missed = info.recursion_misses;
+        reports.push_back(report);
+    }
+    return reports;
+}
+
+std::vector<std::uint8_t> Probe::scan(const char *name)
+{
+    last_lines.clear();
+    bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
+    if (!link)
+        fail("scan", name, errno);
+    int fd = bpf_iter_create(bpf_link__fd(link));
+    int code = errno;
+    bpf_link__destroy(link); // the iterator holds what it needs
+    if (fd < 0)
+        fail("scan", name, code);
+
+    // The kernel hands out whole records, at most 32 KiB a read.
+    constexpr std::size_t CHUNK = 64 * 1024;
+    std::vector<std::uint8_t> bytes;
+    for (;;) {
+        std::size_t used = bytes.size();
+        bytes.resize(used + CHUNK);
+        ssize_t count = read(fd, bytes.data() + used, CHUNK);
+        code = errno;
+        bytes.resize(used + (count > 0 ? count : 0));
+        if (count > 0 || (count < 0 && (code == EINTR || code == EAGAIN)))
+            continue;
+        close(fd);
+        if (count < 0)
+            fail("scan", name, code);
+        return bytes;
+    }
+}
+
+} // namespace collector

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "../bpf/knobs.h"
+#include "../bpf/layout.h"
+#include "errors.h"
+#include "ring.h"
+
+#include <bpf/libbpf.h>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace collector {
+
+struct ProbeOptions {
+    std::string object; // path of the BPF object, empty for the one built in
+    std::uint32_t rings;
+    std::uint32_t ring_bytes;
+    bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
+    struct knobs knobs;
+};
+
+// One row of the statistics.
+struct ProgramReport {
+    const char *name;
+    program_stats counts;
+    std::uint64_t runs;   // 0 unless ProbeOptions::run_time
+    std::uint64_t run_ns; // likewise
+    std::uint64_t missed; // runs the kernel left out because the program was already running on that CPU
+};
+
+// The BPF programs in the kernel: loaded by the constructor, detached and unloaded by the destructor.
+class Probe {
+public:
+    explicit Probe(const ProbeOptions &options); // throws ProbeError
+    ~Probe();
+    Probe(const Probe &) = delete;
+    Probe &operator=(const Probe &) = delete;
+
+    void attach(); // throws ProbeError; attaches all or none
+
+    std::vector<ProgramReport> stats() const;
+
+    // Everything that the iterator program writes, in one pass. Throws ProbeError.
+    std::vector<std::uint8_t> scan(const char *program);
+
+    std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
+    const std::vector<int> &ring_fds() const { return ring_fds_; }
+    control *shared() { return control_; }
+
+private:
+    bpf_program *program(const char *name) const;
+    bpf_map *map(const char *name) const;
+    void make_rings(const ProbeOptions &options);
+    void configure(const ProbeOptions &options);
+    void connect_rings();
+    void map_control();
+    void release();
+
+    bpf_object *object_ = nullptr;
+    std::vector<bpf_link *> links_;
+    std::vector<int> ring_fds_;
+    std::vector<std::unique_ptr<Ring>> rings_;
+    control *control_ = nullptr;
+    int run_time_fd_ = -1;
+};
+
+} // namespace collector

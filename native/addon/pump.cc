@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pump.h"
+
+#include "clock.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+namespace collector {
+
+namespace {
+
+constexpr std::uint64_t BUSY_INTERVAL_MS = 10;
+// Visits that find nothing before the kernel is asked to signal again.
+constexpr std::uint32_t EMPTY_VISITS = 3;
+// A program that read `busy` just before it was cleared may write, silently, just after the last visit: there is one
+// more at the busy interval, and then one from time to time, for a program that was held up in between.
+constexpr std::uint64_t IDLE_INTERVAL_MS = 500;
+// Bytes delivered before the event loop gets its turn again.
+constexpr std::size_t VISIT_BYTES = 8 * 1024 * 1024;
+
+} // namespace
+
+Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver)
+    : probe_(&probe), buffer_(buffer), capacity_(capacity), deliver_(std::move(deliver))
+{
+    epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_fd_ < 0)
+        throw ProbeError{"ring", "epoll", errno, ""};
+    for (int fd : probe.ring_fds()) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) < 0) {
+            int code = errno;
+            ::close(epoll_fd_);
+            throw ProbeError{"ring", "epoll", code, ""};
+        }
+    }
+    uv_poll_init(loop, &poll_, epoll_fd_);
+    uv_timer_init(loop, &timer_);
+    poll_.data = timer_.data = this;
+    become_busy(); // what was written since the programs were attached woke nobody
+}
+
+Pump::~Pump() { ::close(epoll_fd_); }
+
+void Pump::on_readable(uv_poll_t *handle, int, int)
+{
+    auto pump = static_cast<Pump *>(handle->data);
+    pump->become_busy();
+    on_timer(&pump->timer_);
+}
+
+void Pump::become_busy()
+{
+    __atomic_store_n(&probe_->shared()->busy, 1, __ATOMIC_SEQ_CST);
+    empty_visits_ = 0;
+    uv_poll_stop(&poll_);
+    uv_timer_start(&timer_, on_timer, BUSY_INTERVAL_MS, BUSY_INTERVAL_MS);
+}
+
+void Pump::become_idle()
+{
+    __atomic_store_n(&probe_->shared()->busy, 0, __ATOMIC_SEQ_CST);
+    uv_poll_start(&poll_, UV_READABLE, on_readable);
+    uv_timer_start(&timer_, on_timer, BUSY_INTERVAL_MS, IDLE_INTERVAL_MS);
+}
+
+void Pump::on_timer(uv_timer_t *handle)
+{
+    auto pump = static_cast<Pump *>(handle->data);
+    bool found = pump->deliver_until(boot_time_ns(), VISIT_BYTES);
+    if (!pump->probe_)
+        return; // closed by what was delivered
+    bool busy = __atomic_load_n(&pump->probe_->shared()->busy, __ATOMIC_RELAXED) != 0;
+    if (found && !busy)
+        pump->become_busy();
+    else if (found)
+        pump->empty_visits_ = 0;
+    else if (busy && ++pump->empty_visits_ >= EMPTY_VISITS)
+        pump->become_idle();
+}
+
+void Pump::drain() { deliver_until(boot_time_ns(), SIZE_MAX); }
+
+// Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound is what makes the order
+// hold across rings: a record that follows from another one is never delivered before it, since all that are older than
+// `now` are in their rings by now. True if there were any.
+bool Pump::deliver_until(std::uint64_t now, std::size_t budget)
+{
+    auto &rings = probe_->rings();
+    auto later = [](const Head &a, const Head &b) { return a.time > b.time; };
+    heads_.clear();
+    for (std::uint32_t i = 0; i < rings.size(); i++) {
+        std::uint64_t time = rings[i]->first();
+        if (time <= now)
+            heads_.push_back({time, i});
+    }
+    std::make_heap(heads_.begin(), heads_.end(), later);
+    std::size_t used = 0, total = 0;
+    while (!heads_.empty() && total + used < budget) {
+        std::pop_heap(heads_.begin(), heads_.end(), later);
+        Ring &ring = *rings[heads_.back().ring];
+        std::size_t length = ring.take(buffer_ + used, capacity_ - used);
+        if (length == 0) {
+            std::push_heap(heads_.begin(), heads_.end(), later);
+            total += used;
+            deliver_(used);
+            if (!probe_)
+                return true;
+            used = 0;
+            continue;
+        }
+        used += length;
+        heads_.back().time = ring.first();
+        if (heads_.back().time <= now)
+            std::push_heap(heads_.begin(), heads_.end(), later);
+        else
+            heads_.pop_back();
+    }
+    total += used;
+    if (used > 0)
+        deliver_(used);
+    return total > 0;
+}
+
+void Pump::close()
+{
+    probe_ = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t *>(&poll_), on_closed);
+    uv_close(reinterpret_cast<uv_handle_t *>(&timer_), on_closed);
+}
+
+void Pump::on_closed(uv_handle_t *handle)
+{
+    auto pump = static_cast<Pump *>(handle->data);
+    if (--pump->open_handles_ == 0)
+        delete pump;
+}
+
+} // namespace collector

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "probe.h"
+
+#include <functional>
+#include <uv.h>
+
+namespace collector {
+
+// Carries records from the rings to a function, on the event loop's own thread.
+//
+// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 10 ms:
+// a wakeup for every event costs many times what the event itself does.
+class Pump {
+public:
+    // Records in order of their time, back to back in the caller's buffer.
+    using Deliver = std::function<void(std::size_t length)>;
+
+    // `buffer` has to hold the largest record at least. Throws ProbeError.
+    Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver);
+
+    // Delivers, now, all records that were written before the call.
+    void drain();
+
+    // Stops and deletes the pump, once libuv has let go of its handles. The probe may go right after the call.
+    void close();
+
+private:
+    struct Head {
+        std::uint64_t time;
+        std::uint32_t ring;
+    };
+
+    ~Pump();
+    static void on_readable(uv_poll_t *handle, int status, int events);
+    static void on_timer(uv_timer_t *handle);
+    static void on_closed(uv_handle_t *handle);
+    void become_busy();
+    void become_idle();
+    bool deliver_until(std::uint64_t now, std::size_t budget);
+
+    Probe *probe_;
+    std::uint8_t *buffer_;
+    std::size_t capacity_;
+    Deliver deliver_;
+    std::vector<Head> heads_;
+    std::uint32_t empty_visits_ = 0;
+    int epoll_fd_;
+    uv_poll_t poll_;
+    uv_timer_t timer_;
+    int open_handles_ = 2;
+};
+
+} // namespace collector

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * The kernel's types, cut down to the fields that are read. Offsets written here mean nothing: preserve_access_index
+ * lets libbpf put in those of the running kernel. Kept by hand, so that the repository needs no generated vmlinux.h.
+ */
+#ifndef COLLECTOR_KERNEL_H
+#define COLLECTOR_KERNEL_H
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+enum { false = 0, true = 1 };
+
+#define NULL ((void *)0)
+
+/* Constants of the BPF interface, from include/uapi/linux/bpf.h. */
+enum {
+    BPF_MAP_TYPE_HASH = 1,
+    BPF_MAP_TYPE_ARRAY = 2,
+    BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+    BPF_MAP_TYPE_LRU_HASH = 9,
+    BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+    BPF_MAP_TYPE_SK_STORAGE = 24,
+    BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum {
+    BPF_ANY = 0,
+    BPF_F_NO_PREALLOC = 1 << 0,
+    BPF_F_CLONE = 1 << 9,
+    BPF_F_MMAPABLE = 1 << 10,
+};
+enum { BPF_SK_STORAGE_GET_F_CREATE = 1 << 0 };
+enum { BPF_RB_NO_WAKEUP = 1 << 0 };
+
+/* From include/net/tcp_states.h and include/linux/socket.h. */
+enum {
+    TCP_ESTABLISHED = 1,
+    TCP_SYN_SENT = 2,
+    TCP_SYN_RECV = 3,
+    TCP_CLOSE = 7,
+    TCP_LISTEN = 10,
+};
+enum { AF_INET = 2, AF_INET6 = 10 };
+enum { IPPROTO_TCP = 6 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+    int counter;
+} atomic_t;
+
+typedef struct {
+    unsigned int val;
+} kuid_t;
+
+typedef struct {
+    unsigned int val;
+} kgid_t;
+
+struct qstr {
+    __u32 len;
+    const unsigned char *name;
+};
+
+struct dentry {
+    struct dentry *d_parent;
+    struct qstr d_name;
+};
+
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
+};
+
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
+
+struct file {
+    struct path f_path;
+};
+
+struct fs_struct {
+    struct path root;
+};
+
+struct mm_struct {
+    unsigned long arg_start;
+    unsigned long arg_end;
+    struct file *exe_file;
+};
+
+struct cred {
+    kuid_t uid;
+    kgid_t gid;
+};
+
+struct signal_struct {
+    atomic_t live;
+    int group_exit_code;
+};
+
+struct kernfs_node {
+    const char *name;
+    __u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+};
+
+struct cgroup_root {
+    int hierarchy_id;
+};
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    int level;
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+};
+
+struct css_set {
+    struct cgroup_subsys_state *subsys[16];
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    int pid;
+    int tgid;
+    int exit_code;
+    __u64 start_boottime;
+    struct task_struct *real_parent;
+    struct task_struct *group_leader;
+    struct mm_struct *mm;
+    struct fs_struct *fs;
+    const struct cred *cred;
+    const struct cred *real_cred;
+    struct signal_struct *signal;
+    struct css_set *cgroups;
+    char comm[16];
+};
+
+struct linux_binprm {
+    const char *filename;
+};
+
+struct in6_addr {
+    union {
+        __u8 u6_addr8[16];
+        __be32 u6_addr32[4];
+    } in6_u;
+};
+
+struct sock_common {
+    __be32 skc_daddr;
+    __be32 skc_rcv_saddr;
+    __be16 skc_dport;
+    __u16 skc_num;
+    unsigned short skc_family;
+    volatile unsigned char skc_state;
+    struct in6_addr skc_v6_daddr;
+    struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_protocol;
+};
+
+struct socket {
+    struct sock *sk;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    __u32 fd;
+    struct file *file;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Settings of the BPF programs, written once before they are loaded: the verifier then removes what they switch off. */
+#ifndef COLLECTOR_KNOBS_H
+#define COLLECTOR_KNOBS_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+struct knobs {
+    __u32 cpus_per_ring; /* at least 1 */
+    __u32 own_pid;       /* this process's events are never written */
+    __u32 cpus;          /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
+    __u8 all_scopes;     /* 1: processes outside containers too */
+    __u8 loopback;       /* 1: connections with a loopback peer too */
+    __u8 arguments;      /* 0: arguments never leave the kernel */
+    __u8 cgroup_v1;      /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
+};
+
+/* The one word that user space writes while the programs run. */
+struct control {
+    __u32 busy; /* 1: user space drains the rings on a timer, no event needs to wake it */
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Every record that crosses from the kernel to user space, and nothing else.
+ *
+ * Three readers share it: the BPF programs (clang -target bpf), the add-on (C++) and actors/capture/layout.ts.
+ * spec/native/layout.spec.ts proves that the three agree on every offset and every size, so change all of them together.
+ *
+ * Rules: little endian, natural alignment with every hole named, a record's size is a multiple of 8.
+ */
+#ifndef COLLECTOR_LAYOUT_H
+#define COLLECTOR_LAYOUT_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+enum record_type {
+    RECORD_EXEC = 1,     /* struct process_record: a process replaced its image */
+    RECORD_PROCESS = 2,  /* struct process_record: a process that a scan found running */
+    RECORD_EXIT = 3,     /* struct exit_record: the last thread of a process ended */
+    RECORD_OPEN = 4,     /* struct socket_record: a TCP connection became established */
+    RECORD_CLOSE = 5,    /* struct socket_record: an established TCP connection ended */
+    RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
+    RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
+    RECORD_SOCKET = 8,   /* struct socket_record: a TCP socket that a scan found, established or listening */
+};
+
+enum record_flag {
+    FLAG_PATH_CUT = 1 << 0,    /* the executable's path is longer than PATH_CAPACITY: its end is kept */
+    FLAG_ARGS_CUT = 1 << 1,    /* the arguments are longer than ARGS_CAPACITY: their start is kept */
+    FLAG_ARGS_LOST = 1 << 2,   /* the arguments could not be read */
+    FLAG_CGROUP_CUT = 1 << 3,  /* the cgroup's path is longer than CGROUP_CAPACITY: its end is kept */
+    FLAG_LINEAGE_CUT = 1 << 4, /* there are more ancestors in the container than LINEAGE_CAPACITY */
+};
+
+enum socket_role {
+    ROLE_UNKNOWN = 0,
+    ROLE_SERVER = 1, /* accepted, or listening */
+    ROLE_CLIENT = 2, /* connected */
+};
+
+enum {
+    PATH_CAPACITY = 4096,         /* the kernel's PATH_MAX: no system call takes a longer one */
+    ARGS_CAPACITY = 4096,         /* one page, the bound the existing product has */
+    CGROUP_CAPACITY = 1024,
+    ANCESTOR_PATH_CAPACITY = 1024,
+    LINEAGE_CAPACITY = 10,
+    COMM_SIZE = 16,
+    RECORD_CAPACITY = 24576,      /* no record is larger */
+};
+
+/*
+ * A container is the first 12 hexadecimal digits of its id as a number, with bit 48 set; 0 is the host.
+ * So it fits a JavaScript number exactly, and is a table key without a string.
+ */
+#define CONTAINER_PRESENT (1ULL << 48)
+
+struct record_header {
+    __u32 size; /* bytes, this header included */
+    __u16 type; /* enum record_type */
+    __u16 flags; /* enum record_flag */
+    __u64 time; /* CLOCK_BOOTTIME, ns */
+    __u64 container;
+    __u64 cgroup; /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
+    __u32 pid; /* thread group id in the initial pid namespace */
+    __u32 tid; /* thread id there */
+};
+
+/* Followed by path, args (NUL-separated, argv[0] first), cgroup path, then lineage_count times an ancestor_record. */
+struct process_record {
+    struct record_header header;
+    __u64 start_time; /* CLOCK_BOOTTIME, ns */
+    __u32 ppid;
+    __u32 uid; /* real, in the initial user namespace */
+    __u32 gid;
+    __u16 path_size;
+    __u16 args_size;
+    __u16 cgroup_size;
+    __u16 lineage_count;
+    __u32 reserved;
+    char comm[COMM_SIZE];
+};
+
+/* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */
+struct ancestor_record {
+    __u32 pid;
+    __u32 uid;
+    __u16 path_size;
+    __u16 flags;
+    __u32 reserved;
+};
+
+struct exit_record {
+    struct record_header header;
+    __u64 start_time;
+    __s32 exit_code; /* as wait(2) reports it: status << 8 | signal */
+    __u32 reserved;
+    char comm[COMM_SIZE];
+};
+
+/*
+ * pid, tid, container and cgroup are those of the owner: who connected, or who listened and so owns what is accepted.
+ * An address of family AF_INET takes the first 4 bytes and the rest is zero.
+ */
+struct socket_record {
+    struct record_header header;
+    __u64 cookie; /* the kernel's number for the socket, never used twice */
+    __u64 opened; /* when it was established or started to listen, CLOCK_BOOTTIME, ns; 0: before it was watched */
+    __u8 local_address[16];
+    __u8 remote_address[16];
+    __u16 local_port; /* host byte order, as all here */
+    __u16 remote_port;
+    __u16 family; /* AF_INET 2, AF_INET6 10 */
+    __u8 protocol; /* IPPROTO_TCP 6 */
+    __u8 role; /* enum socket_role */
+    __u8 state; /* TCP_ESTABLISHED 1 … TCP_LISTEN 10 */
+    __u8 reserved[7];
+    char comm[COMM_SIZE];
+};
+
+/* Programs, in the order of their rows in the statistics map. */
+enum program {
+    PROGRAM_EXEC = 0,
+    PROGRAM_EXIT = 1,
+    PROGRAM_SOCKET = 2,
+    PROGRAM_COUNT = 3,
+};
+
+/* One row a program and CPU. */
+struct program_stats {
+    __u64 events; /* records written */
+    __u64 lost; /* records that found the ring full */
+    __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers */
+    __u64 failed; /* could not be built: no scratch memory, no socket storage */
+};
+
+#endif

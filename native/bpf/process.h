@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Processes: exec, exit, and the scan of what runs. */
+#ifndef COLLECTOR_PROCESS_H
+#define COLLECTOR_PROCESS_H
+
+enum { ANCESTRY_DEPTH = 64 }; /* ancestors looked at; those that run the same file as their child are not reported */
+
+static __always_inline void fill_header(struct record_header *h, __u16 type, struct task_struct *task,
+                                        __u64 container, struct cgroup *named)
+{
+    h->type = type;
+    h->flags = 0;
+    h->time = bpf_ktime_get_boot_ns();
+    h->container = container;
+    h->cgroup = BPF_CORE_READ(named, kn, id);
+    h->pid = BPF_CORE_READ(task, tgid);
+    h->tid = BPF_CORE_READ(task, pid);
+}
+
+/* Sets the walk to a task's executable; false if it has none (a kernel thread, or one that is ending). */
+static __always_inline bool start_at_executable(struct process_scratch *s, struct task_struct *task)
+{
+    struct file *file = BPF_CORE_READ(task, mm, exe_file);
+    if (!file)
+        return false;
+    s->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+    struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+    s->mount = (__u64)((void *)mount - bpf_core_field_offset(struct mount, mnt));
+    s->root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
+    struct vfsmount *root = BPF_CORE_READ(task, fs, root.mnt);
+    s->root_mount = (__u64)((void *)root - bpf_core_field_offset(struct mount, mnt));
+    return true;
+}
+
+/* Goes to the next ancestor and appends it, unless it runs the same file as the one before: 1 at the end. */
+__noinline int lineage_step(__u32 slot)
+{
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return 1;
+    struct process_record *r = (void *)s->record;
+    struct task_struct *child = (void *)s->ancestor, *task = BPF_CORE_READ(child, real_parent, group_leader);
+    if (!task || !BPF_CORE_READ(task, tgid))
+        return 1;
+    s->ancestor = (__u64)task;
+    struct cgroup *named;
+    if (container_of_task(task, s->slot_of_container, &named) != s->container)
+        return 1;
+    if (!start_at_executable(s, task))
+        return 1;
+    if (s->dentry == s->last_dentry && s->mount == s->last_mount)
+        return 0;
+    s->last_dentry = s->dentry;
+    s->last_mount = s->mount;
+    if (r->lineage_count == LINEAGE_CAPACITY) {
+        r->header.flags |= FLAG_LINEAGE_CUT;
+        return 1;
+    }
+    walk_path(slot);
+    struct ancestor_record a = {
+        .pid = BPF_CORE_READ(task, tgid),
+        .uid = BPF_CORE_READ(task, cred, uid.val),
+    };
+    __u32 start = s->start;
+    if (start > PATH_CAPACITY)
+        return 1;
+    a.path_size = PATH_CAPACITY - start;
+    if (a.path_size > ANCESTOR_PATH_CAPACITY)
+        a.path_size = ANCESTOR_PATH_CAPACITY;
+    if (s->cut || PATH_CAPACITY - start > ANCESTOR_PATH_CAPACITY)
+        a.flags = FLAG_PATH_CUT;
+    append(s, &a, sizeof(a));
+    append_path(s, ANCESTOR_PATH_CAPACITY);
+    align_record(s);
+    r->lineage_count++;
+    return 0;
+}
+
+/*
+ * Starts a process record in the scratch memory: all but the arguments, which each program reads in its own way.
+ * False if there is nothing to report of the task.
+ */
+static __always_inline bool begin_process(struct process_scratch *s, __u32 slot, __u16 type,
+                                          struct task_struct *task, __u64 container, struct cgroup *named)
+{
+    struct process_record *r = (void *)s->record;
+    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    __builtin_memset(r, 0, sizeof(*r));
+    s->used = sizeof(*r);
+    if (!start_at_executable(s, task))
+        return false;
+    s->last_dentry = s->last_mount = 0;
+    s->ancestor = (__u64)leader;
+    s->container = container;
+    s->cgroup = (__u64)named;
+
+    fill_header(&r->header, type, task, container, named);
+    r->start_time = BPF_CORE_READ(leader, start_boottime);
+    r->ppid = BPF_CORE_READ(leader, real_parent, tgid);
+    r->uid = BPF_CORE_READ(task, cred, uid.val);
+    r->gid = BPF_CORE_READ(task, cred, gid.val);
+    BPF_CORE_READ_INTO(&r->comm, task, comm);
+
+    walk_path(slot);
+    r->path_size = append_path(s, PATH_CAPACITY);
+    if (s->cut)
+        r->header.flags |= FLAG_PATH_CUT;
+    return true;
+}
+
+/* Where a task's arguments lie, and how many bytes of them are taken. */
+static __always_inline __u32 arguments_of(struct task_struct *task, struct process_record *r, const void **from)
+{
+    if (!knobs.arguments)
+        return 0;
+    unsigned long start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+    *from = (const void *)start;
+    if (!start || end <= start)
+        return 0;
+    if (end - start > ARGS_CAPACITY) {
+        r->header.flags |= FLAG_ARGS_CUT;
+        return ARGS_CAPACITY;
+    }
+    return end - start;
+}
+
+static __always_inline void note_arguments(struct process_scratch *s, struct process_record *r, __u32 length,
+                                           long error)
+{
+    if (error) {
+        r->header.flags |= FLAG_ARGS_LOST;
+        return;
+    }
+    r->args_size = length;
+    s->used += length;
+}
+
+/* Cgroup path and lineage. The bytes of the record, 0 if it went wrong. */
+static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slot)
+{
+    struct process_record *r = (void *)s->record;
+    walk_cgroup(slot);
+    r->cgroup_size = append_path(s, CGROUP_CAPACITY);
+    if (s->cut)
+        r->header.flags |= FLAG_CGROUP_CUT;
+    align_record(s);
+    for (int i = 0; i < ANCESTRY_DEPTH; i++)
+        if (lineage_step(slot))
+            break;
+    __u32 size = s->used;
+    if (size > RECORD_CAPACITY)
+        return 0;
+    r->header.size = size;
+    return size;
+}
+
+/* runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N) while already in the container's cgroup. */
+static __always_inline bool is_host_helper(struct linux_binprm *bprm)
+{
+    const char prefix[] = "/proc/self/";
+    char name[sizeof(prefix)] = {};
+    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(bprm, filename));
+    for (__u32 i = 0; i < sizeof(prefix) - 1; i++)
+        if (name[i] != prefix[i])
+            return false;
+    return true;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+    __u32 slot = slot_of_process();
+    struct cgroup *named;
+    __u64 container = container_of_task(task, slot, &named);
+    if (!container && !knobs.all_scopes)
+        return 0;
+    if (container && is_host_helper(bprm)) {
+        count_skipped(PROGRAM_EXEC);
+        return 0;
+    }
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s) {
+        count_failed(PROGRAM_EXEC);
+        return 0;
+    }
+    s->slot_of_container = slot;
+    if (!begin_process(s, slot, RECORD_EXEC, task, container, named)) {
+        count_failed(PROGRAM_EXEC);
+        return 0;
+    }
+    struct process_record *r = (void *)s->record;
+    const void *from = NULL;
+    __u32 length = arguments_of(task, r, &from), used = s->used;
+    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
+        note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, from));
+    __u32 size = finish_process(s, slot);
+    if (size && size <= RECORD_CAPACITY)
+        emit(s->record, size, PROGRAM_EXEC);
+    else
+        count_failed(PROGRAM_EXEC);
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+    /* Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time. */
+    if (BPF_CORE_READ(task, signal, live.counter) != 0)
+        return 0;
+    struct cgroup *named;
+    __u64 container = container_of_task(task, slot_of_process(), &named);
+    if (!container && !knobs.all_scopes)
+        return 0;
+    if ((__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+        return 0;
+    struct exit_record r = {};
+    fill_header(&r.header, RECORD_EXIT, task, container, named);
+    r.header.size = sizeof(r);
+    r.start_time = BPF_CORE_READ(task, group_leader, start_boottime);
+    r.exit_code = BPF_CORE_READ(task, exit_code);
+    BPF_CORE_READ_INTO(&r.comm, task, comm);
+    emit(&r, sizeof(r), PROGRAM_EXIT);
+    return 0;
+}
+
+/* Sleeps where a page of arguments has to be read back. */
+SEC("iter.s/task")
+int scan_processes(struct bpf_iter__task *ctx)
+{
+    struct task_struct *task = ctx->task;
+    __u32 slot = knobs.cpus, slot_of_container = slot_of_scan();
+    if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+        return 0;
+    struct cgroup *named;
+    __u64 container = container_of_task(task, slot_of_container, &named);
+    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+        return 0;
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return 0;
+    s->slot_of_container = slot_of_container;
+    if (!begin_process(s, slot, RECORD_PROCESS, task, container, named))
+        return 0;
+    struct process_record *r = (void *)s->record;
+    const void *from = NULL;
+    __u32 length = arguments_of(task, r, &from), used = s->used;
+    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
+        note_arguments(s, r, length, bpf_copy_from_user_task(&s->record[used], length, from, task, 0));
+    __u32 size = finish_process(s, slot);
+    if (size && size <= RECORD_CAPACITY)
+        bpf_seq_write(ctx->meta->seq, s->record, size);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* The way out: rings of records, one for every few CPUs, and the statistics of each program. */
+#ifndef COLLECTOR_RINGS_H
+#define COLLECTOR_RINGS_H
+
+const volatile struct knobs knobs SEC(".rodata.knobs") = {.cpus_per_ring = 1, .cpus = 1};
+
+/*
+ * A ring of its own for each CPU: producers of one ring share a lock, and eleven million records a second become three.
+ * The add-on makes them and sets how many there are.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+} rings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, PROGRAM_COUNT);
+    __type(key, __u32);
+    __type(value, struct program_stats);
+} stats SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct control);
+} control SEC(".maps");
+
+static __always_inline struct program_stats *stats_of(__u32 program)
+{
+    return bpf_map_lookup_elem(&stats, &program);
+}
+
+/* Why a record was not written, in the program's statistics. Per CPU, so no atomic operation is needed. */
+static __always_inline void count_failed(__u32 program)
+{
+    struct program_stats *s = stats_of(program);
+    if (s)
+        s->failed++;
+}
+
+static __always_inline void count_skipped(__u32 program)
+{
+    struct program_stats *s = stats_of(program);
+    if (s)
+        s->skipped++;
+}
+
+/* Writes one record. Whether it found room is counted, always. */
+static __always_inline void emit(void *record, __u32 size, __u32 program)
+{
+    struct program_stats *s = stats_of(program);
+    __u32 zero = 0, index = bpf_get_smp_processor_id() / knobs.cpus_per_ring;
+    struct control *c = bpf_map_lookup_elem(&control, &zero);
+    void *ring = bpf_map_lookup_elem(&rings, &index);
+    if (!s || !c)
+        return;
+    if (!ring) {
+        s->failed++;
+        return;
+    }
+    /* A wakeup costs more than all the rest of an event, so there is none while user space comes by on its own. */
+    __u64 wakeup = c->busy ? BPF_RB_NO_WAKEUP : 0;
+    if (bpf_ringbuf_output(ring, record, size, wakeup))
+        s->lost++;
+    else
+        s->events++;
+}
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Memory in which a process record grows, and the walks that write paths into it. */
+#ifndef COLLECTOR_SCRATCH_H
+#define COLLECTOR_SCRATCH_H
+
+enum {
+    LONGEST_PART = 4096, /* of a record: the most that is appended at once */
+    PATH_DEPTH = 2100,   /* components of at least two bytes in PATH_CAPACITY, and mount points between them */
+};
+
+_Static_assert(PATH_CAPACITY <= LONGEST_PART && ARGS_CAPACITY <= LONGEST_PART && CGROUP_CAPACITY <= LONGEST_PART,
+               "a part must fit");
+
+struct process_scratch {
+    /* The walk: where it is, and where it ends. */
+    __u64 dentry, mount, root_dentry, root_mount;
+    __u64 cgroup;
+    __u32 start; /* of the path in `path`, which is filled from its end */
+    __u32 cut;   /* 1: components are missing at the start */
+    /* The lineage. */
+    __u64 ancestor;
+    __u64 last_dentry, last_mount; /* executable of the ancestor before */
+    __u64 container;
+    __u32 slot_of_container;
+    /* The record. */
+    __u32 used;
+    char path[PATH_CAPACITY + NAME_CAPACITY + 8];
+    char record[RECORD_CAPACITY + LONGEST_PART];
+};
+
+/* Rows: one a CPU for exec and exit, last one for scans. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct process_scratch);
+} process_scratches SEC(".maps");
+
+/* Stops the compiler from computing a checked value anew in a form whose bounds the verifier can't follow. */
+#define keep_as_is(variable) asm volatile("" : "+r"(variable))
+
+/* Puts '/' and a name of `length` bytes before what is there. 1: no room. */
+static __always_inline int prepend(struct process_scratch *s, const void *name, __u32 length)
+{
+    length &= 0xff;
+    __u32 start = s->start;
+    if (start > PATH_CAPACITY || start < length + 1) {
+        s->cut = 1;
+        return 1;
+    }
+    start = (start - length - 1) & (PATH_CAPACITY - 1);
+    keep_as_is(start);
+    s->path[start] = '/';
+    bpf_probe_read_kernel(&s->path[start + 1], length, name);
+    s->start = start;
+    return 0;
+}
+
+/* One step from a file towards the root that the process sees: 1 at the end. */
+__noinline int path_step(__u32 slot)
+{
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return 1;
+    if (s->dentry == s->root_dentry && s->mount == s->root_mount)
+        return 1;
+    struct dentry *dentry = (void *)s->dentry;
+    struct mount *mount = (void *)s->mount;
+    if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+        struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+        if (!above || above == mount)
+            return 1;
+        s->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+        s->mount = (__u64)above;
+        return 0;
+    }
+    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+    if (prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len)))
+        return 1;
+    s->dentry = (__u64)parent;
+    return !parent || parent == dentry; /* a file without a folder, such as a memfd */
+}
+
+/* Writes the path from s->dentry, s->mount to the root of the file tree into s->path[s->start …]. */
+__noinline int walk_path(__u32 slot)
+{
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return 1;
+    s->start = PATH_CAPACITY;
+    s->cut = 0;
+    int i;
+    for (i = 0; i < PATH_DEPTH; i++)
+        if (path_step(slot))
+            break;
+    if (i == PATH_DEPTH)
+        s->cut = 1;
+    if (s->start == PATH_CAPACITY)
+        prepend(s, NULL, 0);
+    return 0;
+}
+
+__noinline int cgroup_step(__u32 slot)
+{
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s || !s->cgroup)
+        return 1;
+    struct cgroup *cgroup = (void *)s->cgroup, *parent = cgroup_parent(cgroup);
+    if (!parent)
+        return 1;
+    const char *name = BPF_CORE_READ(cgroup, kn, name);
+    char text[NAME_CAPACITY];
+    long length = bpf_probe_read_kernel_str(text, sizeof(text), name);
+    if (length > 0 && prepend(s, text, length - 1))
+        return 1;
+    s->cgroup = (__u64)parent;
+    return 0;
+}
+
+/* Writes the path of the cgroup at s->cgroup into s->path[s->start …]; that of the root is "/". */
+__noinline int walk_cgroup(__u32 slot)
+{
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return 1;
+    s->start = PATH_CAPACITY;
+    s->cut = 0;
+    for (int i = 0; i < CGROUP_DEPTH; i++)
+        if (cgroup_step(slot))
+            break;
+    if (s->start == PATH_CAPACITY)
+        prepend(s, NULL, 0);
+    return 0;
+}
+
+/* Appends bytes of the kernel's to the record: how many, 0 if they can't be read. */
+static __always_inline __u32 append(struct process_scratch *s, const void *bytes, __u32 length)
+{
+    __u32 used = s->used;
+    if (used > RECORD_CAPACITY || length > LONGEST_PART)
+        return 0;
+    if (bpf_probe_read_kernel(&s->record[used], length, bytes))
+        return 0;
+    s->used = used + length;
+    return length;
+}
+
+/* Appends the end of the path that the last walk wrote, at most `capacity` bytes. */
+static __always_inline __u32 append_path(struct process_scratch *s, __u32 capacity)
+{
+    __u32 start = s->start;
+    if (start > PATH_CAPACITY)
+        return 0;
+    if (PATH_CAPACITY - start > capacity) {
+        start = PATH_CAPACITY - capacity;
+        s->cut = 1;
+    }
+    return append(s, &s->path[start], PATH_CAPACITY - start);
+}
+
+/* Fills with zeros up to the next multiple of 8. */
+static __always_inline void align_record(struct process_scratch *s)
+{
+    static const __u64 zero = 0;
+    __u32 padding = -s->used & 7;
+    append(s, &zero, padding);
+}
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * TCP: the life of connections and of listening sockets, and the scan of those that are there.
+ *
+ * The task that runs when a TCP state changes is often not the owner (soft interrupts do most of it). It is at two
+ * moments: when a socket starts to connect and when it starts to listen. There the owner is noted in storage that
+ * belongs to the socket and that an accepted socket inherits, so every later change knows it, without any system call hook.
+ */
+#ifndef COLLECTOR_SOCKET_H
+#define COLLECTOR_SOCKET_H
+
+struct owner {
+    __u64 container;
+    __u64 cgroup;
+    __u32 pid;
+    __u32 tid;
+    char comm[COMM_SIZE];
+    __u64 opened; /* as in socket_record */
+    /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
+    __u8 local_address[16];
+    __u8 remote_address[16];
+    __u16 local_port;
+    __u16 remote_port;
+    __u16 family;
+    __u8 role;
+    __u8 established;
+    __u64 cookie;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+    __type(key, int);
+    __type(value, struct owner);
+} owners SEC(".maps");
+
+static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
+{
+    o->family = sk->__sk_common.skc_family;
+    __builtin_memset(o->local_address, 0, 16);
+    __builtin_memset(o->remote_address, 0, 16);
+    if (o->family == AF_INET) {
+        __be32 local = sk->__sk_common.skc_rcv_saddr, remote = sk->__sk_common.skc_daddr;
+        __builtin_memcpy(o->local_address, &local, 4);
+        __builtin_memcpy(o->remote_address, &remote, 4);
+    } else {
+        BPF_CORE_READ_INTO(&o->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+        BPF_CORE_READ_INTO(&o->remote_address, sk, __sk_common.skc_v6_daddr);
+    }
+    o->local_port = sk->__sk_common.skc_num;
+    o->remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
+}
+
+static __always_inline bool is_loopback(const struct owner *o)
+{
+    const __u8 *a = o->remote_address;
+    if (o->family == AF_INET)
+        return a[0] == 127;
+    const __u32 *w = (const void *)a;
+    if (w[0] || w[1])
+        return false;
+    if (w[2] == 0 && a[12] == 0 && a[13] == 0 && a[14] == 0 && a[15] == 1)
+        return true;
+    return a[8] == 0 && a[9] == 0 && a[10] == 0xff && a[11] == 0xff && a[12] == 127;
+}
+
+static __always_inline void fill_socket(struct socket_record *r, __u16 type, const struct owner *o, __u8 state)
+{
+    r->header.size = sizeof(*r);
+    r->header.type = type;
+    r->header.time = bpf_ktime_get_boot_ns();
+    r->header.container = o->container;
+    r->header.cgroup = o->cgroup;
+    r->header.pid = o->pid;
+    r->header.tid = o->tid;
+    r->cookie = o->cookie;
+    r->opened = o->opened;
+    __builtin_memcpy(r->local_address, o->local_address, 16);
+    __builtin_memcpy(r->remote_address, o->remote_address, 16);
+    r->local_port = o->local_port;
+    r->remote_port = o->remote_port;
+    r->family = o->family;
+    r->protocol = IPPROTO_TCP;
+    r->role = o->role;
+    r->state = state;
+    __builtin_memcpy(r->comm, o->comm, COMM_SIZE);
+}
+
+static __always_inline void emit_socket(__u16 type, const struct owner *o, __u8 state)
+{
+    struct socket_record r = {};
+    fill_socket(&r, type, o, state);
+    emit(&r, sizeof(r), PROGRAM_SOCKET);
+}
+
+/* Fills in who owns a socket. */
+static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container, struct cgroup *named)
+{
+    o->container = container;
+    o->cgroup = BPF_CORE_READ(named, kn, id);
+    o->pid = BPF_CORE_READ(task, tgid);
+    o->tid = BPF_CORE_READ(task, pid);
+    BPF_CORE_READ_INTO(&o->comm, task, comm);
+    o->established = 0;
+    o->opened = 0;
+}
+
+/* The current task starts to connect or to listen: the socket is its own from now on. */
+static __always_inline struct owner *take_ownership(const struct sock *sk)
+{
+    struct task_struct *task = (void *)bpf_get_current_task();
+    struct cgroup *named;
+    __u64 container = container_of_task(task, slot_of_socket(), &named);
+    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid) {
+        bpf_sk_storage_delete(&owners, (void *)sk); /* it may have come from a container */
+        return NULL;
+    }
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!o) {
+        count_failed(PROGRAM_SOCKET);
+        return NULL;
+    }
+    set_owner(o, task, container, named);
+    return o;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
+{
+    struct owner *o;
+    if (sk->sk_protocol != IPPROTO_TCP)
+        return 0;
+    switch (new_state) {
+    case TCP_SYN_SENT:
+        o = take_ownership(sk);
+        if (o)
+            o->role = ROLE_CLIENT;
+        break;
+    case TCP_LISTEN:
+        o = take_ownership(sk);
+        if (!o)
+            break;
+        read_tuple(o, sk);
+        o->role = ROLE_SERVER; /* of all that is accepted, too */
+        o->opened = bpf_ktime_get_boot_ns();
+        o->cookie = bpf_get_socket_cookie((void *)sk);
+        emit_socket(RECORD_LISTEN, o, TCP_LISTEN);
+        break;
+    case TCP_ESTABLISHED:
+        o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+        if (!o)
+            break;
+        read_tuple(o, sk);
+        if (!knobs.loopback && is_loopback(o)) {
+            o->established = 0;
+            count_skipped(PROGRAM_SOCKET);
+            break;
+        }
+        o->opened = bpf_ktime_get_boot_ns();
+        o->established = 1;
+        o->cookie = bpf_get_socket_cookie((void *)sk);
+        emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
+        break;
+    case TCP_CLOSE:
+        o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+        if (!o)
+            break;
+        if (old_state == TCP_LISTEN) {
+            emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
+        } else if (o->established) {
+            o->established = 0;
+            emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
+        }
+        break;
+    }
+    return 0;
+}
+
+/*
+ * Every TCP socket that a process holds, in all network namespaces, one record for each descriptor. A socket that was
+ * there before the programs were attached gets its owner here, so that its end will be seen.
+ */
+SEC("iter/task_file")
+int scan_sockets(struct bpf_iter__task_file *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    if (!task || !file)
+        return 0;
+    struct socket *socket = bpf_sock_from_file(file);
+    if (!socket)
+        return 0;
+    struct sock *sk = socket->sk;
+    if (!sk)
+        return 0;
+    __u16 family = sk->__sk_common.skc_family;
+    if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol != IPPROTO_TCP)
+        return 0;
+    __u8 state = sk->__sk_common.skc_state;
+    if (state != TCP_ESTABLISHED && state != TCP_LISTEN)
+        return 0;
+    struct cgroup *named;
+    __u64 container = container_of_task(task, slot_of_scan(), &named);
+    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+        return 0;
+
+    struct owner found = {};
+    read_tuple(&found, sk);
+    if (state == TCP_ESTABLISHED && !knobs.loopback && is_loopback(&found))
+        return 0;
+    set_owner(&found, task, container, named);
+    found.role = state == TCP_LISTEN ? ROLE_SERVER : ROLE_UNKNOWN;
+    found.established = state == TCP_ESTABLISHED;
+    found.cookie = bpf_get_socket_cookie(sk);
+    /* An owner who is there was seen at the socket's birth and stays: the events go by that container, so must the scan. */
+    struct owner *o = bpf_sk_storage_get(&owners, sk, &found, BPF_SK_STORAGE_GET_F_CREATE);
+    if (o) {
+        found.container = o->container;
+        found.cgroup = o->cgroup;
+        found.opened = o->opened;
+        found.role = o->role;
+    }
+    struct socket_record r = {};
+    fill_socket(&r, RECORD_SOCKET, &found, state);
+    bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+    return 0;
+}
+
+#endif

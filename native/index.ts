@@ -1,0 +1,95 @@
+/** The only door to the add-on: what the kernel side offers to TypeScript, typed. */
+import { createRequire } from 'node:module';
+
+/** How to load the BPF programs. */
+export interface ProbeOptions {
+  /** Path of a BPF object to load instead of the one built into the add-on. */
+  readonly object?: string;
+  /** How many ring buffers there are; CPU n writes to ring floor(n / cpusPerRing). */
+  readonly rings: number;
+  /** Size of each ring: a power of two, a multiple of the page. */
+  readonly ringBytes: number;
+  readonly cpusPerRing: number;
+  /** Events of this process are left out. */
+  readonly ownPid: number;
+  /** Processes outside containers too, and their connections. */
+  readonly allScopes: boolean;
+  /** Connections with a loopback peer too. */
+  readonly loopback: boolean;
+  /** false: arguments never leave the kernel. */
+  readonly arguments: boolean;
+  /** Some cgroup v1 controller has a hierarchy of its own. */
+  readonly cgroupV1: boolean;
+  /** Have the kernel measure the run time of BPF programs: some ns per run, of every program on the node. */
+  readonly runTime: boolean;
+}
+
+/** Counts of one BPF program since it was loaded. */
+export interface ProgramStats {
+  readonly program: string;
+  /** Records written. */
+  readonly events: number;
+  /** Records lost because the ring was full. */
+  readonly lost: number;
+  /** Of containers, but not to be reported: host helpers passing through, loopback peers. */
+  readonly skipped: number;
+  /** Records that could not be built. */
+  readonly failed: number;
+  /** Runs that the kernel left out because the program was already running on that CPU. */
+  readonly missed: number;
+  /** 0 without `runTime`, like `runNs`. */
+  readonly runs: number;
+  readonly runNs: number;
+}
+
+/** What the kernel or libbpf refused. */
+export interface ProbeError extends Error {
+  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats';
+  /** The program, the map or the file. */
+  readonly subject: string;
+  /** By name, such as EPERM. */
+  readonly errno: string;
+  /** libbpf's last lines; for a refused program they are the verifier's. */
+  readonly log: string;
+}
+
+/** The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError. */
+export interface Probe {
+  /** Attaches all programs, or none. */
+  attach(): void;
+  /**
+   * Starts to deliver: `onRecords(length)` is called with whole records, oldest first, in `buffer[0, length)`, which
+   * the next call overwrites. The buffer has to hold the largest record (RECORD_CAPACITY) at least.
+   */
+  start(buffer: Uint8Array<ArrayBuffer>, onRecords: (length: number) => void): void;
+  /** Delivers, before it returns, all records that were written before the call. */
+  drain(): void;
+  stats(): ProgramStats[];
+  /** What runs now: process records or socket records, in memory of their own. Synchronous. */
+  scan(program: 'scan_processes' | 'scan_sockets'): Uint8Array<ArrayBuffer>;
+  /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
+  close(): void;
+}
+
+interface Addon {
+  readonly Probe: new (options: ProbeOptions & { object: string }) => Probe;
+  /** CLOCK_BOOTTIME in ns, and what to add to it for Unix time in ns. */
+  clock(): { readonly time: number; readonly epoch: number };
+  /** CPUs that this kernel could ever have; ring and scratch memory is made for all of them. */
+  readonly possibleCpus: number;
+}
+
+/**
+ * Loads the add-on from `path`, `dist/collector.node` as built by `native/Makefile`.
+ * @throws Error if it is missing or was built for another platform
+ */
+export function loadAddon(path: string): Addon {
+  return createRequire(import.meta.url)(path) as Addon;
+}
+
+/** Whether an error came from the add-on with the details of what the kernel refused. */
+export function isProbeError(error: unknown): error is ProbeError {
+  return error instanceof Error && 'operation' in error && 'errno' in error;
+}
+
+export type { Addon };
