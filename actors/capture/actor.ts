@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { Observable, type Subscriber } from 'rxjs';
+import type { Probe, ProgramStats } from '../../native/index.js';
+import type { Driver } from './driver.js';
+import type { Fact, ScanFact, StateSettings } from './facts.js';
+import { Records } from './records.js';
+
+export interface CaptureOptions {
+  /** What goes into the start fact. */
+  readonly settings: StateSettings;
+  /** Scan sockets before every tick, not only at the start. */
+  readonly scrape: boolean;
+  /** Called at every tick with what the BPF programs have counted since they were loaded. */
+  readonly onStats: (stats: readonly ProgramStats[]) => void;
+}
+
+/**
+ * Bytes of one batch. Large enough that what follows from a batch, such as a write, is rare; small enough to stay in the
+ * processor's cache and out of the way.
+ */
+const BATCH_BYTES = 256 * 1024;
+const SEED_DIGITS = 15;
+
+/**
+ * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
+ * sockets and a tick. Subscribing attaches the programs and takes over the probe; `stop` brings all that was written
+ * before it and a last tick, then completes; then, or when nobody listens any more, the probe is closed.
+ *
+ * A probe error (see native/index.ts) becomes the observable's.
+ */
+export function captureFacts(
+  driver: Driver,
+  probe: Probe,
+  { settings, scrape, onStats }: CaptureOptions,
+  stop: AbortSignal,
+): Observable<Fact> {
+  return new Observable((subscriber) => {
+    const buffer = new Uint8Array(BATCH_BYTES);
+    const batch = new Records(buffer);
+    const now = () => driver.clock().time;
+
+    const scan = (of: ScanFact['of'], program: Parameters<Probe['scan']>[0]) => {
+      const time = now();
+      subscriber.next({ kind: 'scan', of, time, records: new Records(probe.scan(program)) });
+    };
+    const tick = () => {
+      probe.drain();
+      if (scrape && !settings.networkDisabled) scan('sockets', 'scan_sockets');
+      onStats(probe.stats());
+      subscriber.next({ kind: 'tick', ...driver.clock() });
+    };
+
+    const end = guarded(subscriber, () => {
+      tick();
+      subscriber.complete();
+    });
+    const interval = setInterval(guarded(subscriber, tick), settings.scrapeInterval * 1000);
+    subscriber.add(() => {
+      clearInterval(interval);
+      stop.removeEventListener('abort', end);
+      probe.close();
+    });
+
+    guarded(subscriber, () => {
+      const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
+      subscriber.next({ kind: 'start', ...driver.clock(), seed, settings });
+      probe.start(buffer, (length) => {
+        batch.length = length;
+        subscriber.next({ kind: 'records', time: now(), records: batch });
+      });
+      probe.attach();
+      // Whatever starts from here on is seen by both; state knows to count it once.
+      probe.drain();
+      scan('processes', 'scan_processes');
+      if (!settings.networkDisabled) scan('sockets', 'scan_sockets');
+    })();
+    if (stop.aborted) end();
+    else stop.addEventListener('abort', end);
+  });
+}
+
+function guarded(subscriber: Subscriber<Fact>, action: () => void): () => void {
+  return () => {
+    if (subscriber.closed) return;
+    try {
+      action();
+    } catch (error) {
+      subscriber.error(error);
+    }
+  };
+}

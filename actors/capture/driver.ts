@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
+import { Failure } from '../telemetry/failures.js';
+
+/** The driver in this process: the add-on, which brings the BPF programs along. */
+export type Driver = Addon;
+export type { Probe };
+
+/** The first kernel with all that the programs use: sleepable iterators that read another process's memory. */
+const OLDEST_KERNEL = '5.18';
+const VERIFIER_LINES = 3;
+
+/**
+ * Loads the add-on.
+ * @param path `dist/collector.node`
+ * @throws Failure OBJECT_UNREADABLE
+ */
+export function openDriver(path: string): Driver {
+  try {
+    return loadAddon(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure('OBJECT_UNREADABLE', { path, reason }, { cause: error });
+  }
+}
+
+/** How to load the programs; the rest of the probe's options follows from where Collector runs. */
+export type LoadOptions = Omit<ProbeOptions, 'ownPid' | 'cgroupV1' | 'object'>;
+
+/**
+ * Loads the BPF programs into the kernel. They are attached when capture starts.
+ * @throws Failure LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD
+ */
+export function loadPrograms(driver: Driver, options: LoadOptions, release: string): Probe {
+  try {
+    return new driver.Probe({ ...options, object: '', ownPid: process.pid, cgroupV1: usesCgroupV1() });
+  } catch (error) {
+    throw refusal(error, release);
+  }
+}
+
+/** The failure behind a ProbeError; any other error as it is. */
+export function refusal(error: unknown, release: string): unknown {
+  if (!isProbeError(error)) return error;
+  const { subject, errno, log, operation } = error;
+  if (errno === 'ENOSYS') return new Failure('NO_BPF', { errno, release }, { cause: error });
+  // Maps come before programs: when one of them is refused, the system call itself is.
+  if (operation === 'ring' && (errno === 'EPERM' || errno === 'EACCES')) {
+    return new Failure('NO_BPF', { errno, release }, { cause: error });
+  }
+  if (log.includes('unknown func') || log.includes('invalid func')) {
+    return new Failure('KERNEL_TOO_OLD', { release, oldest: OLDEST_KERNEL }, { cause: error });
+  }
+  return new Failure(
+    'LOAD_REFUSED',
+    { program: subject, errno, verifier: verifierLines(log) },
+    { cause: error },
+  );
+}
+
+/** The verifier's last lines before the summary that it ends with. */
+function verifierLines(log: string): string[] {
+  const start = log.lastIndexOf('-- BEGIN PROG LOAD LOG --');
+  const end = log.lastIndexOf('-- END PROG LOAD LOG --');
+  const lines = (end < 0 ? '' : log.slice(Math.max(start, 0), end)).split('\n');
+  return lines.filter((line) => line.trim() !== '' && !line.startsWith('processed ')).slice(-VERIFIER_LINES);
+}
+
+/** With v2 alone, every process is in one cgroup and says so in one line that starts with "0::". */
+function usesCgroupV1(): boolean {
+  return readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .some((line) => line !== '' && !line.startsWith('0::'));
+}

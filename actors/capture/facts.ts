@@ -1,0 +1,61 @@
+import type { Records } from './records.js';
+
+/**
+ * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
+ * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
+ */
+export type Fact = StartFact | RecordsFact | ScanFact | TickFact;
+
+/** First fact of a run: what the later ones have to be read with. */
+export interface StartFact {
+  readonly kind: 'start';
+  readonly time: number;
+  /** Unix time minus CLOCK_BOOTTIME, ns. Ticks carry it anew, since the wall clock can be set. */
+  readonly epoch: number;
+  /** 15 hexadecimal digits drawn for this run; the ids of its signals start with them. */
+  readonly seed: string;
+  /** The settings that shape state and output, as validated. */
+  readonly settings: StateSettings;
+}
+
+/** Events, in the order in which one CPU's ring gave them; rings follow one another. */
+export interface RecordsFact {
+  readonly kind: 'records';
+  readonly time: number;
+  readonly records: Records;
+}
+
+/** What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete. `time` is when it began. */
+export interface ScanFact {
+  readonly kind: 'scan';
+  readonly of: 'processes' | 'sockets';
+  readonly time: number;
+  readonly records: Records;
+}
+
+/** The report is due. */
+export interface TickFact {
+  readonly kind: 'tick';
+  readonly time: number;
+  readonly epoch: number;
+}
+
+/** The part of the settings that a run's output depends on; it is written into a recording. */
+export interface StateSettings {
+  readonly scope: 'containers' | 'all';
+  readonly format: 'json' | 'compact';
+  /** Seconds between report ticks. */
+  readonly scrapeInterval: number;
+  /** Seconds that a closed connection still counts as open; 0 reports every change. */
+  readonly afterglowPeriod: number;
+  /** Report listening endpoints. */
+  readonly endpoints: boolean;
+  /** Report the process that an endpoint belongs to. */
+  readonly originators: boolean;
+  /** Report nothing of the network. */
+  readonly networkDisabled: boolean;
+  /** Networks in CIDR form whose peers are never reported. */
+  readonly ignoredNetworks: readonly string[];
+  /** Networks in CIDR form that are never aggregated as external. */
+  readonly nonAggregatedNetworks: readonly string[];
+}

@@ -1,0 +1,137 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { Failure } from '../telemetry/failures.js';
+
+/** What can be known about the host before anything is loaded into its kernel. */
+export interface HostFacts {
+  /** The node's name; empty when the host does not say. */
+  readonly hostname: string;
+  /** The distribution, as its os-release calls itself. */
+  readonly os: string;
+  /** The kernel's release, as `uname -r` says it. */
+  readonly release: string;
+  /** Effective user id. */
+  readonly euid: number;
+  /** Those of the capabilities named in `capabilities` that are in effect. */
+  readonly capabilities: ReadonlySet<Capability>;
+  /** The number of the last capability that this kernel knows. */
+  readonly lastCapability: number;
+  /** The kernel has the bpf system call. */
+  readonly bpf: boolean;
+  /** The kernel's type information can be read. */
+  readonly btf: boolean;
+}
+
+/** The capabilities that matter here, and their numbers in linux/capability.h. */
+export const capabilities = {
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_PTRACE: 19,
+  CAP_SYS_ADMIN: 21,
+  CAP_PERFMON: 38,
+  CAP_BPF: 39,
+} as const;
+
+export type Capability = keyof typeof capabilities;
+
+/** The first kernel with the BPF ring buffer and with BPF iterators. */
+const OLDEST = { major: 5, minor: 8 };
+const BTF = '/sys/kernel/btf/vmlinux';
+
+/**
+ * What Collector needs and this host does not give, the most fundamental first; undefined if nothing is missing.
+ * The kernel has the last word when it loads the programs; this is for saying beforehand, and in words, what is wrong.
+ */
+export function checkHost(facts: HostFacts): Failure | undefined {
+  const { euid } = facts;
+  if (isTooOld(facts.release)) {
+    return new Failure('KERNEL_TOO_OLD', {
+      release: facts.release,
+      oldest: `${OLDEST.major}.${OLDEST.minor}`,
+    });
+  }
+  if (!facts.bpf) return new Failure('NO_BPF', { release: facts.release });
+  const missing = missingCapabilities(facts);
+  if (missing.length > 0) return new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
+  if (!facts.btf) return new Failure('NO_BTF', { path: BTF, release: facts.release });
+  return undefined;
+}
+
+/**
+ * A release that cannot be read as a number is given the benefit of the doubt, and so is Red Hat's 4.18: it is 4.18 by
+ * name only, with the BPF of far later kernels.
+ */
+function isTooOld(kernel: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernel) ?? [];
+  if (major === undefined || minor === undefined || /^4\.18\..*\.el8/.test(kernel)) return false;
+  return Number(major) < OLDEST.major || (Number(major) === OLDEST.major && Number(minor) < OLDEST.minor);
+}
+
+/**
+ * CAP_SYS_ADMIN includes what CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (for programs attached to cgroups) allow in BPF,
+ * and stands in for the first two where the kernel does not have them yet.
+ */
+function missingCapabilities({ capabilities: held, lastCapability }: HostFacts): Capability[] {
+  const forBpf: Capability[] =
+    lastCapability >= capabilities.CAP_BPF ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN'] : ['CAP_SYS_ADMIN'];
+  const needed: Capability[] = [...(held.has('CAP_SYS_ADMIN') ? [] : forBpf), 'CAP_SYS_PTRACE'];
+  return needed.filter((capability) => !held.has(capability));
+}
+
+/**
+ * Reads the facts. Nothing is thrown: what cannot be read counts as absent.
+ * @param hostRoot where the host's root is mounted, without a slash at its end; empty on the host itself
+ * @param nodeHostname the node's name, if it was given from outside
+ */
+export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFacts {
+  return {
+    hostname: nodeHostname ?? readHostname(hostRoot),
+    os: prettyName(read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`)),
+    release: release(),
+    euid: process.geteuid?.() ?? -1,
+    capabilities: effectiveCapabilities(read('/proc/self/status')),
+    // A kernel too old to say which is its last one is older than all that matter.
+    lastCapability: Number(read('/proc/sys/kernel/cap_last_cap')),
+    // The kernel has this switch exactly when it has the system call.
+    bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
+    btf: isReadable(BTF),
+  };
+}
+
+/** The first line with something in it of the host's own name file, else the name that the host's kernel has. */
+function readHostname(hostRoot: string): string {
+  return read(`${hostRoot}/etc/hostname`).trim() || read(`${hostRoot}/proc/sys/kernel/hostname`).trim();
+}
+
+/** The value of PRETTY_NAME in an os-release file, which follows the shell's quoting; `Linux` if it has none. */
+export function prettyName(osRelease: string): string {
+  const [, raw = ''] = /^PRETTY_NAME=(.*)$/m.exec(osRelease) ?? [];
+  const [, quoted] = /^(?:"(.*)"|'.*')\s*$/.exec(raw) ?? [];
+  const text =
+    quoted === undefined ? raw.trim().replace(/^'(.*)'$/, '$1') : quoted.replace(/\\(["$`\\])/g, '$1');
+  return text || 'Linux';
+}
+
+/** The capabilities in effect, from the text of /proc/<pid>/status. */
+export function effectiveCapabilities(status: string): ReadonlySet<Capability> {
+  const [, digits = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  const mask = BigInt(`0x${digits}`);
+  const names = Object.keys(capabilities) as Capability[];
+  return new Set(names.filter((name) => (mask >> BigInt(capabilities[name])) & 1n));
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The form of a recording: everything that a run was made of, so that it can be folded again elsewhere.
+ *
+ * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
+ * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
+ * wrote them (layout.ts); the payload of `start` is JSON.
+ */
+import { ancestor_record, exit_record, process_record, RECORD_CAPACITY, record_header, RecordType, socket_record } from './layout.js';
+import type { Fact, StartFact } from './facts.js';
+import { processParts, Records } from './records.js';
+
+/** Eight bytes; the digit is the version of the form. */
+export const MAGIC = Buffer.from('CLCTREC1', 'latin1');
+export const FRAME_HEADER = 24;
+/** Most bytes of payload; a scan of a node's sockets is the largest there is. */
+export const FRAME_CAPACITY = 1024 * 1024 * 1024;
+
+const Kind = { start: 1, records: 2, processes: 3, sockets: 4, tick: 5 } as const;
+
+const NO_PAYLOAD = new Uint8Array(0);
+
+/** A fact as a frame: its header, then its payload, which is not copied. */
+export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
+  switch (fact.kind) {
+    case 'start': {
+      const { seed, settings } = fact;
+      const text = Buffer.from(JSON.stringify({ seed, settings }));
+      return [header(Kind.start, text.length, fact.time, fact.epoch), text];
+    }
+    case 'records':
+      return recordsFrame(Kind.records, fact.time, fact.records);
+    case 'scan':
+      return recordsFrame(fact.of === 'processes' ? Kind.processes : Kind.sockets, fact.time, fact.records);
+    case 'tick':
+      return [header(Kind.tick, 0, fact.time, fact.epoch), NO_PAYLOAD];
+  }
+}
+
+/** Zeros that follow a payload of so many bytes. */
+export function padding(length: number): number {
+  return -length & 7;
+}
+
+/** What a frame's header says. */
+export interface FrameHeader {
+  readonly kind: number;
+  readonly length: number;
+  readonly time: number;
+  readonly epoch: number;
+}
+
+/** @throws Error if it is not the header of a frame */
+export function decodeHeader(bytes: Buffer): FrameHeader {
+  const kind = bytes.readUInt32LE(0);
+  const length = bytes.readUInt32LE(4);
+  const time = bytes.readDoubleLE(8);
+  const epoch = bytes.readDoubleLE(16);
+  if (kind < Kind.start || kind > Kind.tick) throw new Error(`a frame of unknown kind ${kind}`);
+  if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
+  if (!Number.isFinite(time) || !Number.isFinite(epoch)) throw new Error('a frame without a valid time');
+  return { kind, length, time, epoch };
+}
+
+/**
+ * The fact in a frame.
+ * @throws Error if the payload is not what the header says; every record is checked, since the state trusts them
+ */
+export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Array<ArrayBuffer>): Fact {
+  switch (kind) {
+    case Kind.start:
+      return decodeStart(payload, time, epoch);
+    case Kind.tick:
+      return { kind: 'tick', time, epoch };
+    case Kind.records:
+      return { kind: 'records', time, records: checked(new Records(payload)) };
+    default:
+      return {
+        kind: 'scan',
+        of: kind === Kind.processes ? 'processes' : 'sockets',
+        time,
+        records: checked(new Records(payload)),
+      };
+  }
+}
+
+function header(kind: number, length: number, time: number, epoch: number): Uint8Array {
+  const bytes = Buffer.alloc(FRAME_HEADER);
+  bytes.writeUInt32LE(kind, 0);
+  bytes.writeUInt32LE(length, 4);
+  bytes.writeDoubleLE(time, 8);
+  bytes.writeDoubleLE(epoch, 16);
+  return bytes;
+}
+
+function recordsFrame(kind: number, time: number, records: Records): readonly [Uint8Array, Uint8Array] {
+  return [header(kind, records.length, time, 0), records.u8.subarray(0, records.length)];
+}
+
+function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
+  const { seed, settings } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
+  if (!/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings)) throw new Error('a start without its settings');
+  return { kind: 'start', time, epoch, seed, settings };
+}
+
+/** The settings were validated when the run was recorded; here only a file that is something else is to be found out. */
+function isStateSettings(settings: unknown): boolean {
+  if (typeof settings !== 'object' || settings === null) return false;
+  const s = settings as Record<string, unknown>;
+  const isList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+  return (
+    (s['scope'] === 'containers' || s['scope'] === 'all') &&
+    (s['format'] === 'json' || s['format'] === 'compact') &&
+    typeof s['scrapeInterval'] === 'number' &&
+    typeof s['afterglowPeriod'] === 'number' &&
+    typeof s['endpoints'] === 'boolean' &&
+    typeof s['originators'] === 'boolean' &&
+    typeof s['networkDisabled'] === 'boolean' &&
+    isList(s['ignoredNetworks']) &&
+    isList(s['nonAggregatedNetworks'])
+  );
+}
+
+const sizes: ReadonlyMap<number, number> = new Map([
+  [RecordType.exec, process_record.SIZE],
+  [RecordType.process, process_record.SIZE],
+  [RecordType.exit, exit_record.SIZE],
+  [RecordType.open, socket_record.SIZE],
+  [RecordType.close, socket_record.SIZE],
+  [RecordType.listen, socket_record.SIZE],
+  [RecordType.unlisten, socket_record.SIZE],
+  [RecordType.socket, socket_record.SIZE],
+]);
+
+function checked(records: Records): Records {
+  for (let at = 0; at < records.length; at += records.size(at)) {
+    if (!isRecord(records, at)) throw new Error(`a malformed record ${at} bytes into a frame`);
+  }
+  return records;
+}
+
+function isRecord(records: Records, at: number): boolean {
+  const room = records.length - at;
+  if (room < record_header.SIZE) return false;
+  const size = records.size(at);
+  const type = records.type(at);
+  const fixed = sizes.get(type);
+  if (fixed === undefined || size < fixed || size > Math.min(room, RECORD_CAPACITY) || size % 8 !== 0) return false;
+  return fixed !== process_record.SIZE || endOfLineage(records, at, at + size) === at + size;
+}
+
+/** Where a process record ends by what it says of its parts; anything else than `end` if they don't fit. */
+function endOfLineage(records: Records, at: number, end: number): number {
+  let ancestor = processParts.lineage(records, at);
+  for (let left = records.u16[(at + process_record.lineage_count) >> 1]!; left > 0; left--) {
+    if (ancestor + ancestor_record.SIZE > end) return -1;
+    ancestor = processParts.nextAncestor(records, ancestor);
+  }
+  return ancestor;
+}

@@ -1,0 +1,65 @@
+import { ancestor_record, process_record, RecordFlag } from './layout.js';
+import { processParts, type Records } from './records.js';
+import { decodeField, decodeText } from './text.js';
+
+const COMM_SIZE = 16;
+
+/** The name that the kernel knows the process by, at most 15 bytes. */
+export function processName(records: Records, at: number): string {
+  return decodeField(records.u8, at + process_record.comm, COMM_SIZE);
+}
+
+/** Path of the executable as the process itself sees it; only its end if `RecordFlag.pathCut`. */
+export function processPath(records: Records, at: number): string {
+  return decodeText(records.u8, processParts.path(at), processParts.args(records, at));
+}
+
+/** Arguments without argv[0], joined by spaces. */
+export function processArguments(records: Records, at: number): string {
+  const { u8 } = records;
+  const end = processParts.cgroup(records, at);
+  const first = u8.indexOf(0, processParts.args(records, at)) + 1;
+  if (first === 0 || first >= end) return '';
+  const cut = (records.flags(at) & RecordFlag.argsCut) !== 0;
+  const last = u8[end - 1] === 0 ? end - 1 : end;
+  return decodeText(u8, first, last, cut).replaceAll('\0', ' ');
+}
+
+/** Path of the cgroup by its names. */
+export function processCgroup(records: Records, at: number): string {
+  const start = processParts.cgroup(records, at);
+  return decodeText(records.u8, start, start + records.u16[(at + process_record.cgroup_size) >> 1]!);
+}
+
+/** An ancestor within the same container. */
+export interface Ancestor {
+  readonly pid: number;
+  /** Real, in the initial user namespace. */
+  readonly uid: number;
+  readonly path: string;
+}
+
+/** The ancestors, nearest first; of those that follow one another with equal paths only the nearest. */
+export function processLineage(records: Records, at: number): Ancestor[] {
+  const count = records.u16[(at + process_record.lineage_count) >> 1]!;
+  const lineage: Ancestor[] = [];
+  let ancestor = processParts.lineage(records, at);
+  for (let i = 0; i < count; i++) {
+    const start = ancestor + ancestor_record.SIZE;
+    const path = decodeText(
+      records.u8,
+      start,
+      start + records.u16[(ancestor + ancestor_record.path_size) >> 1]!,
+    );
+    // The kernel has left out those that run the same file; a file that was replaced has the same path all the same.
+    if (lineage.at(-1)?.path !== path) {
+      lineage.push({
+        pid: records.u32[(ancestor + ancestor_record.pid) >> 2]!,
+        uid: records.u32[(ancestor + ancestor_record.uid) >> 2]!,
+        path,
+      });
+    }
+    ancestor = processParts.nextAncestor(records, ancestor);
+  }
+  return lineage;
+}

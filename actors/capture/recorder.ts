@@ -1,0 +1,48 @@
+import { closeSync, openSync, writevSync } from 'node:fs';
+import { Failure } from '../telemetry/failures.js';
+import type { Fact } from './facts.js';
+import { encodeFrame, MAGIC, padding } from './journal.js';
+
+/** Writes the facts of a run to a file. What `write` was given is in the kernel's hands when it returns. */
+export class Recorder {
+  readonly #path: string;
+  readonly #fd: number;
+
+  /** Starts a recording; a file that is there is replaced. @throws Failure RECORD_UNWRITABLE */
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = this.#guard(() => openSync(path, 'w', 0o600));
+    this.#append([MAGIC]);
+  }
+
+  /** @throws Failure RECORD_UNWRITABLE, such as on a full disk; the recording then ends before this fact */
+  write(fact: Fact): void {
+    const [header, payload] = encodeFrame(fact);
+    this.#append([header, payload, new Uint8Array(padding(payload.length))]);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #append(parts: readonly Uint8Array[]): void {
+    this.#guard(() => {
+      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      let written = writevSync(this.#fd, parts);
+      // A short write is legal, if rare on files; the rest then goes out from one buffer.
+      for (let rest = Buffer.alloc(0); written < bytes; ) {
+        rest = Buffer.concat(parts).subarray(written);
+        written += writevSync(this.#fd, [rest]);
+      }
+    });
+  }
+
+  #guard<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      throw new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { Failure } from '../telemetry/failures.js';
+import type { Fact, StartFact } from './facts.js';
+import { decodeFrame, decodeHeader, FRAME_HEADER, MAGIC, padding } from './journal.js';
+
+/** A recording: the fact that it starts with, and those that follow. */
+export interface Recording {
+  readonly start: StartFact;
+  readonly facts: Iterable<Fact>;
+}
+
+/**
+ * Opens a recording. Its facts are read one at a time, in their order.
+ * @throws Failure REPLAY_UNREADABLE when the file is none; iterating throws it at the first place where the file is
+ * damaged, after all that came before. A run that was killed while it wrote leaves such an end.
+ */
+export function openRecording(path: string): Recording {
+  const facts = replayFacts(path);
+  const { value: start } = facts.next();
+  if (start?.kind === 'start') return { start, facts };
+  throw new Failure('REPLAY_UNREADABLE', { path, reason: 'it does not begin with the start of a run' });
+}
+
+function* replayFacts(path: string): Generator<Fact, void, undefined> {
+  let position = 0;
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, 'r');
+    const file = fd;
+    const read = (length: number, atEnd: 'may end' | 'must go on'): Buffer<ArrayBuffer> | undefined => {
+      // Memory of its own: records are read through wider views, which need its start aligned.
+      const bytes = Buffer.from(new ArrayBuffer(length));
+      let used = 0;
+      while (used < length) {
+        const count = readSync(file, bytes, used, length - used, null);
+        if (count === 0) break;
+        used += count;
+      }
+      if (used === 0 && length > 0 && atEnd === 'may end') return undefined;
+      if (used < length) throw new Error('the file ends inside a frame');
+      position += length;
+      return bytes;
+    };
+
+    if (!read(MAGIC.length, 'may end')?.equals(MAGIC)) throw new Error('it is not a recording of this version');
+    for (let head; (head = read(FRAME_HEADER, 'may end')) !== undefined; ) {
+      const header = decodeHeader(head);
+      const payload = read(header.length, 'must go on')!;
+      read(padding(header.length), 'must go on');
+      yield decodeFrame(header, payload);
+    }
+  } catch (error) {
+    throw new Failure(
+      'REPLAY_UNREADABLE',
+      { path, reason: position > 0 ? `${reasonOf(error)}, ${position} bytes in` : reasonOf(error) },
+      { cause: error },
+    );
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
+  return String(error);
+}

@@ -1,0 +1,40 @@
+import { ACTIVE, type Table } from './table.js';
+
+/**
+ * What facts do to the entry of one socket: **the newest one stands**. Each CPU has its own ring, so a close can be
+ * read before its open, and a scan sees sockets that open and close while it runs; with their times the order in which
+ * they are read does not matter. All times of one table are of one clock.
+ */
+
+export function isActive(table: Table, slot: number): boolean {
+  return (table.flags[slot]! & ACTIVE) !== 0;
+}
+
+/** The socket at `slot` was found active, or its end was, at `time`. Says whether that is the newest known of it. */
+export function observe(table: Table, slot: number, time: number, active: boolean): boolean {
+  if (time <= table.lastActive[slot]!) return false;
+  table.lastActive[slot] = time;
+  setActive(table, slot, active);
+  return true;
+}
+
+/**
+ * Ends a scan that began at `time` and whose sockets were all observed at that time: what it did not list is not there
+ * any more, unless something newer says so. When it went is not known, so `lastActive` stays at when it was last seen.
+ */
+export function expire(table: Table, time: number): void {
+  for (let slot = table.next(0); slot >= 0; slot = table.next(slot + 1)) {
+    if (table.lastActive[slot]! < time) setActive(table, slot, false);
+  }
+}
+
+/** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
+export function merge(table: Table, slot: number, lastActive: number, active: boolean): void {
+  if (lastActive > table.lastActive[slot]!) table.lastActive[slot] = lastActive;
+  if (active) setActive(table, slot, true);
+}
+
+function setActive(table: Table, slot: number, active: boolean): void {
+  const flags = table.flags[slot]!;
+  table.flags[slot] = active ? flags | ACTIVE : flags & ~ACTIVE;
+}

@@ -1,0 +1,47 @@
+import { Observable } from 'rxjs';
+import type { Fact } from '../capture/facts.js';
+import type { OriginatorOf } from './listeners.js';
+import type { Delta } from './report.js';
+import { ConnectionState } from './state.js';
+
+/** What a tick has to say of the network. */
+export interface NetworkNews {
+  /** Of the tick, Unix time in µs. */
+  readonly time: number;
+  readonly delta: Delta;
+}
+
+const SEED_DIGITS = 8;
+
+/**
+ * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
+ * @param originatorOf who listens; it has to have seen a fact before this actor does
+ */
+export function networkNews(facts: Observable<Fact>, originatorOf: OriginatorOf): Observable<NetworkNews> {
+  return new Observable((subscriber) => {
+    let state: ConnectionState | undefined;
+    return facts.subscribe({
+      next: (fact) => {
+        if (fact.kind === 'start') {
+          const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
+          state = new ConnectionState(fact.settings, originatorOf, seed);
+          return;
+        }
+        if (state === undefined) return;
+        if (fact.kind === 'tick') {
+          const delta = state.tick(fact);
+          if (delta.connections.length > 0 || delta.endpoints.length > 0) {
+            subscriber.next({ time: Math.floor((fact.time + fact.epoch) / 1000), delta });
+          }
+        } else if (fact.kind === 'scan') {
+          state.scan(fact);
+        } else {
+          const { records } = fact;
+          for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
+        }
+      },
+      error: (error) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    });
+  });
+}

@@ -1,0 +1,40 @@
+import { ADDRESS_WORDS, AF_INET, isMapped, isPrivate, prefixMask, type Network } from './address.js';
+
+/** A set of networks that answers which of them is the most specific one around an address. For short lists. */
+export class Networks {
+  /** Longest prefix first. */
+  readonly #networks: readonly Network[];
+  readonly #familiesWithPrivate: ReadonlySet<number>;
+
+  constructor(networks: Iterable<Network> = []) {
+    this.#networks = [...networks].sort((a, b) => b.prefix - a.prefix);
+    this.#familiesWithPrivate = new Set(
+      this.#networks.filter(({ words, family }) => isPrivate(words, 0, family)).map(({ family }) => family),
+    );
+  }
+
+  /** The longest prefix that contains the address; for an IPv4-mapped one, that of the IPv4 address in it. */
+  find(words: Uint32Array, at: number, family: number): Network | undefined {
+    const mapped = isMapped(words, at, family);
+    const first = mapped ? at + 3 : at;
+    const wanted = mapped ? AF_INET : family;
+    for (const network of this.#networks) {
+      if (network.family === wanted && contains(network, words, first)) return network;
+    }
+    return undefined;
+  }
+
+  /** Whether a network of the family lies in private address space. */
+  hasPrivate(family: number): boolean {
+    return this.#familiesWithPrivate.has(family);
+  }
+}
+
+function contains(network: Network, words: Uint32Array, at: number): boolean {
+  for (let word = 0; word < ADDRESS_WORDS; word++) {
+    const mask = prefixMask(network.prefix - word * 32);
+    if (mask === 0) return true;
+    if (((words[at + word]! ^ network.words[word]!) & mask) !== 0) return false;
+  }
+  return true;
+}

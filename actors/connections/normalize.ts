@@ -1,0 +1,75 @@
+import { SocketRole } from '../capture/layout.js';
+import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
+import type { Networks } from './networks.js';
+import { Flow, Link, familyOf, flowRole, linkPort, linkTag, localPort, remotePort } from './rows.js';
+import type { Table } from './table.js';
+
+/** What decides how much of a peer's address is told. */
+export interface Surroundings {
+  /** Networks whose addresses are told as they are. */
+  readonly nonAggregated: Networks;
+  /** Networks that Sensor knows. */
+  readonly known: Networks;
+  /** Public addresses that Sensor knows to be of the cluster: networks of full length. */
+  readonly publicAddresses: Networks;
+  /** Tell external addresses: of those who connect to containers, of those whom containers connect to. */
+  readonly externalIngress: boolean;
+  readonly externalEgress: boolean;
+}
+
+/** Stands for any address that is told as no more than external: all ones, 255.255.255.255 in IPv4. */
+const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
+  [AF_INET]: Uint32Array.of(0xffffffff, 0, 0, 0),
+  [AF_INET6]: new Uint32Array(ADDRESS_WORDS).fill(0xffffffff),
+};
+
+/** Bits before the IPv4 address in an IPv4-mapped one. */
+const MAPPED_PREFIX = 96;
+
+/**
+ * Writes into `link` the row that the flow at `slot` is reported as. A server is known by its own port and its peer's
+ * address, a client by its peer's address and port.
+ */
+export function normalize(flows: Table, slot: number, around: Surroundings, link: Uint32Array): void {
+  const { rows } = flows;
+  const row = slot * Flow.WORDS;
+  const remote = row + Flow.remote;
+  const ports = rows[row + Flow.ports]!;
+  const tag = rows[row + Flow.tag]!;
+  const role = flowRole(flows.flags[slot]!);
+  const isServer = role === SocketRole.server;
+
+  let words = rows;
+  let from = remote;
+  let family = familyOf(tag);
+  let prefix = 0;
+  let isAddress = true;
+
+  const network = around.known.find(rows, remote, family);
+  if (isPrivate(rows, remote, family) || around.nonAggregated.find(rows, remote, family)) {
+    const networkFamily = isMapped(rows, remote, family) ? AF_INET : family;
+    if (network && around.known.hasPrivate(networkFamily)) prefix = prefixIn(network, family);
+  } else if (around.publicAddresses.find(rows, remote, family)) {
+    if (network) prefix = prefixIn(network, family);
+  } else if (network) {
+    ({ words, family, prefix } = network);
+    from = 0;
+    isAddress = false;
+  } else if (isServer ? around.externalIngress : around.externalEgress) {
+    prefix = family === AF_INET6 ? 128 : 32;
+    isAddress = false;
+  } else {
+    words = EXTERNAL[family]!;
+    from = 0;
+  }
+
+  link[Link.port] = linkPort(isServer ? localPort(ports) : remotePort(ports), prefix);
+  for (let word = 0; word < ADDRESS_WORDS; word++) link[Link.remote + word] = words[from + word]!;
+  link[Link.container] = rows[row + Flow.container]!;
+  link[Link.tag] = linkTag(tag, role, family, isAddress);
+}
+
+/** The length of the network's prefix in an address of `family`. */
+function prefixIn(network: Network, family: number): number {
+  return network.family !== family && network.prefix > 0 ? network.prefix + MAPPED_PREFIX : network.prefix;
+}

@@ -1,0 +1,99 @@
+import { SocketRole } from '../capture/layout.js';
+import { AF_INET6, addressBytes } from './address.js';
+import {
+  Endpoint,
+  Link,
+  containerOf,
+  familyOf,
+  isAddress,
+  portOf,
+  prefixOf,
+  protocolOf,
+  roleOf,
+} from './rows.js';
+import type { Table } from './table.js';
+
+/** What changed between two ticks. */
+export interface Delta {
+  readonly connections: ConnectionReport[];
+  readonly endpoints: EndpointReport[];
+}
+
+/** One side of a connection: `sensor.NetworkAddress`. */
+export interface AddressReport {
+  /** 4 or 16 bytes in network order; none if only the network is told, or nothing at all. */
+  readonly address: Uint8Array;
+  readonly port: number;
+  /** The bytes of an address and one of the prefix's length: 5, 17 or none. */
+  readonly network: Uint8Array;
+}
+
+interface Report {
+  /** As in records: 0 for the host. */
+  readonly container: number;
+  /** IPPROTO_* */
+  readonly protocol: number;
+  /** Unix time in µs; undefined while it is open. */
+  readonly closedAt: number | undefined;
+}
+
+/** `sensor.NetworkConnection`: a server's local side has only a port, a client's is empty. */
+export interface ConnectionReport extends Report {
+  /** `SocketRole` of the local side. */
+  readonly role: number;
+  readonly local: AddressReport;
+  readonly remote: AddressReport;
+}
+
+/** `sensor.NetworkEndpoint`: of the address, only the family is told. */
+export interface EndpointReport extends Report {
+  /** AF_INET or AF_INET6. */
+  readonly family: number;
+  readonly listen: AddressReport;
+  /** Number of the process that listens, as interned elsewhere; 0 if it is not known. */
+  readonly originator: number;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
+  const { rows } = links;
+  const row = slot * Link.WORDS;
+  const tag = rows[row + Link.tag]!;
+  const port = portOf(rows[row + Link.port]!);
+  const prefix = prefixOf(rows[row + Link.port]!);
+  const bytes = addressBytes(rows, row + Link.remote, familyOf(tag));
+  const isServer = roleOf(tag) === SocketRole.server;
+  return {
+    container: containerOf(rows[row + Link.container]!, tag),
+    protocol: protocolOf(tag),
+    role: roleOf(tag),
+    local: { address: NOTHING, port: isServer ? port : 0, network: NOTHING },
+    remote: {
+      address: isAddress(tag) ? bytes : NOTHING,
+      port: isServer ? 0 : port,
+      network: prefix > 0 ? Uint8Array.of(...bytes, prefix) : NOTHING,
+    },
+    closedAt,
+  };
+}
+
+export function endpointReport(endpoints: Table, slot: number, closedAt: number | undefined): EndpointReport {
+  const { rows } = endpoints;
+  const row = slot * Endpoint.WORDS;
+  const tag = rows[row + Endpoint.tag]!;
+  const family = familyOf(tag);
+  const any = new Uint8Array(family === AF_INET6 ? 16 : 4);
+  return {
+    container: containerOf(rows[row + Endpoint.container]!, tag),
+    protocol: protocolOf(tag),
+    family,
+    listen: {
+      address: any,
+      port: rows[row + Endpoint.port]!,
+      network: Uint8Array.of(...any, any.length * 8),
+    },
+    originator: rows[row + Endpoint.originator]!,
+    closedAt,
+  };
+}

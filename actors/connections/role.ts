@@ -1,0 +1,78 @@
+import { SocketRole, socket_record } from '../capture/layout.js';
+import type { Records } from '../capture/records.js';
+import { ADDRESS_WORDS, readAddress } from './address.js';
+import { Bind, recordFamily, writeOwner } from './rows.js';
+import { Table } from './table.js';
+
+const MOST_BINDS = 98_304;
+
+/** Roles of the sockets that the kernel did not see being connected or accepted, because they are older than we are. */
+export class Roles {
+  /** Where the latest scan saw containers listen. */
+  readonly #binds: Table;
+
+  constructor(seed: number) {
+    this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed);
+  }
+
+  get refused(): number {
+    return this.#binds.refused;
+  }
+
+  /** Forgets who listens: a new scan begins. */
+  clear(): void {
+    this.#binds.clear();
+  }
+
+  /** The scan found the listening socket of the record at `at`. */
+  listening(records: Records, at: number): void {
+    this.#write(records, at);
+    this.#binds.put();
+  }
+
+  /**
+   * The role of the local side of the record's connection: that of a server if its container listens on the local port,
+   * at the local or at any address, else what the ports look like. Network namespaces are not known here, and the
+   * same port is often listened on in one container and used by a client in another.
+   */
+  of(records: Records, at: number): number {
+    this.#write(records, at);
+    if (this.#binds.find() >= 0) return SocketRole.server;
+    this.#binds.key.fill(0, Bind.local, Bind.local + ADDRESS_WORDS);
+    if (this.#binds.find() >= 0) return SocketRole.server;
+    return roleFromPorts(
+      records.u16[(at + socket_record.local_port) >> 1]!,
+      records.u16[(at + socket_record.remote_port) >> 1]!,
+    );
+  }
+
+  #write(records: Records, at: number): void {
+    const { key } = this.#binds;
+    key[Bind.port] = records.u16[(at + socket_record.local_port) >> 1]!;
+    writeOwner(records, at, key, Bind.container, Bind.tag);
+    readAddress(
+      records.u32,
+      (at + socket_record.local_address) >> 2,
+      recordFamily(records, at),
+      key,
+      Bind.local,
+    );
+  }
+}
+
+/**
+ * The role of a connection's local side, told from its ports alone: the side whose port looks less ephemeral is the
+ * server. When both look alike it is a client.
+ */
+export function roleFromPorts(local: number, remote: number): number {
+  return ephemerality(local) < ephemerality(remote) ? SocketRole.server : SocketRole.client;
+}
+
+/** How much a port looks like one that a kernel picked for a client, 0 to 4. */
+function ephemerality(port: number): number {
+  if (port >= 49152) return 4; // RFC 6335 §6, IANA's dynamic ports
+  if (port >= 32768) return 3; // Linux's ip_local_port_range
+  if (port >= 1025 && port <= 5000) return 2; // BSD, and Windows before Vista
+  if (port === 1024) return 1; // the first that needs no privilege
+  return 0;
+}

@@ -1,0 +1,229 @@
+import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import type { ScanFact, StateSettings, TickFact } from '../capture/facts.js';
+import type { Records } from '../capture/records.js';
+import { expire, isActive, merge, observe } from './activity.js';
+import { isLoopback, parseNetwork, readAddress } from './address.js';
+import { delta, type Emit, type Moment } from './afterglow.js';
+import { Listeners, type OriginatorOf } from './listeners.js';
+import { Networks } from './networks.js';
+import { normalize, type Surroundings } from './normalize.js';
+import { connectionReport, endpointReport, type Delta } from './report.js';
+import { Roles } from './role.js';
+import { Endpoint, Flow, Link, flowRole, recordFamily, withFlowRole, writeOwner } from './rows.js';
+import { Table } from './table.js';
+
+/** Of `enum` TCP_* in the kernel's `net/tcp_states.h`. */
+const TCP_LISTEN = 10;
+
+const NS_PER_SECOND = 1e9;
+const NS_PER_US = 1e3;
+
+/** 3/4 of 2^19 slots of 53 bytes: 28 MB. */
+const MOST_FLOWS = 393_216;
+const MOST_ENDPOINTS = 98_304;
+
+/** How full the state is. */
+export interface Statistics {
+  /** Connections and listening sockets in the tables. */
+  readonly connections: number;
+  readonly listeners: number;
+  /** Entries that a full table had no room for, ever. */
+  readonly refused: number;
+}
+
+/**
+ * The connections and endpoints of containers: a fold over the kernel's records, scans and ticks. The same facts
+ * give the same deltas.
+ *
+ * Times are kept as the facts have them, CLOCK_BOOTTIME in ns, so that nothing closes or reopens when the wall clock is
+ * set; only reports speak Unix time.
+ */
+export class ConnectionState {
+  readonly #settings: StateSettings;
+  readonly #ignored: Networks;
+  readonly #surroundings: Surroundings;
+  readonly #roles: Roles;
+  readonly #listeners: Listeners;
+  /** The connections there are, and those that closed since the last tick. */
+  readonly #flows: Table;
+  /** What `#flows` is reported as: at this tick, and at the one before with its afterglow. */
+  readonly #links: Table;
+  readonly #reportedLinks: Table;
+  readonly #endpoints: Table;
+  readonly #reportedEndpoints: Table;
+  #lastTick = 0;
+  /** When the latest scan began. */
+  #lastScan = -Infinity;
+  /** Hardly any closed flow is left to make room with, until the next tick. */
+  #crowded = false;
+
+  /**
+   * @param originatorOf asked for listening sockets only, and not at all unless the settings want originators
+   * @param seed 32 bits of the run's seed, against peers that choose addresses and ports which collide
+   * @param mostFlows connections to keep at a time
+   */
+  constructor(settings: StateSettings, originatorOf: OriginatorOf, seed: number, mostFlows = MOST_FLOWS) {
+    this.#settings = settings;
+    this.#ignored = new Networks(settings.ignoredNetworks.map(parseNetwork));
+    this.#surroundings = {
+      nonAggregated: new Networks(settings.nonAggregatedNetworks.map(parseNetwork)),
+      known: new Networks(),
+      publicAddresses: new Networks(),
+      externalIngress: false,
+      externalEgress: false,
+    };
+    this.#roles = new Roles(seed);
+    this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
+    this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed);
+    this.#links = new Table(Link.WORDS, 0, mostFlows, seed);
+    this.#reportedLinks = new Table(Link.WORDS, 0, mostFlows, seed);
+    this.#endpoints = new Table(Endpoint.WORDS, 0, MOST_ENDPOINTS, seed);
+    this.#reportedEndpoints = new Table(Endpoint.WORDS, 0, MOST_ENDPOINTS, seed);
+  }
+
+  get statistics(): Statistics {
+    const tables = [
+      this.#flows,
+      this.#links,
+      this.#reportedLinks,
+      this.#endpoints,
+      this.#reportedEndpoints,
+      this.#listeners,
+      this.#roles,
+    ];
+    return {
+      connections: this.#flows.size,
+      listeners: this.#listeners.size,
+      refused: tables.reduce((sum, { refused }) => sum + refused, 0),
+    };
+  }
+
+  /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
+  record(records: Records, at: number): void {
+    const type = records.type(at);
+    if (type < RecordType.open || type > RecordType.unlisten || !this.#isInScope(records, at)) return;
+    const time = records.time(at);
+    // What opened before the latest scan and is still there was listed by it, and that is newer.
+    const active = (type === RecordType.open || type === RecordType.listen) && time >= this.#lastScan;
+    if (type === RecordType.listen || type === RecordType.unlisten) {
+      this.#observeListener(records, at, time, active);
+      return;
+    }
+    this.#observeFlow(records, at, time, active);
+    const isAccepted = records.u8[at + socket_record.role] === SocketRole.server;
+    if (isAccepted && type === RecordType.open) this.#listeners.accepted(records, at);
+  }
+
+  /** Folds a scan. It is the truth about sockets: what it does not list and nothing newer speaks for is closed. */
+  scan({ of, time, records }: ScanFact): void {
+    if (of !== 'sockets' || this.#settings.networkDisabled) return;
+    // The listening ones first, since they tell the roles of the others.
+    this.#roles.clear();
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (!isListening(records, at) || !this.#isInScope(records, at)) continue;
+      this.#roles.listening(records, at);
+      this.#observeListener(records, at, time, true);
+    }
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (isListening(records, at) || !this.#isInScope(records, at)) continue;
+      this.#observeFlow(records, at, time, true);
+    }
+    expire(this.#flows, time);
+    this.#listeners.expire(time);
+    this.#lastScan = time;
+  }
+
+  /** What changed since the tick before. What is closed is looked at once and then dropped. */
+  tick({ time, epoch }: TickFact): Delta {
+    const moment = { now: time, before: this.#lastTick };
+    const unixMicroseconds = (ns: number) => Math.floor(ns / NS_PER_US + epoch / NS_PER_US);
+    const report =
+      <T>(build: (table: Table, slot: number, closedAt: number | undefined) => T, into: T[]): Emit =>
+      (table, slot, active) =>
+        into.push(build(table, slot, active ? undefined : unixMicroseconds(table.lastActive[slot]!)));
+    const changes: Delta = { connections: [], endpoints: [] };
+
+    this.#collectClosedFlows();
+    for (let slot = this.#flows.next(0); slot >= 0; slot = this.#flows.next(slot + 1)) this.#addLink(slot);
+    const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
+    this.#report(
+      this.#reportedLinks,
+      this.#links,
+      { ...moment, period },
+      report(connectionReport, changes.connections),
+    );
+
+    this.#listeners.collect(this.#endpoints);
+    this.#report(
+      this.#reportedEndpoints,
+      this.#endpoints,
+      { ...moment, period: 0 },
+      report(endpointReport, changes.endpoints),
+    );
+
+    this.#lastTick = time;
+    this.#crowded = false;
+    return changes;
+  }
+
+  #report(reported: Table, current: Table, moment: Moment, emit: Emit): void {
+    delta(reported, current, moment, emit);
+    current.clear();
+  }
+
+  #isInScope(records: Records, at: number): boolean {
+    if (this.#settings.networkDisabled) return false;
+    return this.#settings.scope === 'all' || records.container(at) !== 0;
+  }
+
+  #observeListener(records: Records, at: number, time: number, active: boolean): void {
+    if (this.#settings.endpoints) this.#listeners.observe(records, at, time, active);
+  }
+
+  #observeFlow(records: Records, at: number, time: number, active: boolean): void {
+    const flows = this.#flows;
+    const { key } = flows;
+    const family = recordFamily(records, at);
+    readAddress(records.u32, (at + socket_record.remote_address) >> 2, family, key, Flow.remote);
+    if (isLoopback(key, Flow.remote, family) || this.#ignored.find(key, Flow.remote, family)) return;
+    readAddress(records.u32, (at + socket_record.local_address) >> 2, family, key, Flow.local);
+    key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
+    writeOwner(records, at, key, Flow.container, Flow.tag);
+
+    if (flows.full) this.#makeRoom();
+    const slot = flows.put();
+    if (slot < 0 || !observe(flows, slot, time, active)) return;
+    // The role is no part of the key, so that a record that does not know it finds the entry all the same.
+    const flags = flows.flags[slot]!;
+    const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
+    flows.flags[slot] = withFlowRole(flags, role);
+  }
+
+  /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
+  #makeRoom(): void {
+    if (this.#crowded) return;
+    const before = this.#flows.size;
+    this.#collectClosedFlows();
+    this.#crowded = before - this.#flows.size < before / 8;
+  }
+
+  #collectClosedFlows(): void {
+    this.#flows.retain((slot) => {
+      if (isActive(this.#flows, slot)) return true;
+      this.#addLink(slot);
+      return false;
+    });
+  }
+
+  #addLink(slot: number): void {
+    const flows = this.#flows;
+    const links = this.#links;
+    normalize(flows, slot, this.#surroundings, links.key);
+    const link = links.put();
+    if (link >= 0) merge(links, link, flows.lastActive[slot]!, isActive(flows, slot));
+  }
+}
+
+function isListening(records: Records, at: number): boolean {
+  return records.u8[at + socket_record.state] === TCP_LISTEN;
+}

@@ -1,0 +1,58 @@
+import type { Fact } from '../capture/facts.js';
+import { RecordFlag, RecordType } from '../capture/layout.js';
+import { processCgroup } from '../capture/process-record.js';
+import type { Records } from '../capture/records.js';
+import { containerInPath } from './cgroup-path.js';
+import { containerId } from './id.js';
+
+/** More containers than a node runs; beyond it the one known longest is forgotten. */
+const MOST_CONTAINERS = 4096;
+
+/** A container whose cgroup's path does not name it. */
+export interface Mismatch {
+  /** As the kernel side has it, 12 digits. */
+  readonly id: string;
+  readonly cgroup: string;
+}
+
+/**
+ * Folds facts to the containers that were seen.
+ *
+ * Which container a process is in was decided in the kernel, before anything of it was written. Attribution is what
+ * this product must not get wrong, so the first process of each container is judged a second time here, from the path
+ * of its cgroup and by code of its own; a difference is told.
+ */
+export class ContainerState {
+  /** Paths of the containers' cgroups, by the containers' numbers. */
+  readonly #cgroups = new Map<number, string>();
+
+  /** Containers known now. */
+  get size(): number {
+    return this.#cgroups.size;
+  }
+
+  /** The containers that a fact showed for the first time and that were judged differently here. */
+  fold(fact: Fact): Mismatch[] {
+    const mismatches: Mismatch[] = [];
+    if (fact.kind !== 'records' && fact.kind !== 'scan') return mismatches;
+    const { records } = fact;
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      const type = records.type(at);
+      if (type !== RecordType.exec && type !== RecordType.process) continue;
+      const container = records.container(at);
+      if (container === 0 || this.#cgroups.has(container)) continue;
+      const mismatch = this.#meet(container, records, at);
+      if (mismatch !== undefined) mismatches.push(mismatch);
+    }
+    return mismatches;
+  }
+
+  #meet(container: number, records: Records, at: number): Mismatch | undefined {
+    const cgroup = processCgroup(records, at);
+    if (this.#cgroups.size >= MOST_CONTAINERS) this.#cgroups.delete(this.#cgroups.keys().next().value!);
+    this.#cgroups.set(container, cgroup);
+    const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
+    const id = containerId(container);
+    return isCut || containerInPath(cgroup) === id ? undefined : { id, cgroup };
+  }
+}

@@ -1,0 +1,208 @@
+/** One readable line an event, for a person at a terminal of 80 columns. */
+import { AF_INET6, formatAddress } from '../connections/address.js';
+import type { Fact } from '../capture/facts.js';
+import { exit_record, RecordFlag, record_header, RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import type { Records } from '../capture/records.js';
+import { decodeField } from '../capture/text.js';
+import { containerId } from '../containers/id.js';
+import type { ProcessSignal } from '../processes/signal.js';
+
+export interface CompactOptions {
+  /** With colours of a terminal. */
+  readonly color: boolean;
+  /** Columns to cut lines to; undefined: never cut. */
+  readonly width?: number;
+}
+
+const COMM_SIZE = 16;
+const HEADER = 'TIME     CONTAINER        PID EVENT   DETAILS';
+/** How many ancestors a line hints at. */
+const ANCESTORS = 2;
+
+const RESET = '\x1b[0m';
+const DIM = '\x1b[2m';
+const BOLD = '\x1b[1m';
+/** Readable on dark and on light; a container keeps its colour. */
+const CONTAINER_COLORS = [32, 33, 34, 35, 36, 92, 93, 94, 95, 96] as const;
+
+const events = {
+  exec: { label: 'exec', color: '\x1b[32m' },
+  exit: { label: 'exit', color: DIM },
+  killed: { label: 'killed', color: '\x1b[31m' },
+  connect: { label: 'connect', color: '\x1b[36m' },
+  accept: { label: 'accept', color: '\x1b[35m' },
+  listen: { label: 'listen', color: '\x1b[33m' },
+  close: { label: 'close', color: DIM },
+} as const;
+
+/** A piece of a line's details. */
+interface Piece {
+  readonly text: string;
+  readonly style?: string;
+}
+
+/** Folds facts to lines. A process's end is shown if its start was. */
+export class CompactView {
+  readonly #options: CompactOptions;
+  readonly #shown = new Set<number>();
+  #epoch = 0;
+
+  constructor(options: CompactOptions) {
+    this.#options = options;
+  }
+
+  /** The lines that a fact gives, without their newlines. `signals` are what the processes gave for it. */
+  fold(fact: Fact, signals: readonly ProcessSignal[]): string[] {
+    switch (fact.kind) {
+      case 'start':
+        this.#epoch = fact.epoch;
+        return [this.#styled(HEADER, BOLD)];
+      case 'tick':
+        this.#epoch = fact.epoch;
+        return [];
+      case 'records':
+        return this.#records(fact.records, signals);
+      case 'scan':
+        // What was running before is not news; that it ends is.
+        for (const { pid } of signals) this.#shown.add(pid);
+        return [];
+    }
+  }
+
+  #records(records: Records, signals: readonly ProcessSignal[]): string[] {
+    const lines: string[] = [];
+    let next = 0;
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      switch (records.type(at)) {
+        case RecordType.exec:
+          if (signals[next]?.record === at) lines.push(this.#exec(records, at, signals[next++]!));
+          break;
+        case RecordType.exit:
+          if (this.#shown.delete(records.pid(at))) lines.push(this.#exit(records, at));
+          break;
+        case RecordType.open:
+        case RecordType.close:
+          lines.push(this.#connection(records, at));
+          break;
+        case RecordType.listen:
+          lines.push(this.#listen(records, at));
+      }
+    }
+    return lines;
+  }
+
+  #exec(records: Records, at: number, signal: ProcessSignal): string {
+    this.#shown.add(signal.pid);
+    const flags = records.flags(at);
+    const slash = signal.path.lastIndexOf('/') + 1;
+    const ancestors = signal.lineage.slice(0, ANCESTORS).reverse();
+    const more = signal.lineage.length > ANCESTORS ? '…›' : '';
+    const hint = ancestors.map(({ path }) => `${path.slice(path.lastIndexOf('/') + 1)}›`).join('');
+    return this.#line(records, at, 'exec', [
+      { text: hint === '' ? '' : `${more}${hint} `, style: DIM },
+      { text: (flags & RecordFlag.pathCut ? '…' : '') + signal.path.slice(0, slash) },
+      { text: signal.path.slice(slash), style: BOLD },
+      { text: signal.args === '' ? '' : ` ${signal.args}` },
+      { text: flags & RecordFlag.argsCut ? '…' : '' },
+      { text: flags & RecordFlag.argsLost ? ' (arguments unreadable)' : '', style: DIM },
+    ]);
+  }
+
+  #exit(records: Records, at: number): string {
+    const code = records.u32[(at + exit_record.exit_code) >> 2]!;
+    const name = { text: decodeField(records.u8, at + exit_record.comm, COMM_SIZE) };
+    const signal = code & 0x7f;
+    if (signal !== 0) return this.#line(records, at, 'killed', [name, { text: ` by signal ${signal}` }]);
+    const status = code >>> 8;
+    return this.#line(records, at, 'exit', [name, { text: status === 0 ? '' : ` with status ${status}` }]);
+  }
+
+  #connection(records: Records, at: number): string {
+    const { u16 } = records;
+    const isServer = records.u8[at + socket_record.role] === SocketRole.server;
+    const local = endpoint(records, at + socket_record.local_address, at, u16[(at + socket_record.local_port) >> 1]!);
+    const remote = endpoint(
+      records,
+      at + socket_record.remote_address,
+      at,
+      u16[(at + socket_record.remote_port) >> 1]!,
+    );
+    const isOpen = records.type(at) === RecordType.open;
+    const opened = records.u64(at + socket_record.opened);
+    return this.#line(records, at, isOpen ? (isServer ? 'accept' : 'connect') : 'close', [
+      { text: `${socketName(records, at)} `, style: BOLD },
+      { text: local },
+      { text: isServer ? ' ← ' : ' → ', style: events[isServer ? 'accept' : 'connect'].color },
+      { text: remote },
+      { text: isOpen || opened === 0 ? '' : ` ${duration(records.time(at) - opened)}`, style: DIM },
+    ]);
+  }
+
+  #listen(records: Records, at: number): string {
+    const port = records.u16[(at + socket_record.local_port) >> 1]!;
+    return this.#line(records, at, 'listen', [
+      { text: `${socketName(records, at)} `, style: BOLD },
+      // A port that the kernel chooses is chosen just after this event.
+      { text: endpoint(records, at + socket_record.local_address, at, port === 0 ? '(ephemeral)' : port) },
+    ]);
+  }
+
+  #line(records: Records, at: number, event: keyof typeof events, details: readonly Piece[]): string {
+    const container = records.container(at);
+    const milliseconds = Math.floor((records.time(at) + this.#epoch) / 1e6);
+    const { label, color } = events[event];
+    const head: Piece[] = [
+      { text: new Date(milliseconds).toISOString().slice(11, 19), style: DIM },
+      { text: ' ' },
+      { text: (containerId(container) || 'host').padEnd(12), style: containerStyle(container) },
+      { text: ` ${String(records.u32[(at + record_header.pid) >> 2]).padStart(7)} ` },
+      { text: label.padEnd(7), style: color },
+      { text: ' ' },
+    ];
+    let room = this.#options.width ?? Infinity;
+    let line = '';
+    for (const { text, style } of [...head, ...details]) {
+      if (room <= 0) break;
+      const safe = printable(text);
+      const characters = safe.length > room ? [...safe] : [];
+      const fits = characters.length <= room ? safe : `${characters.slice(0, room - 1).join('')}…`;
+      room -= fits.length;
+      line += style === undefined ? fits : this.#styled(fits, style);
+    }
+    return line.trimEnd();
+  }
+
+  #styled(text: string, style: string): string {
+    return this.#options.color && text !== '' ? `${style}${text}${RESET}` : text;
+  }
+}
+
+function socketName(records: Records, at: number): string {
+  return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
+}
+
+function endpoint(records: Records, address: number, at: number, port: number | string): string {
+  const isV6 = records.u16[(at + socket_record.family) >> 1] === AF_INET6;
+  const text = formatAddress(records.u8.subarray(address, address + (isV6 ? 16 : 4)));
+  return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+function containerStyle(container: number): string {
+  if (container === 0) return DIM;
+  return `\x1b[${CONTAINER_COLORS[container % CONTAINER_COLORS.length]}m`;
+}
+
+/** @param ns at least 0 */
+function duration(ns: number): string {
+  if (ns < 1e6) return `${Math.round(ns / 1e3)}µs`;
+  if (ns < 1e9) return `${Math.round(ns / 1e6)}ms`;
+  if (ns < 60e9) return `${(ns / 1e9).toFixed(1)}s`;
+  return `${Math.round(ns / 60e9)}min`;
+}
+
+/** What a process calls itself must not drive the terminal: controls and marks of text direction become visible. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (character) =>
+    character === '\n' ? '↵' : character === '\t' ? ' ' : '�',
+  );
+}

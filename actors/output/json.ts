@@ -1,0 +1,114 @@
+/**
+ * Messages as Sensor would get them, in the JSON form of protobuf (protobuf.dev/programming-guides/json): lowerCamelCase
+ * names, default values left out, bytes as base64, enums by name, timestamps as RFC 3339. proto/ has the messages.
+ */
+import { AF_INET6 } from '../connections/address.js';
+import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../connections/report.js';
+import { containerId } from '../containers/id.js';
+import type { Originator } from '../processes/state.js';
+import type { ProcessSignal } from '../processes/signal.js';
+
+/** `sensor.ClientServerRole` by `SocketRole`. */
+const ROLES = ['ROLE_UNKNOWN', 'ROLE_SERVER', 'ROLE_CLIENT'] as const;
+
+/** `storage.L4Protocol` by IPPROTO_*. */
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  1: 'L4_PROTOCOL_ICMP',
+  6: 'L4_PROTOCOL_TCP',
+  17: 'L4_PROTOCOL_UDP',
+};
+
+/** A `sensor.SignalStreamMessage`, one line without its newline. */
+export function processMessage(signal: ProcessSignal): string {
+  return JSON.stringify({
+    signal: {
+      processSignal: {
+        id: signal.id,
+        containerId: text(containerId(signal.container)),
+        time: timestamp(signal.time),
+        name: text(signal.name),
+        args: text(signal.args),
+        execFilePath: text(signal.path),
+        pid: number(signal.pid),
+        uid: number(signal.uid),
+        gid: number(signal.gid),
+        scraped: signal.scraped || undefined,
+        lineageInfo: list(
+          signal.lineage.map(({ uid, path }) => ({
+            parentUid: number(uid),
+            parentExecFilePath: text(path),
+          })),
+        ),
+      },
+    },
+  });
+}
+
+/**
+ * A `sensor.NetworkConnectionInfoMessage`, one line without its newline.
+ * @param time of the tick, Unix time in µs
+ * @param originator describes an endpoint's process by its number
+ */
+export function networkMessage(delta: Delta, time: number, originator: (id: number) => Originator): string {
+  return JSON.stringify({
+    info: {
+      updatedConnections: list(delta.connections.map(connection)),
+      time: timestamp(time),
+      updatedEndpoints: list(delta.endpoints.map((report) => endpoint(report, originator))),
+    },
+  });
+}
+
+function connection(report: ConnectionReport): object {
+  return {
+    // socketFamily stays SOCKET_FAMILY_UNKNOWN, the default: addresses have their own length.
+    localAddress: address(report.local),
+    remoteAddress: address(report.remote),
+    protocol: PROTOCOLS[report.protocol],
+    role: report.role === 0 ? undefined : ROLES[report.role],
+    containerId: text(containerId(report.container)),
+    closeTimestamp: report.closedAt === undefined ? undefined : timestamp(report.closedAt),
+  };
+}
+
+function endpoint(report: EndpointReport, originator: (id: number) => Originator): object {
+  const process = report.originator === 0 ? undefined : originator(report.originator);
+  return {
+    socketFamily: report.family === AF_INET6 ? 'SOCKET_FAMILY_IPV6' : 'SOCKET_FAMILY_IPV4',
+    protocol: PROTOCOLS[report.protocol],
+    listenAddress: address(report.listen),
+    containerId: text(containerId(report.container)),
+    closeTimestamp: report.closedAt === undefined ? undefined : timestamp(report.closedAt),
+    originator: process && {
+      processName: text(process.name),
+      processExecFilePath: text(process.path),
+      processArgs: text(process.args),
+    },
+  };
+}
+
+function address({ address, port, network }: AddressReport): object {
+  return { addressData: bytes(address), port: number(port), ipNetwork: bytes(network) };
+}
+
+function text(value: string): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function number(value: number): number | undefined {
+  return value === 0 ? undefined : value;
+}
+
+function bytes(value: Uint8Array): string | undefined {
+  return value.length === 0 ? undefined : Buffer.from(value).toString('base64');
+}
+
+function list<T>(values: readonly T[]): readonly T[] | undefined {
+  return values.length === 0 ? undefined : values;
+}
+
+/** @param time Unix time in µs */
+function timestamp(time: number): string {
+  const seconds = new Date(Math.floor(time / 1000)).toISOString().slice(0, 19);
+  return `${seconds}.${String(time % 1_000_000).padStart(6, '0')}Z`;
+}

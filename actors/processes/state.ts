@@ -1,0 +1,177 @@
+import type { Fact } from '../capture/facts.js';
+import { exit_record, process_record, RecordType } from '../capture/layout.js';
+import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
+import type { Records } from '../capture/records.js';
+import { signalId, type ProcessSignal } from './signal.js';
+
+/** What an endpoint says of the process that listens. */
+export interface Originator {
+  readonly name: string;
+  readonly path: string;
+  readonly args: string;
+}
+
+interface Process extends Originator {
+  /** CLOCK_BOOTTIME, ns. With the pid it names a process for good, since pids are used again. */
+  readonly startTime: number;
+  readonly container: number;
+  /** When a scan saw it, CLOCK_BOOTTIME in ns; 0 if it was seen to start. */
+  readonly scanned: number;
+}
+
+/** Distinct originators that are kept. Few processes listen, so this is only a bound. */
+const MOST_ORIGINATORS = 65_536;
+
+/**
+ * Folds facts to the processes that run and to the signals that tell of them.
+ *
+ * Every exec becomes a signal, and every process that was running before becomes one, once. The kernel's record says
+ * all there is to say, so the table is only needed to know what was told already, and who listens on a port.
+ */
+export class ProcessState {
+  readonly #capacity: number;
+  readonly #processes = new Map<number, Process>();
+  readonly #originators: Originator[] = [{ name: '', path: '', args: '' }];
+  readonly #originatorIds = new Map<string, number>();
+  #seed = '';
+  #epoch = 0;
+  #signals = 0;
+  #evicted = 0;
+
+  /** @param capacity processes that are remembered at most; beyond it the one known longest is forgotten */
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Processes remembered now. */
+  get size(): number {
+    return this.#processes.size;
+  }
+
+  /** Processes forgotten for want of room, ever. */
+  get evicted(): number {
+    return this.#evicted;
+  }
+
+  /** The signals that follow from a fact, in the order of its records. */
+  fold(fact: Fact): ProcessSignal[] {
+    const signals: ProcessSignal[] = [];
+    switch (fact.kind) {
+      case 'start':
+        this.#seed = fact.seed;
+        this.#epoch = fact.epoch;
+        break;
+      case 'tick':
+        this.#epoch = fact.epoch;
+        break;
+      case 'records':
+      case 'scan':
+        this.#foldRecords(fact.records, signals);
+    }
+    return signals;
+  }
+
+  /**
+   * A number for the name, path and arguments of a process, the same for equal ones; 0 if the process is not known.
+   * Describe it with `originator`.
+   */
+  originatorId(container: number, pid: number): number {
+    const process = this.#processes.get(pid);
+    if (process?.container !== container) return 0;
+    const key = `${process.name}\0${process.path}\0${process.args}`;
+    const known = this.#originatorIds.get(key);
+    if (known !== undefined) return known;
+    if (this.#originators.length > MOST_ORIGINATORS) return 0;
+    const { name, path, args } = process;
+    const id = this.#originators.push({ name, path, args }) - 1;
+    this.#originatorIds.set(key, id);
+    return id;
+  }
+
+  /** @param id as `originatorId` gave it, not 0 */
+  originator(id: number): Originator {
+    return this.#originators[id]!;
+  }
+
+  #foldRecords(records: Records, signals: ProcessSignal[]): void {
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      switch (records.type(at)) {
+        case RecordType.exec:
+          this.#exec(records, at, signals);
+          break;
+        case RecordType.process:
+          this.#found(records, at, signals);
+          break;
+        case RecordType.exit:
+          this.#exit(records, at);
+      }
+    }
+  }
+
+  #exec(records: Records, at: number, signals: ProcessSignal[]): void {
+    const before = this.#processes.get(records.pid(at));
+    const process = read(records, at, 0);
+    // A scan reads what runs at its moment, the ring may tell of the same exec only later.
+    if (before !== undefined && records.time(at) <= before.scanned && same(before, process)) return;
+    this.#remember(records.pid(at), process);
+    signals.push(this.#signal(records, at, process, records.time(at), false));
+  }
+
+  #found(records: Records, at: number, signals: ProcessSignal[]): void {
+    const before = this.#processes.get(records.pid(at));
+    const process = read(records, at, records.time(at));
+    if (before !== undefined && same(before, process)) return;
+    this.#remember(records.pid(at), process);
+    signals.push(this.#signal(records, at, process, process.startTime, true));
+  }
+
+  #exit(records: Records, at: number): void {
+    const pid = records.pid(at);
+    const startTime = records.u64(at + exit_record.start_time);
+    if (this.#processes.get(pid)?.startTime === startTime) this.#processes.delete(pid);
+  }
+
+  #remember(pid: number, process: Process): void {
+    // Deleted first, so that the map's order is that of the latest news.
+    this.#processes.delete(pid);
+    if (this.#processes.size >= this.#capacity) {
+      this.#processes.delete(this.#processes.keys().next().value!);
+      this.#evicted++;
+    }
+    this.#processes.set(pid, process);
+  }
+
+  #signal(records: Records, at: number, process: Process, time: number, scraped: boolean): ProcessSignal {
+    const { u32 } = records;
+    return {
+      record: at,
+      id: signalId(this.#seed, this.#signals++),
+      container: process.container,
+      time: Math.floor((time + this.#epoch) / 1000),
+      name: process.name,
+      path: process.path,
+      args: process.args,
+      pid: records.pid(at),
+      uid: u32[(at + process_record.uid) >> 2]!,
+      gid: u32[(at + process_record.gid) >> 2]!,
+      scraped,
+      lineage: processLineage(records, at),
+    };
+  }
+}
+
+function read(records: Records, at: number, scanned: number): Process {
+  const path = processPath(records, at);
+  return {
+    startTime: records.u64(at + process_record.start_time),
+    container: records.container(at),
+    scanned,
+    name: processName(records, at) || path,
+    path,
+    args: processArguments(records, at),
+  };
+}
+
+function same(a: Process, b: Process): boolean {
+  return a.startTime === b.startTime && a.path === b.path && a.args === b.args;
+}

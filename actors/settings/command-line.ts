@@ -1,0 +1,54 @@
+import { closest } from './closest.js';
+import { collectorConfig, table } from './table.js';
+
+/** The arguments that were given, by name and as text, and what is wrong with the command line itself. */
+export interface CommandLine {
+  readonly values: ReadonlyMap<string, string>;
+  readonly errors: readonly string[];
+}
+
+const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
+  [collectorConfig, ...Object.values(table)].flatMap((declaration) =>
+    declaration.argument === undefined ? [] : [[declaration.argument, declaration] as const],
+  ),
+);
+
+/**
+ * Splits a command line into arguments: `--name=value`, `--name value`, and `--name` alone for a switch.
+ * An argument given twice has its last value.
+ * @param argv what follows the program's name
+ */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const values = new Map<string, string>();
+  const errors: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    const equals = word.indexOf('=');
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const next = argv[i + 1];
+    const hasNext = next !== undefined && !next.startsWith('--');
+    const declaration = known.get(name);
+
+    if (declaration === undefined) {
+      errors.push(unknown(name));
+      // What follows an unknown argument is most likely its value: one mistake, one error.
+      if (name.startsWith('--') && equals < 0 && hasNext) i++;
+    } else if (equals >= 0) {
+      values.set(name, word.slice(equals + 1));
+    } else if (declaration.form === undefined) {
+      values.set(name, 'true');
+    } else if (hasNext) {
+      values.set(name, next);
+      i++;
+    } else {
+      errors.push(`Argument ${name} needs a value: ${name}=${declaration.form}`);
+    }
+  }
+  return { values, errors };
+}
+
+function unknown(name: string): string {
+  const meant = closest(name, [...known.keys()]);
+  const hint = meant === undefined ? '--help lists those that exist' : `did you mean ${meant}?`;
+  return `Unknown argument '${name}': ${hint}`;
+}

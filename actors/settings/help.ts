@@ -1,0 +1,65 @@
+import { collectorConfig, groups, table, type Declaration } from './table.js';
+
+const WIDTH = 80;
+
+/** The text of `--help`, made from the table of settings: groups, and in each the settings that can be given. */
+export function helpText(): string {
+  const declarations: readonly Declaration<unknown>[] = [collectorConfig, ...Object.values(table)];
+  return [
+    'Usage: node dist/collector.js [arguments]',
+    '',
+    ...wrap(
+      'Watches processes and connections in the containers of this node through eBPF, and sends them to Sensor. ' +
+        'Without a Sensor, it writes them to standard output.',
+      '',
+    ),
+    '',
+    ...wrap(
+      'An argument is written --name=value or --name value. A setting comes from its argument, else from its key ' +
+        'in the COLLECTOR_CONFIG JSON, else from its environment variable.',
+      '',
+    ),
+    ...groups.flatMap((group) => [
+      '',
+      `${group}:`,
+      ...declarations.filter((declaration) => declaration.group === group).flatMap(entry),
+    ]),
+    '',
+  ].join('\n');
+}
+
+function entry(declaration: Declaration<unknown>): string[] {
+  const { argument, environment, form, help, key, parser } = declaration;
+  const places = [
+    ...(argument === undefined ? [] : [form === undefined ? argument : `${argument}=${form}`]),
+    ...(environment === undefined ? [] : [environment]),
+    ...(key === undefined ? [] : [`"${key}" in COLLECTOR_CONFIG`]),
+  ];
+  const isSwitch = argument !== undefined && form === undefined;
+  return [
+    ...wrap(places.join(', '), '  '),
+    ...wrap(help, '      '),
+    ...(isSwitch ? [] : wrap(`Allowed: ${parser.allowed}.${defaultText(declaration.default)}`, '      ')),
+  ];
+}
+
+/** Nothing for a default that is empty or absent: the help of those settings says what that means. */
+function defaultText(value: unknown): string {
+  if (Array.isArray(value)) return defaultText(value.join(','));
+  const plain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return plain && value !== '' ? ` Default: ${value}.` : '';
+}
+
+/** Breaks a text into lines of at most WIDTH characters, indent included. No word of ours is longer than a line. */
+function wrap(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(' ')) {
+    if (line.length > indent.length && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = indent;
+    }
+    line += line.length > indent.length ? ` ${word}` : word;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,23 @@
+import { isIP, isIPv6 } from 'node:net';
+import type { Parser } from './parser.js';
+
+const LONGEST = 255;
+
+/** The address of a server, `host:port`; an IPv6 address stands in brackets. Empty: no server. */
+export const hostPort: Parser<string> = {
+  allowed: `host:port, at most ${LONGEST} characters, such as sensor.stackrox.svc:443 or [fd00::1]:443`,
+  parse: (text) => (text === '' || isHostPort(text) ? { value: text } : { bad: text }),
+};
+
+function isHostPort(text: string): boolean {
+  if (text.length > LONGEST) return false;
+  const [, host, port] = /^(.+):([1-9]\d{0,4})$/.exec(text) ?? [];
+  if (host === undefined || port === undefined || Number(port) > 65535) return false;
+  const bracketed = /^\[([^%]+)\]$/.exec(host)?.[1];
+  return bracketed === undefined ? isIPv4OrName(host) : isIPv6(bracketed);
+}
+
+/** A name whose last label is all digits can only be meant as an IPv4 address. */
+function isIPv4OrName(host: string): boolean {
+  return /(^|\.)\d+$/.test(host) ? isIP(host) === 4 : /^[\w-]+(\.[\w-]+)*\.?$/.test(host);
+}

@@ -1,0 +1,104 @@
+/** What a text was read as, or the part of it that is wrong and, when there is more to say than what is allowed, why. */
+export type Parsed<T> = { readonly value: T } | { readonly bad: string; readonly why?: string };
+
+/** Reads one setting's text. `allowed` completes the phrase "allowed: …" in errors and in the help. */
+export interface Parser<T> {
+  readonly allowed: string;
+  readonly parse: (text: string) => Parsed<T>;
+}
+
+/** `true` or `false`, in any case. */
+export const boolean: Parser<boolean> = {
+  allowed: 'true or false',
+  parse: (text) => {
+    const lower = text.toLowerCase();
+    return lower === 'true' || lower === 'false' ? { value: lower === 'true' } : { bad: text };
+  },
+};
+
+/** One of a few words, in any case, with `-` and `_` taken as the same; the value is the word as it stands in `words`. */
+export function oneOf<const W extends string>(...words: readonly W[]): Parser<W> {
+  const plain = (text: string): string => text.toLowerCase().replaceAll('-', '_');
+  return {
+    allowed: `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`,
+    parse: (text) => {
+      const value = words.find((word) => plain(word) === plain(text));
+      return value === undefined ? { bad: text } : { value };
+    },
+  };
+}
+
+/** A whole number in decimal digits, from `least` to `most`, that `fits` accepts; `what` says what it has to be. */
+export function wholeNumber(
+  least: number,
+  most: number,
+  what = 'a whole number',
+  fits: (value: number) => boolean = () => true,
+): Parser<number> {
+  return {
+    allowed: `${what}, ${least} to ${most}`,
+    parse: (text) => {
+      const value = /^\d+$/.test(text) ? Number(text) : NaN;
+      return value >= least && value <= most && fits(value) ? { value } : { bad: text };
+    },
+  };
+}
+
+/** Seconds, with a fraction if wanted, never negative. */
+export const seconds: Parser<number> = {
+  allowed: 'a number of seconds, 0 or more',
+  parse: (text) => (/^\d+(\.\d+)?$/.test(text) ? { value: Number(text) } : { bad: text }),
+};
+
+/** Items separated by commas, spaces around them ignored. An empty text is the empty list. */
+export function listOf<T>(item: Parser<T>): Parser<readonly T[]> {
+  return {
+    allowed: `${item.allowed}; separated by commas`,
+    parse: (text) => {
+      const values: T[] = [];
+      for (const part of text.split(',')) {
+        if (part.trim() === '') continue;
+        const parsed = item.parse(part.trim());
+        if ('bad' in parsed) return parsed;
+        values.push(parsed.value);
+      }
+      return { value: values };
+    },
+  };
+}
+
+/** The path of a file, absolute or relative to the working directory. */
+export const filePath: Parser<string> = {
+  allowed: 'the path of a file',
+  parse: (text) => (text === '' || text.includes('\0') ? { bad: text } : { value: text }),
+};
+
+/** An absolute path, returned without the slashes at its end; so the root folder is the empty string. */
+export const absolutePath: Parser<string> = {
+  allowed: 'an absolute path',
+  parse: (text) => (/^\/[^\0]*$/.test(text) ? { value: text.replace(/\/+$/, '') } : { bad: text }),
+};
+
+/** The name of a node: what Kubernetes and the kernel allow in a host name. */
+export const hostName: Parser<string> = {
+  allowed: 'a host name of letters, digits, ".", "_" and "-", at most 253 characters',
+  parse: (text) => (/^[\w.-]{1,253}$/.test(text) ? { value: text } : { bad: text }),
+};
+
+/** A JSON object, not looked into any further. */
+export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {
+  allowed: 'a JSON object',
+  parse: (text) => {
+    try {
+      const value: unknown = JSON.parse(text);
+      return isObject(value) ? { value } : { bad: text };
+    } catch (error) {
+      return { bad: text, why: error instanceof Error ? error.message : String(error) };
+    }
+  },
+};
+
+/** Whether a JSON value is an object, and neither a list nor null. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,66 @@
+import type { Settings } from './table.js';
+
+/** A line to log about settings that are good enough to start with. */
+export interface Notice {
+  readonly level: 'warning' | 'error';
+  readonly message: string;
+}
+
+/** The bound of the existing product. */
+const LONGEST_AFTERGLOW = 300;
+/** The smallest ring that every record fits into: the largest record has 24 KiB. */
+const SMALLEST_USEFUL_BUFFER = 32 * 1024;
+
+/**
+ * The rules that one value alone cannot break: about two settings together, or that bend a value instead of refusing it.
+ * @returns the settings with bent values, what to log about them, and the combinations that are refused
+ */
+export function applyRules(settings: Settings): {
+  readonly settings: Settings;
+  readonly notices: readonly Notice[];
+  readonly errors: readonly string[];
+} {
+  const notices: Notice[] = [];
+  const errors: string[] = [];
+  const { afterglowPeriod, bufferSize, grpcServer, record, replay } = settings;
+
+  if (settings.afterglow && afterglowPeriod > LONGEST_AFTERGLOW) {
+    notices.push({
+      level: 'warning',
+      message: `ROX_AFTERGLOW_PERIOD is ${afterglowPeriod} s; the longest period, ${LONGEST_AFTERGLOW} s, is used instead`,
+    });
+  }
+  if (settings.afterglow && afterglowPeriod === 0) {
+    notices.push({
+      level: 'error',
+      message:
+        'ROX_AFTERGLOW_PERIOD is 0: afterglow is disabled; set ROX_ENABLE_AFTERGLOW=false if that is intended',
+    });
+  }
+  if (bufferSize < SMALLEST_USEFUL_BUFFER) {
+    notices.push({
+      level: 'warning',
+      message:
+        `ROX_COLLECTOR_SINSP_BUFFER_SIZE is ${bufferSize}: events with long arguments or paths will be dropped; ` +
+        `use at least ${SMALLEST_USEFUL_BUFFER}`,
+    });
+  }
+  if (replay !== undefined && record !== undefined) {
+    errors.push('Argument --replay excludes --record: a replay would only record itself');
+  }
+  if (replay !== undefined && grpcServer !== '') {
+    errors.push(
+      `Argument --replay excludes a Sensor ('${grpcServer}'), which would take the past for the present: ` +
+        'give --grpc-server= with an empty value',
+    );
+  }
+  return {
+    settings: {
+      ...settings,
+      afterglow: settings.afterglow && afterglowPeriod > 0,
+      afterglowPeriod: Math.min(afterglowPeriod, LONGEST_AFTERGLOW),
+    },
+    notices,
+    errors,
+  };
+}

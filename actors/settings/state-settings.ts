@@ -1,0 +1,31 @@
+import type { Settings } from './table.js';
+
+/**
+ * The settings that a run's state and output depend on, in the shape of `StateSettings` in capture/facts.ts
+ * (not imported: settings know nobody), but for the format, which a replay may change. Afterglow that is off is a
+ * period of 0.
+ */
+export function stateSettings(
+  settings: Settings,
+): Pick<
+  Settings,
+  | 'scope'
+  | 'scrapeInterval'
+  | 'afterglowPeriod'
+  | 'endpoints'
+  | 'originators'
+  | 'networkDisabled'
+  | 'ignoredNetworks'
+  | 'nonAggregatedNetworks'
+> {
+  return {
+    scope: settings.scope,
+    scrapeInterval: settings.scrapeInterval,
+    afterglowPeriod: settings.afterglow ? settings.afterglowPeriod : 0,
+    endpoints: settings.endpoints,
+    originators: settings.originators,
+    networkDisabled: settings.networkDisabled,
+    ignoredNetworks: settings.ignoredNetworks,
+    nonAggregatedNetworks: settings.nonAggregatedNetworks,
+  };
+}

@@ -1,0 +1,275 @@
+import { cidr } from './cidr.js';
+import { hostPort } from './host-port.js';
+import {
+  absolutePath,
+  boolean,
+  filePath,
+  hostName,
+  jsonObject,
+  listOf,
+  oneOf,
+  seconds,
+  wholeNumber,
+  type Parser,
+} from './parser.js';
+
+/** The headings of the help, in their order. */
+export const groups = [
+  'General',
+  'Sensor',
+  'Output',
+  'Network',
+  'Processes',
+  'Kernel buffers',
+  'Host',
+] as const;
+
+/** One setting: where it may come from, how it is read, what it is without being given, and what it means. */
+export interface Declaration<T> {
+  readonly group: (typeof groups)[number];
+  /** Its command line argument. */
+  readonly argument?: `--${string}`;
+  /** Its key in the COLLECTOR_CONFIG JSON object. */
+  readonly key?: string;
+  /** Its environment variable. */
+  readonly environment?: string;
+  /** What stands for the value in the help; without it the argument is a switch and takes no value. */
+  readonly form?: string;
+  readonly parser: Parser<T>;
+  readonly default: NoInfer<T>;
+  /** One sentence or two for the help. */
+  readonly help: string;
+}
+
+/** Lets the compiler check one declaration, and keep the type of its value. */
+function setting<T>(declaration: Declaration<T>): Declaration<T> {
+  return declaration;
+}
+
+const PAGE = 4096;
+const MIB = 1024 * 1024;
+
+/** The JSON object that other settings are read from; so it is no setting of its own. */
+export const collectorConfig = setting({
+  group: 'General',
+  argument: '--collector-config',
+  environment: 'COLLECTOR_CONFIG',
+  form: '<json>',
+  parser: jsonObject,
+  default: {},
+  help: 'Settings as one JSON object; their keys are given below. They stand above the environment and below arguments.',
+});
+
+/** Every setting, declared once: reading, help and documentation come from here. */
+export const table = {
+  help: setting({
+    group: 'General',
+    argument: '--help',
+    parser: boolean,
+    default: false,
+    help: 'Print this text and exit.',
+  }),
+  version: setting({
+    group: 'General',
+    argument: '--version',
+    parser: boolean,
+    default: false,
+    help: 'Print the version and exit.',
+  }),
+  logLevel: setting({
+    group: 'General',
+    key: 'logLevel',
+    environment: 'ROX_COLLECTOR_LOG_LEVEL',
+    parser: oneOf('fatal', 'critical', 'error', 'warning', 'notice', 'info', 'debug', 'trace'),
+    default: 'info',
+    help: 'The least severe log lines that are still written.',
+  }),
+  collectionMethod: setting({
+    group: 'General',
+    argument: '--collection-method',
+    environment: 'COLLECTION_METHOD',
+    form: '<method>',
+    parser: oneOf('core_bpf', 'ebpf', 'kernel_module'),
+    default: 'core_bpf',
+    help: 'The kernel driver that events come from.',
+  }),
+  grpcServer: setting({
+    group: 'Sensor',
+    argument: '--grpc-server',
+    environment: 'GRPC_SERVER',
+    form: '<host:port>',
+    parser: hostPort,
+    default: '',
+    help: "Sensor's address. Empty: standalone, messages go to standard output.",
+  }),
+  scope: setting({
+    group: 'Output',
+    argument: '--scope',
+    environment: 'ROX_COLLECTOR_SCOPE',
+    form: 'containers|all',
+    parser: oneOf('containers', 'all'),
+    default: 'containers',
+    help: 'Whether standalone output has the processes and connections of the host too; they never go to Sensor.',
+  }),
+  format: setting<'json' | 'compact' | undefined>({
+    group: 'Output',
+    argument: '--format',
+    environment: 'ROX_COLLECTOR_FORMAT',
+    form: 'json|compact',
+    parser: oneOf('json', 'compact'),
+    default: undefined,
+    help: 'Standalone output: one JSON message a line (default), or one line an event for a person at a terminal. A replay has the format of its recording.',
+  }),
+  record: setting<string | undefined>({
+    group: 'Output',
+    argument: '--record',
+    form: '<file>',
+    parser: filePath,
+    default: undefined,
+    help: 'Also write everything that enters to this file, for --replay.',
+  }),
+  replay: setting<string | undefined>({
+    group: 'Output',
+    argument: '--replay',
+    form: '<file>',
+    parser: filePath,
+    default: undefined,
+    help: 'Read from this recording instead of the kernel, standalone, and exit at its end.',
+  }),
+  scrapeInterval: setting({
+    group: 'Network',
+    key: 'scrapeInterval',
+    environment: 'ROX_COLLECTOR_SCRAPE_INTERVAL',
+    // A day: long before the 24 days beyond which a Node timer fires at once.
+    parser: wholeNumber(1, 86_400, 'a whole number of seconds'),
+    default: 30,
+    help: 'Seconds between two scans of all sockets, and between two network reports.',
+  }),
+  scrapeDisabled: setting({
+    group: 'Network',
+    key: 'turnOffScrape',
+    environment: 'ROX_COLLECTOR_SCRAPE_DISABLED',
+    parser: boolean,
+    default: false,
+    help: 'Do not scan sockets; the network reports go on.',
+  }),
+  afterglow: setting({
+    group: 'Network',
+    environment: 'ROX_ENABLE_AFTERGLOW',
+    parser: boolean,
+    default: true,
+    help: 'Keep a closed connection open in the reports for a while, so that short ones do not flicker.',
+  }),
+  afterglowPeriod: setting({
+    group: 'Network',
+    environment: 'ROX_AFTERGLOW_PERIOD',
+    parser: seconds,
+    default: 300,
+    help: 'How long that while is, in seconds, at most 300. 0 turns it off.',
+  }),
+  ignoredNetworks: setting<readonly string[]>({
+    group: 'Network',
+    environment: 'ROX_IGNORE_NETWORKS',
+    parser: listOf(cidr),
+    default: ['169.254.0.0/16', 'fe80::/10'],
+    help: 'Connections to peers in these networks are never reported. Set, but empty: none is ignored.',
+  }),
+  nonAggregatedNetworks: setting<readonly string[]>({
+    group: 'Network',
+    environment: 'ROX_NON_AGGREGATED_NETWORKS',
+    parser: listOf(cidr),
+    default: [],
+    help: 'Peers in these networks are reported by their address, never aggregated as external.',
+  }),
+  endpoints: setting({
+    group: 'Network',
+    environment: 'ROX_NETWORK_GRAPH_PORTS',
+    parser: boolean,
+    default: true,
+    help: 'Report the ports that containers listen on.',
+  }),
+  originators: setting({
+    group: 'Network',
+    environment: 'ROX_PROCESSES_LISTENING_ON_PORT',
+    parser: boolean,
+    default: true,
+    help: 'Report with each of these ports the process that listens.',
+  }),
+  networkDisabled: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_DISABLE_NETWORK_FLOWS',
+    parser: boolean,
+    default: false,
+    help: 'Do nothing about the network at all.',
+  }),
+  noProcessArguments: setting({
+    group: 'Processes',
+    environment: 'ROX_COLLECTOR_NO_PROCESS_ARGUMENTS',
+    parser: boolean,
+    default: false,
+    help: 'Never report the arguments of a process.',
+  }),
+  processTableSize: setting({
+    group: 'Processes',
+    environment: 'ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE',
+    // The kernel's own limit of process ids.
+    parser: wholeNumber(1, 4_194_304),
+    default: 32_768,
+    help: 'How many processes are remembered at most.',
+  }),
+  bufferSize: setting({
+    group: 'Kernel buffers',
+    environment: 'ROX_COLLECTOR_SINSP_BUFFER_SIZE',
+    // A power of two from one page on is also the multiple of the page that the kernel asks for.
+    parser: wholeNumber(PAGE, 1024 * MIB, 'a number of bytes that is a power of two', isPowerOfTwo),
+    default: 8 * MIB,
+    help: 'Bytes of one buffer that kernel events pass through; less if all of them would exceed the total.',
+  }),
+  totalBufferSize: setting({
+    group: 'Kernel buffers',
+    environment: 'ROX_COLLECTOR_SINSP_TOTAL_BUFFER_SIZE',
+    parser: wholeNumber(PAGE, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
+    default: 512 * MIB,
+    help: 'Bytes of all these buffers together, at most.',
+  }),
+  cpusPerBuffer: setting({
+    group: 'Kernel buffers',
+    environment: 'ROX_COLLECTOR_SINSP_CPU_PER_BUFFER',
+    // The largest NR_CPUS a kernel can be built with.
+    parser: wholeNumber(0, 8192),
+    default: 1,
+    help: 'How many CPUs share a buffer. 0: all of them share one.',
+  }),
+  hostRoot: setting({
+    group: 'Host',
+    environment: 'COLLECTOR_HOST_ROOT',
+    parser: absolutePath,
+    default: '',
+    help: "Where the host's root folder is mounted. Empty: Collector runs on the host itself.",
+  }),
+  nodeHostname: setting<string | undefined>({
+    group: 'Host',
+    environment: 'NODE_HOSTNAME',
+    parser: hostName,
+    default: undefined,
+    help: "The node's name. Without it, the host's /etc/hostname, else its kernel's.",
+  }),
+  terminationLog: setting({
+    group: 'Host',
+    environment: 'ROX_COLLECTOR_TERMINATION_LOG',
+    parser: absolutePath,
+    default: '/dev/termination-log',
+    help: 'Where Kubernetes picks up the reason of a failure. Skipped if absent.',
+  }),
+} as const;
+
+type Table = typeof table;
+
+/** Everything that can be set, validated and frozen; its values have the types that their parsers give. */
+export type Settings = {
+  readonly [Name in keyof Table]: Table[Name] extends Declaration<infer Value> ? Value : never;
+};
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}

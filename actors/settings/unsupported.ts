@@ -1,0 +1,37 @@
+/**
+ * What the existing product can be told and this one cannot yet: setting one of these is answered with a warning.
+ * Whoever adds such a setting to the table takes it out here.
+ */
+export const unsupported: {
+  readonly environment: readonly string[];
+  /** Keys of COLLECTOR_CONFIG, the inner ones after a dot. */
+  readonly keys: readonly string[];
+} = {
+  environment: [
+    'SNI_HOSTNAME',
+    'ROX_COLLECTOR_TLS_CERTS',
+    'ROX_COLLECTOR_TLS_CA',
+    'ROX_COLLECTOR_TLS_CLIENT_CERT',
+    'ROX_COLLECTOR_TLS_CLIENT_KEY',
+    'ROX_NETWORK_DROP_IGNORED',
+    'ROX_COLLECT_CONNECTION_STATUS',
+    'ROX_COLLECTOR_TRACK_SEND_RECV',
+    'ROX_COLLECTOR_EXTERNAL_IPS_ENABLE',
+    'ROX_COLLECTOR_ENABLE_CONNECTION_STATS',
+    'ROX_COLLECTOR_CONNECTION_STATS_QUANTILES',
+    'ROX_COLLECTOR_CONNECTION_STATS_ERROR',
+    'ROX_COLLECTOR_CONNECTION_STATS_WINDOW',
+    'ROX_COLLECTOR_ENABLE_DETAILED_METRICS',
+    'ROX_COLLECTOR_INTROSPECTION_ENABLE',
+    'ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED',
+    'ROX_COLLECTOR_CONFIG_PATH',
+    'ROX_COLLECTOR_HTTP_ADDRESS',
+    'ROX_COLLECTOR_METRICS_ADDRESS',
+    'ROX_COLLECTOR_KERNEL_MODULES_DIR',
+    'ROX_COLLECTOR_MODULE_DIR',
+    'KERNEL_CANDIDATES',
+    'MODULE_DOWNLOAD_BASE_URL',
+    'ENABLE_CORE_DUMP',
+  ],
+  keys: ['tlsConfig.caCertPath', 'tlsConfig.clientCertPath', 'tlsConfig.clientKeyPath'],
+};

@@ -1,0 +1,159 @@
+/** What a person reads about a failure: one line of what went wrong, one line of what to do. */
+export interface FailureText {
+  readonly cause: string;
+  /** Stands alone: it says what is missing and how to get it, to somebody who reads nothing else. */
+  readonly remedy: string;
+}
+
+/**
+ * The catalogue: every failure that Collector can stop with, by its code, and the parameters its text needs.
+ * Codes are stable, since people search and alert on them.
+ */
+const catalogue = {
+  /** @param missing capabilities by their names, such as `CAP_BPF` @param euid the effective user id */
+  NOT_ROOT_OR_CAPABILITY: ({ missing, euid }: { missing: readonly string[]; euid: number }) => ({
+    cause: `Collector runs as user ${euid} without ${missing.join(', ')}.`,
+    remedy:
+      `Give the collector container ${missing.join(', ')}: in the pod's manifest, add ` +
+      `${missing.map((name) => `"${name.replace('CAP_', '')}"`).join(', ')} to securityContext.capabilities.add and ` +
+      'set securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
+  }),
+
+  /** @param path where BTF was looked for */
+  NO_BTF: ({ path, release }: { path: string; release: string }) => ({
+    cause: `The kernel ${release} gives no type information (BTF): ${path} is missing or cannot be read.`,
+    remedy:
+      `Boot the node with a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as the stock kernels of current ` +
+      `distributions are, so that ${path} exists; if it does exist on the node, mount the node's /sys into the ` +
+      'collector container.',
+  }),
+
+  /** @param errno the name of the error that the bpf system call gave, or undefined if the kernel shows no trace of it */
+  NO_BPF: ({ errno, release }: { errno?: string; release: string }) =>
+    errno === 'EPERM' || errno === 'EACCES'
+      ? {
+          cause: `The bpf system call is blocked (${errno}) although the capabilities for it are there.`,
+          remedy:
+            'Let the collector container call bpf(2): set securityContext.seccompProfile.type: Unconfined (or a ' +
+            'profile that allows bpf and perf_event_open), and check on the node that no security module denies it ' +
+            'and that "cat /sys/kernel/security/lockdown" does not select [confidentiality].',
+        }
+      : {
+          cause: `The kernel ${release} has no bpf system call${errno === undefined ? '' : ` (${errno})`}.`,
+          remedy:
+            'Boot the node with a kernel that was built with CONFIG_BPF_SYSCALL=y, as the stock kernels of all ' +
+            'distributions are; sandboxes such as gVisor have none: run Collector on the node itself.',
+        },
+
+  /** @param program the BPF program that was refused @param verifier the last lines of the verifier's log, if any */
+  LOAD_REFUSED: ({
+    program,
+    errno,
+    verifier,
+  }: {
+    program: string;
+    errno: string;
+    verifier: readonly string[];
+  }) => ({
+    cause:
+      `The kernel refused the BPF program ${program}: ${errno}` +
+      (verifier.length === 0
+        ? '.'
+        : `; the verifier's last words: ${verifier.map((line) => line.trim()).join(' | ')}`),
+    remedy: loadRemedies[errno] ?? loadRemedies.EINVAL,
+  }),
+
+  /** @param oldest the oldest release that is supported */
+  KERNEL_TOO_OLD: ({ release, oldest }: { release: string; oldest: string }) => ({
+    cause: `The kernel ${release} is too old: it lacks the BPF features that Collector is built on.`,
+    remedy: `Upgrade the node's kernel to ${oldest} or later, or keep Collector off this node with a nodeSelector.`,
+  }),
+
+  /** @param reason what the system said, such as `ENOENT` */
+  OBJECT_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The BPF object ${path} cannot be read: ${reason}.`,
+    remedy: `Restore ${path}, which is part of the build: run "npm run build", or deploy the collector image again.`,
+  }),
+
+  REPLAY_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The recording ${path} cannot be replayed: ${reason}.`,
+    remedy: `Give --replay a readable file that this version of Collector wrote with --record, instead of ${path}.`,
+  }),
+
+  RECORD_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The recording ${path} cannot be written: ${reason}.`,
+    remedy: `Give --record a file in a folder that exists, is writable and has free space, instead of ${path}.`,
+  }),
+
+  /** @param problems one line for each value that was refused */
+  BAD_SETTINGS: ({ problems }: { problems: readonly string[] }) => ({
+    cause: problems.join('; '),
+    remedy:
+      'Correct the values named above in the arguments, the environment or COLLECTOR_CONFIG of the collector ' +
+      'container; --help lists every setting with what it allows.',
+  }),
+
+  METHOD_NOT_SUPPORTED: ({ method }: { method: string }) => ({
+    cause: `The collection method ${method} is not supported by this version of Collector.`,
+    remedy: 'Set COLLECTION_METHOD (or --collection-method) to core_bpf, or leave it out.',
+  }),
+
+  /** @param sensor the address that was given */
+  SENSOR_NOT_SUPPORTED: ({ sensor }: { sensor: string }) => ({
+    cause: `This version of Collector cannot send to Sensor yet; it was told to, at '${sensor}'.`,
+    remedy: 'Leave GRPC_SERVER and --grpc-server out: Collector then writes its messages to standard output.',
+  }),
+
+  /** Whatever has no entry of its own: a defect of Collector. @param message what was thrown */
+  UNEXPECTED: ({ message }: { message: string }) => ({
+    cause: `Unexpected error: ${message}`,
+    remedy:
+      'Report it with the log of a run with ROX_COLLECTOR_LOG_LEVEL=debug: this is a defect of Collector, which ' +
+      'Kubernetes starts again by itself.',
+  }),
+} satisfies Record<string, (parameters: never) => FailureText>;
+
+/** What to do about the errors that loading a BPF program gives. */
+const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string } = {
+  EINVAL:
+    'Report the cause above with the output of "uname -a": the node\'s kernel does not accept this program; until it ' +
+    'is fixed, run this node with another kernel release or keep Collector off it with a nodeSelector.',
+  EPERM:
+    'Give the collector container the capabilities BPF, PERFMON and NET_ADMIN (securityContext.capabilities.add) and ' +
+    'seccompProfile.type: Unconfined, and check on the node that "cat /sys/kernel/security/lockdown" does not select ' +
+    '[confidentiality].',
+  ENOMEM:
+    'Raise the memory limit of the collector container (resources.limits.memory), or lower what its buffers take with ' +
+    'ROX_COLLECTOR_SINSP_TOTAL_BUFFER_SIZE.',
+};
+
+export type FailureCode = keyof typeof catalogue;
+export type FailureParameters<Code extends FailureCode> = Parameters<(typeof catalogue)[Code]>[0];
+
+/** A failure from the catalogue. Its `message` is the cause, in one line. */
+export class Failure<Code extends FailureCode = FailureCode> extends Error {
+  override readonly name = 'Failure';
+  readonly code: Code;
+  /** One line: what to do about it. */
+  readonly remedy: string;
+
+  /** @param options `cause`: the error that this failure comes from, if there is one */
+  constructor(code: Code, parameters: FailureParameters<Code>, options?: ErrorOptions) {
+    // Each entry takes its own parameters; that code and parameters belong together, the signature has made sure.
+    const text = (catalogue[code] as (parameters: FailureParameters<Code>) => FailureText)(parameters);
+    super(oneLine(text.cause), options);
+    this.code = code;
+    this.remedy = oneLine(text.remedy);
+  }
+}
+
+/** The failure that was thrown; anything else that was thrown becomes UNEXPECTED. */
+export function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error as Failure;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new Failure('UNEXPECTED', { message }, { cause: error });
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' | ').trim();
+}

@@ -1,0 +1,83 @@
+import pino from 'pino';
+import { formatLine, levels, type Level } from './line.js';
+import { writeStderr } from './stderr.js';
+import { throttle, type Throttle } from './throttle.js';
+
+/** Writes one line at each level. Callers keep secrets out: nothing is filtered here. */
+export interface Log extends Readonly<Record<Level, (message: string) => void>> {
+  /** The least severe level that is written; can be set at any time. */
+  level: Level;
+  /**
+   * A writer for messages that may come in floods: at most one line each `seconds`, marked `[Throttled]`, which says
+   * how many were swallowed. Make it once, where the messages come from; each writer counts for itself.
+   */
+  readonly throttled: (level: Level, seconds?: number) => (message: string) => void;
+  /** Writes the counts that throttled writers still hold back: the last thing before the process ends. */
+  readonly flush: () => void;
+}
+
+export interface LogOptions {
+  /** Default: `info`. */
+  readonly level?: Level;
+  /** Takes one line, its newline included. Default: standard error, synchronously. */
+  readonly write?: (line: string) => void;
+  /** Unix time in ms. Default: the wall clock. */
+  readonly now?: () => number;
+}
+
+const THROTTLE_SECONDS = 10;
+
+export function createLog({ level = 'info', write = writeStderr, now = Date.now }: LogOptions = {}): Log {
+  // pino numbers levels; ours are numbered by their place, from 1.
+  const destination = {
+    // With this mark, pino leaves level, message and time on the stream before it calls `write` with its JSON line.
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 0,
+    lastMsg: '',
+    lastTime: '',
+    write(): void {
+      write(`${formatLine(levels[this.lastLevel - 1]!, Number(this.lastTime), this.lastMsg)}\n`);
+    },
+  };
+  const logger = pino<Level>(
+    {
+      level,
+      customLevels: Object.fromEntries(levels.map((name, index) => [name, index + 1])) as Record<
+        Level,
+        number
+      >,
+      useOnlyCustomLevels: true,
+      base: null,
+      timestamp: () => `,"time":${now()}`,
+    },
+    destination,
+  );
+
+  const throttles: Throttle[] = [];
+  const writers = Object.fromEntries(
+    levels.map((name) => [name, (message: string) => logger[name](message)]),
+  );
+  return {
+    ...(writers as Record<Level, (message: string) => void>),
+    get level() {
+      return logger.level as Level;
+    },
+    set level(name) {
+      logger.level = name;
+    },
+    throttled: (name, seconds = THROTTLE_SECONDS) => {
+      const made = throttle(seconds, { write: (message) => logger[name](message), setTimer });
+      throttles.push(made);
+      return (message) => {
+        if (logger.isLevelEnabled(name)) made.write(message);
+      };
+    },
+    flush: () => throttles.forEach((made) => made.flush()),
+  };
+}
+
+/** A timer that keeps no process alive. */
+function setTimer(end: () => void, ms: number): () => void {
+  const timer = setTimeout(end, ms).unref();
+  return () => clearTimeout(timer);
+}

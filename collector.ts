@@ -1,0 +1,251 @@
+/** The front door: settings → wiring → run until a signal. The only file that exits the process. */
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { catchError, concat, connect, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
+import { createActor, fromPromise, toPromise } from 'xstate';
+import { captureFacts } from './actors/capture/actor.js';
+import { loadPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
+import type { Fact, StateSettings } from './actors/capture/facts.js';
+import { checkHost, readHostFacts, type HostFacts } from './actors/capture/host.js';
+import { Losses, summary } from './actors/capture/losses.js';
+import { Recorder } from './actors/capture/recorder.js';
+import { openRecording } from './actors/capture/replayer.js';
+import { ContainerState } from './actors/containers/state.js';
+import { networkNews } from './actors/connections/actor.js';
+import { outputLines } from './actors/output/actor.js';
+import { processNews } from './actors/processes/actor.js';
+import { ProcessState } from './actors/processes/state.js';
+import { helpText } from './actors/settings/help.js';
+import { readSettings } from './actors/settings/read.js';
+import { ringPlan } from './actors/settings/ring-plan.js';
+import { stateSettings } from './actors/settings/state-settings.js';
+import { diagnosticsTable, failureLines, fatalText, type Diagnostics } from './actors/telemetry/diagnostics.js';
+import { asFailure, Failure } from './actors/telemetry/failures.js';
+import { createLog } from './actors/telemetry/log.js';
+import { startup } from './machines/startup.js';
+import manifest from './package.json' with { type: 'json' };
+
+/** Signals that end a run in good order: number and name, as strsignal(3) has it. */
+const SIGNALS = { SIGINT: [2, 'Interrupt'], SIGTERM: [15, 'Terminated'] } as const;
+/** A terminal's Ctrl-C reaches npm and us, and npm passes it on: that is one wish, not two. */
+const SAME_WISH_MS = 500;
+
+const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
+const log = createLog({ level: settings.logLevel });
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  fail('Collector ended unexpectedly.', asFailure(error));
+  process.exitCode = 1;
+}
+log.flush();
+
+async function main(): Promise<number> {
+  if (settings.help || settings.version) {
+    process.stdout.write(settings.help ? `${helpText()}\n` : `${manifest.version}\n`);
+    return 0;
+  }
+  if (errors.length === 0 && settings.replay !== undefined) return replay(settings.replay);
+  return collect();
+}
+
+/** Folds a recording to the output that its run had. */
+async function replay(file: string): Promise<number> {
+  try {
+    const { start, facts } = openRecording(file);
+    const format = settings.format ?? start.settings.format;
+    await lastValueFrom(output(concat(of(start), from(facts)), format), { defaultValue: undefined });
+    return 0;
+  } catch (error) {
+    const failure = asFailure(error);
+    log.error(`Cause: ${failure.message}`);
+    log.error(`Remedy: ${failure.remedy}`);
+    return 1;
+  }
+}
+
+/** The whole life of the daemon. */
+async function collect(): Promise<number> {
+  const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
+  process.stderr.write(
+    `Collector Version: ${manifest.version}\nOS: ${host.os}\nKernel Version: ${host.release}\n` +
+      'Starting StackRox Collector...\n',
+  );
+  for (const { level, message } of warnings) log[level](message);
+  if (errors.length > 0) {
+    const failure = new Failure('BAD_SETTINGS', { problems: errors });
+    logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
+    fail(failure.message, failure);
+    return 1;
+  }
+  log.info(`Hostname: '${host.hostname}'`);
+
+  let driver: Driver;
+  let probe: Probe | undefined;
+  let collecting: Promise<unknown> = Promise.resolve();
+  const machine = startup.provide({
+    actors: {
+      'connect-sensor': fromPromise(connectSensor),
+      'find-driver': fromPromise(findDriver),
+      download: fromPromise(async () => {
+        driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
+      }),
+      load: fromPromise(async () => {
+        probe = load(driver, host);
+      }),
+      collect: fromPromise(async ({ signal }) => {
+        collecting = lastValueFrom(capture(driver, probe!, host, signal), { defaultValue: undefined });
+        await collecting;
+      }),
+    },
+  });
+  const run = createActor(machine);
+  run.on('startup-over', ({ diagnostics }) => logDiagnostics(diagnostics));
+
+  let firstSignal = -Infinity;
+  for (const [name, [number, text]] of Object.entries(SIGNALS)) {
+    process.on(name, () => {
+      const now = performance.now();
+      if (now - firstSignal < SAME_WISH_MS) return;
+      if (firstSignal > -Infinity) process.exit(1);
+      firstSignal = now;
+      log.info(`Caught signal ${number} (${name}): ${text}`);
+      run.send({ type: 'stop' });
+    });
+  }
+  // Whoever reads the output has gone, as in `… | head`: there is nobody left to collect for.
+  process.stdout.on('error', () => run.send({ type: 'stop' }));
+
+  run.start();
+  const { failure } = await toPromise(run);
+  if (failure === undefined) {
+    log.info('Shutting down collector.');
+    await collecting; // a failure of the last facts, such as a full disk, is one of the run
+    log.info('Collector exiting successfully!');
+    return 0;
+  }
+  const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
+  fail(lastWord, asFailure(failure.error));
+  return 1;
+}
+
+/** Standalone is the only way to run so far. */
+async function connectSensor(): Promise<boolean> {
+  if (settings.grpcServer !== '') throw new Failure('SENSOR_NOT_SUPPORTED', { sensor: settings.grpcServer });
+  return false;
+}
+
+/** The one driver there is so far is part of the build. */
+async function findDriver(): Promise<void> {
+  const { collectionMethod: method } = settings;
+  if (method !== 'core_bpf') throw new Failure('METHOD_NOT_SUPPORTED', { method });
+}
+
+function load(driver: Driver, host: HostFacts): Probe {
+  const missing = checkHost(host);
+  if (missing !== undefined) throw missing;
+  const plan = ringPlan(driver.possibleCpus, settings);
+  const probe = loadPrograms(
+    driver,
+    {
+      rings: plan.rings,
+      ringBytes: plan.bytesPerRing,
+      cpusPerRing: plan.cpusPerRing,
+      allScopes: settings.scope === 'all',
+      // Never in a report, but a person who watches wants to see them.
+      loopback: outputFormat() === 'compact',
+      arguments: !settings.noProcessArguments,
+      runTime: false,
+    },
+    host.release,
+  );
+  log.info(
+    `Loaded core_bpf: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
+  );
+  return probe;
+}
+
+/** A live run: facts, maybe recorded, to output. */
+function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSignal): Observable<unknown> {
+  const losses = new Losses();
+  const warn = log.throttled('warning');
+  let counted = '';
+  const facts = captureFacts(
+    driver,
+    probe,
+    {
+      settings: { ...stateSettings(settings), format: outputFormat() },
+      scrape: !settings.scrapeDisabled,
+      onStats: (stats) => {
+        counted = summary(stats);
+        const lost = losses.news(stats);
+        if (lost !== undefined) warn(lost);
+      },
+    },
+    stop,
+  );
+  return output(recorded(facts), outputFormat()).pipe(
+    catchError((error: unknown) => {
+      throw refusal(error, host.release);
+    }),
+    finalize(() => log.info(counted)),
+  );
+}
+
+/** The facts, each written to the recording before anybody folds it. */
+function recorded(facts: Observable<Fact>): Observable<Fact> {
+  if (settings.record === undefined) return facts;
+  const recorder = new Recorder(settings.record);
+  return facts.pipe(
+    tap((fact) => recorder.write(fact)),
+    finalize(() => recorder.close()),
+  );
+}
+
+/** Prints what facts give. */
+function output(facts: Observable<Fact>, format: StateSettings['format']): Observable<unknown> {
+  const state = new ProcessState(settings.processTableSize);
+  const containers = new ContainerState();
+  const { isTTY, columns } = process.stdout;
+  const color = isTTY && process.env['NO_COLOR'] === undefined;
+  return facts.pipe(
+    tap((fact) => {
+      for (const { id, cgroup } of containers.fold(fact)) {
+        log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
+      }
+    }),
+    connect((shared) =>
+      outputLines(
+        {
+          processes: processNews(shared, state),
+          network: networkNews(shared, (container, pid) => state.originatorId(container, pid)),
+          originator: (id) => state.originator(id),
+        },
+        format,
+        isTTY ? { color, width: columns } : { color },
+      ),
+    ),
+    tap((lines) => process.stdout.write(`${lines.join('\n')}\n`)),
+  );
+}
+
+function outputFormat(): StateSettings['format'] {
+  return settings.format ?? 'json';
+}
+
+function logDiagnostics(diagnostics: Diagnostics): void {
+  const standalone = settings.grpcServer === '';
+  for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
+}
+
+/** Says why Collector ends, in the log and where Kubernetes picks it up. */
+function fail(lastWord: string, failure: Failure): void {
+  for (const { level, message } of failureLines(failure, lastWord)) log[level](message);
+  if (!existsSync(settings.terminationLog)) return;
+  try {
+    writeFileSync(settings.terminationLog, `${lastWord}\nCause: ${failure.message}\nRemedy: ${failure.remedy}\n`);
+  } catch (error) {
+    log.warning(`Cannot write ${settings.terminationLog}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

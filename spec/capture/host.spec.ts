@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  capabilities,
+  checkHost,
+  effectiveCapabilities,
+  prettyName,
+  readHostFacts,
+  type Capability,
+  type HostFacts,
+} from '../../actors/capture/host.js';
+
+const all = Object.keys(capabilities) as Capability[];
+
+/** A host with everything, except for what is said. */
+function host(facts: Partial<HostFacts> = {}): HostFacts {
+  return {
+    hostname: 'node',
+    os: 'Linux',
+    release: '6.1.0-18-amd64',
+    euid: 0,
+    capabilities: new Set(all),
+    lastCapability: 40,
+    bpf: true,
+    btf: true,
+    ...facts,
+  };
+}
+
+const missing = (facts: Partial<HostFacts>): string => checkHost(host(facts))?.message ?? '';
+
+describe('checkHost', () => {
+  it('finds nothing missing on a host that has all', () => {
+    assert.equal(checkHost(host()), undefined);
+  });
+
+  it('needs no root, only the capabilities', () => {
+    assert.equal(checkHost(host({ euid: 1000 })), undefined);
+  });
+
+  describe('on capabilities', () => {
+    const least: Capability[] = ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE'];
+
+    it('is content with the least', () => {
+      assert.equal(checkHost(host({ capabilities: new Set(least) })), undefined);
+    });
+
+    for (const one of least) {
+      it(`names ${one}, alone, when it alone is missing`, () => {
+        const failure = checkHost(host({ capabilities: new Set(least.filter((name) => name !== one)) }));
+        assert.equal(failure?.code, 'NOT_ROOT_OR_CAPABILITY');
+        assert.equal(failure.message, `Collector runs as user 0 without ${one}.`);
+      });
+    }
+
+    it('names all of them when there is none', () => {
+      assert.equal(
+        missing({ capabilities: new Set(), euid: 1000 }),
+        `Collector runs as user 1000 without ${least.join(', ')}.`,
+      );
+    });
+
+    it('takes CAP_SYS_ADMIN for all but CAP_SYS_PTRACE', () => {
+      assert.equal(missing({ capabilities: new Set<Capability>(['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE']) }), '');
+      assert.match(
+        missing({ capabilities: new Set<Capability>(['CAP_SYS_ADMIN']) }),
+        /without CAP_SYS_PTRACE\.$/,
+      );
+    });
+
+    it('asks for CAP_SYS_ADMIN where the kernel has nothing finer', () => {
+      const old = { release: '4.18.0-372.el8.x86_64', lastCapability: 37 };
+      assert.match(missing({ ...old, capabilities: new Set() }), /without CAP_SYS_ADMIN, CAP_SYS_PTRACE\.$/);
+      assert.equal(
+        missing({ ...old, capabilities: new Set<Capability>(['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE']) }),
+        '',
+      );
+    });
+  });
+
+  it('refuses a kernel without BPF or without its type information', () => {
+    assert.equal(checkHost(host({ bpf: false }))?.code, 'NO_BPF');
+    assert.equal(checkHost(host({ btf: false }))?.code, 'NO_BTF');
+  });
+
+  it('refuses kernels before 5.8, and takes the 4.18 of Red Hat 8 for what is in it', () => {
+    for (const release of [
+      '5.7.19',
+      '5.4.0-126-generic',
+      '4.19.0',
+      '4.18.0-generic',
+      '3.10.0-1160.el7.x86_64',
+    ]) {
+      assert.equal(checkHost(host({ release }))?.code, 'KERNEL_TOO_OLD', release);
+    }
+    for (const release of [
+      '5.8.0',
+      '5.10.109-0-virt',
+      '6.1.0',
+      '10.0',
+      '4.18.0-477.10.1.el8_8.x86_64',
+      'strange',
+    ]) {
+      assert.equal(checkHost(host({ release })), undefined, release);
+    }
+  });
+
+  it('names the most fundamental first', () => {
+    const nothing = { release: '4.4.0', bpf: false, btf: false, capabilities: new Set<Capability>() };
+    assert.equal(checkHost(host(nothing))?.code, 'KERNEL_TOO_OLD');
+    assert.equal(checkHost(host({ ...nothing, release: '6.1.0' }))?.code, 'NO_BPF');
+    assert.equal(checkHost(host({ btf: false, capabilities: new Set() }))?.code, 'NOT_ROOT_OR_CAPABILITY');
+  });
+});
+
+describe('readHostFacts', () => {
+  let root: string;
+  const put = (path: string, text: string): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'host-'))));
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it("takes the node's name from outside, else from its file, else from its kernel", () => {
+    assert.equal(readHostFacts(root).hostname, '');
+    put('proc/sys/kernel/hostname', 'by-kernel\n');
+    assert.equal(readHostFacts(root).hostname, 'by-kernel');
+    put('etc/hostname', '\n');
+    assert.equal(readHostFacts(root).hostname, 'by-kernel');
+    put('etc/hostname', 'by-file\n');
+    assert.equal(readHostFacts(root).hostname, 'by-file');
+    assert.equal(readHostFacts(root, 'by-name').hostname, 'by-name');
+  });
+
+  it("reads the host's distribution, in either place", () => {
+    assert.equal(readHostFacts(root).os, 'Linux');
+    put('usr/lib/os-release', 'PRETTY_NAME="Flatcar 3"\n');
+    assert.equal(readHostFacts(root).os, 'Flatcar 3');
+    put('etc/os-release', 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 20.04.4 LTS"\n');
+    assert.equal(readHostFacts(root).os, 'Ubuntu 20.04.4 LTS');
+  });
+
+  it('reads of the kernel and of itself what other programs read', () => {
+    const facts = readHostFacts(root);
+    const run = (command: string, ...args: string[]): string =>
+      execFileSync(command, args, { encoding: 'utf8' }).trim();
+    assert.equal(facts.release, run('uname', '-r'));
+    assert.equal(facts.euid, Number(run('id', '-u')));
+    assert.equal(facts.btf, existsSync('/sys/kernel/btf/vmlinux'));
+    assert.equal(facts.lastCapability, Number(run('cat', '/proc/sys/kernel/cap_last_cap')));
+    assert.equal(facts.bpf, existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'));
+  });
+});
+
+describe('the capabilities in effect', () => {
+  const status = (mask: string): string =>
+    `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${mask}\nCapBnd:\t0\n`;
+
+  it('are all, none or some of those that matter', () => {
+    assert.deepEqual(effectiveCapabilities(status('000001fffeffffff')), new Set(all));
+    assert.deepEqual(effectiveCapabilities(status('0000000000000000')), new Set());
+    assert.deepEqual(
+      effectiveCapabilities(status('000000c000081000')),
+      new Set(all.filter((c) => c !== 'CAP_SYS_ADMIN')),
+    );
+    assert.deepEqual(effectiveCapabilities(status('0000008000000000')), new Set(['CAP_BPF']));
+    assert.deepEqual(
+      effectiveCapabilities(status('0000003fffffffff')),
+      new Set(['CAP_NET_ADMIN', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN']),
+    );
+  });
+
+  it('are none when the file says nothing', () => {
+    assert.deepEqual(effectiveCapabilities(''), new Set());
+  });
+});
+
+describe('the name of a distribution', () => {
+  const samples = [
+    ['PRETTY_NAME="Alpine Linux v3.14"\n', 'Alpine Linux v3.14'],
+    ['ID=x\r\nPRETTY_NAME="Red Hat \\"8\\" \\$5"\r\n', 'Red Hat "8" $5'],
+    ["PRETTY_NAME='Container-Optimized OS'", 'Container-Optimized OS'],
+    ['PRETTY_NAME=Fedora  \n', 'Fedora'],
+    ['MY_PRETTY_NAME="x"\n', 'Linux'],
+    ['PRETTY_NAME=""\n', 'Linux'],
+    ['', 'Linux'],
+  ] as const;
+  for (const [text, name] of samples) {
+    it(`in ${JSON.stringify(text)} is ${name}`, () => assert.equal(prettyName(text), name));
+  }
+});

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import type { Fact, StartFact, StateSettings } from '../../actors/capture/facts.js';
+import { Recorder } from '../../actors/capture/recorder.js';
+import { openRecording } from '../../actors/capture/replayer.js';
+import { Failure } from '../../actors/telemetry/failures.js';
+import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
+
+const settings: StateSettings = {
+  scope: 'containers',
+  format: 'json',
+  scrapeInterval: 30,
+  afterglowPeriod: 300,
+  endpoints: true,
+  originators: true,
+  networkDisabled: false,
+  ignoredNetworks: ['169.254.0.0/16'],
+  nonAggregatedNetworks: [],
+};
+const start: StartFact = { kind: 'start', time: 1e9, epoch: 1.7e18, seed: '0123456789abcde', settings };
+
+const records = batch(
+  execRecord({ pid: 7, path: '/bin/ls', args: ['ls', '-l'], cgroupPath: '/a', lineage: [{ path: '/bin/sh' }, {}] }),
+  socketRecord({ pid: 7, local: '10.0.0.1', remote: 'fd00::1' }),
+  exitRecord({ pid: 7 }),
+);
+const facts: readonly Fact[] = [
+  start,
+  { kind: 'scan', of: 'processes', time: 2e9, records: batch() },
+  { kind: 'scan', of: 'sockets', time: 2.5e9, records: batch(socketRecord({ type: 'socket' })) },
+  { kind: 'records', time: 3e9, records },
+  { kind: 'tick', time: 4e9, epoch: 1.7e18 + 256 },
+];
+
+/** A fact as plain data, which can be compared and survives the next one. */
+function plain(fact: Fact): object {
+  if (!('records' in fact)) return fact;
+  return { ...fact, records: fact.records.u8.subarray(0, fact.records.length).toString('hex') };
+}
+
+describe('a recording', () => {
+  let folder: string;
+  let file: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'collector-journal-'));
+    file = path.join(folder, 'run');
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  function record(written: readonly Fact[]): void {
+    const recorder = new Recorder(file);
+    for (const fact of written) recorder.write(fact);
+    recorder.close();
+  }
+
+  function read(): object[] {
+    const recording = openRecording(file);
+    return [plain(recording.start), ...Array.from(recording.facts, plain)];
+  }
+
+  /** The failure of reading, and how many facts came before it. */
+  function refusal(): { facts: number; failure: Failure } {
+    let count = 0;
+    try {
+      const recording = openRecording(file);
+      count++;
+      for (const fact of recording.facts) count += fact.kind === undefined ? 0 : 1;
+    } catch (failure) {
+      assert.ok(failure instanceof Failure, String(failure));
+      return { facts: count, failure };
+    }
+    throw new Error('nothing was refused');
+  }
+
+  it('gives back the facts that were written', () => {
+    record(facts);
+    assert.deepEqual(read(), facts.map(plain));
+  });
+
+  it('takes of a batch only the bytes in use', () => {
+    const larger = batch(exitRecord({ pid: 1 }), exitRecord({ pid: 2 }));
+    larger.length = larger.size(0);
+    record([start, { kind: 'records', time: 1, records: larger }]);
+    assert.deepEqual(read()[1], plain({ kind: 'records', time: 1, records: batch(exitRecord({ pid: 1 })) }));
+  });
+
+  it('may be read by nobody but its owner', () => {
+    record(facts);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  it('that ends inside a frame gives all facts before that, then says where it ends', () => {
+    record(facts);
+    truncateSync(file, readFileSync(file).length - 4);
+    const { facts: given, failure } = refusal();
+    assert.equal(given, facts.length - 1);
+    assert.equal(failure.code, 'REPLAY_UNREADABLE');
+    assert.match(failure.message, /ends inside a frame, \d+ bytes in/);
+  });
+
+  const files: readonly (readonly [string, Buffer | undefined, RegExp])[] = [
+    ['a file that is missing', undefined, /ENOENT/],
+    ['an empty file', Buffer.alloc(0), /not a recording/],
+    ['another kind of file', Buffer.from('#!/bin/sh\nexit 0\n'), /not a recording/],
+    ['a recording of nothing', Buffer.from('CLCTREC1'), /does not begin with the start/],
+  ];
+  for (const [what, bytes, message] of files) {
+    it(`is not ${what}`, () => {
+      if (bytes !== undefined) writeFileSync(file, bytes);
+      assert.match(refusal().failure.message, message);
+    });
+  }
+
+  it('with records that do not add up is refused before anybody folds them', () => {
+    const broken = batch(execRecord({ path: '/bin/ls', args: ['ls'], lineage: [{ path: '/bin/sh' }] }));
+    broken.u16[60 / 2] = 5000;
+    record([start, { kind: 'records', time: 1, records: broken }]);
+    assert.match(refusal().failure.message, /malformed record/);
+  });
+
+  it('with any byte changed is read or refused, and never hangs or breaks', () => {
+    record(facts);
+    const whole = readFileSync(file);
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
+        const changed = Buffer.from(whole);
+        changed[at] = byte;
+        writeFileSync(file, changed);
+        try {
+          assert.ok(read().length >= 1);
+        } catch (error) {
+          assert.ok(error instanceof Failure && error.code === 'REPLAY_UNREADABLE', String(error));
+        }
+      }),
+    );
+  });
+
+  it('into a folder that is missing is refused before the run', () => {
+    assert.throws(
+      () => new Recorder(path.join(folder, 'missing', 'run')),
+      (error) => error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOENT/.test(error.message),
+    );
+  });
+
+  it('on a full disk says so and stops', () => {
+    assert.throws(
+      () => new Recorder('/dev/full'),
+      (error) => error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOSPC/.test(error.message),
+    );
+  });
+});

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { Socket } from '../support/records.js';
+import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
+import { Story, client, listener, server } from './support.js';
+
+/** A socket, and what it is reported as; undefined if it must not be. */
+interface Subject {
+  socket: Socket;
+  shown: string | undefined;
+}
+
+const EXTERNAL = '255.255.255.255';
+const CONNECTIONS: Subject[] = [
+  { socket: client(), shown: '1 client nothing - 10.0.0.9 :80' },
+  { socket: client({ localPort: 40001 }), shown: '1 client nothing - 10.0.0.9 :80' },
+  { socket: client({ container: 2 }), shown: '2 client nothing - 10.0.0.9 :80' },
+  { socket: client({ remote: '203.0.113.7' }), shown: `1 client nothing - ${EXTERNAL} :80` },
+  { socket: client({ remote: '198.51.100.7' }), shown: `1 client nothing - ${EXTERNAL} :80` },
+  { socket: server(), shown: '1 server :8080 - 10.0.0.9' },
+  { socket: server({ remotePort: 50001 }), shown: '1 server :8080 - 10.0.0.9' },
+  {
+    socket: server({ local: 'fd00::1', remote: '::ffff:10.0.0.9' }),
+    shown: '1 server :8080 - ::ffff:10.0.0.9',
+  },
+  { socket: client({ remote: '127.0.0.1' }), shown: undefined },
+  { socket: client({ remote: '169.254.0.1' }), shown: undefined },
+  { socket: client({ container: 0 }), shown: undefined },
+];
+const LISTENERS: Subject[] = [
+  { socket: listener(), shown: '1 0.0.0.0 in 0.0.0.0/32 :8080 by 7' },
+  { socket: listener({ cookie: 101, local: '10.0.0.1' }), shown: '1 0.0.0.0 in 0.0.0.0/32 :8080 by 7' },
+  { socket: listener({ cookie: 102, pid: 8 }), shown: '1 0.0.0.0 in 0.0.0.0/32 :8080 by 8' },
+  { socket: listener({ cookie: 103, local: '::' }), shown: '1 :: in ::/128 :8080 by 7' },
+  { socket: listener({ cookie: 104, container: 0 }), shown: undefined },
+];
+const SUBJECTS = [...CONNECTIONS, ...LISTENERS];
+
+/** Something that happens between two ticks; `when` is a fraction of the time between them. */
+type Happening =
+  | { kind: 'event'; subject: number; opens: boolean; when: number }
+  | { kind: 'scan'; listed: number[]; when: number };
+
+/** Happenings in the order in which they are read, which need not be that in which they happened. */
+type History = Happening[][];
+
+const TICK = 30;
+const when = fc.integer({ min: 1, max: 980 }).map((part) => part / 1000);
+const subject = fc.nat(SUBJECTS.length - 1);
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('event' as const), subject, opens: fc.boolean(), when }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('scan' as const), listed: fc.uniqueArray(subject), when }),
+  },
+);
+const history: fc.Arbitrary<History> = fc
+  .array(fc.array(happening, { maxLength: 12 }), { minLength: 1, maxLength: 8 })
+  .map((intervals) => intervals.map((interval) => scansInOrder(interval)));
+const period = fc.constantFrom(0, 10, 40, 70);
+
+describe('any history of opens, closes and scans', () => {
+  it('gives the deltas that the specification gives', () => {
+    fc.assert(
+      fc.property(history, period, (history, afterglowPeriod) => {
+        const story = storyOf(afterglowPeriod);
+        const connections = new Oracle(CONNECTIONS, afterglowPeriod);
+        const endpoints = new Oracle(LISTENERS, 0);
+        history.forEach((interval, index) => {
+          for (const [at, one] of interval.entries()) {
+            const time = timeOf(index, at, one);
+            tell(story, one, time);
+            for (const oracle of [connections, endpoints]) oracle.tell(one, time);
+          }
+          const now = (index + 1) * TICK;
+          const changes = story.tick(now);
+          assert.deepEqual(changes.connections, connections.tick(now));
+          assert.deepEqual(changes.endpoints, endpoints.tick(now));
+        });
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('gives the same deltas, in the same order, when it is replayed', () => {
+    fc.assert(
+      fc.property(history, period, fc.integer(), (history, afterglowPeriod, seed) => {
+        const run = () => {
+          const story = storyOf(afterglowPeriod, seed);
+          return history.map((interval, index) => {
+            for (const [at, one] of interval.entries()) tell(story, one, timeOf(index, at, one));
+            return story.delta((index + 1) * TICK);
+          });
+        };
+        assert.deepEqual(run(), run());
+      }),
+    );
+  });
+
+  it('gives the same deltas in whatever order events are read, before the scan or after', () => {
+    fc.assert(
+      fc.property(history, period, fc.infiniteStream(fc.nat()), (history, afterglowPeriod, random) => {
+        const [story, shuffled] = [storyOf(afterglowPeriod), storyOf(afterglowPeriod)];
+        history.forEach((interval, index) => {
+          const facts = interval.map((one, at) => ({ one, time: timeOf(index, at, one) }));
+          for (const { one, time } of facts) tell(story, one, time);
+          const order = facts.map((fact) => ({ fact, rank: random.next().value }));
+          order.sort((a, b) => a.rank - b.rank);
+          const scans = facts.filter(({ one }) => one.kind === 'scan');
+          for (const { fact } of order) {
+            const { one, time } = fact.one.kind === 'scan' ? scans.shift()! : fact;
+            tell(shuffled, one, time);
+          }
+          assert.deepEqual(shuffled.tick((index + 1) * TICK), story.tick((index + 1) * TICK));
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** What is reported of some sockets, from all that ever happened to each. */
+class Oracle {
+  readonly #sights = new Map<Subject, { time: number; active: boolean; isNew: boolean }[]>();
+  #scans: number[] = [];
+  #wasActive = new Set<Subject>();
+  #reported = new Map<string, Status>();
+  #before = 0;
+  readonly #subjects: Subject[];
+  readonly #period: number;
+
+  constructor(subjects: Subject[], period: number) {
+    this.#subjects = subjects;
+    this.#period = period;
+    for (const subject of subjects) this.#sights.set(subject, []);
+  }
+
+  tell(one: Happening, time: number): void {
+    if (one.kind === 'event') {
+      this.#sights.get(SUBJECTS[one.subject]!)?.push({ time, active: one.opens, isNew: true });
+      return;
+    }
+    this.#scans.push(time);
+    for (const index of one.listed)
+      this.#sights.get(SUBJECTS[index]!)?.push({ time, active: true, isNew: true });
+  }
+
+  tick(now: number): string[] {
+    const current = new Map<string, Status>();
+    const isActive = new Set<Subject>();
+    for (const subject of this.#subjects) {
+      const sights = this.#sights.get(subject)!;
+      const newest = sights.reduce((a, b) => (b.time > a.time ? b : a), { time: -1, active: false });
+      // Whatever a later scan had listed would have a later sight.
+      const active = newest.active && !this.#scans.some((scan) => scan > newest.time);
+      if (active) isActive.add(subject);
+      const isFetched = active || this.#wasActive.has(subject) || sights.some(({ isNew }) => isNew);
+      for (const sight of sights) sight.isNew = false;
+      if (!isFetched || subject.shown === undefined) continue;
+      const same = current.get(subject.shown);
+      current.set(subject.shown, {
+        active: active || (same?.active ?? false),
+        last: Math.max(newest.time, same?.last ?? 0),
+      });
+    }
+    const before = this.#before;
+    this.#wasActive = isActive;
+    this.#before = now;
+    if (this.#period === 0) {
+      const report = specifiedChanges(this.#reported, current);
+      this.#reported = current;
+      return worded(report);
+    }
+    const { report, old } = specifiedAfterglow(this.#reported, current, now, before, this.#period);
+    this.#reported = old;
+    return worded(report);
+  }
+}
+
+/** An active one is shown by its name alone. */
+function worded(report: string[]): string[] {
+  return report.map((line) => line.replace(/ active$/, '')).sort();
+}
+
+function storyOf(afterglowPeriod: number, seed = 1): Story {
+  const ignoredNetworks = ['169.254.0.0/16'];
+  return new Story({ afterglowPeriod, ignoredNetworks, seed, originatorOf: (_, pid) => pid });
+}
+
+function tell(story: Story, one: Happening, time: number): void {
+  if (one.kind === 'scan') {
+    story.scan(time, ...one.listed.map((index) => SUBJECTS[index]!.socket));
+    return;
+  }
+  const { socket } = SUBJECTS[one.subject]!;
+  const types = socket.type === 'listen' ? (['listen', 'unlisten'] as const) : (['open', 'close'] as const);
+  story.events({ ...socket, time, type: types[one.opens ? 0 : 1] });
+}
+
+/** Seconds, different for each fact: whole ms by chance, µs by place. */
+function timeOf(interval: number, at: number, { when }: Happening): number {
+  return (Math.round((interval + when) * TICK * 1e3) * 1e3 + at) / 1e6;
+}
+
+/** One scan follows another, whatever is read between. */
+function scansInOrder(interval: Happening[]): Happening[] {
+  const times = interval.filter(({ kind }) => kind === 'scan').map(({ when }) => when);
+  times.sort((a, b) => a - b);
+  return interval.map((one) => (one.kind === 'scan' ? { ...one, when: times.shift()! } : one));
+}

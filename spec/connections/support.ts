@@ -1,0 +1,157 @@
+import type { StateSettings } from '../../actors/capture/facts.js';
+import type { Records } from '../../actors/capture/records.js';
+import { formatAddress } from '../../actors/connections/address.js';
+import type {
+  AddressReport,
+  ConnectionReport,
+  Delta,
+  EndpointReport,
+} from '../../actors/connections/report.js';
+import { ConnectionState } from '../../actors/connections/state.js';
+import { batch, socketRecord, type Socket } from '../support/records.js';
+
+export const SECOND = 1e9;
+
+const ROLES = ['unknown', 'server', 'client'];
+
+const DEFAULTS: StateSettings = {
+  scope: 'containers',
+  format: 'json',
+  scrapeInterval: 30,
+  afterglowPeriod: 0,
+  endpoints: true,
+  originators: true,
+  networkDisabled: false,
+  ignoredNetworks: [],
+  nonAggregatedNetworks: [],
+};
+
+/** What a tick changed, in words and in order of the words. */
+export interface Changes {
+  connections: string[];
+  endpoints: string[];
+}
+
+interface Options extends Partial<StateSettings> {
+  originatorOf?: (container: number, pid: number) => number;
+  seed?: number;
+  mostFlows?: number;
+  /** Unix time minus CLOCK_BOOTTIME, ns. */
+  epoch?: number;
+}
+
+/** A state that is told facts in words; its times are seconds of CLOCK_BOOTTIME, its containers small numbers. */
+export class Story {
+  readonly state: ConnectionState;
+  readonly #epoch: number;
+
+  constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, ...settings }: Options = {}) {
+    this.#epoch = epoch;
+    this.state = new ConnectionState({ ...DEFAULTS, ...settings }, originatorOf, seed, mostFlows);
+  }
+
+  /** Records of one batch, in this order. */
+  events(...sockets: Socket[]): this {
+    const records = batch(...sockets.map(inSeconds));
+    for (let at = 0; at < records.length; at += records.size(at)) this.state.record(records, at);
+    return this;
+  }
+
+  /** A scan that began at `second` and listed these sockets. */
+  scan(second: number, ...sockets: Socket[]): this {
+    this.state.scan({ kind: 'scan', of: 'sockets', time: nanoseconds(second), records: listed(...sockets) });
+    return this;
+  }
+
+  delta(second: number): Delta {
+    return this.state.tick({ kind: 'tick', time: nanoseconds(second), epoch: this.#epoch });
+  }
+
+  tick(second: number): Changes {
+    const { connections, endpoints } = this.delta(second);
+    return {
+      connections: connections.map(showConnection).sort(),
+      endpoints: endpoints.map(showEndpoint).sort(),
+    };
+  }
+
+  connections(second: number): string[] {
+    return this.tick(second).connections;
+  }
+
+  endpoints(second: number): string[] {
+    return this.tick(second).endpoints;
+  }
+}
+
+/** A client of container 1. */
+export function client(socket: Socket = {}): Socket {
+  return {
+    container: 1,
+    role: 'client',
+    local: '10.0.0.1',
+    localPort: 40000,
+    remote: '10.0.0.9',
+    remotePort: 80,
+    ...socket,
+  };
+}
+
+/** A connection that container 1 accepted. */
+export function server(socket: Socket = {}): Socket {
+  return {
+    container: 1,
+    role: 'server',
+    local: '10.0.0.1',
+    localPort: 8080,
+    remote: '10.0.0.9',
+    remotePort: 50000,
+    ...socket,
+  };
+}
+
+/** A socket on which process 7 of container 1 listens. */
+export function listener(socket: Socket = {}): Socket {
+  return { type: 'listen', container: 1, pid: 7, cookie: 100, local: '0.0.0.0', localPort: 8080, ...socket };
+}
+
+/** `<container> <role> :<local port> - <remote side>`, and the second at which it closed. */
+export function showConnection(report: ConnectionReport): string {
+  const { container, role, local, remote } = report;
+  return `${container} ${ROLES[role]} ${showSide(local)} - ${showSide(remote)}${showClosed(report)}`;
+}
+
+/** `<container> <family> :<port> by <originator>`, and the second at which it closed. */
+export function showEndpoint(report: EndpointReport): string {
+  const { container, listen, originator } = report;
+  return `${container} ${showSide(listen)} by ${originator}${showClosed(report)}`;
+}
+
+function showSide({ address, port, network }: AddressReport): string {
+  const parts: string[] = [];
+  if (address.length > 0) parts.push(formatAddress(address));
+  if (network.length > 0) parts.push(`in ${formatAddress(network.subarray(0, -1))}/${network.at(-1)}`);
+  if (port !== 0) parts.push(`:${port}`);
+  return parts.join(' ') || 'nothing';
+}
+
+function showClosed({ closedAt }: { closedAt: number | undefined }): string {
+  return closedAt === undefined ? '' : ` closed ${closedAt / 1e6}`;
+}
+
+function listed(...sockets: Socket[]): Records {
+  return batch(...sockets.map((socket) => socketRecord({ state: 1, ...stateOf(socket), type: 'socket' })));
+}
+
+/** A scan has no types: what a listener is, its TCP state says. */
+function stateOf(socket: Socket): Socket {
+  return socket.type === 'listen' ? { ...socket, state: 10 } : socket;
+}
+
+function inSeconds(socket: Socket): Uint8Array {
+  return socketRecord({ ...socket, time: nanoseconds(Number(socket.time ?? 0)) });
+}
+
+function nanoseconds(seconds: number): number {
+  return Math.round(seconds * SECOND);
+}

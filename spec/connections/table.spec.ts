@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { ACTIVE, Table } from '../../actors/connections/table.js';
+
+const SEED = 0x1234_5678;
+const KEY = 3;
+const PAYLOAD = 1;
+
+describe('table', () => {
+  it('finds what was put, and nothing else', () => {
+    const table = new Table(2, 0, 10, SEED);
+    write(table, 1, 2);
+    const slot = table.put();
+    assert.equal(table.find(), slot);
+    assert.equal(table.put(), slot);
+    assert.equal(table.size, 1);
+    assert.equal(table.lastActive[slot], -Infinity);
+    write(table, 2, 1);
+    assert.equal(table.find(), -1);
+  });
+
+  it('identifies an entry by its key and keeps the payload it was put with', () => {
+    const table = new Table(1, 1, 10, SEED);
+    write(table, 5, 77);
+    table.put();
+    write(table, 5, 88);
+    assert.equal(table.rows[table.put() * table.words + 1], 77);
+  });
+
+  it('takes no more than its maximum and counts what it refused', () => {
+    const table = new Table(1, 0, 3, SEED);
+    const slots = [1, 2, 3, 4, 5].map((value) => (write(table, value), table.put()));
+    assert.deepEqual(
+      slots.map((slot) => slot >= 0),
+      [true, true, true, false, false],
+    );
+    assert.equal(table.full, true);
+    assert.equal(table.refused, 2);
+    write(table, 2);
+    assert.ok(table.put() >= 0, 'an entry that is there is no new one');
+    assert.equal(table.refused, 2);
+  });
+
+  it('grows with its entries, and gives the room back when they are gone', () => {
+    const table = new Table(1, 0, 1e6, SEED);
+    const empty = table.capacity;
+    for (let value = 0; value < 50_000; value++) (write(table, value), table.put());
+    assert.ok(table.capacity >= 50_000 / 0.75 && table.capacity < 4 * 50_000);
+    table.retain((slot) => table.rows[slot]! < 100);
+    assert.equal(table.size, 100);
+    assert.equal(table.capacity, empty);
+    for (let value = 0; value < 100; value++) assert.ok((write(table, value), table.find() >= 0));
+  });
+
+  it('keeps room for as many entries as there were when it is cleared', () => {
+    const table = new Table(1, 0, 1e6, SEED);
+    for (let value = 0; value < 50_000; value++) (write(table, value), table.put());
+    const { capacity } = table;
+    table.clear();
+    assert.equal(table.size, 0);
+    assert.equal(table.next(0), -1);
+    assert.equal(table.capacity, capacity);
+    table.clear();
+    assert.ok(table.capacity < capacity);
+  });
+
+  it('costs at most 150 bytes a connection at any size past 1,000', () => {
+    const table = new Table(11, 0, 1e6, SEED);
+    for (let value = 0; value < 100_000; value++) {
+      write(table, value);
+      table.put();
+      if (value < 1000) continue;
+      const bytes = table.rows.byteLength + table.lastActive.byteLength + table.flags.byteLength;
+      assert.ok(bytes / table.size <= 150, `${bytes / table.size} bytes at ${table.size} entries`);
+    }
+  });
+
+  it('does not let one seed choose the places of another', () => {
+    const tables = [1, 2].map((seed) => new Table(1, 0, 1e6, seed));
+    const places = tables.map((table) =>
+      Array.from({ length: 100 }, (_, value) => (write(table, value), table.put())),
+    );
+    assert.notDeepEqual(places[0], places[1]);
+  });
+
+  it('shows each entry once while it takes entries out', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(), { maxLength: 700, minLength: 300 }), fc.nat(5), (values, rest) => {
+        const table = new Table(1, 0, 1e6, SEED);
+        for (const value of values) (write(table, value), table.put());
+        const seen: number[] = [];
+        table.retain((slot) => {
+          const value = table.rows[slot]!;
+          seen.push(value);
+          return value % 6 <= rest;
+        });
+        const sorted = (list: number[]) => [...list].sort((a, b) => a - b);
+        assert.deepEqual(sorted(seen), sorted(values));
+        const left = values.filter((value) => value % 6 <= rest);
+        assert.deepEqual(sorted(contents(table).map(([key]) => Number(key))), sorted(left));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('is a Map of rows, whatever its history', () => {
+    // Few keys, many of them absent at a time, so that runs of neighbours form, wrap around and break up.
+    const key = fc.tuple(fc.nat(3), fc.nat(20), fc.nat(20));
+    const step = fc.record({
+      kind: fc.constantFrom('put', 'put', 'put', 'remove', 'find', 'retain'),
+      key,
+      value: fc.nat(1000),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 3000, size: 'max' }),
+        fc.integer(),
+        (steps, seed) => {
+          const table = new Table(KEY, PAYLOAD, 1200, seed);
+          const oracle = new Map<string, { value: number; payload: number }>();
+          let refused = 0;
+          for (const { kind, key, value } of steps) {
+            const name = key.join();
+            write(table, ...key, value);
+            if (kind === 'put') {
+              const slot = table.put();
+              if (!oracle.has(name) && oracle.size === 1200) refused++;
+              else {
+                oracle.set(name, { value, payload: oracle.get(name)?.payload ?? value });
+                table.lastActive[slot] = value;
+                table.flags[slot]! |= value % 2 === 0 ? ACTIVE : 0;
+              }
+            } else if (kind === 'retain') {
+              const divisor = 2 + (value % 5);
+              table.retain((slot) => table.lastActive[slot]! % divisor !== 0);
+              for (const [name, entry] of oracle) if (entry.value % divisor === 0) oracle.delete(name);
+            } else {
+              const slot = table.find();
+              assert.equal(slot >= 0, oracle.has(name));
+              if (slot >= 0) assert.equal(table.lastActive[slot], oracle.get(name)!.value);
+              if (slot >= 0 && kind === 'remove') table.remove(slot);
+              if (kind === 'remove') oracle.delete(name);
+            }
+            assert.equal(table.size, oracle.size);
+          }
+          assert.equal(table.refused, refused);
+          assert.deepEqual(
+            new Map(contents(table)),
+            new Map([...oracle].map(([name, { value, payload }]) => [name, `${value} ${payload}`])),
+          );
+          for (const name of oracle.keys()) {
+            write(table, ...name.split(',').map(Number), 0);
+            assert.ok(table.find() >= 0);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+function write(table: Table, ...row: number[]): void {
+  table.key.set(row);
+}
+
+/** Each entry's key, and its time with its payload. */
+function contents(table: Table): [string, string][] {
+  const all: [string, string][] = [];
+  const { words } = table;
+  for (let slot = table.next(0); slot >= 0; slot = table.next(slot + 1)) {
+    const row = table.rows.subarray(slot * words, (slot + 1) * words);
+    const key = words === KEY + PAYLOAD ? row.subarray(0, KEY) : row;
+    all.push([key.join(), `${table.lastActive[slot]} ${row.at(-1)}`]);
+  }
+  return all;
+}

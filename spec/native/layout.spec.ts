@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as layout from '../../actors/capture/layout.js';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const header = path.join(root, 'native/bpf/layout.h');
+
+/** `struct.field` or `struct.SIZE` to bytes; `enum constant` to its value. */
+type Layout = Record<string, number>;
+
+const structs = ['record_header', 'process_record', 'ancestor_record', 'exit_record', 'socket_record'] as const;
+
+/** What TypeScript reads by. */
+function ofTypeScript(): Layout {
+  return Object.fromEntries(
+    structs.flatMap((name) =>
+      Object.entries(layout[name]).map(([field, offset]) => [`${name}.${field}`, offset as number]),
+    ),
+  );
+}
+
+/** The fields of every struct by the names that TypeScript has, so that a field it invented does not compile. */
+function probeSource(): string {
+  const lines = Object.keys(ofTypeScript()).map((entry) => {
+    const [struct = '', field = ''] = entry.split('.');
+    return field === 'SIZE' ? `sizeof(struct ${struct})` : `offsetof(struct ${struct}, ${field})`;
+  });
+  return lines.join(',\n  ');
+}
+
+function run(command: string, args: readonly string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8' });
+}
+
+describe('the layout of records', function () {
+  this.timeout(60_000);
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'collector-layout-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Offsets and sizes as a compiler for this machine has them. */
+  function compiled(compiler: string, extension: string): Layout {
+    const source = path.join(folder, `probe.${extension}`);
+    const program = path.join(folder, `probe-${extension}`);
+    writeFileSync(
+      source,
+      `#include <stddef.h>\n#include <stdio.h>\n#include "${header}"\n` +
+        `static const size_t values[] = {\n  ${probeSource()}\n};\n` +
+        'int main(void) { for (size_t i = 0; i < sizeof values / sizeof *values; i++) printf("%zu\\n", values[i]); }\n',
+    );
+    run(compiler, ['-Wall', '-Wextra', '-Werror', '-o', program, source]);
+    const values = run(program, []).trim().split('\n').map(Number);
+    return Object.fromEntries(Object.keys(ofTypeScript()).map((name, index) => [name, values[index]!]));
+  }
+
+  /** Every struct and field that the BPF compiler laid out, read off its assembly: one symbol each, valued. */
+  function compiledForBpf(): Layout {
+    const names = Object.keys(ofTypeScript());
+    const source = path.join(folder, 'probe.bpf.c');
+    writeFileSync(
+      source,
+      `#include "${path.join(root, 'native/bpf/kernel.h')}"\n#include "${header}"\n` +
+        '#define offsetof(type, member) __builtin_offsetof(type, member)\n' +
+        `const unsigned long values[] = {\n  ${probeSource()}\n};\n`,
+    );
+    const assembly = run('clang', ['-target', 'bpf', '-O2', '-S', '-o', '-', source]);
+    const values = [...assembly.matchAll(/^\s+\.quad\s+(\d+)/gm)].map(([, value]) => Number(value));
+    return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
+  }
+
+  it('is the same for TypeScript and for C', () => {
+    assert.deepEqual(ofTypeScript(), compiled('gcc', 'c'));
+  });
+
+  it('is the same for TypeScript and for C++', () => {
+    assert.deepEqual(ofTypeScript(), compiled('g++', 'cc'));
+  });
+
+  it('is the same for TypeScript and for the BPF programs', () => {
+    assert.deepEqual(ofTypeScript(), compiledForBpf());
+  });
+
+  it('has no field that TypeScript does not know', () => {
+    const preprocessed = run('gcc', ['-E', '-P', '-x', 'c', header]);
+    for (const name of structs) {
+      const [, body = ''] = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(preprocessed) ?? [];
+      const fields = [...body.matchAll(/(\w+)(?:\[\w+\])?\s*;/g)].map(([, field]) => field);
+      assert.ok(fields.length > 0, `struct ${name} is in layout.h`);
+      assert.deepEqual(new Set(fields), new Set(Object.keys(layout[name]).filter((field) => field !== 'SIZE')));
+    }
+  });
+
+  it('has the same constants in TypeScript as in C', () => {
+    const { RecordType, RecordFlag, SocketRole } = layout;
+    const constants: Record<string, number> = {
+      ...prefixed('RECORD_', RecordType),
+      ...prefixed('FLAG_', RecordFlag),
+      ...prefixed('ROLE_', SocketRole),
+      RECORD_CAPACITY: layout.RECORD_CAPACITY,
+    };
+    const source = path.join(folder, 'constants.c');
+    writeFileSync(
+      source,
+      `#include "${header}"\n${Object.entries(constants)
+        .map(([name, value]) => `_Static_assert(${name} == ${value}, "${name}");`)
+        .join('\n')}\n`,
+    );
+    run('gcc', ['-fsyntax-only', source]);
+  });
+});
+
+/** `pathCut` of `FLAG_` is `FLAG_PATH_CUT`. */
+function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      prefix + name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
+      value,
+    ]),
+  );
+}

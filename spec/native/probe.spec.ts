@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RecordType } from '../../actors/capture/layout.js';
+import { processName } from '../../actors/capture/process-record.js';
+import { Records } from '../../actors/capture/records.js';
+import { containerInPath } from '../../actors/containers/cgroup-path.js';
+import { containerId } from '../../actors/containers/id.js';
+import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
+import { isRoot, requires } from '../support/requirements.js';
+
+const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
+
+describe('the probe in the kernel', function () {
+  this.timeout(60_000);
+  let addon: Addon;
+  const open: { close(): void }[] = [];
+
+  before(function () {
+    requires(this, isRoot, 'loading BPF programs needs root');
+    addon = loadAddon(addonPath);
+  });
+  afterEach(() => {
+    for (const one of open.splice(0).reverse()) one.close();
+  });
+
+  function load(options: Partial<ProbeOptions> = {}): Probe {
+    const probe = new addon.Probe({
+      object: '',
+      rings: addon.possibleCpus,
+      ringBytes: 1024 * 1024,
+      cpusPerRing: 1,
+      ownPid: process.pid,
+      allScopes: true,
+      loopback: true,
+      arguments: true,
+      cgroupV1: true,
+      runTime: false,
+      ...options,
+    });
+    open.push(probe);
+    return probe;
+  }
+
+  /** Starts delivery; the batches are kept, as copies. */
+  function collect(probe: Probe, bytes = 64 * 1024): Records[] {
+    const batches: Records[] = [];
+    const buffer = new Uint8Array(bytes);
+    probe.start(buffer, (length) => batches.push(new Records(buffer.slice(0, length))));
+    return batches;
+  }
+
+  function each(batches: readonly Records[], visit: (records: Records, at: number) => void): void {
+    for (const records of batches) {
+      for (let at = 0; at < records.length; at += records.size(at)) visit(records, at);
+    }
+  }
+
+  function namesOf(batches: readonly Records[], type: number): string[] {
+    const names: string[] = [];
+    each(batches, (records, at) => {
+      if (records.type(at) === type) names.push(processName(records, at));
+    });
+    return names;
+  }
+
+  it('hands over what was written before the call when it is drained', () => {
+    const probe = load();
+    probe.attach();
+    const batches = collect(probe);
+    spawnSync('true');
+    probe.drain();
+    assert.ok(namesOf(batches, RecordType.exec).includes('true'));
+  });
+
+  it('delivers by itself when it was idle, and again after it fell asleep', async () => {
+    const probe = load();
+    probe.attach();
+    const batches = collect(probe);
+    for (let round = 0; round < 3; round++) {
+      await delay(150);
+      batches.length = 0;
+      spawnSync('true');
+      for (let waited = 0; waited < 50 && !namesOf(batches, RecordType.exec).includes('true'); waited++) await delay(10);
+      assert.ok(namesOf(batches, RecordType.exec).includes('true'), `round ${round}`);
+    }
+  });
+
+  it('delivers in the order of time, over batches far smaller than what there is', () => {
+    const probe = load();
+    probe.attach();
+    const batches = collect(probe, 24_576);
+    spawnSync('sh', ['-c', 'i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done']);
+    probe.drain();
+    assert.ok(batches.length > 2);
+    assert.ok(namesOf(batches, RecordType.exec).filter((name) => name === 'true').length >= 300);
+    // A program that a soft interrupt cuts into writes after it, with the earlier time: by microseconds at most.
+    let last = 0;
+    each(batches, (records, at) => {
+      assert.ok(records.time(at) > last - 1e6, 'a record is older than the one before it');
+      last = records.time(at);
+    });
+  });
+
+  it('counts what finds the ring full, by program, and everything it was handed', () => {
+    const probe = load({ ringBytes: 4096, rings: 1, cpusPerRing: addon.possibleCpus });
+    probe.attach();
+    spawnSync('sh', ['-c', 'i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done']);
+    const batches = collect(probe);
+    probe.drain();
+    const [exec, exit] = probe.stats();
+    assert.equal(exec?.program, 'process_exec');
+    assert.ok(exec.lost > 50 && exec.events + exec.lost >= 101, `${exec.events} written, ${exec.lost} lost`);
+    assert.ok(exit !== undefined && exit.events + exit.lost >= 101);
+    let delivered = 0;
+    each(batches, () => delivered++);
+    assert.ok(delivered <= probe.stats().reduce((sum, { events }) => sum + events, 0));
+    assert.ok(delivered > 0);
+  });
+
+  it('leaves out its own process, and the host if only containers are wanted', () => {
+    const probe = load({ allScopes: false });
+    probe.attach();
+    const batches = collect(probe);
+    spawnSync('true');
+    probe.drain();
+    assert.deepEqual(batches, []);
+    assert.equal(probe.scan('scan_processes').length, 0);
+  });
+
+  it('finds what runs, with its arguments, and not itself', () => {
+    const child = spawn('sleep', ['1000']);
+    open.push({ close: () => child.kill() });
+    const found = new Records(load().scan('scan_processes'));
+    const pids = new Set<number>();
+    each([found], (records, at) => {
+      pids.add(records.pid(at));
+      if (records.pid(at) === child.pid) assert.equal(processName(records, at), 'sleep');
+    });
+    assert.ok(pids.has(child.pid!));
+    assert.ok(!pids.has(process.pid));
+  });
+
+  it('counts run times only when asked to', () => {
+    const plain = load();
+    plain.attach();
+    spawnSync('true');
+    assert.equal(plain.stats()[0]?.runs, 0);
+    const measured = load({ runTime: true });
+    measured.attach();
+    spawnSync('true');
+    const [exec] = measured.stats();
+    assert.ok(exec !== undefined && exec.runs >= 1 && exec.runNs > 0);
+  });
+
+  it('is gone from the kernel when it is closed, and says so to whoever still asks', () => {
+    const probe = load();
+    probe.attach();
+    const programs = () => bpfDescriptors();
+    assert.ok(programs() > 0);
+    probe.close();
+    assert.equal(programs(), 0);
+    assert.throws(() => probe.stats(), /closed/);
+    assert.throws(() => probe.drain(), /closed/);
+    probe.close();
+  });
+
+  it('says which object it could not open', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
+    open.push({ close: () => rmSync(folder, { recursive: true }) });
+    const garbage = path.join(folder, 'garbage.o');
+    writeFileSync(garbage, 'not an object');
+    for (const object of [garbage, path.join(folder, 'missing.o')]) {
+      assert.throws(
+        () => load({ object }),
+        (error) => isProbeError(error) && error.operation === 'open' && error.subject === object && /^[A-Z_]+$/.test(error.errno),
+      );
+    }
+    assert.equal(bpfDescriptors(), 0, 'nothing is left half loaded');
+  });
+
+  it('says which program was refused, the errno by name, and what the verifier said last', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
+    open.push({ close: () => rmSync(folder, { recursive: true }) });
+    const bpf = path.resolve(import.meta.dirname, '../../native/bpf');
+    const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
+    // A program of the same name that reads where it may not.
+    writeFileSync(
+      path.join(folder, 'bad.bpf.c'),
+      `${source.replace('#include "socket.h"', '#include "bad.h"')}`,
+    );
+    const socket = readFileSync(path.join(bpf, 'socket.h'), 'utf8');
+    writeFileSync(
+      path.join(folder, 'bad.h'),
+      socket.replace('    switch (new_state) {', '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    switch (new_state) {'),
+    );
+    const object = path.join(folder, 'bad.o');
+    const compiled = spawnSync('clang', ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-I', bpf, '-c', path.join(folder, 'bad.bpf.c'), '-o', object]);
+    assert.equal(compiled.status, 0, String(compiled.stderr));
+    assert.throws(
+      () => load({ object }),
+      (error) =>
+        isProbeError(error) &&
+        error.operation === 'load' &&
+        error.subject === 'socket_state' &&
+        error.errno === 'EACCES' &&
+        error.log.includes('invalid mem access'),
+    );
+    assert.equal(bpfDescriptors(), 0);
+  });
+});
+
+describe('the container that the kernel side names', function () {
+  this.timeout(60_000);
+  const ID = '4f2a91bc03de5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e';
+  const paths = [
+    'plain',
+    `docker/${ID}`,
+    `docker/${ID}/nested`,
+    `docker/${ID}/init.scope`,
+    `docker/${ID.toUpperCase()}`,
+    `docker/${ID.slice(1)}`,
+    `docker/${ID}0`,
+    `docker/${ID.slice(0, 63)}g`,
+    `x${ID}`,
+    `a.slice/cri-containerd-${ID}.scope`,
+    `a.slice/crio-${ID}.scope/container`,
+    `a.slice/crio-${ID}.scope/a/b/c`,
+    `machine.slice/libpod-conmon-${ID}.scope`,
+    `a-conmon/${ID}`,
+    `b.scope/${ID}`,
+    `b.scope/x-${ID}.scope`,
+    `x-${ID}.scope/y-${'b'.repeat(64)}.scopes/z`,
+    `system.slice:cri-containerd:${ID}`,
+    `docker/${'b'.repeat(64)}/kubelet/kubepods/pod1/${ID}`,
+    `${'long-'.repeat(38)}${ID}`,
+    `conmon-${ID}`,
+  ];
+  const hierarchies = new Map<string, string>();
+  const top = `collector-test-${process.pid}`;
+  let sleeper: ChildProcess;
+  let probe: Probe;
+
+  before(function () {
+    requires(this, isRoot, 'cgroups and BPF programs need root');
+    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+      const [, folder = '', type] = line.split(' ');
+      if (type === 'cgroup2') hierarchies.set('v2', folder);
+      // One controller stands for all, if v1 has it in a hierarchy of its own.
+      if (type === 'cgroup' && line.split(' ')[3]?.split(',').includes('pids')) hierarchies.set('v1', folder);
+    }
+    const addon = loadAddon(addonPath);
+    probe = new addon.Probe({
+      object: '',
+      rings: 1,
+      ringBytes: 4096,
+      cpusPerRing: addon.possibleCpus,
+      ownPid: process.pid,
+      allScopes: true,
+      loopback: true,
+      arguments: true,
+      cgroupV1: true,
+      runTime: false,
+    });
+    sleeper = spawn('sleep', ['1000']);
+  });
+  after(async () => {
+    probe?.close();
+    if (sleeper !== undefined) {
+      sleeper.kill();
+      await once(sleeper, 'exit');
+    }
+    for (const folder of hierarchies.values()) removeTree(path.join(folder, top));
+  });
+
+  for (const version of ['v2', 'v1']) {
+    it(`is the one that the rule says, for every path in cgroup ${version}`, function () {
+      const folder = hierarchies.get(version);
+      requires(this, folder !== undefined, `no cgroup ${version} here`);
+      for (const name of paths) {
+        const full = path.join(folder!, top, name);
+        mkdirSync(full, { recursive: true });
+        writeFileSync(path.join(full, 'cgroup.procs'), String(sleeper.pid));
+        const found = new Records(probe.scan('scan_processes'));
+        let told: string | undefined;
+        for (let at = 0; at < found.length; at += found.size(at)) {
+          if (found.pid(at) === sleeper.pid) told = containerId(found.container(at));
+        }
+        assert.equal(told, containerInPath(`/${top}/${name}`) ?? '', name);
+      }
+      writeFileSync(path.join(folder!, 'cgroup.procs'), String(sleeper.pid));
+    });
+  }
+});
+
+/** BPF objects that this process holds. */
+function bpfDescriptors(): number {
+  const output = spawnSync('sh', ['-c', `ls -l /proc/${process.pid}/fd | grep -c bpf`], { encoding: 'utf8' }).stdout;
+  return Number(output.trim());
+}
+
+/** Cgroups are removed from below; what stands in them goes with them. */
+function removeTree(folder: string): void {
+  if (!existsSync(folder)) return;
+  const { stdout } = spawnSync('find', [folder, '-depth', '-type', 'd'], { encoding: 'utf8' });
+  for (const one of stdout.split('\n').filter(Boolean)) rmdirSync(one);
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { stripVTControlCharacters } from 'node:util';
+import type { Fact, StartFact } from '../../actors/capture/facts.js';
+import { RecordFlag } from '../../actors/capture/layout.js';
+import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
+import { ProcessState } from '../../actors/processes/state.js';
+import { batch, execRecord, exitRecord, processRecord, socketRecord, type Process } from '../support/records.js';
+
+const ID = '4f2a91bc03de';
+const start: StartFact = {
+  kind: 'start',
+  time: 0,
+  epoch: 1_700_000_000e9,
+  seed: 'abcdef012345678',
+  settings: {
+    scope: 'all',
+    format: 'compact',
+    scrapeInterval: 30,
+    afterglowPeriod: 0,
+    endpoints: true,
+    originators: true,
+    networkDisabled: false,
+    ignoredNetworks: [],
+    nonAggregatedNetworks: [],
+  },
+};
+const curl: Process = {
+  container: ID,
+  pid: 4242,
+  comm: 'curl',
+  path: '/usr/bin/curl',
+  args: ['curl', '-s', 'http://web/'],
+  lineage: [{ path: '/bin/bash' }],
+};
+
+function lines(facts: readonly Fact[], options: CompactOptions = { color: false }): string[] {
+  const processes = new ProcessState(100);
+  const view = new CompactView(options);
+  return [start, ...facts].flatMap((fact) => view.fold(fact, processes.fold(fact))).slice(1);
+}
+
+function records(...bytes: readonly Uint8Array[]): Fact {
+  return { kind: 'records', time: 1, records: batch(...bytes) };
+}
+
+describe('compact output', () => {
+  const at = '22:13:20 4f2a91bc03de    4242';
+  const socket = { container: ID, pid: 4242, comm: 'curl', local: '10.0.0.1', remote: '10.0.0.2' } as const;
+  const tables: readonly (readonly [string, Uint8Array, string])[] = [
+    ['an exec with its parent', execRecord(curl), `${at} exec    bash› /usr/bin/curl -s http://web/`],
+    [
+      'the two nearest of many ancestors',
+      execRecord({ ...curl, lineage: ['/bin/make', '/bin/bash', '/sbin/init'].map((path) => ({ path })) }),
+      `${at} exec    …›bash›make› /usr/bin/curl -s http://web/`,
+    ],
+    ['a process of the host', execRecord({ ...curl, container: 0 }), '22:13:20 host            4242 exec    bash› /usr/bin/curl -s http://web/'],
+    ['arguments that were cut', execRecord({ ...curl, flags: RecordFlag.argsCut }), `${at} exec    bash› /usr/bin/curl -s http://web/…`],
+    ['arguments that were lost', execRecord({ ...curl, args: [], flags: RecordFlag.argsLost }), `${at} exec    bash› /usr/bin/curl (arguments unreadable)`],
+    ['a path that was cut', execRecord({ ...curl, path: '/deep/x', args: [], flags: RecordFlag.pathCut }), `${at} exec    bash› …/deep/x`],
+    [
+      'a connection made',
+      socketRecord({ ...socket, role: 'client', localPort: 40000, remotePort: 80 }),
+      `${at} connect curl 10.0.0.1:40000 → 10.0.0.2:80`,
+    ],
+    [
+      'a connection accepted',
+      socketRecord({ ...socket, role: 'server', localPort: 80, remotePort: 40000 }),
+      `${at} accept  curl 10.0.0.1:80 ← 10.0.0.2:40000`,
+    ],
+    [
+      'an IPv6 connection closed, and how long it lasted',
+      socketRecord({
+        ...socket,
+        type: 'close',
+        role: 'client',
+        local: 'fd00::1',
+        remote: 'fd00::2',
+        localPort: 40000,
+        remotePort: 80,
+        opened: 1000,
+        time: 1_500_001_000,
+      }),
+      '22:13:21 4f2a91bc03de    4242 close   curl [fd00::1]:40000 → [fd00::2]:80 1.5s',
+    ],
+    ['a port listened on', socketRecord({ ...socket, type: 'listen', local: '0.0.0.0', localPort: 80 }), `${at} listen  curl 0.0.0.0:80`],
+    ['a port that the kernel is yet to choose', socketRecord({ ...socket, type: 'listen', local: '0.0.0.0' }), `${at} listen  curl 0.0.0.0:(ephemeral)`],
+  ];
+  for (const [what, record, expected] of tables) {
+    it(`shows ${what}`, () => assert.deepEqual(lines([records(record)]), [expected]));
+  }
+
+  it('begins with what the columns are', () => {
+    assert.deepEqual(new CompactView({ color: false }).fold(start, []), [
+      'TIME     CONTAINER        PID EVENT   DETAILS',
+    ]);
+  });
+
+  const ends: readonly (readonly [number, string])[] = [
+    [0, 'exit    curl'],
+    [3 << 8, 'exit    curl with status 3'],
+    [9, 'killed  curl by signal 9'],
+  ];
+  for (const [exitCode, expected] of ends) {
+    it(`shows the end of a process: ${expected}`, () => {
+      const exit = exitRecord({ container: ID, pid: 4242, comm: 'curl', exitCode });
+      assert.equal(lines([records(execRecord(curl), exit)])[1], `${at} ${expected}`);
+    });
+  }
+
+  it('shows the end of a process only if its start was shown or it was found running', () => {
+    const exit = exitRecord({ container: ID, pid: 4242, comm: 'curl' });
+    const found: Fact = { kind: 'scan', of: 'processes', time: 1, records: batch(processRecord(curl)) };
+    assert.deepEqual(lines([records(exit)]), []);
+    assert.deepEqual(lines([found, records(exit)]), [`${at} exit    curl`]);
+  });
+
+  it('cuts lines to the width of the terminal, and colours nothing into the count', () => {
+    const long = records(execRecord({ ...curl, args: ['curl', 'x'.repeat(500)] }));
+    const [line = ''] = lines([long], { color: false, width: 80 });
+    assert.equal([...line].length, 80);
+    assert.ok(line.endsWith('x…'));
+    const [colored = ''] = lines([long], { color: true, width: 80 });
+    assert.notEqual(colored, line);
+    assert.equal(stripVTControlCharacters(colored), line);
+  });
+
+  it('lets no process write to the terminal as it likes', () => {
+    const [line = ''] = lines([records(execRecord({ ...curl, args: ['curl', '\x1b[2Ja\nb\x07\u202ec'] }))]);
+    assert.equal(line, `${at} exec    bash› /usr/bin/curl �[2Ja↵b��c`);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { Fact, StartFact } from '../../actors/capture/facts.js';
+import type { ProcessSignal } from '../../actors/processes/signal.js';
+import { ProcessState } from '../../actors/processes/state.js';
+import { batch, containerNumber, execRecord, exitRecord, processRecord, type Process } from '../support/records.js';
+
+const ID = '4f2a91bc03de';
+const EPOCH = 1_700_000_000_000_000_000;
+const start: StartFact = {
+  kind: 'start',
+  time: 0,
+  epoch: EPOCH,
+  seed: 'abcdef012345678',
+  settings: {
+    scope: 'all',
+    format: 'json',
+    scrapeInterval: 30,
+    afterglowPeriod: 0,
+    endpoints: true,
+    originators: true,
+    networkDisabled: false,
+    ignoredNetworks: [],
+    nonAggregatedNetworks: [],
+  },
+};
+const ls: Process = {
+  container: ID,
+  pid: 10,
+  startTime: 5000,
+  time: 9000,
+  uid: 1000,
+  gid: 100,
+  comm: 'ls',
+  path: '/bin/ls',
+  args: ['ls', '-l'],
+  lineage: [{ pid: 1, uid: 0, path: '/bin/sh' }],
+};
+
+function records(...bytes: readonly Uint8Array[]): Fact {
+  return { kind: 'records', time: 1, records: batch(...bytes) };
+}
+
+function scan(...bytes: readonly Uint8Array[]): Fact {
+  return { kind: 'scan', of: 'processes', time: 1, records: batch(...bytes) };
+}
+
+function fold(facts: readonly Fact[], capacity = 100): { signals: ProcessSignal[]; state: ProcessState } {
+  const state = new ProcessState(capacity);
+  return { signals: [start, ...facts].flatMap((fact) => state.fold(fact)), state };
+}
+
+/** What a signal is about, without what numbers it. */
+function gist({ name, args, scraped }: ProcessSignal): string {
+  return `${scraped ? 'found' : 'exec'} ${name} ${args}`;
+}
+
+describe('process signals', () => {
+  it('tell of an exec all that the record has', () => {
+    const { signals } = fold([records(execRecord({ pid: 1, comm: 'init' }), execRecord(ls))]);
+    const { record, id, ...rest } = signals[1]!;
+    assert.deepEqual(rest, {
+      container: containerNumber(ID),
+      time: EPOCH / 1000 + 9,
+      name: 'ls',
+      path: '/bin/ls',
+      args: '-l',
+      pid: 10,
+      uid: 1000,
+      gid: 100,
+      scraped: false,
+      lineage: [{ pid: 1, uid: 0, path: '/bin/sh' }],
+    });
+    assert.equal(record, execRecord({ pid: 1, comm: 'init' }).length);
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  it('tell of a process that was running when it started', () => {
+    const [signal] = fold([scan(processRecord(ls))]).signals;
+    assert.deepEqual([signal?.scraped, signal?.time], [true, EPOCH / 1000 + 5]);
+  });
+
+  it('name a process by its path when it has no name', () => {
+    assert.equal(fold([records(execRecord({ ...ls, comm: '' }))]).signals[0]?.name, '/bin/ls');
+  });
+
+  it('tell of every exec, also of the same program in the same process', () => {
+    const facts = [records(execRecord(ls), execRecord({ ...ls, time: 9500 }))];
+    assert.deepEqual(fold(facts).signals.map(gist), ['exec ls -l', 'exec ls -l']);
+  });
+
+  const seen = processRecord({ ...ls, time: 20_000 });
+  const tables: readonly (readonly [string, readonly Fact[], readonly string[]])[] = [
+    ['of a process found twice once', [scan(seen), scan(seen)], ['found ls -l']],
+    ['of one that started and was found once', [records(execRecord(ls)), scan(seen)], ['exec ls -l']],
+    [
+      'of one that was found before its exec was read once',
+      [scan(seen), records(execRecord(ls))],
+      ['found ls -l'],
+    ],
+    [
+      'of an exec after the scan',
+      [scan(seen), records(execRecord({ ...ls, time: 30_000 }))],
+      ['found ls -l', 'exec ls -l'],
+    ],
+    [
+      'of the exec of another program that the scan came too late for',
+      [scan(seen), records(execRecord({ ...ls, comm: 'sh', path: '/bin/sh', args: ['sh'] }), execRecord(ls))],
+      ['found ls -l', 'exec sh ', 'exec ls -l'],
+    ],
+    [
+      'of a process that has the pid of one that ended',
+      [scan(seen), records(exitRecord({ pid: 10, startTime: 5000 })), scan(processRecord({ ...ls, startTime: 6000 }))],
+      ['found ls -l', 'found ls -l'],
+    ],
+    [
+      'of a process that has the pid of one whose end was missed',
+      [scan(seen), scan(processRecord({ ...ls, startTime: 6000 }))],
+      ['found ls -l', 'found ls -l'],
+    ],
+  ];
+  for (const [what, facts, expected] of tables) {
+    it(`tell ${what}`, () => assert.deepEqual(fold(facts).signals.map(gist), expected));
+  }
+
+  it('carry the wall clock of the latest tick', () => {
+    const tick: Fact = { kind: 'tick', time: 2, epoch: EPOCH + 3_600_000_000_000 };
+    const times = fold([records(execRecord(ls)), tick, records(execRecord(ls))]).signals.map(({ time }) => time);
+    assert.equal(times[1]! - times[0]!, 3_600_000_000);
+  });
+
+  it('have ids that never repeat, and are the same when the facts are folded again', () => {
+    const facts = [records(...Array.from({ length: 1000 }, (_, pid) => execRecord({ ...ls, pid })))];
+    const ids = fold(facts).signals.map(({ id }) => id);
+    assert.equal(new Set(ids).size, 1000);
+    assert.deepEqual(fold(facts).signals.map(({ id }) => id), ids);
+  });
+});
+
+describe('the process table', () => {
+  const container = containerNumber(ID);
+
+  it('knows who listens as long as the process runs', () => {
+    const { state } = fold([records(execRecord(ls))]);
+    const id = state.originatorId(container, 10);
+    assert.deepEqual(state.originator(id), { name: 'ls', path: '/bin/ls', args: '-l' });
+    state.fold(records(exitRecord({ pid: 10, startTime: 5000 })));
+    assert.equal(state.originatorId(container, 10), 0);
+    assert.equal(state.originator(id).name, 'ls');
+  });
+
+  it('gives equal processes the same number, whatever their pids, and others another', () => {
+    const { state } = fold([
+      records(execRecord(ls), execRecord({ ...ls, pid: 11 }), execRecord({ ...ls, pid: 12, args: ['ls'] })),
+    ]);
+    const numbers = [10, 11, 12].map((pid) => state.originatorId(container, pid));
+    assert.equal(numbers[0], numbers[1]);
+    assert.notEqual(numbers[0], numbers[2]);
+  });
+
+  it('lends no identity across containers or to a pid that is used again', () => {
+    const { state } = fold([records(execRecord(ls))]);
+    assert.equal(state.originatorId(containerNumber('aaaaaaaaaaaa'), 10), 0);
+    state.fold(records(execRecord({ ...ls, startTime: 7000, comm: 'cat' }), exitRecord({ pid: 10, startTime: 5000 })));
+    assert.equal(state.originator(state.originatorId(container, 10)).name, 'cat');
+  });
+
+  it('never has more entries than it may, and counts what it forgets', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(20), fc.boolean())), fc.integer({ min: 1, max: 8 }), (steps, capacity) => {
+        const known = new Set<number>();
+        const facts = steps.map(([pid, exits]) => {
+          if (exits) known.delete(pid);
+          else known.add(pid);
+          return records(exits ? exitRecord({ pid, startTime: 1 }) : execRecord({ ...ls, pid, startTime: 1 }));
+        });
+        const { state } = fold(facts, capacity);
+        assert.ok(state.size <= capacity);
+        assert.ok(state.size + state.evicted >= known.size);
+        if (known.size <= capacity && state.evicted === 0) assert.equal(state.size, known.size);
+      }),
+    );
+  });
+
+  it('forgets first what was told of longest ago', () => {
+    const at = (pid: number) => execRecord({ ...ls, pid });
+    const { state } = fold([records(at(1), at(2), at(1), at(3))], 2);
+    assert.deepEqual(
+      [1, 2, 3].map((pid) => state.originatorId(container, pid) !== 0),
+      [true, false, true],
+    );
+  });
+});

@@ -1,0 +1,424 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { readSettings } from '../../actors/settings/read.js';
+import { table, type Declaration, type Settings } from '../../actors/settings/table.js';
+import { unsupported } from '../../actors/settings/unsupported.js';
+
+const declarations = Object.entries<Declaration<unknown>>(table);
+
+/** The settings that come of it, when nothing may be wrong with it. */
+function settingsOf(argv: readonly string[], env: Record<string, string> = {}): Settings {
+  const { settings, errors } = readSettings(argv, env);
+  assert.deepEqual(errors, []);
+  return settings;
+}
+
+function errorsOf(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  return readSettings(argv, env).errors;
+}
+
+function warningsOf(argv: readonly string[], env: Record<string, string> = {}): readonly string[] {
+  return readSettings(argv, env).warnings.map(({ level, message }) => `${level}: ${message}`);
+}
+
+describe('readSettings', () => {
+  it('has the documented defaults when nothing is given', () => {
+    assert.deepEqual(readSettings([], {}), {
+      settings: {
+        help: false,
+        version: false,
+        logLevel: 'info',
+        collectionMethod: 'core_bpf',
+        grpcServer: '',
+        scope: 'containers',
+        format: undefined,
+        record: undefined,
+        replay: undefined,
+        scrapeInterval: 30,
+        scrapeDisabled: false,
+        afterglow: true,
+        afterglowPeriod: 300,
+        ignoredNetworks: ['169.254.0.0/16', 'fe80::/10'],
+        nonAggregatedNetworks: [],
+        endpoints: true,
+        originators: true,
+        networkDisabled: false,
+        noProcessArguments: false,
+        processTableSize: 32768,
+        bufferSize: 8 * 1024 * 1024,
+        totalBufferSize: 512 * 1024 * 1024,
+        cpusPerBuffer: 1,
+        hostRoot: '',
+        nodeHostname: undefined,
+        terminationLog: '/dev/termination-log',
+      },
+      warnings: [],
+      errors: [],
+    });
+  });
+
+  it('gives what cannot be changed any more, its lists included', () => {
+    const settings = settingsOf([], { ROX_NON_AGGREGATED_NETWORKS: '10.0.0.0/8' });
+    assert.ok(Object.isFrozen(settings));
+    assert.ok(Object.isFrozen(settings.ignoredNetworks));
+    assert.ok(Object.isFrozen(settings.nonAggregatedNetworks));
+  });
+
+  describe('reads each environment variable', () => {
+    const samples: readonly (readonly [string, string, Partial<Settings>])[] = [
+      ['ROX_COLLECTOR_LOG_LEVEL', 'DEBUG', { logLevel: 'debug' }],
+      ['COLLECTION_METHOD', 'CORE_BPF', { collectionMethod: 'core_bpf' }],
+      ['COLLECTION_METHOD', 'core-bpf', { collectionMethod: 'core_bpf' }],
+      ['COLLECTION_METHOD', 'kernel-module', { collectionMethod: 'kernel_module' }],
+      ['COLLECTION_METHOD', 'ebpf', { collectionMethod: 'ebpf' }],
+      ['GRPC_SERVER', 'sensor.stackrox.svc:443', { grpcServer: 'sensor.stackrox.svc:443' }],
+      ['ROX_COLLECTOR_SCOPE', 'all', { scope: 'all' }],
+      ['ROX_COLLECTOR_FORMAT', 'compact', { format: 'compact' }],
+      ['ROX_COLLECTOR_SCRAPE_INTERVAL', '5', { scrapeInterval: 5 }],
+      ['ROX_COLLECTOR_SCRAPE_DISABLED', 'true', { scrapeDisabled: true }],
+      ['ROX_ENABLE_AFTERGLOW', 'False', { afterglow: false }],
+      ['ROX_AFTERGLOW_PERIOD', '20.5', { afterglowPeriod: 20.5 }],
+      ['ROX_IGNORE_NETWORKS', '10.0.0.0/8, fd00::/8', { ignoredNetworks: ['10.0.0.0/8', 'fd00::/8'] }],
+      ['ROX_IGNORE_NETWORKS', '', { ignoredNetworks: [] }],
+      ['ROX_NON_AGGREGATED_NETWORKS', '1.2.3.4/32', { nonAggregatedNetworks: ['1.2.3.4/32'] }],
+      ['ROX_NETWORK_GRAPH_PORTS', 'false', { endpoints: false }],
+      ['ROX_PROCESSES_LISTENING_ON_PORT', 'false', { originators: false }],
+      ['ROX_COLLECTOR_DISABLE_NETWORK_FLOWS', 'true', { networkDisabled: true }],
+      ['ROX_COLLECTOR_NO_PROCESS_ARGUMENTS', 'true', { noProcessArguments: true }],
+      ['ROX_COLLECTOR_SINSP_BUFFER_SIZE', '1048576', { bufferSize: 1048576 }],
+      ['ROX_COLLECTOR_SINSP_TOTAL_BUFFER_SIZE', '5000000', { totalBufferSize: 5000000 }],
+      ['ROX_COLLECTOR_SINSP_CPU_PER_BUFFER', '0', { cpusPerBuffer: 0 }],
+      ['ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE', '1000', { processTableSize: 1000 }],
+      ['COLLECTOR_HOST_ROOT', '/host/', { hostRoot: '/host' }],
+      ['NODE_HOSTNAME', 'worker-1.example', { nodeHostname: 'worker-1.example' }],
+      ['ROX_COLLECTOR_TERMINATION_LOG', '/tmp/log', { terminationLog: '/tmp/log' }],
+    ];
+    for (const [name, text, expected] of samples) {
+      it(`${name}=${text}`, () => {
+        assert.deepEqual(settingsOf([], { [name]: text }), { ...settingsOf([]), ...expected });
+      });
+    }
+
+    it('and no other than these', () => {
+      const declared = declarations.flatMap(([, { environment }]) => environment ?? []);
+      assert.deepEqual(new Set(samples.map(([name]) => name)), new Set(declared));
+    });
+
+    it('taking an empty one as not set', () => {
+      for (const [name, { environment, default: value }] of declarations) {
+        if (environment === undefined || name === 'ignoredNetworks') continue;
+        assert.deepEqual(settingsOf([], { [environment]: '' })[name as keyof Settings], value, environment);
+      }
+    });
+  });
+
+  describe('reads arguments', () => {
+    it('as --name=value and as --name value', () => {
+      const expected = { ...settingsOf([]), scope: 'all', format: 'compact', record: '/tmp/r=1' };
+      assert.deepEqual(settingsOf(['--scope=all', '--format=compact', '--record=/tmp/r=1']), expected);
+      assert.deepEqual(
+        settingsOf(['--scope', 'all', '--format', 'compact', '--record', '/tmp/r=1']),
+        expected,
+      );
+    });
+
+    it('--help and --version, which take no value', () => {
+      const { help, version, scope } = settingsOf(['--help', '--version', '--scope', 'all']);
+      assert.deepEqual({ help, version, scope }, { help: true, version: true, scope: 'all' });
+    });
+
+    it('the last one when one is given twice', () => {
+      assert.equal(settingsOf(['--scope=all', '--scope=containers']).scope, 'containers');
+    });
+
+    it('an empty --grpc-server as standalone, whatever the environment says', () => {
+      assert.equal(settingsOf(['--grpc-server='], { GRPC_SERVER: 'sensor:443' }).grpcServer, '');
+      assert.equal(settingsOf(['--grpc-server', ''], { GRPC_SERVER: 'sensor:443' }).grpcServer, '');
+    });
+
+    it('refusing one it does not know, with the closest it knows', () => {
+      assert.deepEqual(errorsOf(['--scop=all']), ["Unknown argument '--scop': did you mean --scope?"]);
+      assert.deepEqual(errorsOf(['--grpc_server=a:1']), [
+        "Unknown argument '--grpc_server': did you mean --grpc-server?",
+      ]);
+      assert.deepEqual(errorsOf(['--collector-metho=x']), [
+        "Unknown argument '--collector-metho': did you mean --collection-method?",
+      ]);
+      assert.deepEqual(errorsOf(['--quux']), ["Unknown argument '--quux': --help lists those that exist"]);
+    });
+
+    it('refusing an unknown one and its value with one error', () => {
+      assert.equal(errorsOf(['--quux', 'value']).length, 1);
+    });
+
+    it('refusing a word that belongs to no argument', () => {
+      assert.deepEqual(errorsOf(['--scope', 'all', 'more']), [
+        "Unknown argument 'more': --help lists those that exist",
+      ]);
+    });
+
+    it('refusing one without its value', () => {
+      assert.deepEqual(errorsOf(['--record']), ['Argument --record needs a value: --record=<file>']);
+      const { settings, errors } = readSettings(['--record', '--scope=all'], {});
+      assert.deepEqual(errors, ['Argument --record needs a value: --record=<file>']);
+      assert.equal(settings.scope, 'all');
+    });
+  });
+
+  describe('reads COLLECTOR_CONFIG', () => {
+    it('from the environment', () => {
+      const config = JSON.stringify({ logLevel: 'WARNING', scrapeInterval: 7, turnOffScrape: true });
+      const expected = { ...settingsOf([]), logLevel: 'warning', scrapeInterval: 7, scrapeDisabled: true };
+      assert.deepEqual(settingsOf([], { COLLECTOR_CONFIG: config }), expected);
+    });
+
+    it('from --collector-config, which replaces that of the environment', () => {
+      const env = { COLLECTOR_CONFIG: '{"scrapeInterval":7,"logLevel":"debug"}' };
+      const { scrapeInterval, logLevel } = settingsOf(['--collector-config', '{"scrapeInterval":8}'], env);
+      assert.deepEqual({ scrapeInterval, logLevel }, { scrapeInterval: 8, logLevel: 'info' });
+    });
+
+    it('taking null as not given', () => {
+      const env = { COLLECTOR_CONFIG: '{"scrapeInterval":null}', ROX_COLLECTOR_SCRAPE_INTERVAL: '9' };
+      assert.equal(settingsOf([], env).scrapeInterval, 9);
+    });
+
+    it('warning of each unknown key by its name', () => {
+      assert.deepEqual(
+        warningsOf([], { COLLECTOR_CONFIG: '{"scrape":1,"logLevel":"info","x":{"y":2},"__proto__":3}' }),
+        [
+          "warning: COLLECTOR_CONFIG has an unknown key 'scrape'; it is ignored",
+          "warning: COLLECTOR_CONFIG has an unknown key 'x'; it is ignored",
+          "warning: COLLECTOR_CONFIG has an unknown key '__proto__'; it is ignored",
+        ],
+      );
+      assert.deepEqual(warningsOf([], { COLLECTOR_CONFIG: '{"tlsConfig":{"caPath":"x"}}' }), [
+        "warning: COLLECTOR_CONFIG has an unknown key 'tlsConfig.caPath'; it is ignored",
+      ]);
+    });
+
+    it('refusing what is no JSON object, and saying where the JSON breaks', () => {
+      const [error = '', ...others] = errorsOf([], { COLLECTOR_CONFIG: '{"a":1,}' });
+      assert.deepEqual(others, []);
+      assert.match(
+        error,
+        /^Bad value '\{"a":1,\}' for environment variable COLLECTOR_CONFIG: .*position 7.* \(allowed: a JSON object\)$/,
+      );
+      for (const text of ['[]', '1', 'null', '"x"']) {
+        assert.deepEqual(errorsOf([`--collector-config=${text}`]), [
+          `Bad value '${text}' for argument --collector-config (allowed: a JSON object)`,
+        ]);
+      }
+    });
+
+    it('refusing values of the wrong shape', () => {
+      for (const value of ['0', '1.5', '-1', '"soon"', 'true', '[1]', '{"a":1}', '{}']) {
+        const text = value.replaceAll('"', value.startsWith('"') ? '' : '"');
+        assert.deepEqual(errorsOf([], { COLLECTOR_CONFIG: `{"scrapeInterval":${value}}` }), [
+          `Bad value '${text}' for key scrapeInterval of COLLECTOR_CONFIG (allowed: a whole number of seconds, 1 to 86400)`,
+        ]);
+      }
+    });
+  });
+
+  describe('prefers', () => {
+    const environment = {
+      ROX_COLLECTOR_SCRAPE_INTERVAL: '9',
+      GRPC_SERVER: 'a:1',
+      ROX_COLLECTOR_SCOPE: 'containers',
+    };
+    it('COLLECTOR_CONFIG to the environment', () => {
+      assert.equal(settingsOf([], environment).scrapeInterval, 9);
+      assert.equal(
+        settingsOf([], { ...environment, COLLECTOR_CONFIG: '{"scrapeInterval":8}' }).scrapeInterval,
+        8,
+      );
+    });
+
+    it('an argument to the environment', () => {
+      const { grpcServer, scope } = settingsOf(['--grpc-server=b:2', '--scope=all'], environment);
+      assert.deepEqual({ grpcServer, scope }, { grpcServer: 'b:2', scope: 'all' });
+    });
+
+    it('what is preferred without sparing the rest from validation', () => {
+      assert.deepEqual(errorsOf(['--scope=all'], { ROX_COLLECTOR_SCOPE: 'pods' }), [
+        "Bad value 'pods' for environment variable ROX_COLLECTOR_SCOPE (allowed: containers or all)",
+      ]);
+    });
+  });
+
+  describe('refuses', () => {
+    const bad: Readonly<Record<string, readonly string[]>> = {
+      ROX_COLLECTOR_LOG_LEVEL: ['loud', '3'],
+      COLLECTION_METHOD: ['corebpf', 'EBPF2'],
+      GRPC_SERVER: [
+        'sensor',
+        'sensor:',
+        ':443',
+        'sensor:0',
+        'sensor:65536',
+        'http://sensor:443',
+        'a b:443',
+        `${'x'.repeat(252)}:443`,
+      ],
+      ROX_COLLECTOR_SCOPE: ['pods'],
+      ROX_COLLECTOR_FORMAT: ['xml'],
+      ROX_COLLECTOR_SCRAPE_INTERVAL: ['0', '-1', '1.5', '30s', '1e3', '0x10', ' 5', '86401'],
+      ROX_COLLECTOR_SCRAPE_DISABLED: ['yes', '1'],
+      ROX_ENABLE_AFTERGLOW: ['on'],
+      ROX_AFTERGLOW_PERIOD: ['-1', '-0.5', 'long', '1e2', 'Infinity', 'NaN'],
+      ROX_IGNORE_NETWORKS: ['10.0.0.0', '10.0.0.0/33', 'fe80::/129'],
+      ROX_NON_AGGREGATED_NETWORKS: ['all'],
+      ROX_NETWORK_GRAPH_PORTS: ['0'],
+      ROX_PROCESSES_LISTENING_ON_PORT: ['0'],
+      ROX_COLLECTOR_DISABLE_NETWORK_FLOWS: ['0'],
+      ROX_COLLECTOR_NO_PROCESS_ARGUMENTS: ['0'],
+      ROX_COLLECTOR_SINSP_BUFFER_SIZE: ['0', '2048', '4097', '12288', '8M', '2147483648'],
+      ROX_COLLECTOR_SINSP_TOTAL_BUFFER_SIZE: ['0', '4095', '9'.repeat(30)],
+      ROX_COLLECTOR_SINSP_CPU_PER_BUFFER: ['-1', '8193'],
+      ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE: ['0', '4194305'],
+      COLLECTOR_HOST_ROOT: ['host', './host'],
+      NODE_HOSTNAME: ['two words', 'a\nb', 'x'.repeat(254)],
+      ROX_COLLECTOR_TERMINATION_LOG: ['log'],
+    };
+
+    for (const [name, texts] of Object.entries(bad)) {
+      it(`a bad ${name}, naming value, place and what is allowed`, () => {
+        for (const text of texts) {
+          const errors = errorsOf([], { [name]: text });
+          assert.equal(errors.length, 1, `${text}: ${errors.join()}`);
+          const [error = ''] = errors;
+          assert.ok(error.startsWith(`Bad value '${text.slice(0, 100)}`), error);
+          assert.ok(error.includes(` for environment variable ${name} (allowed: `), error);
+        }
+      });
+    }
+
+    it('every variable that has rules, in the tests above', () => {
+      const declared = declarations.flatMap(([, { environment }]) => environment ?? []);
+      assert.deepEqual(new Set(Object.keys(bad)), new Set(declared));
+    });
+
+    it('all bad values together', () => {
+      const everything = Object.fromEntries(Object.entries(bad).map(([name, [text = '']]) => [name, text]));
+      const errors = errorsOf(['--scope=pods', '--quux'], {
+        ...everything,
+        COLLECTOR_CONFIG: '{"turnOffScrape":3}',
+      });
+      assert.equal(errors.length, Object.keys(bad).length + 3);
+    });
+
+    it('one network of a list by its own name', () => {
+      assert.deepEqual(errorsOf([], { ROX_IGNORE_NETWORKS: '10.0.0.0/8,10.1.0.0/99,fe80::/10' }), [
+        "Bad value '10.1.0.0/99' for environment variable ROX_IGNORE_NETWORKS " +
+          '(allowed: networks in CIDR form, such as 10.0.0.0/8 or fd00::/8; separated by commas)',
+      ]);
+    });
+
+    it('an empty path to record to', () => {
+      assert.deepEqual(errorsOf(['--record=']), [
+        "Bad value '' for argument --record (allowed: the path of a file)",
+      ]);
+    });
+
+    it('to replay and record at once', () => {
+      assert.deepEqual(errorsOf(['--replay=a', '--record=b']), [
+        'Argument --replay excludes --record: a replay would only record itself',
+      ]);
+    });
+
+    it('to replay to a Sensor, wherever its address comes from', () => {
+      for (const errors of [
+        errorsOf(['--replay=a', '--grpc-server=b:1']),
+        errorsOf(['--replay=a'], { GRPC_SERVER: 'b:1' }),
+      ]) {
+        assert.equal(errors.length, 1);
+        assert.match(errors[0] ?? '', /^Argument --replay excludes a Sensor \('b:1'\)/);
+      }
+      assert.deepEqual(errorsOf(['--replay=a', '--grpc-server='], { GRPC_SERVER: 'b:1' }), []);
+    });
+  });
+
+  describe('treats afterglow', () => {
+    it('over 300 s as 300 s, with a warning', () => {
+      const { settings, warnings } = readSettings([], { ROX_AFTERGLOW_PERIOD: '301' });
+      assert.equal(settings.afterglowPeriod, 300);
+      assert.deepEqual(warnings, [
+        {
+          level: 'warning',
+          message: 'ROX_AFTERGLOW_PERIOD is 301 s; the longest period, 300 s, is used instead',
+        },
+      ]);
+      assert.deepEqual(warningsOf([], { ROX_AFTERGLOW_PERIOD: '300' }), []);
+    });
+
+    it('of 0 s as disabled, with an error line that stops nothing', () => {
+      const { settings, warnings, errors } = readSettings([], { ROX_AFTERGLOW_PERIOD: '0' });
+      assert.equal(settings.afterglow, false);
+      assert.deepEqual(
+        warnings.map(({ level }) => level),
+        ['error'],
+      );
+      assert.deepEqual(errors, []);
+    });
+
+    it('that is disabled anyway without a word', () => {
+      for (const ROX_AFTERGLOW_PERIOD of ['0', '301']) {
+        assert.deepEqual(warningsOf([], { ROX_ENABLE_AFTERGLOW: 'false', ROX_AFTERGLOW_PERIOD }), []);
+      }
+    });
+  });
+
+  it('warns of a buffer that the largest record cannot pass', () => {
+    assert.match(
+      warningsOf([], { ROX_COLLECTOR_SINSP_BUFFER_SIZE: '16384' }).join(),
+      /^warning: .*use at least 32768$/,
+    );
+    assert.deepEqual(warningsOf([], { ROX_COLLECTOR_SINSP_BUFFER_SIZE: '32768' }), []);
+  });
+
+  describe('warns of what is not supported yet', () => {
+    it('in one line that names what is set', () => {
+      const env = { SNI_HOSTNAME: 'x', KERNEL_CANDIDATES: '', ENABLE_CORE_DUMP: 'true', UNRELATED: '1' };
+      assert.deepEqual(warningsOf([], env), [
+        'warning: SNI_HOSTNAME, ENABLE_CORE_DUMP are not supported yet and have no effect',
+      ]);
+    });
+
+    it('in COLLECTOR_CONFIG too', () => {
+      assert.deepEqual(warningsOf(['--collector-config={"tlsConfig":{"caCertPath":"/ca.pem"}}']), [
+        'warning: tlsConfig.caCertPath of COLLECTOR_CONFIG is not supported yet and has no effect',
+      ]);
+    });
+
+    it('and of nothing that is', () => {
+      const declared = new Set(declarations.flatMap(([, { environment, key }]) => [environment, key]));
+      const both = [...unsupported.environment, ...unsupported.keys].filter((name) => declared.has(name));
+      assert.deepEqual(both, []);
+    });
+  });
+
+  it('takes any command line and environment without throwing', () => {
+    const names = declarations.flatMap(([, { environment }]) => environment ?? []);
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        ...declarations.flatMap(([, { argument }]) => argument ?? []),
+        '--',
+        '=',
+        '--=',
+        '--scope=',
+      ),
+    );
+    const environment = fc.dictionary(
+      fc.constantFrom(...names, 'COLLECTOR_CONFIG'),
+      fc.oneof(fc.string(), fc.json()),
+    );
+    fc.assert(
+      fc.property(fc.array(word), environment, (argv, env) => {
+        const { settings } = readSettings(Object.freeze(argv), Object.freeze(env));
+        assert.equal(Object.keys(settings).length, declarations.length);
+      }),
+    );
+  });
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { asFailure, Failure } from '../../actors/telemetry/failures.js';
+
+const missing = ['CAP_BPF', 'CAP_PERFMON'];
+const release = '5.4.0-126-generic';
+
+/** Each failure, and the words without which its two lines would not help at night. */
+const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
+  [
+    new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid: 1000 }),
+    /user 1000 without CAP_BPF, CAP_PERFMON/,
+    /"BPF", "PERFMON" to securityContext\.capabilities\.add.*runAsUser: 0.*sudo/,
+  ],
+  [
+    new Failure('NO_BTF', { path: '/sys/kernel/btf/vmlinux', release }),
+    /5\.4\.0-126-generic.*\/sys\/kernel\/btf\/vmlinux/,
+    /CONFIG_DEBUG_INFO_BTF=y/,
+  ],
+  [
+    new Failure('NO_BPF', { release }),
+    /5\.4\.0-126-generic has no bpf system call\.$/,
+    /CONFIG_BPF_SYSCALL=y/,
+  ],
+  [
+    new Failure('NO_BPF', { release, errno: 'ENOSYS' }),
+    /no bpf system call \(ENOSYS\)/,
+    /CONFIG_BPF_SYSCALL=y/,
+  ],
+  [
+    new Failure('NO_BPF', { release, errno: 'EPERM' }),
+    /blocked \(EPERM\)/,
+    /seccompProfile\.type: Unconfined/,
+  ],
+  [
+    new Failure('LOAD_REFUSED', {
+      program: 'exec',
+      errno: 'EACCES',
+      verifier: [' R1 invalid', 'processed 9 insns\n'],
+    }),
+    /program exec: EACCES; .*R1 invalid \| processed 9 insns$/,
+    /Report.*uname -a/,
+  ],
+  [
+    new Failure('LOAD_REFUSED', { program: 'exec', errno: 'EPERM', verifier: [] }),
+    /exec: EPERM\.$/,
+    /BPF, PERFMON/,
+  ],
+  [
+    new Failure('LOAD_REFUSED', { program: 'exec', errno: 'ENOMEM', verifier: [] }),
+    /ENOMEM/,
+    /limits\.memory/,
+  ],
+  [
+    new Failure('KERNEL_TOO_OLD', { release, oldest: '5.8' }),
+    /5\.4\.0-126-generic is too old/,
+    /to 5\.8 or later/,
+  ],
+  [
+    new Failure('OBJECT_UNREADABLE', { path: '/o', reason: 'ENOENT' }),
+    /\/o cannot be read: ENOENT/,
+    /npm run build/,
+  ],
+  [
+    new Failure('REPLAY_UNREADABLE', { path: '/r', reason: 'ENOENT' }),
+    /\/r cannot be replayed: ENOENT/,
+    /--replay/,
+  ],
+  [
+    new Failure('RECORD_UNWRITABLE', { path: '/r', reason: 'EROFS' }),
+    /\/r cannot be written: EROFS/,
+    /--record/,
+  ],
+  [new Failure('BAD_SETTINGS', { problems: ['Bad a', 'Bad b'] }), /^Bad a; Bad b$/, /--help/],
+  [new Failure('METHOD_NOT_SUPPORTED', { method: 'ebpf' }), /method ebpf is not supported/, /to core_bpf/],
+  [new Failure('UNEXPECTED', { message: 'TypeError: x' }), /TypeError: x/, /Report/],
+];
+
+describe('a failure', () => {
+  for (const [failure, cause, remedy] of samples) {
+    it(`${failure.code} says what went wrong, and what to do: ${failure.message.slice(0, 50)}…`, () => {
+      assert.match(failure.message, cause);
+      assert.match(failure.remedy, remedy);
+    });
+  }
+
+  it('has one line of each, however many its parameters have', () => {
+    const problems = ['Bad value\n[FATAL   2022/10/13 12:21:13] forged'];
+    assert.equal(
+      new Failure('BAD_SETTINGS', { problems }).message,
+      'Bad value | [FATAL   2022/10/13 12:21:13] forged',
+    );
+    for (const [failure] of samples) assert.doesNotMatch(failure.message + failure.remedy, /\n/);
+  });
+
+  it('is an Error that keeps the one it comes from', () => {
+    const cause = new Error('EROFS: read-only file system');
+    const failure = new Failure('RECORD_UNWRITABLE', { path: '/r', reason: 'EROFS' }, { cause });
+    assert.ok(failure instanceof Error);
+    assert.equal(failure.cause, cause);
+    assert.equal(failure.code, 'RECORD_UNWRITABLE');
+  });
+});
+
+describe('asFailure', () => {
+  it('keeps a failure', () => {
+    const failure = new Failure('NO_BPF', { release });
+    assert.equal(asFailure(failure), failure);
+  });
+
+  it('makes anything else thrown an UNEXPECTED one', () => {
+    const error = new RangeError('too far');
+    assert.equal(asFailure(error).code, 'UNEXPECTED');
+    assert.equal(asFailure(error).message, 'Unexpected error: RangeError: too far');
+    assert.equal(asFailure(error).cause, error);
+    assert.equal(asFailure('text').message, 'Unexpected error: text');
+    assert.equal(asFailure(undefined).message, 'Unexpected error: undefined');
+  });
+});
