@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { catchError, concat, connect, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
-import { createActor, fromPromise, toPromise } from 'xstate';
+import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts } from './actors/capture/actor.js';
 import { loadPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
 import type { Fact, StateSettings } from './actors/capture/facts.js';
@@ -19,7 +19,12 @@ import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
 import { ringPlan } from './actors/settings/ring-plan.js';
 import { stateSettings } from './actors/settings/state-settings.js';
-import { diagnosticsTable, failureLines, fatalText, type Diagnostics } from './actors/telemetry/diagnostics.js';
+import {
+  diagnosticsTable,
+  failureLines,
+  fatalText,
+  type Diagnostics,
+} from './actors/telemetry/diagnostics.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
 import { createLog } from './actors/telemetry/log.js';
 import { startup } from './machines/startup.js';
@@ -86,12 +91,12 @@ async function collect(): Promise<number> {
   let collecting: Promise<unknown> = Promise.resolve();
   const machine = startup.provide({
     actors: {
-      'connect-sensor': fromPromise(connectSensor),
-      'find-driver': fromPromise(findDriver),
-      download: fromPromise(async () => {
+      'connect-sensor': phase(connectSensor),
+      'find-driver': phase(findDriver),
+      download: phase(() => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
       }),
-      load: fromPromise(async () => {
+      load: phase(() => {
         probe = load(driver, host);
       }),
       collect: fromPromise(async ({ signal }) => {
@@ -130,14 +135,19 @@ async function collect(): Promise<number> {
   return 1;
 }
 
+/** A phase that is over when its effect returns, and fails with what that throws. */
+function phase<T>(effect: () => T): PromiseActorLogic<T> {
+  return fromPromise(() => new Promise<T>((resolve) => resolve(effect())));
+}
+
 /** Standalone is the only way to run so far. */
-async function connectSensor(): Promise<boolean> {
+function connectSensor(): boolean {
   if (settings.grpcServer !== '') throw new Failure('SENSOR_NOT_SUPPORTED', { sensor: settings.grpcServer });
   return false;
 }
 
 /** The one driver there is so far is part of the build. */
-async function findDriver(): Promise<void> {
+function findDriver(): void {
   const { collectionMethod: method } = settings;
   if (method !== 'core_bpf') throw new Failure('METHOD_NOT_SUPPORTED', { method });
 }
@@ -235,7 +245,7 @@ function outputFormat(): StateSettings['format'] {
 }
 
 function logDiagnostics(diagnostics: Diagnostics): void {
-  const standalone = settings.grpcServer === '';
+  const standalone = settings.grpcServer === '' && diagnostics.driverLoaded;
   for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
 }
 
@@ -244,8 +254,13 @@ function fail(lastWord: string, failure: Failure): void {
   for (const { level, message } of failureLines(failure, lastWord)) log[level](message);
   if (!existsSync(settings.terminationLog)) return;
   try {
-    writeFileSync(settings.terminationLog, `${lastWord}\nCause: ${failure.message}\nRemedy: ${failure.remedy}\n`);
+    writeFileSync(
+      settings.terminationLog,
+      `${lastWord}\nCause: ${failure.message}\nRemedy: ${failure.remedy}\n`,
+    );
   } catch (error) {
-    log.warning(`Cannot write ${settings.terminationLog}: ${error instanceof Error ? error.message : String(error)}`);
+    log.warning(
+      `Cannot write ${settings.terminationLog}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }

@@ -47,7 +47,7 @@ export interface ProbeError extends Error {
   readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats';
   /** The program, the map or the file. */
   readonly subject: string;
-  /** By name, such as EPERM. */
+  /** By name, such as EPERM, or LIBBPF_ERRNO__FORMAT for those of libbpf's own. */
   readonly errno: string;
   /** libbpf's last lines; for a refused program they are the verifier's. */
   readonly log: string;

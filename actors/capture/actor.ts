@@ -23,7 +23,7 @@ const SEED_DIGITS = 15;
 
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
- * sockets and a tick. Subscribing attaches the programs and takes over the probe; `stop` brings all that was written
+ * sockets and a tick. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
  * before it and a last tick, then completes; then, or when nobody listens any more, the probe is closed.
  *
  * A probe error (see native/index.ts) becomes the observable's.
@@ -68,8 +68,7 @@ export function captureFacts(
         batch.length = length;
         subscriber.next({ kind: 'records', time: now(), records: batch });
       });
-      probe.attach();
-      // Whatever starts from here on is seen by both; state knows to count it once.
+      // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
       scan('processes', 'scan_processes');
       if (!settings.networkDisabled) scan('sockets', 'scan_sockets');

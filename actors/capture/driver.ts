@@ -28,13 +28,18 @@ export function openDriver(path: string): Driver {
 export type LoadOptions = Omit<ProbeOptions, 'ownPid' | 'cgroupV1' | 'object'>;
 
 /**
- * Loads the BPF programs into the kernel. They are attached when capture starts.
+ * Loads the BPF programs into the kernel and attaches them: from here on events gather in the rings, so that nothing is
+ * missed between this and the start of capture.
  * @throws Failure LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD
  */
 export function loadPrograms(driver: Driver, options: LoadOptions, release: string): Probe {
+  let probe: Probe | undefined;
   try {
-    return new driver.Probe({ ...options, object: '', ownPid: process.pid, cgroupV1: usesCgroupV1() });
+    probe = new driver.Probe({ ...options, object: '', ownPid: process.pid, cgroupV1: usesCgroupV1() });
+    probe.attach();
+    return probe;
   } catch (error) {
+    probe?.close();
     throw refusal(error, release);
   }
 }

@@ -5,7 +5,15 @@
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
  * wrote them (layout.ts); the payload of `start` is JSON.
  */
-import { ancestor_record, exit_record, process_record, RECORD_CAPACITY, record_header, RecordType, socket_record } from './layout.js';
+import {
+  ancestor_record,
+  exit_record,
+  process_record,
+  RECORD_CAPACITY,
+  record_header,
+  RecordType,
+  socket_record,
+} from './layout.js';
 import type { Fact, StartFact } from './facts.js';
 import { processParts, Records } from './records.js';
 
@@ -98,7 +106,8 @@ function recordsFrame(kind: number, time: number, records: Records): readonly [U
 
 function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
   const { seed, settings } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
-  if (!/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings)) throw new Error('a start without its settings');
+  if (!/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings))
+    throw new Error('a start without its settings');
   return { kind: 'start', time, epoch, seed, settings };
 }
 
@@ -144,7 +153,8 @@ function isRecord(records: Records, at: number): boolean {
   const size = records.size(at);
   const type = records.type(at);
   const fixed = sizes.get(type);
-  if (fixed === undefined || size < fixed || size > Math.min(room, RECORD_CAPACITY) || size % 8 !== 0) return false;
+  if (fixed === undefined || size < fixed || size > Math.min(room, RECORD_CAPACITY) || size % 8 !== 0)
+    return false;
   return fixed !== process_record.SIZE || endOfLineage(records, at, at + size) === at + size;
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writevSync } from 'node:fs';
+import { closeSync, openSync, writeSync, writevSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, MAGIC, padding } from './journal.js';
@@ -27,13 +27,12 @@ export class Recorder {
 
   #append(parts: readonly Uint8Array[]): void {
     this.#guard(() => {
-      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
       let written = writevSync(this.#fd, parts);
-      // A short write is legal, if rare on files; the rest then goes out from one buffer.
-      for (let rest = Buffer.alloc(0); written < bytes; ) {
-        rest = Buffer.concat(parts).subarray(written);
-        written += writevSync(this.#fd, [rest]);
-      }
+      if (written === length) return;
+      // A short write is legal, if rare on files.
+      const bytes = Buffer.concat(parts);
+      while (written < length) written += writeSync(this.#fd, bytes, written);
     });
   }
 

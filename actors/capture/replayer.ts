@@ -42,8 +42,9 @@ function* replayFacts(path: string): Generator<Fact, void, undefined> {
       return bytes;
     };
 
-    if (!read(MAGIC.length, 'may end')?.equals(MAGIC)) throw new Error('it is not a recording of this version');
-    for (let head; (head = read(FRAME_HEADER, 'may end')) !== undefined; ) {
+    if (!read(MAGIC.length, 'may end')?.equals(MAGIC))
+      throw new Error('it is not a recording of this version');
+    for (let head; (head = read(FRAME_HEADER, 'may end')) !== undefined;) {
       const header = decodeHeader(head);
       const payload = read(header.length, 'must go on')!;
       read(padding(header.length), 'must go on');

@@ -59,9 +59,7 @@ export class Listeners {
     // Whoever ends a socket may have ended itself by now: the originator is who listened.
     if (!active && rows[row + Listener.originator] !== 0) return;
     const originator = this.#originatorOf(records.container(at), pid);
-    if (originator === 0) return;
-    rows[row + Listener.pid] = pid;
-    rows[row + Listener.originator] = originator;
+    if (originator !== 0) rows[row + Listener.originator] = originator;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { ADDRESS_WORDS, AF_INET, isMapped, isPrivate, prefixMask, type Network } from './address.js';
+import { AF_INET, isMapped, isPrivate, prefixMask, type Network } from './address.js';
 
 /** A set of networks that answers which of them is the most specific one around an address. For short lists. */
 export class Networks {
@@ -31,10 +31,8 @@ export class Networks {
 }
 
 function contains(network: Network, words: Uint32Array, at: number): boolean {
-  for (let word = 0; word < ADDRESS_WORDS; word++) {
-    const mask = prefixMask(network.prefix - word * 32);
-    if (mask === 0) return true;
-    if (((words[at + word]! ^ network.words[word]!) & mask) !== 0) return false;
+  for (let word = 0, bits = network.prefix; bits > 0; word++, bits -= 32) {
+    if (((words[at + word]! ^ network.words[word]!) & prefixMask(bits)) !== 0) return false;
   }
   return true;
 }

@@ -190,7 +190,7 @@ export class ConnectionState {
     key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
     writeOwner(records, at, key, Flow.container, Flow.tag);
 
-    if (flows.full) this.#makeRoom();
+    if (flows.full && flows.find() < 0) this.#makeRoom();
     const slot = flows.put();
     if (slot < 0 || !observe(flows, slot, time, active)) return;
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.

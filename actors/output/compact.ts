@@ -1,7 +1,14 @@
 /** One readable line an event, for a person at a terminal of 80 columns. */
 import { AF_INET6, formatAddress } from '../connections/address.js';
 import type { Fact } from '../capture/facts.js';
-import { exit_record, RecordFlag, record_header, RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import {
+  exit_record,
+  RecordFlag,
+  record_header,
+  RecordType,
+  SocketRole,
+  socket_record,
+} from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
@@ -16,8 +23,9 @@ export interface CompactOptions {
 
 const COMM_SIZE = 16;
 const HEADER = 'TIME     CONTAINER        PID EVENT   DETAILS';
-/** How many ancestors a line hints at. */
+/** How many ancestors a line hints at, and how much of their names. */
 const ANCESTORS = 2;
+const ANCESTOR_NAME = 15;
 
 const RESET = '\x1b[0m';
 const DIM = '\x1b[2m';
@@ -97,7 +105,7 @@ export class CompactView {
     const slash = signal.path.lastIndexOf('/') + 1;
     const ancestors = signal.lineage.slice(0, ANCESTORS).reverse();
     const more = signal.lineage.length > ANCESTORS ? '…›' : '';
-    const hint = ancestors.map(({ path }) => `${path.slice(path.lastIndexOf('/') + 1)}›`).join('');
+    const hint = ancestors.map(({ path }) => `${shorten(path.slice(path.lastIndexOf('/') + 1))}›`).join('');
     return this.#line(records, at, 'exec', [
       { text: hint === '' ? '' : `${more}${hint} `, style: DIM },
       { text: (flags & RecordFlag.pathCut ? '…' : '') + signal.path.slice(0, slash) },
@@ -120,7 +128,12 @@ export class CompactView {
   #connection(records: Records, at: number): string {
     const { u16 } = records;
     const isServer = records.u8[at + socket_record.role] === SocketRole.server;
-    const local = endpoint(records, at + socket_record.local_address, at, u16[(at + socket_record.local_port) >> 1]!);
+    const local = endpoint(
+      records,
+      at + socket_record.local_address,
+      at,
+      u16[(at + socket_record.local_port) >> 1]!,
+    );
     const remote = endpoint(
       records,
       at + socket_record.remote_address,
@@ -164,8 +177,7 @@ export class CompactView {
     for (const { text, style } of [...head, ...details]) {
       if (room <= 0) break;
       const safe = printable(text);
-      const characters = safe.length > room ? [...safe] : [];
-      const fits = characters.length <= room ? safe : `${characters.slice(0, room - 1).join('')}…`;
+      const fits = safe.length <= room ? safe : `${safe.slice(0, room - 1)}…`;
       room -= fits.length;
       line += style === undefined ? fits : this.#styled(fits, style);
     }
@@ -175,6 +187,10 @@ export class CompactView {
   #styled(text: string, style: string): string {
     return this.#options.color && text !== '' ? `${style}${text}${RESET}` : text;
   }
+}
+
+function shorten(name: string): string {
+  return name.length <= ANCESTOR_NAME ? name : `${name.slice(0, ANCESTOR_NAME - 1)}…`;
 }
 
 function socketName(records: Records, at: number): string {

@@ -11,14 +11,29 @@ namespace collector {
 
 namespace {
 
+// The name of an errno, also of those that libbpf adds from 4000 on, in the order of its header.
+std::string errno_name(int code)
+{
+    static const char *const of_libbpf[] = {"LIBELF",   "FORMAT",  "KVERSION", "ENDIAN",   "INTERNAL",
+                                            "RELOC",    "LOAD",    "VERIFY",   "PROG2BIG", "KVER",
+                                            "PROGTYPE", "WRNGPID", "INVSEQ",   "NLPARSE"};
+    const char *name = strerrorname_np(code);
+    if (name)
+        return name;
+    std::size_t index = static_cast<std::size_t>(code - LIBBPF_ERRNO__LIBELF);
+    if (index < sizeof(of_libbpf) / sizeof(*of_libbpf))
+        return std::string("LIBBPF_ERRNO__") + of_libbpf[index];
+    return std::to_string(code);
+}
+
 Napi::Error to_javascript(Napi::Env env, const ProbeError &error)
 {
-    const char *name = strerrorname_np(error.code);
-    std::string message = error.operation + " " + error.subject + ": " + std::strerror(error.code);
-    Napi::Error result = Napi::Error::New(env, message);
+    char text[128];
+    libbpf_strerror(error.code, text, sizeof(text));
+    Napi::Error result = Napi::Error::New(env, error.operation + " " + error.subject + ": " + text);
     result.Set("operation", error.operation);
     result.Set("subject", error.subject);
-    result.Set("errno", name ? name : std::to_string(error.code));
+    result.Set("errno", errno_name(error.code));
     result.Set("log", error.log);
     return result;
 }
@@ -122,7 +137,8 @@ private:
         try {
             callback_.MakeCallback(env.Global(), {Napi::Number::New(env, static_cast<double>(length))});
         } catch (const Napi::Error &error) {
-            napi_fatal_exception(env, error.Value()); // becomes 'uncaughtException', as in any callback of Node's
+            napi_fatal_exception(env,
+                                 error.Value()); // becomes 'uncaughtException', as in any callback of Node's
         }
     }
 
@@ -176,7 +192,7 @@ private:
     }
 
     std::unique_ptr<Probe> probe_;
-    Pump *pump_ = nullptr; // deletes itself after close()
+    Pump *pump_ = nullptr;         // deletes itself after close()
     Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
     Napi::FunctionReference callback_;
 };

@@ -14,6 +14,9 @@ inline std::uint64_t read_clock_ns(clockid_t clock)
 }
 
 // The clock of the records.
-inline std::uint64_t boot_time_ns() { return read_clock_ns(CLOCK_BOOTTIME); }
+inline std::uint64_t boot_time_ns()
+{
+    return read_clock_ns(CLOCK_BOOTTIME);
+}
 
 } // namespace collector

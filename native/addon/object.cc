@@ -12,8 +12,14 @@ extern "C" const char collector_object_end[] __attribute__((visibility("hidden")
 
 namespace collector {
 
-const void *built_in_object() { return collector_object_start; }
+const void *built_in_object()
+{
+    return collector_object_start;
+}
 
-std::size_t built_in_object_size() { return static_cast<std::size_t>(collector_object_end - collector_object_start); }
+std::size_t built_in_object_size()
+{
+    return static_cast<std::size_t>(collector_object_end - collector_object_start);
+}
 
 } // namespace collector

@@ -111,7 +111,10 @@ Probe::Probe(const ProbeOptions &options)
     }
 }
 
-Probe::~Probe() { release(); }
+Probe::~Probe()
+{
+    release();
+}
 
 void Probe::release()
 {
@@ -185,8 +188,8 @@ void Probe::connect_rings()
 
 void Probe::map_control()
 {
-    void *page = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED,
-                      bpf_map__fd(map("control")), 0);
+    void *page = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE,
+                      MAP_SHARED, bpf_map__fd(map("control")), 0);
     if (page == MAP_FAILED)
         fail("open", "control", errno);
     control_ = static_cast<control *>(page);

@@ -44,7 +44,10 @@ Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capa
     become_busy(); // what was written since the programs were attached woke nobody
 }
 
-Pump::~Pump() { ::close(epoll_fd_); }
+Pump::~Pump()
+{
+    ::close(epoll_fd_);
+}
 
 void Pump::on_readable(uv_poll_t *handle, int, int)
 {
@@ -83,7 +86,10 @@ void Pump::on_timer(uv_timer_t *handle)
         pump->become_idle();
 }
 
-void Pump::drain() { deliver_until(boot_time_ns(), SIZE_MAX); }
+void Pump::drain()
+{
+    deliver_until(boot_time_ns(), SIZE_MAX);
+}
 
 // Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound is what makes the order
 // hold across rings: a record that follows from another one is never delivered before it, since all that are older than

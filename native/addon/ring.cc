@@ -18,9 +18,15 @@ constexpr std::size_t PREFIX = 8;
 constexpr std::uint32_t BUSY = 1U << 31;
 constexpr std::uint32_t DISCARDED = 1U << 30;
 
-std::size_t page_size() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
+std::size_t page_size()
+{
+    return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
 
-std::uint64_t step(std::uint32_t length) { return (length + PREFIX + 7) & ~std::uint64_t{7}; }
+std::uint64_t step(std::uint32_t length)
+{
+    return (length + PREFIX + 7) & ~std::uint64_t{7};
+}
 
 } // namespace
 
@@ -30,7 +36,8 @@ Ring::Ring(int fd, std::size_t bytes) : bytes_(bytes)
     void *consumer = mmap(nullptr, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (consumer == MAP_FAILED)
         throw ProbeError{"ring", "rings", errno, ""};
-    void *producer = mmap(nullptr, page_size() + bytes, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(page_size()));
+    void *producer =
+        mmap(nullptr, page_size() + bytes, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(page_size()));
     if (producer == MAP_FAILED) {
         int code = errno;
         munmap(consumer, page_size());

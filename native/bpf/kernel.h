@@ -153,10 +153,16 @@ struct task_struct {
     struct mm_struct *mm;
     struct fs_struct *fs;
     const struct cred *cred;
-    const struct cred *real_cred;
+    struct nsproxy *nsproxy;
     struct signal_struct *signal;
     struct css_set *cgroups;
     char comm[16];
+};
+
+struct mnt_namespace;
+
+struct nsproxy {
+    struct mnt_namespace *mnt_ns;
 };
 
 struct linux_binprm {

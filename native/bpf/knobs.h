@@ -10,11 +10,11 @@
 struct knobs {
     __u32 cpus_per_ring; /* at least 1 */
     __u32 own_pid;       /* this process's events are never written */
-    __u32 cpus;          /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
-    __u8 all_scopes;     /* 1: processes outside containers too */
-    __u8 loopback;       /* 1: connections with a loopback peer too */
-    __u8 arguments;      /* 0: arguments never leave the kernel */
-    __u8 cgroup_v1;      /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
+    __u32 cpus; /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
+    __u8 all_scopes; /* 1: processes outside containers too */
+    __u8 loopback;   /* 1: connections with a loopback peer too */
+    __u8 arguments;  /* 0: arguments never leave the kernel */
+    __u8 cgroup_v1; /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
 };
 
 /* The one word that user space writes while the programs run. */

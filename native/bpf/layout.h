@@ -40,13 +40,13 @@ enum socket_role {
 };
 
 enum {
-    PATH_CAPACITY = 4096,         /* the kernel's PATH_MAX: no system call takes a longer one */
-    ARGS_CAPACITY = 4096,         /* one page, the bound the existing product has */
+    PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
+    ARGS_CAPACITY = 4096, /* one page, the bound the existing product has */
     CGROUP_CAPACITY = 1024,
     ANCESTOR_PATH_CAPACITY = 1024,
     LINEAGE_CAPACITY = 10,
     COMM_SIZE = 16,
-    RECORD_CAPACITY = 24576,      /* no record is larger */
+    RECORD_CAPACITY = 24576, /* no record is larger */
 };
 
 /*
@@ -56,14 +56,14 @@ enum {
 #define CONTAINER_PRESENT (1ULL << 48)
 
 struct record_header {
-    __u32 size; /* bytes, this header included */
-    __u16 type; /* enum record_type */
+    __u32 size;  /* bytes, this header included */
+    __u16 type;  /* enum record_type */
     __u16 flags; /* enum record_flag */
-    __u64 time; /* CLOCK_BOOTTIME, ns */
+    __u64 time;  /* CLOCK_BOOTTIME, ns */
     __u64 container;
     __u64 cgroup; /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
-    __u32 pid; /* thread group id in the initial pid namespace */
-    __u32 tid; /* thread id there */
+    __u32 pid;    /* thread group id in the initial pid namespace */
+    __u32 tid;    /* thread id there */
 };
 
 /* Followed by path, args (NUL-separated, argv[0] first), cgroup path, then lineage_count times an ancestor_record. */
@@ -110,10 +110,10 @@ struct socket_record {
     __u8 remote_address[16];
     __u16 local_port; /* host byte order, as all here */
     __u16 remote_port;
-    __u16 family; /* AF_INET 2, AF_INET6 10 */
+    __u16 family;  /* AF_INET 2, AF_INET6 10 */
     __u8 protocol; /* IPPROTO_TCP 6 */
-    __u8 role; /* enum socket_role */
-    __u8 state; /* TCP_ESTABLISHED 1 … TCP_LISTEN 10 */
+    __u8 role;     /* enum socket_role */
+    __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10 */
     __u8 reserved[7];
     char comm[COMM_SIZE];
 };
@@ -128,10 +128,10 @@ enum program {
 
 /* One row a program and CPU. */
 struct program_stats {
-    __u64 events; /* records written */
-    __u64 lost; /* records that found the ring full */
+    __u64 events;  /* records written */
+    __u64 lost;    /* records that found the ring full */
     __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers */
-    __u64 failed; /* could not be built: no scratch memory, no socket storage */
+    __u64 failed;  /* could not be built: no scratch memory, no socket storage */
 };
 
 #endif

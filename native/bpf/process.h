@@ -3,7 +3,9 @@
 #ifndef COLLECTOR_PROCESS_H
 #define COLLECTOR_PROCESS_H
 
-enum { ANCESTRY_DEPTH = 64 }; /* ancestors looked at; those that run the same file as their child are not reported */
+enum {
+    ANCESTRY_DEPTH = 64
+}; /* ancestors looked at; those that run the same file as their child are not reported */
 
 static __always_inline void fill_header(struct record_header *h, __u16 type, struct task_struct *task,
                                         __u64 container, struct cgroup *named)
@@ -109,7 +111,8 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
 }
 
 /* Where a task's arguments lie, and how many bytes of them are taken. */
-static __always_inline __u32 arguments_of(struct task_struct *task, struct process_record *r, const void **from)
+static __always_inline __u32 arguments_of(struct task_struct *task, struct process_record *r,
+                                          const void **from)
 {
     if (!knobs.arguments)
         return 0;
@@ -154,8 +157,13 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
     return size;
 }
 
-/* runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N) while already in the container's cgroup. */
-static __always_inline bool is_host_helper(struct linux_binprm *bprm)
+/*
+ * runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N) when they are already in the container's
+ * cgroup. The path alone would not do: programs in containers do the same, busybox's shell for each of its commands. But
+ * a helper was started from outside of the container, and sees the same mounts as its parent there.
+ */
+static __always_inline bool is_host_helper(struct task_struct *task, struct linux_binprm *bprm,
+                                           __u64 container, __u32 slot)
 {
     const char prefix[] = "/proc/self/";
     char name[sizeof(prefix)] = {};
@@ -163,7 +171,10 @@ static __always_inline bool is_host_helper(struct linux_binprm *bprm)
     for (__u32 i = 0; i < sizeof(prefix) - 1; i++)
         if (name[i] != prefix[i])
             return false;
-    return true;
+    struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+    struct cgroup *named;
+    return container_of_task(parent, slot, &named) != container &&
+           BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -174,7 +185,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     __u64 container = container_of_task(task, slot, &named);
     if (!container && !knobs.all_scopes)
         return 0;
-    if (container && is_host_helper(bprm)) {
+    if (container && is_host_helper(task, bprm, container, slot)) {
         count_skipped(PROGRAM_EXEC);
         return 0;
     }

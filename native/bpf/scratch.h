@@ -5,10 +5,11 @@
 
 enum {
     LONGEST_PART = 4096, /* of a record: the most that is appended at once */
-    PATH_DEPTH = 2100,   /* components of at least two bytes in PATH_CAPACITY, and mount points between them */
+    PATH_DEPTH = 2100, /* components of at least two bytes in PATH_CAPACITY, and mount points between them */
 };
 
-_Static_assert(PATH_CAPACITY <= LONGEST_PART && ARGS_CAPACITY <= LONGEST_PART && CGROUP_CAPACITY <= LONGEST_PART,
+_Static_assert(PATH_CAPACITY <= LONGEST_PART && ARGS_CAPACITY <= LONGEST_PART &&
+                   CGROUP_CAPACITY <= LONGEST_PART,
                "a part must fit");
 
 struct process_scratch {

@@ -94,7 +94,8 @@ static __always_inline void emit_socket(__u16 type, const struct owner *o, __u8 
 }
 
 /* Fills in who owns a socket. */
-static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container, struct cgroup *named)
+static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container,
+                                      struct cgroup *named)
 {
     o->container = container;
     o->cgroup = BPF_CORE_READ(named, kn, id);

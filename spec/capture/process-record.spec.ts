@@ -10,7 +10,10 @@ import {
 import { batch, execRecord } from '../support/records.js';
 
 function args(bytes: string | Buffer, flags = 0): string {
-  return processArguments(batch(execRecord({ path: '/x', args: Buffer.from(bytes), cgroupPath: '/c', flags })), 0);
+  return processArguments(
+    batch(execRecord({ path: '/x', args: Buffer.from(bytes), cgroupPath: '/c', flags })),
+    0,
+  );
 }
 
 describe('a process record', () => {
@@ -21,7 +24,12 @@ describe('a process record', () => {
     );
     const at = records.size(0);
     assert.deepEqual(
-      [processName(records, at), processPath(records, at), processArguments(records, at), processCgroup(records, at)],
+      [
+        processName(records, at),
+        processPath(records, at),
+        processArguments(records, at),
+        processCgroup(records, at),
+      ],
       ['second', '/bin/the-second', 'x', '/b/c'],
     );
   });
@@ -37,7 +45,8 @@ describe('a process record', () => {
     ['cut-in-argv0', ''],
   ];
   for (const [bytes, expected] of cases) {
-    it(`gives the arguments ${JSON.stringify(bytes)} as '${expected}'`, () => assert.equal(args(bytes), expected));
+    it(`gives the arguments ${JSON.stringify(bytes)} as '${expected}'`, () =>
+      assert.equal(args(bytes), expected));
   }
 
   it('keeps all but half a character of arguments that were cut', () => {

@@ -34,13 +34,16 @@ describe('text of a process', () => {
 
   it('keeps valid text and turns every other byte into one question mark', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.uint8Array({ maxLength: 6 }))), (parts) => {
-        const bytes = Buffer.concat(parts.map((part) => Buffer.from(part)));
-        const text = decodeText(bytes, 0, bytes.length);
-        if (isUtf8(bytes)) assert.equal(text, bytes.toString());
-        // Whatever stands for bytes that are no text is one byte long, so that nothing is lost and nothing is added.
-        assert.equal(Buffer.byteLength(text), bytes.length);
-      }),
+      fc.property(
+        fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.uint8Array({ maxLength: 6 }))),
+        (parts) => {
+          const bytes = Buffer.concat(parts.map((part) => Buffer.from(part)));
+          const text = decodeText(bytes, 0, bytes.length);
+          if (isUtf8(bytes)) assert.equal(text, bytes.toString());
+          // Whatever stands for bytes that are no text is one byte long, so that nothing is lost and nothing is added.
+          assert.equal(Buffer.byteLength(text), bytes.length);
+        },
+      ),
     );
   });
 

@@ -35,7 +35,10 @@ describe('the containers that were seen', () => {
   });
 
   it('are not held against a path that was cut', () => {
-    assert.deepEqual(fold(execRecord({ container: ID, cgroupPath: 'x', flags: RecordFlag.cgroupCut })).told, []);
+    assert.deepEqual(
+      fold(execRecord({ container: ID, cgroupPath: 'x', flags: RecordFlag.cgroupCut })).told,
+      [],
+    );
   });
 
   it('are bounded', () => {

@@ -11,7 +11,13 @@ const header = path.join(root, 'native/bpf/layout.h');
 /** `struct.field` or `struct.SIZE` to bytes; `enum constant` to its value. */
 type Layout = Record<string, number>;
 
-const structs = ['record_header', 'process_record', 'ancestor_record', 'exit_record', 'socket_record'] as const;
+const structs = [
+  'record_header',
+  'process_record',
+  'ancestor_record',
+  'exit_record',
+  'socket_record',
+] as const;
 
 /** What TypeScript reads by. */
 function ofTypeScript(): Layout {
@@ -92,7 +98,10 @@ describe('the layout of records', function () {
       const [, body = ''] = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(preprocessed) ?? [];
       const fields = [...body.matchAll(/(\w+)(?:\[\w+\])?\s*;/g)].map(([, field]) => field);
       assert.ok(fields.length > 0, `struct ${name} is in layout.h`);
-      assert.deepEqual(new Set(fields), new Set(Object.keys(layout[name]).filter((field) => field !== 'SIZE')));
+      assert.deepEqual(
+        new Set(fields),
+        new Set(Object.keys(layout[name]).filter((field) => field !== 'SIZE')),
+      );
     }
   });
 

@@ -85,7 +85,8 @@ describe('the probe in the kernel', function () {
       await delay(150);
       batches.length = 0;
       spawnSync('true');
-      for (let waited = 0; waited < 50 && !namesOf(batches, RecordType.exec).includes('true'); waited++) await delay(10);
+      for (let waited = 0; waited < 50 && !namesOf(batches, RecordType.exec).includes('true'); waited++)
+        await delay(10);
       assert.ok(namesOf(batches, RecordType.exec).includes('true'), `round ${round}`);
     }
   });
@@ -177,7 +178,11 @@ describe('the probe in the kernel', function () {
     for (const object of [garbage, path.join(folder, 'missing.o')]) {
       assert.throws(
         () => load({ object }),
-        (error) => isProbeError(error) && error.operation === 'open' && error.subject === object && /^[A-Z_]+$/.test(error.errno),
+        (error) =>
+          isProbeError(error) &&
+          error.operation === 'open' &&
+          error.subject === object &&
+          /^[A-Z_]+$/.test(error.errno),
       );
     }
     assert.equal(bpfDescriptors(), 0, 'nothing is left half loaded');
@@ -189,17 +194,29 @@ describe('the probe in the kernel', function () {
     const bpf = path.resolve(import.meta.dirname, '../../native/bpf');
     const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
     // A program of the same name that reads where it may not.
-    writeFileSync(
-      path.join(folder, 'bad.bpf.c'),
-      `${source.replace('#include "socket.h"', '#include "bad.h"')}`,
-    );
+    writeFileSync(path.join(folder, 'bad.bpf.c'), source.replace('#include "socket.h"', '#include "bad.h"'));
     const socket = readFileSync(path.join(bpf, 'socket.h'), 'utf8');
     writeFileSync(
       path.join(folder, 'bad.h'),
-      socket.replace('    switch (new_state) {', '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    switch (new_state) {'),
+      socket.replace(
+        '    switch (new_state) {',
+        '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    switch (new_state) {',
+      ),
     );
     const object = path.join(folder, 'bad.o');
-    const compiled = spawnSync('clang', ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-I', bpf, '-c', path.join(folder, 'bad.bpf.c'), '-o', object]);
+    const compiled = spawnSync('clang', [
+      '-target',
+      'bpf',
+      '-mcpu=v3',
+      '-O2',
+      '-g',
+      '-I',
+      bpf,
+      '-c',
+      path.join(folder, 'bad.bpf.c'),
+      '-o',
+      object,
+    ]);
     assert.equal(compiled.status, 0, String(compiled.stderr));
     assert.throws(
       () => load({ object }),
@@ -242,8 +259,8 @@ describe('the container that the kernel side names', function () {
   ];
   const hierarchies = new Map<string, string>();
   const top = `collector-test-${process.pid}`;
-  let sleeper: ChildProcess;
-  let probe: Probe;
+  let sleeper: ChildProcess | undefined;
+  let probe: Probe | undefined;
 
   before(function () {
     requires(this, isRoot, 'cgroups and BPF programs need root');
@@ -284,22 +301,24 @@ describe('the container that the kernel side names', function () {
       for (const name of paths) {
         const full = path.join(folder!, top, name);
         mkdirSync(full, { recursive: true });
-        writeFileSync(path.join(full, 'cgroup.procs'), String(sleeper.pid));
-        const found = new Records(probe.scan('scan_processes'));
+        writeFileSync(path.join(full, 'cgroup.procs'), String(sleeper!.pid));
+        const found = new Records(probe!.scan('scan_processes'));
         let told: string | undefined;
         for (let at = 0; at < found.length; at += found.size(at)) {
-          if (found.pid(at) === sleeper.pid) told = containerId(found.container(at));
+          if (found.pid(at) === sleeper!.pid) told = containerId(found.container(at));
         }
         assert.equal(told, containerInPath(`/${top}/${name}`) ?? '', name);
       }
-      writeFileSync(path.join(folder!, 'cgroup.procs'), String(sleeper.pid));
+      writeFileSync(path.join(folder!, 'cgroup.procs'), String(sleeper!.pid));
     });
   }
 });
 
 /** BPF objects that this process holds. */
 function bpfDescriptors(): number {
-  const output = spawnSync('sh', ['-c', `ls -l /proc/${process.pid}/fd | grep -c bpf`], { encoding: 'utf8' }).stdout;
+  const output = spawnSync('sh', ['-c', `ls -l /proc/${process.pid}/fd | grep -c bpf`], {
+    encoding: 'utf8',
+  }).stdout;
   return Number(output.trim());
 }
 

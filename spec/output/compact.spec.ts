@@ -4,7 +4,14 @@ import type { Fact, StartFact } from '../../actors/capture/facts.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
 import { ProcessState } from '../../actors/processes/state.js';
-import { batch, execRecord, exitRecord, processRecord, socketRecord, type Process } from '../support/records.js';
+import {
+  batch,
+  execRecord,
+  exitRecord,
+  processRecord,
+  socketRecord,
+  type Process,
+} from '../support/records.js';
 
 const ID = '4f2a91bc03de';
 const start: StartFact = {
@@ -53,10 +60,26 @@ describe('compact output', () => {
       execRecord({ ...curl, lineage: ['/bin/make', '/bin/bash', '/sbin/init'].map((path) => ({ path })) }),
       `${at} exec    …›bash›make› /usr/bin/curl -s http://web/`,
     ],
-    ['a process of the host', execRecord({ ...curl, container: 0 }), '22:13:20 host            4242 exec    bash› /usr/bin/curl -s http://web/'],
-    ['arguments that were cut', execRecord({ ...curl, flags: RecordFlag.argsCut }), `${at} exec    bash› /usr/bin/curl -s http://web/…`],
-    ['arguments that were lost', execRecord({ ...curl, args: [], flags: RecordFlag.argsLost }), `${at} exec    bash› /usr/bin/curl (arguments unreadable)`],
-    ['a path that was cut', execRecord({ ...curl, path: '/deep/x', args: [], flags: RecordFlag.pathCut }), `${at} exec    bash› …/deep/x`],
+    [
+      'a process of the host',
+      execRecord({ ...curl, container: 0 }),
+      '22:13:20 host            4242 exec    bash› /usr/bin/curl -s http://web/',
+    ],
+    [
+      'arguments that were cut',
+      execRecord({ ...curl, flags: RecordFlag.argsCut }),
+      `${at} exec    bash› /usr/bin/curl -s http://web/…`,
+    ],
+    [
+      'arguments that were lost',
+      execRecord({ ...curl, args: [], flags: RecordFlag.argsLost }),
+      `${at} exec    bash› /usr/bin/curl (arguments unreadable)`,
+    ],
+    [
+      'a path that was cut',
+      execRecord({ ...curl, path: '/deep/x', args: [], flags: RecordFlag.pathCut }),
+      `${at} exec    bash› …/deep/x`,
+    ],
     [
       'a connection made',
       socketRecord({ ...socket, role: 'client', localPort: 40000, remotePort: 80 }),
@@ -82,8 +105,16 @@ describe('compact output', () => {
       }),
       '22:13:21 4f2a91bc03de    4242 close   curl [fd00::1]:40000 → [fd00::2]:80 1.5s',
     ],
-    ['a port listened on', socketRecord({ ...socket, type: 'listen', local: '0.0.0.0', localPort: 80 }), `${at} listen  curl 0.0.0.0:80`],
-    ['a port that the kernel is yet to choose', socketRecord({ ...socket, type: 'listen', local: '0.0.0.0' }), `${at} listen  curl 0.0.0.0:(ephemeral)`],
+    [
+      'a port listened on',
+      socketRecord({ ...socket, type: 'listen', local: '0.0.0.0', localPort: 80 }),
+      `${at} listen  curl 0.0.0.0:80`,
+    ],
+    [
+      'a port that the kernel is yet to choose',
+      socketRecord({ ...socket, type: 'listen', local: '0.0.0.0' }),
+      `${at} listen  curl 0.0.0.0:(ephemeral)`,
+    ],
   ];
   for (const [what, record, expected] of tables) {
     it(`shows ${what}`, () => assert.deepEqual(lines([records(record)]), [expected]));
@@ -117,7 +148,7 @@ describe('compact output', () => {
   it('cuts lines to the width of the terminal, and colours nothing into the count', () => {
     const long = records(execRecord({ ...curl, args: ['curl', 'x'.repeat(500)] }));
     const [line = ''] = lines([long], { color: false, width: 80 });
-    assert.equal([...line].length, 80);
+    assert.equal(line.length, 80);
     assert.ok(line.endsWith('x…'));
     const [colored = ''] = lines([long], { color: true, width: 80 });
     assert.notEqual(colored, line);

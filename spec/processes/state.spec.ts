@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import type { Fact, StartFact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { ProcessState } from '../../actors/processes/state.js';
-import { batch, containerNumber, execRecord, exitRecord, processRecord, type Process } from '../support/records.js';
+import {
+  batch,
+  containerNumber,
+  execRecord,
+  exitRecord,
+  processRecord,
+  type Process,
+} from '../support/records.js';
 
 const ID = '4f2a91bc03de';
 const EPOCH = 1_700_000_000_000_000_000;
@@ -110,7 +117,11 @@ describe('process signals', () => {
     ],
     [
       'of a process that has the pid of one that ended',
-      [scan(seen), records(exitRecord({ pid: 10, startTime: 5000 })), scan(processRecord({ ...ls, startTime: 6000 }))],
+      [
+        scan(seen),
+        records(exitRecord({ pid: 10, startTime: 5000 })),
+        scan(processRecord({ ...ls, startTime: 6000 })),
+      ],
       ['found ls -l', 'found ls -l'],
     ],
     [
@@ -125,7 +136,9 @@ describe('process signals', () => {
 
   it('carry the wall clock of the latest tick', () => {
     const tick: Fact = { kind: 'tick', time: 2, epoch: EPOCH + 3_600_000_000_000 };
-    const times = fold([records(execRecord(ls)), tick, records(execRecord(ls))]).signals.map(({ time }) => time);
+    const times = fold([records(execRecord(ls)), tick, records(execRecord(ls))]).signals.map(
+      ({ time }) => time,
+    );
     assert.equal(times[1]! - times[0]!, 3_600_000_000);
   });
 
@@ -133,7 +146,10 @@ describe('process signals', () => {
     const facts = [records(...Array.from({ length: 1000 }, (_, pid) => execRecord({ ...ls, pid })))];
     const ids = fold(facts).signals.map(({ id }) => id);
     assert.equal(new Set(ids).size, 1000);
-    assert.deepEqual(fold(facts).signals.map(({ id }) => id), ids);
+    assert.deepEqual(
+      fold(facts).signals.map(({ id }) => id),
+      ids,
+    );
   });
 });
 
@@ -161,24 +177,32 @@ describe('the process table', () => {
   it('lends no identity across containers or to a pid that is used again', () => {
     const { state } = fold([records(execRecord(ls))]);
     assert.equal(state.originatorId(containerNumber('aaaaaaaaaaaa'), 10), 0);
-    state.fold(records(execRecord({ ...ls, startTime: 7000, comm: 'cat' }), exitRecord({ pid: 10, startTime: 5000 })));
+    state.fold(
+      records(execRecord({ ...ls, startTime: 7000, comm: 'cat' }), exitRecord({ pid: 10, startTime: 5000 })),
+    );
     assert.equal(state.originator(state.originatorId(container, 10)).name, 'cat');
   });
 
   it('never has more entries than it may, and counts what it forgets', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(20), fc.boolean())), fc.integer({ min: 1, max: 8 }), (steps, capacity) => {
-        const known = new Set<number>();
-        const facts = steps.map(([pid, exits]) => {
-          if (exits) known.delete(pid);
-          else known.add(pid);
-          return records(exits ? exitRecord({ pid, startTime: 1 }) : execRecord({ ...ls, pid, startTime: 1 }));
-        });
-        const { state } = fold(facts, capacity);
-        assert.ok(state.size <= capacity);
-        assert.ok(state.size + state.evicted >= known.size);
-        if (known.size <= capacity && state.evicted === 0) assert.equal(state.size, known.size);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(20), fc.boolean())),
+        fc.integer({ min: 1, max: 8 }),
+        (steps, capacity) => {
+          const known = new Set<number>();
+          const facts = steps.map(([pid, exits]) => {
+            if (exits) known.delete(pid);
+            else known.add(pid);
+            return records(
+              exits ? exitRecord({ pid, startTime: 1 }) : execRecord({ ...ls, pid, startTime: 1 }),
+            );
+          });
+          const { state } = fold(facts, capacity);
+          assert.ok(state.size <= capacity);
+          assert.ok(state.size + state.evicted >= known.size);
+          if (known.size <= capacity && state.evicted === 0) assert.equal(state.size, known.size);
+        },
+      ),
     );
   });
 

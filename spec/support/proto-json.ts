@@ -48,7 +48,10 @@ function checkField(field: protobuf.Field, value: unknown, where: string): void 
   } else if (resolvedType instanceof protobuf.Type) {
     check(resolvedType, value, where);
   } else if (resolvedType instanceof protobuf.Enum) {
-    assert.ok(typeof value === 'string' && (resolvedType.values[value] ?? 0) > 0, `${where} is not ${String(value)}`);
+    assert.ok(
+      typeof value === 'string' && (resolvedType.values[value] ?? 0) > 0,
+      `${where} is not ${String(value)}`,
+    );
   } else {
     checkScalar(field.type, value, where);
   }
