@@ -107,7 +107,7 @@ describe('any history of opens, closes and scans', () => {
         history.forEach((interval, index) => {
           const facts = interval.map((one, at) => ({ one, time: timeOf(index, at, one) }));
           for (const { one, time } of facts) tell(story, one, time);
-          const order = facts.map((fact) => ({ fact, rank: random.next().value }));
+          const order = facts.map((fact) => ({ fact, rank: random.next().value as number }));
           order.sort((a, b) => a.rank - b.rank);
           const scans = facts.filter(({ one }) => one.kind === 'scan');
           for (const { fact } of order) {

@@ -82,6 +82,12 @@ describe('normalise', () => {
       '::ffff:10.1.2.3 in ::ffff:10.1.2.3/112',
     ],
     [
+      'names none of length 0',
+      '::ffff:192.168.1.1',
+      { known: ['0.0.0.0/0', '10.0.0.0/8'] },
+      '::ffff:192.168.1.1',
+    ],
+    [
       'names none when the private address is in no known network',
       '10.1.2.3',
       { known: ['192.168.0.0/16'] },

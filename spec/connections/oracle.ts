@@ -7,7 +7,7 @@ export interface Status {
 }
 
 /** §7, Delta, afterglow on, clause by clause. */
-export function specifiedAfterglow<Key>(
+export function specifiedAfterglow<Key extends string | number>(
   old: Map<Key, Status>,
   now: Map<Key, Status>,
   T: number,
@@ -32,7 +32,10 @@ export function specifiedAfterglow<Key>(
 }
 
 /** §7, Delta, afterglow off: what changed activity, is new, is gone, and closed ones whose time moved on. */
-export function specifiedChanges<Key>(old: Map<Key, Status>, now: Map<Key, Status>): string[] {
+export function specifiedChanges<Key extends string | number>(
+  old: Map<Key, Status>,
+  now: Map<Key, Status>,
+): string[] {
   const report: string[] = [];
   for (const [key, is] of now) {
     const was = old.get(key);

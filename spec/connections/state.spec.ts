@@ -237,6 +237,12 @@ describe('scan', () => {
       endpoints: [],
     });
   });
+
+  it('tells no role by the listeners of an earlier scan', () => {
+    const story = new Story().scan(10, listener({ localPort: 40000 }));
+    story.scan(40, client({ role: 'unknown', localPort: 40000 }));
+    assert.deepEqual(story.connections(60), [CLIENT]);
+  });
 });
 
 describe('endpoints', () => {
@@ -338,6 +344,21 @@ describe('endpoints', () => {
       assert.deepEqual(story.endpoints(30), []);
     });
 
+    it('are told once, by the first connection', () => {
+      const story = new Story().events(
+        unbound,
+        server({ time: 2, pid: 7, localPort: 40000 }),
+        server({ time: 3, pid: 7, localPort: 8080 }),
+      );
+      assert.deepEqual(story.endpoints(30), [bound]);
+    });
+
+    it('are no matter of connections once a scan has told them', () => {
+      const story = new Story().events(unbound).scan(2, listener({ localPort: 40000 }));
+      story.events(server({ time: 3, pid: 7, localPort: 8080 }));
+      assert.deepEqual(story.endpoints(30), [bound]);
+    });
+
     it('are forgotten with their socket', () => {
       const story = new Story().events(unbound, listener({ type: 'unlisten', time: 2, localPort: 0 }));
       assert.deepEqual(story.endpoints(30), []);
@@ -378,6 +399,15 @@ describe('endpoints', () => {
       assert.deepEqual(story.endpoints(60), [`${by(42)} closed 31`]);
     });
 
+    it('stay known when a scan finds their process gone', () => {
+      const known = new Map([[7, 42]]);
+      const story = new Story({ originatorOf: (_, pid) => known.get(pid) ?? 0 });
+      story.events(listener({ time: 1 }));
+      known.clear();
+      story.scan(20, listener());
+      assert.deepEqual(story.endpoints(30), [by(42)]);
+    });
+
     it('follow the scan, whose first listing of a socket counts', () => {
       const story = new Story({ originatorOf: (_, pid) => pid });
       story.events(listener({ time: 1 }));
@@ -408,6 +438,18 @@ describe('a full table', () => {
     assert.deepEqual(story.connections(30), [CLIENT, `${SERVER} closed 2.0995`]);
     assert.equal(story.state.statistics.refused, 0);
     assert.equal(story.state.statistics.connections, 1);
+  });
+
+  it('makes room again after a tick, although there was none to make before', () => {
+    const story = new Story({ mostFlows: 10 });
+    const open = Array.from({ length: 11 }, (_, index) => client({ time: 1, localPort: 1 + index }));
+    story.events(...open);
+    assert.equal(story.state.statistics.refused, 1);
+    story.tick(30);
+    const close = open.slice(0, 10).map((socket) => ({ ...socket, type: 'close', time: 31 }) as const);
+    story.events(...close, server({ time: 32 }));
+    assert.equal(story.state.statistics.refused, 1);
+    assert.deepEqual(story.connections(60), [`${CLIENT} closed 31`, SERVER]);
   });
 
   it('refuses what it has no room for, and counts it', () => {
