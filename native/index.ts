@@ -65,8 +65,11 @@ export interface Probe {
   /** Delivers, before it returns, all records that were written before the call. */
   drain(): void;
   stats(): ProgramStats[];
-  /** What runs now: process records or socket records, in memory of their own. Synchronous. */
-  scan(program: 'scan_processes' | 'scan_sockets'): Uint8Array<ArrayBuffer>;
+  /**
+   * What runs now: process records or socket records, in memory of their own. Synchronous. Kernels before 5.18 can't
+   * give the arguments of processes (`RecordFlag.argsLost`): there, scan_processes is scan_processes_atomic.
+   */
+  scan(program: 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets'): Uint8Array<ArrayBuffer>;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
   close(): void;
 }

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
+import { OLDEST_KERNEL } from './host.js';
 
 /** The driver in this process: the add-on, which brings the BPF programs along. */
 export type Driver = Addon;
 export type { Probe };
 
-/** The first kernel with all that the programs use: sleepable iterators that read another process's memory. */
-const OLDEST_KERNEL = '5.18';
 const VERIFIER_LINES = 3;
 
 /**

@@ -33,8 +33,8 @@ export const capabilities = {
 
 export type Capability = keyof typeof capabilities;
 
-/** The first kernel with the BPF ring buffer and with BPF iterators. */
-const OLDEST = { major: 5, minor: 8 };
+/** The first kernel with all that the programs use; last came bpf_get_socket_cookie for tracing programs. */
+export const OLDEST_KERNEL = '5.12';
 const BTF = '/sys/kernel/btf/vmlinux';
 
 /**
@@ -46,7 +46,7 @@ export function checkHost(facts: HostFacts): Failure | undefined {
   if (isTooOld(facts.release)) {
     return new Failure('KERNEL_TOO_OLD', {
       release: facts.release,
-      oldest: `${OLDEST.major}.${OLDEST.minor}`,
+      oldest: OLDEST_KERNEL,
     });
   }
   if (!facts.bpf) return new Failure('NO_BPF', { release: facts.release });
@@ -63,7 +63,8 @@ export function checkHost(facts: HostFacts): Failure | undefined {
 function isTooOld(kernel: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernel) ?? [];
   if (major === undefined || minor === undefined || /^4\.18\..*\.el8/.test(kernel)) return false;
-  return Number(major) < OLDEST.major || (Number(major) === OLDEST.major && Number(minor) < OLDEST.minor);
+  const [oldestMajor, oldestMinor] = OLDEST_KERNEL.split('.').map(Number) as [number, number];
+  return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
 }
 
 /**

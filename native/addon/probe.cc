@@ -4,6 +4,7 @@
 #include "object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -18,6 +19,7 @@ namespace {
 
 // Programs attached to events, in the order of enum program. The iterators run only when asked.
 constexpr const char *EVENT_PROGRAMS[PROGRAM_COUNT] = {"process_exec", "process_exit", "socket_state"};
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets"};
 
 // libbpf's last lines, among them the verifier's: what explains a refusal.
 constexpr std::size_t LINES_KEPT = 24;
@@ -64,6 +66,24 @@ std::string named_in(const std::string &log)
         return log.substr(start, log.find('\'', start) - start);
     }
     return "object";
+}
+
+// Whether the running kernel has a BPF helper, by its name in enum bpf_func_id.
+bool kernel_has_helper(const char *name)
+{
+    btf *types = btf__load_vmlinux_btf();
+    if (!types)
+        return false;
+    bool found = false;
+    int id = btf__find_by_name_kind(types, "bpf_func_id", BTF_KIND_ENUM);
+    if (id > 0) {
+        const btf_type *type = btf__type_by_id(types, static_cast<__u32>(id));
+        const struct btf_enum *values = btf_enum(type);
+        for (int i = 0; i < btf_vlen(type) && !found; i++)
+            found = std::strcmp(btf__name_by_offset(types, values[i].name_off), name) == 0;
+    }
+    btf__free(types);
+    return found;
 }
 
 [[noreturn]] void fail(const char *operation, const std::string &subject, int code)
@@ -155,8 +175,10 @@ void Probe::configure(const ProbeOptions &options)
 {
     for (const char *name : EVENT_PROGRAMS)
         program(name);
-    for (const char *name : {"scan_processes", "scan_sockets"})
+    for (const char *name : SCAN_PROGRAMS)
         program(name);
+    can_sleep_ = kernel_has_helper("BPF_FUNC_copy_from_user_task");
+    check(bpf_program__set_autoload(program("scan_processes"), can_sleep_), "open", "scan_processes");
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "open",
           ".rodata.knobs");
@@ -241,6 +263,8 @@ std::vector<ProgramReport> Probe::stats() const
 std::vector<std::uint8_t> Probe::scan(const char *name)
 {
     last_lines.clear();
+    if (!can_sleep_ && std::strcmp(name, "scan_processes") == 0)
+        name = "scan_processes_atomic";
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
     if (!link)
         fail("scan", name, errno);

@@ -42,7 +42,8 @@ public:
 
     std::vector<ProgramReport> stats() const;
 
-    // Everything that the iterator program writes, in one pass. Throws ProbeError.
+    // Everything that the iterator program writes, in one pass. Throws ProbeError. Where the kernel has no iterators
+    // that may sleep, scan_processes is scan_processes_atomic.
     std::vector<std::uint8_t> scan(const char *program);
 
     std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
@@ -64,6 +65,7 @@ private:
     std::vector<std::unique_ptr<Ring>> rings_;
     control *control_ = nullptr;
     int run_time_fd_ = -1;
+    bool can_sleep_ = false; // the kernel has iterators that may sleep
 };
 
 } // namespace collector

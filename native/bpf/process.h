@@ -234,9 +234,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     return 0;
 }
 
-/* Sleeps where a page of arguments has to be read back. */
-SEC("iter.s/task")
-int scan_processes(struct bpf_iter__task *ctx)
+static __always_inline int scan_process(struct bpf_iter__task *ctx, bool can_sleep)
 {
     struct task_struct *task = ctx->task;
     __u32 slot = knobs.cpus, slot_of_container = slot_of_scan();
@@ -255,12 +253,30 @@ int scan_processes(struct bpf_iter__task *ctx)
     struct process_record *r = (void *)s->record;
     const void *from = NULL;
     __u32 length = arguments_of(task, r, &from), used = s->used;
-    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
-        note_arguments(s, r, length, bpf_copy_from_user_task(&s->record[used], length, from, task, 0));
+    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY) {
+        long error = -1;
+        if (can_sleep)
+            error = bpf_copy_from_user_task(&s->record[used], length, from, task, 0);
+        note_arguments(s, r, length, error);
+    }
     __u32 size = finish_process(s, slot);
     if (size && size <= RECORD_CAPACITY)
         bpf_seq_write(ctx->meta->seq, s->record, size);
     return 0;
+}
+
+/* What runs, with its arguments: they are another process's memory, which only a program that may sleep can read. */
+SEC("iter.s/task")
+int scan_processes(struct bpf_iter__task *ctx)
+{
+    return scan_process(ctx, true);
+}
+
+/* What runs, without arguments, for kernels before 5.18. */
+SEC("iter/task")
+int scan_processes_atomic(struct bpf_iter__task *ctx)
+{
+    return scan_process(ctx, false);
 }
 
 #endif

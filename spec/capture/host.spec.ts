@@ -86,9 +86,10 @@ describe('checkHost', () => {
     assert.equal(checkHost(host({ btf: false }))?.code, 'NO_BTF');
   });
 
-  it('refuses kernels before 5.8, and takes the 4.18 of Red Hat 8 for what is in it', () => {
+  it('refuses kernels before 5.12, and takes the 4.18 of Red Hat 8 for what is in it', () => {
     for (const release of [
-      '5.7.19',
+      '5.11.22',
+      '5.10.109-0-virt',
       '5.4.0-126-generic',
       '4.19.0',
       '4.18.0-generic',
@@ -97,8 +98,8 @@ describe('checkHost', () => {
       assert.equal(checkHost(host({ release }))?.code, 'KERNEL_TOO_OLD', release);
     }
     for (const release of [
-      '5.8.0',
-      '5.10.109-0-virt',
+      '5.12.0',
+      '5.15.0-91-generic',
       '6.1.0',
       '10.0',
       '4.18.0-477.10.1.el8_8.x86_64',

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RecordType } from '../../actors/capture/layout.js';
-import { processName } from '../../actors/capture/process-record.js';
+import { RecordFlag, RecordType } from '../../actors/capture/layout.js';
+import { processArguments, processName, processPath } from '../../actors/capture/process-record.js';
 import { Records } from '../../actors/capture/records.js';
 import { containerInPath } from '../../actors/containers/cgroup-path.js';
 import { containerId } from '../../actors/containers/id.js';
@@ -144,6 +144,24 @@ describe('the probe in the kernel', function () {
     });
     assert.ok(pids.has(child.pid!));
     assert.ok(!pids.has(process.pid));
+  });
+
+  it('finds the same processes on kernels whose iterators cannot sleep, without arguments', () => {
+    const child = spawn('sleep', ['1000']);
+    open.push({ close: () => child.kill() });
+    const probe = load();
+    const found = (program: 'scan_processes' | 'scan_processes_atomic') => {
+      const records = new Records(probe.scan(program));
+      let line = '';
+      each([records], (_, at) => {
+        if (records.pid(at) !== child.pid) return;
+        const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
+        line = `${processPath(records, at)} ${processArguments(records, at)} ${isLost}`;
+      });
+      return line;
+    };
+    assert.match(found('scan_processes'), /\/sleep 1000 false$/);
+    assert.match(found('scan_processes_atomic'), /\/sleep {2}true$/);
   });
 
   it('counts run times only when asked to', () => {

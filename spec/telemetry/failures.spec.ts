@@ -51,7 +51,7 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /limits\.memory/,
   ],
   [
-    new Failure('KERNEL_TOO_OLD', { release, oldest: '5.8' }),
+    new Failure('KERNEL_TOO_OLD', { release, oldest: '5.12' }),
     /5\.4\.0-126-generic is too old/,
     /to 5\.8 or later/,
   ],
