@@ -15,8 +15,8 @@ static __always_inline void fill_header(struct record_header *h, __u16 type, str
     h->time = bpf_ktime_get_boot_ns();
     h->container = container;
     h->cgroup = BPF_CORE_READ(named, kn, id);
-    h->pid = BPF_CORE_READ(task, tgid);
-    h->tid = BPF_CORE_READ(task, pid);
+    h->pid = task->tgid;
+    h->tid = task->pid;
 }
 
 /* Sets the walk to a task's executable; false if it has none (a kernel thread, or one that is ending). */
@@ -25,12 +25,14 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
     if (!file)
         return false;
-    s->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
-    struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
-    s->mount = (__u64)((void *)mount - bpf_core_field_offset(struct mount, mnt));
-    s->root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
-    struct vfsmount *root = BPF_CORE_READ(task, fs, root.mnt);
-    s->root_mount = (__u64)((void *)root - bpf_core_field_offset(struct mount, mnt));
+    struct path executable = {}, root = {};
+    BPF_CORE_READ_INTO(&executable, file, f_path);
+    BPF_CORE_READ_INTO(&root, task, fs, root);
+    s->dentry = (__u64)executable.dentry;
+    s->mount = (__u64)((void *)executable.mnt - bpf_core_field_offset(struct mount, mnt));
+    s->top = (__u64)BPF_CORE_READ(executable.mnt, mnt_root);
+    s->root_dentry = (__u64)root.dentry;
+    s->root_mount = (__u64)((void *)root.mnt - bpf_core_field_offset(struct mount, mnt));
     return true;
 }
 
@@ -45,8 +47,9 @@ __noinline int lineage_step(__u32 slot)
     if (!task || !BPF_CORE_READ(task, tgid))
         return 1;
     s->ancestor = (__u64)task;
-    struct cgroup *named;
-    if (container_of_task(task, s->slot_of_container, &named) != s->container)
+    /* Tasks whose cgroups are all the same share one set of them. */
+    __u64 cgroups = (__u64)BPF_CORE_READ(task, cgroups);
+    if (cgroups != s->cgroups && container_at(task, s->slot_of_container) != s->container)
         return 1;
     if (!start_at_executable(s, task))
         return 1;
@@ -86,7 +89,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
                                           struct task_struct *task, __u64 container, struct cgroup *named)
 {
     struct process_record *r = (void *)s->record;
-    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    struct task_struct *leader = task->group_leader;
     __builtin_memset(r, 0, sizeof(*r));
     s->used = sizeof(*r);
     if (!start_at_executable(s, task))
@@ -94,14 +97,15 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     s->last_dentry = s->last_mount = 0;
     s->ancestor = (__u64)leader;
     s->container = container;
+    s->cgroups = (__u64)task->cgroups;
     s->cgroup = (__u64)named;
 
     fill_header(&r->header, type, task, container, named);
-    r->start_time = BPF_CORE_READ(leader, start_boottime);
-    r->ppid = BPF_CORE_READ(leader, real_parent, tgid);
-    r->uid = BPF_CORE_READ(task, cred, uid.val);
-    r->gid = BPF_CORE_READ(task, cred, gid.val);
-    BPF_CORE_READ_INTO(&r->comm, task, comm);
+    r->start_time = leader->start_boottime;
+    r->ppid = leader->real_parent->tgid;
+    r->uid = task->cred->uid.val;
+    r->gid = task->cred->gid.val;
+    __builtin_memcpy(r->comm, task->comm, COMM_SIZE);
 
     walk_path(slot);
     r->path_size = append_path(s, PATH_CAPACITY);
@@ -116,7 +120,7 @@ static __always_inline __u32 arguments_of(struct task_struct *task, struct proce
 {
     if (!knobs.arguments)
         return 0;
-    unsigned long start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+    unsigned long start = task->mm->arg_start, end = task->mm->arg_end;
     *from = (const void *)start;
     if (!start || end <= start)
         return 0;
@@ -171,9 +175,8 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
     for (__u32 i = 0; i < sizeof(prefix) - 1; i++)
         if (name[i] != prefix[i])
             return false;
-    struct task_struct *parent = BPF_CORE_READ(task, real_parent);
-    struct cgroup *named;
-    return container_of_task(parent, slot, &named) != container &&
+    struct task_struct *parent = task->real_parent;
+    return container_at(parent, slot) != container &&
            BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
@@ -216,20 +219,20 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
     /* Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time. */
-    if (BPF_CORE_READ(task, signal, live.counter) != 0)
+    if (task->signal->live.counter != 0)
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_process(), &named);
     if (!container && !knobs.all_scopes)
         return 0;
-    if ((__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+    if ((__u32)task->tgid == knobs.own_pid)
         return 0;
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container, named);
     r.header.size = sizeof(r);
-    r.start_time = BPF_CORE_READ(task, group_leader, start_boottime);
-    r.exit_code = BPF_CORE_READ(task, exit_code);
-    BPF_CORE_READ_INTO(&r.comm, task, comm);
+    r.start_time = task->group_leader->start_boottime;
+    r.exit_code = task->exit_code;
+    __builtin_memcpy(r.comm, task->comm, COMM_SIZE);
     emit(&r, sizeof(r), PROGRAM_EXIT);
     return 0;
 }
@@ -238,11 +241,11 @@ static __always_inline int scan_process(struct bpf_iter__task *ctx, bool can_sle
 {
     struct task_struct *task = ctx->task;
     __u32 slot = knobs.cpus, slot_of_container = slot_of_scan();
-    if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+    if (!task || task->pid != task->tgid)
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_container, &named);
-    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid)
         return 0;
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s)

@@ -15,13 +15,14 @@ _Static_assert(PATH_CAPACITY <= LONGEST_PART && ARGS_CAPACITY <= LONGEST_PART &&
 struct process_scratch {
     /* The walk: where it is, and where it ends. */
     __u64 dentry, mount, root_dentry, root_mount;
+    __u64 top; /* of mount: its root */
     __u64 cgroup;
     __u32 start; /* of the path in `path`, which is filled from its end */
     __u32 cut;   /* 1: components are missing at the start */
     /* The lineage. */
     __u64 ancestor;
     __u64 last_dentry, last_mount; /* executable of the ancestor before */
-    __u64 container;
+    __u64 container, cgroups;
     __u32 slot_of_container;
     /* The record. */
     __u32 used;
@@ -57,6 +58,13 @@ static __always_inline int prepend(struct process_scratch *s, const void *name, 
     return 0;
 }
 
+/* struct qstr as it lies in a dentry, read at once. */
+struct dentry_name {
+    __u32 hash;
+    __u32 length;
+    const unsigned char *text;
+};
+
 /* One step from a file towards the root that the process sees: 1 at the end. */
 __noinline int path_step(__u32 slot)
 {
@@ -65,18 +73,19 @@ __noinline int path_step(__u32 slot)
         return 1;
     if (s->dentry == s->root_dentry && s->mount == s->root_mount)
         return 1;
-    struct dentry *dentry = (void *)s->dentry;
-    struct mount *mount = (void *)s->mount;
-    if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-        struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+    if (s->dentry == s->top) {
+        struct mount *mount = (void *)s->mount, *above = BPF_CORE_READ(mount, mnt_parent);
         if (!above || above == mount)
             return 1;
         s->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
         s->mount = (__u64)above;
+        s->top = (__u64)BPF_CORE_READ(above, mnt.mnt_root);
         return 0;
     }
-    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-    if (prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len)))
+    struct dentry *dentry = (void *)s->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
+    struct dentry_name name = {};
+    bpf_probe_read_kernel(&name, sizeof(name), (void *)dentry + bpf_core_field_offset(struct dentry, d_name));
+    if (prepend(s, name.text, name.length))
         return 1;
     s->dentry = (__u64)parent;
     return !parent || parent == dentry; /* a file without a folder, such as a memfd */

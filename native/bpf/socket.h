@@ -99,9 +99,9 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 {
     o->container = container;
     o->cgroup = BPF_CORE_READ(named, kn, id);
-    o->pid = BPF_CORE_READ(task, tgid);
-    o->tid = BPF_CORE_READ(task, pid);
-    BPF_CORE_READ_INTO(&o->comm, task, comm);
+    o->pid = task->tgid;
+    o->tid = task->pid;
+    __builtin_memcpy(o->comm, task->comm, COMM_SIZE);
     o->established = 0;
     o->opened = 0;
 }
@@ -109,10 +109,10 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 /* The current task starts to connect or to listen: the socket is its own from now on. */
 static __always_inline struct owner *take_ownership(const struct sock *sk)
 {
-    struct task_struct *task = (void *)bpf_get_current_task();
+    struct task_struct *task = bpf_get_current_task_btf();
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_socket(), &named);
-    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid) {
+    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid) {
         bpf_sk_storage_delete(&owners, (void *)sk); /* it may have come from a container */
         return NULL;
     }
@@ -202,7 +202,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
-    if ((!container && !knobs.all_scopes) || (__u32)BPF_CORE_READ(task, tgid) == knobs.own_pid)
+    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid)
         return 0;
 
     struct owner found = {};

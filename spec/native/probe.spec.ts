@@ -129,8 +129,11 @@ describe('the probe in the kernel', function () {
     const batches = collect(probe);
     spawnSync('true');
     probe.drain();
-    assert.deepEqual(batches, []);
-    assert.equal(probe.scan('scan_processes').length, 0);
+    // Real containers may be there as well.
+    each([...batches, new Records(probe.scan('scan_processes'))], (records, at) => {
+      assert.notEqual(records.container(at), 0);
+      assert.notEqual(records.pid(at), process.pid);
+    });
   });
 
   it('finds what runs, with its arguments, and not itself', () => {
