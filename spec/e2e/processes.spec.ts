@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Collector } from '../support/collector.js';
+import { Container } from '../support/container.js';
+import type { ProcessSignal } from '../support/messages.js';
+import { eventually } from '../support/eventually.js';
+import { isRoot, requires } from '../support/requirements.js';
+import { resources } from '../support/resources.js';
+import { onHost, scratchFolder, workload } from '../support/workload.js';
+
+/** Most bytes that are kept of arguments, and of a path. */
+const PAGE = 4096;
+
+describe('The daemon, on processes in a container', () => {
+  const keep = resources();
+  let container: Container;
+  let collector: Collector;
+
+  before(async function () {
+    requires(this, isRoot, 'no root');
+    container = await keep(Container.create());
+    collector = await keep(Collector.start([]));
+  });
+
+  const signal = (args: string) => collector.signal(container.shortId, args);
+
+  it('reports an exec with its name, path and arguments, argv[0] left out', async () => {
+    await container.run('exec', workload(), 'exit', 'two words', '', 'last');
+    const { name, execFilePath, args, scraped } = await signal('exit two words  last');
+    assert.equal(name, 'workload');
+    assert.equal(execFilePath, workload());
+    assert.equal(args, 'exit two words  last');
+    assert.equal(scraped, undefined);
+  });
+
+  it('reports the pid that the process has on the host, and the time of the exec', async () => {
+    const before = Date.now();
+    const job = await container.start('exec', workload(), 'hold', 'pid');
+    const ownPid = await job.said('pid');
+    const after = Date.now();
+    const { pid, time } = await signal('hold pid');
+    assert.equal(pidInContainer(pid), ownPid);
+    assert.ok(
+      before - 1 <= Date.parse(time) && Date.parse(time) <= after + 1,
+      `${time} is the time of the exec`,
+    );
+  });
+
+  it('reports the real user and group, of the process and of its ancestors', async () => {
+    await container.run('as', '1234', '5678', 'spawn', workload(), 'exit', 'user');
+    const { uid, gid, lineageInfo } = await signal('exit user');
+    assert.equal(uid, 1234);
+    assert.equal(gid, 5678);
+    assert.equal(lineageInfo![0]!.parentUid, 1234);
+  });
+
+  it('cuts a name to the 15 bytes that the kernel keeps of it', async () => {
+    await container.run('exec', program('a-name-of-more-than-15-bytes'), 'exit', 'name');
+    assert.equal((await signal('exit name')).name, 'a-name-of-more-');
+  });
+
+  it('reports the ancestors up to the container boundary, the nearest first, equal neighbours as one', async () => {
+    const [outer, inner] = [program('outer'), program('inner')];
+    await container.run('exec', outer, 'spawn', outer, 'spawn', inner, 'exit', 'leaf');
+    assert.deepEqual(lineage(await signal('exit leaf')), [outer, workload()]);
+  });
+
+  it('reports the nearest ten ancestors of a process that has more', async () => {
+    const chain = Array.from({ length: 12 }, (_, i) => program(`generation-${i}`));
+    const spawns = chain.slice(1).flatMap((name) => ['spawn', name]);
+    await container.run('exec', chain[0]!, ...spawns, 'exit', 'youngest');
+    assert.deepEqual(lineage(await signal('exit youngest')), chain.slice(1, 11).reverse());
+  });
+
+  it('reports the whole process when one of its threads execs', async () => {
+    const job = await container.start(
+      'exec',
+      program('threaded'),
+      'thread-exec',
+      workload(),
+      'hold',
+      'thread',
+    );
+    const ownPid = await job.said('pid');
+    const { pid } = await signal('hold thread');
+    assert.equal(pidInContainer(pid), ownPid);
+    assert.equal(ownPid, String(job.id));
+  });
+
+  it('cuts 100 KB of arguments to one page', async () => {
+    await container.run('long-exec', '100', '1024');
+    const { args, execFilePath } = await eventually(
+      () => collector.signals(container.shortId).find((found) => found.args?.startsWith('exit xxx')),
+      'the exec is reported',
+    );
+    const whole = ['exit', ...Array.from({ length: 100 }, () => 'x'.repeat(1024))].join(' ');
+    assert.equal(args, whole.slice(0, PAGE - `${workload()} `.length));
+    assert.equal(execFilePath, workload());
+  });
+
+  it('replaces each byte that is no UTF-8 by a question mark', async () => {
+    await container.run('invalid-exec');
+    await signal('exit café bad??! cut??');
+  });
+
+  it('reports an exec from a folder deeper than paths can be, with the end of its path', async () => {
+    const [name, depth] = ['d'.repeat(199), 25];
+    const folder = path.join(scratchFolder(), 'deep-root');
+    mkdirSync(folder);
+    await container.run('deep-exec', folder, name, String(depth));
+    const { execFilePath } = await signal('exit deep');
+    const whole = path.join(folder, ...Array.from({ length: depth }, () => name), 'deep');
+    assert.ok(whole.length > PAGE);
+    assert.ok(whole.endsWith(execFilePath), `${execFilePath} is the end of the path`);
+    // Whole folders, as many as there is room for.
+    assert.ok(execFilePath.length > PAGE - name.length - 2 && execFilePath.length <= PAGE);
+  });
+
+  it('leaves out a host helper that passes through as /proc/self/exe, and no process of the container', async () => {
+    await onHost('helper', container.procs);
+    await container.run('exec', '/proc/self/exe', 'exit', 'no helper');
+    assert.equal((await signal('exit no helper')).execFilePath, workload());
+    assert.ok(!collector.stdout.includes('exit helper'));
+  });
+
+  it('gives every signal an id of its own', () => {
+    const ids = collector.signals(container.shortId).map(({ id }) => id);
+    assert.ok(ids.length > 10);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const id of ids) assert.match(id, /^[\da-f]{8}-[\da-f]{4}-8[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/);
+  });
+});
+
+describe('The daemon, on processes that ran before it', () => {
+  const keep = resources();
+  let container: Container;
+  let collector: Collector;
+  const started = { from: 0, to: 0 };
+
+  before(async function () {
+    requires(this, isRoot, 'no root');
+    container = await keep(Container.create());
+    started.from = Date.now();
+    const job = await container.start('exec', program('early'), 'spawn', workload(), 'hold', 'early');
+    await job.said('pid');
+    started.to = Date.now();
+    collector = await keep(Collector.start([], { env: { ROX_COLLECTOR_SCRAPE_INTERVAL: '1' } }));
+  });
+
+  it('reports each once, as found and not as an exec, also after further scans', async () => {
+    await sleep(2200);
+    const all = collector.signals(container.shortId);
+    assert.deepEqual(all.map(({ args }) => args?.replace(/ .*/, '')).sort(), ['container', 'hold', 'spawn']);
+    for (const { scraped } of all) assert.equal(scraped, true);
+  });
+
+  it('reports them with pid, ancestors and the time they started', () => {
+    const signal = collector.signals(container.shortId).find(({ args }) => args === 'hold early')!;
+    const time = Date.parse(signal.time);
+    assert.equal(signal.execFilePath, workload());
+    assert.deepEqual(lineage(signal), [program('early'), workload()]);
+    assert.notEqual(pidInContainer(signal.pid), '');
+    // A start is older than what follows from it, and kept in nanoseconds.
+    assert.ok(started.from - 1 <= time && time <= started.to + 1, `${signal.time} is when it started`);
+  });
+});
+
+describe('The daemon, on processes outside of containers', () => {
+  const keep = resources();
+  const mark = randomUUID();
+  let container: Container;
+
+  before(async function () {
+    requires(this, isRoot, 'no root');
+    container = await keep(Container.create());
+  });
+
+  /** Runs one process on the host and then one in the container; the host's signals once the container's is there. */
+  async function hostSignals(...args: readonly string[]): Promise<ProcessSignal[]> {
+    const collector = await keep(Collector.start(args));
+    await onHost('exit', mark);
+    await container.run('exec', workload(), 'exit', mark);
+    await collector.signal(container.shortId, `exit ${mark}`);
+    const found = collector.signals('').filter((signal) => signal.args === `exit ${mark}`);
+    await collector.stop();
+    return found;
+  }
+
+  it('reports none with --scope=containers', async () => {
+    assert.deepEqual(await hostSignals('--scope=containers'), []);
+  });
+
+  it('has containers as its scope unless told otherwise', async () => {
+    assert.deepEqual(await hostSignals(), []);
+  });
+
+  it('reports them with --scope=all, without a container id', async () => {
+    const [signal, ...others] = await hostSignals('--scope=all');
+    assert.deepEqual(others, []);
+    assert.equal(signal!.execFilePath, workload());
+    assert.equal(signal!.containerId, undefined);
+  });
+});
+
+/** The workload under another name. */
+function program(name: string): string {
+  const file = path.join(scratchFolder(), name);
+  try {
+    linkSync(workload(), file);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+  return file;
+}
+
+/** What a process of a container's takes its own pid to be. */
+function pidInContainer(pid: number): string {
+  const [, own = ''] = /^NSpid:\t\d+\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return own;
+}
+
+function lineage({ lineageInfo = [] }: ProcessSignal): string[] {
+  return lineageInfo.map(({ parentExecFilePath }) => parentExecFilePath);
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { chmodSync, closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { runToEnd } from '../support/collector.js';
+import { FORMATS, RECORDING, expectedOutput } from '../support/corpus.js';
+import { firstRun } from '../support/first-run.js';
+import { asNobody, nobodyCanRead } from '../support/nobody.js';
+import { isRoot, requires } from '../support/requirements.js';
+import { scratchFolder } from '../support/workload.js';
+
+for (const format of FORMATS) {
+  describe(`A run that was recorded while it printed ${format}`, function () {
+    this.timeout(30_000);
+    const file = path.join(scratchFolder(), `run-${format}.collector`);
+    let printed: string;
+
+    before(async function () {
+      requires(this, isRoot, 'no root');
+      printed = await firstRun(`--format=${format}`, `--record=${file}`);
+      assert.ok(printed.length > 1000);
+    });
+
+    it('prints the same when it is replayed, byte for byte', async () => {
+      const { code, stdout, stderr } = await runToEnd([`--replay=${file}`]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, printed);
+      assert.equal(stderr, '');
+    });
+
+    it('prints the same when a user without any right replays it', async function () {
+      requires(this, await nobodyCanRead(), 'other users cannot read the repository');
+      chmodSync(file, 0o644);
+      const { code, stdout, stderr } = await runToEnd([`--replay=${file}`], { through: asNobody });
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, printed);
+    });
+  });
+}
+
+/**
+ * Needs neither root nor eBPF. It was recorded, and can be again, by `npx tsx spec/support/record-first-run.ts`.
+ */
+describe('The recording in the repository', () => {
+  for (const format of FORMATS) {
+    it(`replays as ${format} to what stands beside it, byte for byte`, async () => {
+      const { code, stdout, stderr } = await runToEnd([`--replay=${RECORDING}`, `--format=${format}`]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, readFileSync(expectedOutput(format), 'utf8'));
+    });
+  }
+
+  it('replays in its own format unless told otherwise', async () => {
+    const { stdout } = await runToEnd([`--replay=${RECORDING}`]);
+    assert.equal(stdout, readFileSync(expectedOutput('json'), 'utf8'));
+  });
+
+  it('is small, and has signals, connections and endpoints, open and closed', () => {
+    assert.ok(statSync(RECORDING).size < 100_000);
+    const output = readFileSync(expectedOutput('json'), 'utf8');
+    for (const part of [
+      '"processSignal"',
+      '"scraped":true',
+      'ROLE_CLIENT',
+      'ROLE_SERVER',
+      'updatedEndpoints',
+    ]) {
+      assert.ok(output.includes(part), part);
+    }
+    assert.match(output, /"updatedConnections":\[[^\]]*"closeTimestamp"/);
+  });
+});
+
+describe('A replay that cannot be', () => {
+  const cut = path.join(scratchFolder(), 'cut.collector');
+
+  it('of a file that is missing says so and exits with 1', async () => {
+    await refused(path.join(scratchFolder(), 'missing'), /ENOENT/);
+  });
+
+  it('of a file that is no recording says so and exits with 1', async () => {
+    await refused(expectedOutput('json'), /not a recording/);
+  });
+
+  it('of a recording that ends too early prints all up to there, then says so and exits with 1', async () => {
+    copyFileSync(RECORDING, cut);
+    const fd = openSync(cut, 'r+');
+    ftruncateSync(fd, statSync(RECORDING).size - 1000);
+    closeSync(fd);
+    const stdout = await refused(cut, /ends inside a frame/);
+    const whole = readFileSync(expectedOutput('json'), 'utf8');
+    assert.ok(stdout.length > whole.length / 2 && stdout.length < whole.length);
+    assert.ok(whole.startsWith(stdout));
+  });
+
+  /** Asserts that a file is refused with a cause and a remedy that name it; what was printed before. */
+  async function refused(file: string, reason: RegExp): Promise<string> {
+    const { code, stdout, stderr } = await runToEnd([`--replay=${file}`]);
+    assert.equal(code, 1);
+    const [cause, remedy, ...rest] = stderr.trimEnd().split('\n');
+    assert.match(cause!, reason);
+    assert.ok(cause!.includes(`Cause: The recording ${file}`), cause);
+    assert.match(remedy!, /Remedy: Give --replay a readable file/);
+    assert.deepEqual(rest, []);
+    return stdout;
+  }
+});

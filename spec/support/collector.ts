@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Container } from './container.js';
+import { eventually } from './eventually.js';
+import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
+import type { Resource } from './resources.js';
+import { workload } from './workload.js';
+
+/** The daemon as it was built. */
+export const DAEMON = path.join(import.meta.dirname, '../../dist/collector.js');
+
+const KNOCK = 'knock';
+const KNOCK_INTERVAL_MS = 50;
+const GRACE_MS = 5000;
+const PATIENCE_MS = 15_000;
+
+/** Settings of the daemon's that the specs' own environment must not decide. */
+const OURS = /^(ROX_|COLLECTOR_|COLLECTION_METHOD|GRPC_SERVER|SNI_HOSTNAME|NODE_HOSTNAME)/;
+
+export interface Options {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that starts the one that follows it, such as `setpriv …`. */
+  readonly through?: readonly string[];
+}
+
+/** What a daemon that came to its own end left behind. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the daemon until it ends by itself, which it has to. */
+export async function runToEnd(args: readonly string[], options: Options = {}): Promise<Ended> {
+  const daemon = new Daemon(args, options);
+  const killer = setTimeout(() => daemon.signal('SIGKILL'), PATIENCE_MS);
+  const code = await daemon.ended;
+  clearTimeout(killer);
+  return { code, stdout: daemon.stdout, stderr: daemon.stderr };
+}
+
+/** A daemon that collects. */
+export class Collector implements Resource {
+  readonly #daemon: Daemon;
+  /** The messages in the lines up to `#parsed` of the output. */
+  readonly #messages: Message[] = [];
+  #parsed = 0;
+
+  private constructor(daemon: Daemon) {
+    this.#daemon = daemon;
+  }
+
+  /**
+   * Starts the daemon and waits until it collects: until it tells of a process in a container, which goes when it has.
+   */
+  static async start(args: readonly string[], options: Options = {}): Promise<Collector> {
+    const collector = new Collector(new Daemon(args, options));
+    const door = await Container.create();
+    try {
+      const isHeard = () =>
+        collector.lines.some((line) => line.includes(KNOCK) && line.includes(door.shortId));
+      while (!isHeard()) {
+        assert.ok(collector.#daemon.isRunning, `The daemon has ended:\n${collector.stderr}`);
+        await door.run('exec', workload(), 'exit', KNOCK);
+        await sleep(KNOCK_INTERVAL_MS);
+      }
+    } catch (error) {
+      await collector.remove();
+      throw error;
+    } finally {
+      await door.remove();
+    }
+    return collector;
+  }
+
+  get pid(): number {
+    return this.#daemon.pid;
+  }
+
+  get stdout(): string {
+    return this.#daemon.stdout;
+  }
+
+  get stderr(): string {
+    return this.#daemon.stderr;
+  }
+
+  /** Whole lines of standard output so far. */
+  get lines(): string[] {
+    return this.stdout.split('\n').slice(0, -1);
+  }
+
+  get messages(): readonly Message[] {
+    const end = this.stdout.lastIndexOf('\n') + 1;
+    if (end > this.#parsed) {
+      const lines = this.stdout.slice(this.#parsed, end - 1).split('\n');
+      this.#messages.push(...lines.map((line) => JSON.parse(line) as Message));
+      this.#parsed = end;
+    }
+    return this.#messages;
+  }
+
+  /** Signals of a container's processes; of the host's for an empty id. */
+  signals(containerId: string): ProcessSignal[] {
+    return this.messages
+      .flatMap(({ signal }) => signal?.processSignal ?? [])
+      .filter((signal) => (signal.containerId ?? '') === containerId);
+  }
+
+  connections(containerId: string): Connection[] {
+    return this.messages
+      .flatMap(({ info }) => info?.updatedConnections ?? [])
+      .filter((connection) => connection.containerId === containerId);
+  }
+
+  endpoints(containerId: string): Endpoint[] {
+    return this.messages
+      .flatMap(({ info }) => info?.updatedEndpoints ?? [])
+      .filter((endpoint) => endpoint.containerId === containerId);
+  }
+
+  /** Waits until messages show what `look` looks for; `what` is asked only after waiting in vain. */
+  async shows<T>(what: () => string, look: () => T | undefined | false): Promise<T> {
+    return eventually(look, () => `${what()}; standard error ends with:\n${this.stderr.slice(-500)}`);
+  }
+
+  /** The signal of a container's exec with these arguments. */
+  async signal(containerId: string, args: string): Promise<ProcessSignal> {
+    const signals = () => this.signals(containerId);
+    return this.shows(
+      () => `a process with the arguments "${args}", among ${JSON.stringify(signals())}`,
+      () => signals().find((signal) => signal.args === args),
+    );
+  }
+
+  /** Ends it as Kubernetes does, or as a terminal, and asserts that it ends well. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#daemon.signal(signal);
+    await this.endsWell();
+  }
+
+  /** Nobody reads its output any more, as in `… | head`. */
+  hangUp(): void {
+    this.#daemon.closeOutput();
+  }
+
+  /** Asserts that it ends well, and within the grace period. */
+  async endsWell(): Promise<void> {
+    const start = performance.now();
+    assert.equal(await this.#daemon.ended, 0, this.stderr);
+    assert.ok(performance.now() - start < GRACE_MS, 'it ends in time');
+  }
+
+  async remove(): Promise<void> {
+    this.#daemon.signal('SIGKILL');
+    await this.#daemon.ended;
+  }
+}
+
+/** The process and what it wrote. */
+class Daemon {
+  readonly #process: ChildProcess;
+  stdout = '';
+  stderr = '';
+  /** Its exit code, once all of its output is here; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
+
+  constructor(args: readonly string[], { env = {}, through = [] }: Options) {
+    const [command, ...rest] = [...through, process.execPath, DAEMON, ...args] as [string, ...string[]];
+    const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
+    this.#process = spawn(command, rest, {
+      env: { ...Object.fromEntries(inherited), ROX_COLLECTOR_TERMINATION_LOG: '/dev/null', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.ended = once(this.#process, 'close').then(([code]) => code as number | null);
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  closeOutput(): void {
+    this.#process.stdout!.destroy();
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (this.isRunning) this.#process.kill(name);
+  }
+}

@@ -1,0 +1,228 @@
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { eventually } from './eventually.js';
+import type { Resource } from './resources.js';
+import { workload } from './workload.js';
+
+const SHORT_ID = 12;
+const SIGTERM_STATUS = 128 + 15;
+
+/** Where a container's cgroup is; what is not given is as a kubelet with cgroup v2 has it. */
+export interface Placement {
+  /** `v2`, or a controller of cgroup v1; in all the others the container stays where the specs run. */
+  readonly hierarchy?: string;
+  /** The cgroup's path by the container's 64 digits. */
+  readonly cgroup?: (id: string) => string;
+}
+
+/** Mount points of the cgroup hierarchies: `v2`, and each v1 controller by its name. */
+export function cgroupHierarchies(): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [mount = '', source = ''] = line.split(' - ');
+    const [type, , options = ''] = source.split(' ');
+    const target = mount.split(' ')[4]!;
+    if (type === 'cgroup2') found.set('v2', target);
+    if (type === 'cgroup') for (const controller of options.split(',')) found.set(controller, target);
+  }
+  return found;
+}
+
+/**
+ * A container as the kernel sees one: a cgroup named like a container's, a pid and a network namespace. Its first
+ * process is `workload container`, which forks for every job.
+ */
+export class Container implements Resource {
+  /** 64 hexadecimal digits. */
+  readonly id = randomBytes(32).toString('hex');
+  /** Of its first process, on the host. */
+  pid = 0;
+  /** The file that a process's pid is written to so that it enters the cgroup. */
+  readonly procs: string;
+  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
+  /** The cgroup's folders that were made, the deepest first. */
+  readonly #folders: string[] = [];
+  readonly #jobs = new Map<number, Job>();
+  #isReady = false;
+  #requests: Promise<unknown> = Promise.resolve();
+  #awaited: ((job: Job) => void) | undefined;
+
+  private constructor({ hierarchy = 'v2', cgroup = kubepods }: Placement) {
+    const mount = cgroupHierarchies().get(hierarchy);
+    if (mount === undefined) throw new Error(`No cgroup hierarchy of ${hierarchy} is mounted.`);
+    let folder = mount;
+    // A root of its own for each, so that nobody else is in the way when it is removed.
+    for (const name of [`collector-test-${randomBytes(4).toString('hex')}`, ...cgroup(this.id).split('/')]) {
+      if (name === '') continue;
+      folder = path.join(folder, name);
+      mkdirSync(folder);
+      this.#folders.unshift(folder);
+    }
+    this.procs = path.join(folder, 'cgroup.procs');
+    this.#process = spawn(workload(), ['container', this.procs], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Writing to a container that has just ended is no news: whoever waits for its answer says so.
+    this.#process.stdin.on('error', () => undefined);
+    createInterface(this.#process.stdout).on('line', (line) => this.#hear(line));
+  }
+
+  static async create(placement: Placement = {}): Promise<Container> {
+    const container = new Container(placement);
+    try {
+      await eventually(() => container.#isReady && container.pid > 0, 'a container starts');
+    } catch (error) {
+      await container.remove();
+      throw error;
+    }
+    return container;
+  }
+
+  /** As in messages. */
+  get shortId(): string {
+    return this.id.slice(0, SHORT_ID);
+  }
+
+  /** Starts a job of the workload (workload.c) in a process of its own. */
+  async start(...words: readonly string[]): Promise<Job> {
+    // One after the other, since the answer does not say what it is an answer to.
+    const request = this.#requests.then(() => {
+      const started = new Promise<Job>((resolve) => (this.#awaited = resolve));
+      this.#process.stdin.write(`${words.join('\t')}\n`);
+      return started;
+    });
+    this.#requests = request;
+    return request;
+  }
+
+  /** Runs a job to its end; what it said. @throws Error if it does not end well */
+  async run(...words: readonly string[]): Promise<readonly string[]> {
+    const job = await this.start(...words);
+    const status = await job.ended;
+    if (status !== 0) throw new Error(`${words.join(' ')} ended with ${status}`);
+    return job.lines;
+  }
+
+  /** Ends a job by SIGTERM. */
+  async stop(job: Job): Promise<void> {
+    this.#process.stdin.write(`stop\t${job.id}\n`);
+    const status = await job.ended;
+    if (status !== SIGTERM_STATUS) throw new Error(`A job that was stopped ended with ${status}`);
+  }
+
+  /** Ends all of its processes, which takes its namespaces along, and removes the cgroup. */
+  async remove(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const closed = once(this.#process, 'close');
+      this.#process.stdin.end();
+      const killer = setTimeout(() => this.#process.kill('SIGKILL'), 5000);
+      await closed;
+      clearTimeout(killer);
+    }
+    for (const folder of this.#folders.splice(0)) {
+      await eventually(() => removed(folder), `${folder} can be removed`);
+    }
+  }
+
+  #hear(line: string): void {
+    const [, id = '', text = ''] = /^(\d+) (.*)$/.exec(line) ?? [];
+    if (id === '0') {
+      if (text === 'ready') this.#isReady = true;
+      else this.pid = Number(text.replace('pid ', ''));
+    } else if (text === 'started') {
+      const job = new Job(Number(id));
+      this.#jobs.set(job.id, job);
+      this.#awaited?.(job);
+    } else {
+      this.#jobs.get(Number(id))?.hear(text);
+    }
+  }
+}
+
+/** Something that a container was told to do. */
+export class Job {
+  /** Its pid in the container. */
+  readonly id: number;
+  /** What it said so far. */
+  readonly lines: string[] = [];
+  /** Its status when it has ended. */
+  readonly ended: Promise<number>;
+  #end!: (status: number) => void;
+
+  constructor(id: number) {
+    this.id = id;
+    this.ended = new Promise((resolve) => (this.#end = resolve));
+  }
+
+  /** Waits for the line that starts with `word`; the rest of it. */
+  async said(word: string): Promise<string> {
+    const line = await eventually(
+      () => this.lines.find((text) => text === word || text.startsWith(`${word} `)),
+      () => `job ${this.id} says "${word}", and not only: ${this.lines.join(', ')}`,
+    );
+    return line.slice(word.length + 1);
+  }
+
+  hear(text: string): void {
+    const [, status] = /^ended (\d+)$/.exec(text) ?? [];
+    if (status === undefined) this.lines.push(text);
+    else this.#end(Number(status));
+  }
+}
+
+/** Two containers on one wire: their addresses on it. */
+export const WIRE = {
+  v4: ['10.111.0.1', '10.111.0.2'],
+  v6: ['fd00:111::1', 'fd00:111::2'],
+} as const;
+
+/** Joins two containers by a veth pair with the addresses of `WIRE`, and sets up their loopback. It goes when they go. */
+export function wire(...pair: readonly [Container, Container]): void {
+  const [a, b] = pair.map(({ pid }) => String(pid)) as [string, string];
+  execFileSync('ip', [
+    'link',
+    'add',
+    'name',
+    'eth0',
+    'netns',
+    a,
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    b,
+  ]);
+  pair.forEach(({ pid }, side) => {
+    const commands = [
+      'link set lo up',
+      `addr add ${WIRE.v4[side]!}/24 dev eth0`,
+      // Nobody else can have the address, so that nothing has to wait until the kernel has asked around.
+      `addr add ${WIRE.v6[side]!}/64 dev eth0 nodad`,
+      'link set eth0 up',
+    ];
+    // nsenter and not `ip netns exec`, which hides the cgroups.
+    execFileSync('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], {
+      input: commands.join('\n'),
+    });
+  });
+}
+
+function kubepods(id: string): string {
+  return `kubepods/besteffort/pod${randomUUID()}/${id}`;
+}
+
+/** Whether a cgroup's folder is gone now; a process that has just ended keeps it for a moment. */
+function removed(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EBUSY') return false;
+    throw error;
+  }
+}

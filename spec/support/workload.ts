@@ -1,0 +1,46 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const SOURCE = path.join(import.meta.dirname, '../workload/workload.c');
+const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread'];
+
+let folder: string | undefined;
+let binary: string | undefined;
+
+/** A folder for this run of the specs, which everybody may read; gone when the run ends. */
+export function scratchFolder(): string {
+  if (folder === undefined) {
+    const made = mkdtempSync(path.join(tmpdir(), 'collector-e2e-'));
+    chmodSync(made, 0o755);
+    // By rm(1), since a spec makes a tree in it that is too deep for paths.
+    process.once('exit', () => execFileSync('rm', ['-rf', made]));
+    folder = made;
+  }
+  return folder;
+}
+
+/** Path of the compiled workload. Static, so that an exec of it is as cheap as an exec can be. */
+export function workload(): string {
+  if (binary === undefined) {
+    const target = path.join(scratchFolder(), 'workload');
+    execFileSync('gcc', [...FLAGS, '-o', target, SOURCE], { stdio: ['ignore', 'inherit', 'inherit'] });
+    binary = target;
+  }
+  return binary;
+}
+
+/** Runs one of its jobs on the host; what it said, once it has ended well. */
+export function onHost(...job: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(workload(), job, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(said.trim());
+      else reject(new Error(`workload ${job.join(' ')} ended with ${code}`));
+    });
+  });
+}

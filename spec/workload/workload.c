@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the end-to-end specs watch: a container made of namespaces and a cgroup, and the things that happen in one,
+ * each exactly as often as it says. `workload JOB ARGUMENTS…` does one job. `workload container CGROUP.PROCS…` is the
+ * first process of a container and reads jobs from its standard input; it forks for each and execs for none, so that a
+ * spec sees no exec but those it asked for.
+ *
+ * A line of input is `JOB<tab>ARGUMENT…`, or `stop<tab>ID` to end a job by SIGTERM. A line of output is `ID TEXT`: the
+ * first of a job is `started`, the last `ended STATUS`; ID 0 is the container itself.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_WORDS = 64, LINE_CAPACITY = 16384, BACKLOG = 128 };
+
+/* This program's path; /proc/self/exe would be a name that only host helpers use. */
+static char self[4096];
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "workload: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* `result`, unless it is that of a call that failed. */
+static long must(const char *what, long result)
+{
+    if (result < 0)
+        fail(what);
+    return result;
+}
+
+/* One line, in one write, for the job that this process belongs to. */
+static void say(const char *format, ...)
+{
+    const char *job = getenv("JOB");
+    char text[LINE_CAPACITY];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    dprintf(STDOUT_FILENO, "%s%s%s\n", job ? job : "", job ? " " : "", text);
+}
+
+static int run(char **words);
+
+/* ---- processes ---- */
+
+static int job_exit(char **unused)
+{
+    (void)unused;
+    return 0;
+}
+
+/* Stays until this process is ended from outside. */
+static _Noreturn int stay(void)
+{
+    for (;;)
+        pause();
+}
+
+/* hold …: says its pid and stays until it is stopped */
+static int job_hold(char **unused)
+{
+    (void)unused;
+    say("pid %d", getpid());
+    return stay();
+}
+
+/* exec PATH ARGUMENTS… */
+static int job_exec(char **words)
+{
+    execv(words[0], words);
+    fail(words[0]);
+}
+
+/* spawn PATH ARGUMENTS…: as a child, whose status is this job's */
+static int job_spawn(char **words)
+{
+    int status;
+    pid_t child = must("fork", fork());
+    if (child == 0)
+        job_exec(words);
+    must("waitpid", waitpid(child, &status, 0));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* as UID GID JOB…: with these as real ids; the effective ones stay, so that the two can be told apart */
+static int job_as(char **words)
+{
+    must("setresgid", setresgid(atoi(words[1]), -1, -1));
+    must("setresuid", setresuid(atoi(words[0]), -1, -1));
+    return run(words + 2);
+}
+
+static void *exec_in_thread(void *words)
+{
+    job_exec(words);
+    return NULL;
+}
+
+/* thread-exec PATH ARGUMENTS…: from a thread that is not the first */
+static int job_thread_exec(char **words)
+{
+    pthread_t thread;
+    errno = pthread_create(&thread, NULL, exec_in_thread, words);
+    if (errno)
+        fail("pthread_create");
+    return stay();
+}
+
+/* long-exec COUNT SIZE: itself, with COUNT arguments of SIZE letters each */
+static int job_long_exec(char **words)
+{
+    int count = atoi(words[0]), size = atoi(words[1]);
+    char **argv = calloc(count + 3, sizeof(*argv)), *argument = calloc(size + 1, 1);
+    if (!argv || !argument)
+        fail("calloc");
+    memset(argument, 'x', size);
+    argv[0] = self;
+    argv[1] = "exit";
+    for (int i = 0; i < count; i++)
+        argv[i + 2] = argument;
+    return job_exec(argv);
+}
+
+/* invalid-exec: itself, with arguments of which some bytes are no UTF-8 */
+static int job_invalid_exec(char **unused)
+{
+    char *argv[] = {self, "exit", "caf\xc3\xa9", "bad\xff\xfe!", "cut\xe2\x82", NULL};
+    (void)unused;
+    return job_exec(argv);
+}
+
+/* deep-exec FOLDER NAME DEPTH: itself, as NAME/NAME/… of DEPTH levels below FOLDER, by a relative path */
+static int job_deep_exec(char **words)
+{
+    char *argv[] = {"./deep", "exit", "deep", NULL};
+    must(words[0], chdir(words[0]));
+    for (int i = atoi(words[2]); i > 0; i--) {
+        must(words[1], mkdir(words[1], 0755));
+        must(words[1], chdir(words[1]));
+    }
+    must("link", link(self, argv[0]));
+    return job_exec(argv);
+}
+
+/* execs N: N children in a row that exec this program and end at once, each with its number as an argument */
+static int job_execs(char **words)
+{
+    int count = atoi(words[0]), done = 0;
+    for (int i = 0; i < count; i++) {
+        char number[16];
+        char *argv[] = {self, "exit", number, NULL};
+        pid_t child;
+        int status;
+        snprintf(number, sizeof(number), "%d", i);
+        if (posix_spawn(&child, self, NULL, NULL, argv, environ))
+            continue;
+        if (waitpid(child, &status, 0) == child && status == 0)
+            done++;
+    }
+    say("execs %d", done);
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+    socklen_t size;
+};
+
+static struct address address_of(const char *host, int port)
+{
+    struct address a = {.v4 = {.sin_family = AF_INET, .sin_port = htons(port)}, .size = sizeof(a.v4)};
+    if (inet_pton(AF_INET, host, &a.v4.sin_addr) == 1)
+        return a;
+    a = (struct address){.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)}, .size = sizeof(a.v6)};
+    if (inet_pton(AF_INET6, host, &a.v6.sin6_addr) != 1)
+        fail(host);
+    return a;
+}
+
+/* Reads to the end of what the peer sends, which is when it closes. */
+static void drain(int fd)
+{
+    char bytes[256];
+    while (read(fd, bytes, sizeof(bytes)) > 0)
+        ;
+}
+
+/* A listening socket, once the job has said on which port; the kernel chooses one for NULL. */
+static int listen_on(const char *host, const char *port)
+{
+    struct address address = address_of(host, port ? atoi(port) : 0);
+    int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM, 0));
+    must("bind", bind(fd, &address.any, address.size));
+    must("listen", listen(fd, BACKLOG));
+    must("getsockname", getsockname(fd, &address.any, &address.size));
+    /* The port is at the same place in both families. */
+    say("listening %d", ntohs(address.v4.sin_port));
+    return fd;
+}
+
+static int accept_from(int listener)
+{
+    return must("accept", accept(listener, NULL, NULL));
+}
+
+/* serve ADDRESS COUNT [PORT]: COUNT connections, each until its peer closes, one after the other */
+static int job_serve(char **words)
+{
+    int listener = listen_on(words[0], words[2]), count = atoi(words[1]), accepted = 0;
+    while (accepted < count) {
+        int fd = accept_from(listener);
+        accepted++;
+        drain(fd);
+        close(fd);
+    }
+    say("accepted %d", accepted);
+    return 0;
+}
+
+/* serve-forked ADDRESS: who listens forks, and the child accepts one connection */
+static int job_serve_forked(char **words)
+{
+    int listener = listen_on(words[0], NULL);
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        drain(accept_from(listener));
+        exit(0);
+    }
+    must("waitpid", waitpid(child, NULL, 0));
+    return 0;
+}
+
+/* serve-handed ADDRESS: one connection, handed to a child that execs and reads it to its end; this process closes it */
+static int job_serve_handed(char **words)
+{
+    int fd = accept_from(listen_on(words[0], NULL));
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        char number[16];
+        char *argv[] = {self, "drain", number, NULL};
+        snprintf(number, sizeof(number), "%d", fd);
+        job_exec(argv);
+    }
+    close(fd);
+    say("handed over");
+    must("waitpid", waitpid(child, NULL, 0));
+    say("handed back");
+    return 0;
+}
+
+/* drain FD */
+static int job_drain(char **words)
+{
+    drain(atoi(words[0]));
+    return 0;
+}
+
+static int connect_to(const struct address *address)
+{
+    int fd = must("socket", socket(address->any.sa_family, SOCK_STREAM, 0));
+    if (connect(fd, &address->any, address->size) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* connect ADDRESS PORT: one connection, open until the job is stopped */
+static int job_connect(char **words)
+{
+    struct address address = address_of(words[0], atoi(words[1]));
+    must("connect", connect_to(&address));
+    say("connected");
+    return stay();
+}
+
+/* connections N ADDRESS PORT: N short ones in a row, each closed by both sides before the next */
+static int job_connections(char **words)
+{
+    int count = atoi(words[0]), done = 0;
+    struct address address = address_of(words[1], atoi(words[2]));
+    for (int i = 0; i < count; i++) {
+        int fd = connect_to(&address);
+        if (fd < 0)
+            continue;
+        done++;
+        shutdown(fd, SHUT_WR);
+        drain(fd);
+        close(fd);
+    }
+    say("connections %d", done);
+    return 0;
+}
+
+/* ---- the host ---- */
+
+static long long milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* noise MILLISECONDS: cheap system calls, as many as there is time for */
+static int job_noise(char **words)
+{
+    long long end = milliseconds() + atoi(words[0]);
+    long calls = 0;
+    while (milliseconds() < end) {
+        for (int i = 0; i < 1000; i++) {
+            syscall(SYS_getppid);
+            close(-1);
+        }
+        calls += 2000;
+    }
+    say("calls %ld", calls);
+    return 0;
+}
+
+/* programs ID…: how many of these BPF programs the kernel has */
+static int job_programs(char **words)
+{
+    int count = 0;
+    for (; *words; words++) {
+        union bpf_attr attributes = {.prog_id = strtoul(*words, NULL, 10)};
+        int fd = syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attributes, sizeof(attributes));
+        if (fd < 0 && errno != ENOENT)
+            fail("bpf");
+        if (fd < 0)
+            continue;
+        count++;
+        close(fd);
+    }
+    say("programs %d", count);
+    return 0;
+}
+
+/* ---- the container ---- */
+
+static void start_job(char **words, const sigset_t *signals)
+{
+    if (must("fork", fork()) > 0)
+        return;
+    char id[16];
+    snprintf(id, sizeof(id), "%d", getpid());
+    must("setenv", setenv("JOB", id, 1));
+    must("sigprocmask", sigprocmask(SIG_UNBLOCK, signals, NULL));
+    int null = must("/dev/null", open("/dev/null", O_RDONLY));
+    must("dup2", dup2(null, STDIN_FILENO));
+    close(null);
+    say("started");
+    exit(run(words));
+}
+
+static void obey(char *line, const sigset_t *signals)
+{
+    char *words[MOST_WORDS + 1] = {};
+    for (int count = 0; line && count < MOST_WORDS; count++)
+        words[count] = strsep(&line, "\t");
+    if (words[1] && strcmp(words[0], "stop") == 0)
+        kill(atoi(words[1]), SIGTERM);
+    else
+        start_job(words, signals);
+}
+
+/* Says which children ended; those that jobs left behind come here too, and are nobody's. */
+static void reap(void)
+{
+    int status;
+    for (pid_t child; (child = waitpid(-1, &status, WNOHANG)) > 0;)
+        say("%d ended %d", child, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/* Does what the lines of standard input say, until they end. */
+static _Noreturn void be_container(void)
+{
+    static char input[LINE_CAPACITY];
+    size_t used = 0;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    must("sigprocmask", sigprocmask(SIG_BLOCK, &signals, NULL));
+    struct pollfd sources[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                               {.fd = must("signalfd", signalfd(-1, &signals, SFD_CLOEXEC)), .events = POLLIN}};
+    say("0 ready");
+    for (;;) {
+        must("poll", poll(sources, 2, -1));
+        if (sources[1].revents) {
+            struct signalfd_siginfo unused;
+            must("read", read(sources[1].fd, &unused, sizeof(unused)));
+            reap();
+        }
+        if (!sources[0].revents)
+            continue;
+        ssize_t count = read(STDIN_FILENO, input + used, sizeof(input) - used);
+        if (count <= 0)
+            exit(0);
+        used += count;
+        for (char *end; (end = memchr(input, '\n', used));) {
+            *end = '\0';
+            obey(input, &signals);
+            used -= end + 1 - input;
+            memmove(input, end + 1, used);
+        }
+    }
+}
+
+/* Moves this process into a cgroup. */
+static void enter(const char *procs)
+{
+    int fd = must(procs, open(procs, O_WRONLY | O_CLOEXEC));
+    must(procs, write(fd, "0", 1));
+    close(fd);
+}
+
+/* helper CGROUP.PROCS: a child that enters the cgroup and starts this program anew by the name that runc does it by */
+static int job_helper(char **words)
+{
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        char *argv[] = {"/proc/self/exe", "exit", "helper", NULL};
+        enter(words[0]);
+        job_exec(argv);
+    }
+    must("waitpid", waitpid(child, NULL, 0));
+    return 0;
+}
+
+/* container CGROUP.PROCS…: this process stays on the host, and ends when the container has */
+static int job_container(char **words)
+{
+    int status;
+    must("unshare", unshare(CLONE_NEWPID | CLONE_NEWNET));
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        must("prctl", prctl(PR_SET_PDEATHSIG, SIGKILL));
+        for (; *words; words++)
+            enter(*words);
+        be_container();
+    }
+    say("0 pid %d", child);
+    must("waitpid", waitpid(child, &status, 0));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static const struct job {
+    const char *name;
+    int words; /* needed at least */
+    int (*run)(char **words);
+} jobs[] = {
+    {"as", 3, job_as},
+    {"connect", 2, job_connect},
+    {"connections", 3, job_connections},
+    {"container", 1, job_container},
+    {"deep-exec", 3, job_deep_exec},
+    {"drain", 1, job_drain},
+    {"exec", 1, job_exec},
+    {"execs", 1, job_execs},
+    {"exit", 0, job_exit},
+    {"helper", 1, job_helper},
+    {"hold", 0, job_hold},
+    {"invalid-exec", 0, job_invalid_exec},
+    {"long-exec", 2, job_long_exec},
+    {"noise", 1, job_noise},
+    {"programs", 1, job_programs},
+    {"serve", 2, job_serve},
+    {"serve-forked", 1, job_serve_forked},
+    {"serve-handed", 1, job_serve_handed},
+    {"spawn", 1, job_spawn},
+    {"thread-exec", 1, job_thread_exec},
+};
+
+static int run(char **words)
+{
+    int count = 0;
+    while (words[count])
+        count++;
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(*jobs); i++)
+        if (count > jobs[i].words && strcmp(words[0], jobs[i].name) == 0)
+            return jobs[i].run(words + 1);
+    fprintf(stderr, "workload: no such job, or too few arguments: %s\n", count > 0 ? words[0] : "");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    /* Too long a path is none: only jobs that exec this program again need it. */
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+        self[0] = 0;
+    return run(argv + 1);
+}
