@@ -35,7 +35,7 @@ export interface ProgramStats {
   readonly skipped: number;
   /** Records that could not be built. */
   readonly failed: number;
-  /** Runs that the kernel left out because the program was already running on that CPU. */
+  /** Runs that the kernel left out because the program was already running on that CPU, and nothing made up for. */
   readonly missed: number;
   /** 0 without `runTime`, like `runNs`. */
   readonly runs: number;
@@ -57,11 +57,18 @@ export interface ProbeError extends Error {
 export interface Probe {
   /** Attaches all programs, or none. */
   attach(): void;
+  /** Ends events; what was written can still be drained. */
+  detach(): void;
   /**
-   * Starts to deliver: `onRecords(length)` is called with whole records, oldest first, in `buffer[0, length)`, which
-   * the next call overwrites. The buffer has to hold the largest record (RECORD_CAPACITY) at least.
+   * Starts to deliver: `onRecords(length, time)` is called with whole records, oldest first, in `buffer[0, length)`,
+   * which the next call overwrites; all are older than `time` (CLOCK_BOOTTIME, ns). The buffer has to hold the largest
+   * record (RECORD_CAPACITY) at least. `onError` is called when reading the rings fails.
    */
-  start(buffer: Uint8Array<ArrayBuffer>, onRecords: (length: number) => void): void;
+  start(
+    buffer: Uint8Array<ArrayBuffer>,
+    onRecords: (length: number, time: number) => void,
+    onError: (error: ProbeError) => void,
+  ): void;
   /** Delivers, before it returns, all records that were written before the call. */
   drain(): void;
   stats(): ProgramStats[];

@@ -51,6 +51,7 @@ export function captureFacts(
     };
 
     const end = guarded(subscriber, () => {
+      probe.detach();
       tick();
       subscriber.complete();
     });
@@ -64,10 +65,14 @@ export function captureFacts(
     guarded(subscriber, () => {
       const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
       subscriber.next({ kind: 'start', ...driver.clock(), seed, settings });
-      probe.start(buffer, (length) => {
-        batch.length = length;
-        subscriber.next({ kind: 'records', time: now(), records: batch });
-      });
+      probe.start(
+        buffer,
+        (length, time) => {
+          batch.length = length;
+          subscriber.next({ kind: 'records', time, records: batch });
+        },
+        (error) => subscriber.error(error),
+      );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
       scan('processes', 'scan_processes');

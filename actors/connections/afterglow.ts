@@ -42,6 +42,7 @@ export function delta(reported: Table, current: Table, moment: Moment, emit: Emi
     if (isRecentlyActive(reported, slot, before, period)) emit(reported, slot, false);
     return false;
   });
+  reported.trim();
 
   for (let slot = current.next(0); slot >= 0; slot = current.next(slot + 1)) {
     reported.copyKey(current, slot);

@@ -102,6 +102,7 @@ export class Listeners {
       }
       return active;
     });
+    sockets.trim();
   }
 
   /** Says whether the socket can be reported: whether its port is known. */

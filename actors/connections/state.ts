@@ -22,6 +22,12 @@ const NS_PER_US = 1e3;
 const MOST_FLOWS = 393_216;
 const MOST_ENDPOINTS = 98_304;
 
+/**
+ * Closed flows that are kept, at least, until they are looked at. A storm of short connections then works on a table
+ * that stays in the processor's cache, and an event that was read too late still finds what it is about.
+ */
+const CLOSED_KEPT = 4096;
+
 /** How full the state is. */
 export interface Statistics {
   /** Connections and listening sockets in the tables. */
@@ -54,6 +60,8 @@ export class ConnectionState {
   #lastTick = 0;
   /** When the latest scan began. */
   #lastScan = -Infinity;
+  /** Flows that closed since the closed ones were looked at last. */
+  #closed = 0;
   /** Hardly any closed flow is left to make room with, until the next tick. */
   #crowded = false;
 
@@ -144,6 +152,7 @@ export class ConnectionState {
     const changes: Delta = { connections: [], endpoints: [] };
 
     this.#collectClosedFlows();
+    this.#flows.trim();
     for (let slot = this.#flows.next(0); slot >= 0; slot = this.#flows.next(slot + 1)) this.#addLink(slot);
     const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
     this.#report(
@@ -197,6 +206,8 @@ export class ConnectionState {
     const flags = flows.flags[slot]!;
     const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
     flows.flags[slot] = withFlowRole(flags, role);
+    // Looking at all of them costs as much as the table is large: half of it has to go.
+    if (!active && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#collectClosedFlows();
   }
 
   /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
@@ -208,6 +219,7 @@ export class ConnectionState {
   }
 
   #collectClosedFlows(): void {
+    this.#closed = 0;
     this.#flows.retain((slot) => {
       if (isActive(this.#flows, slot)) return true;
       this.#addLink(slot);

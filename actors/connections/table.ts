@@ -120,6 +120,10 @@ export class Table {
       if (this.flags[slot] === 0 || keep(slot)) step++;
       else this.remove(slot);
     }
+  }
+
+  /** Gives memory back that has become too much. Not after every removal: what comes next often needs it again. */
+  trim(): void {
     this.#shrink();
   }
 

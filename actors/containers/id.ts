@@ -2,7 +2,18 @@
 const PRESENT = 2 ** 48;
 const DIGITS = 12;
 
+/** Numbers this large are slow to write in another base, and every message has one of few. */
+const known = new Map<number, string>();
+const MOST_KNOWN = 4096;
+
 /** The container's id as the wire has it: 12 lower-case hexadecimal digits, empty for the host (0). */
 export function containerId(container: number): string {
-  return container === 0 ? '' : (container - PRESENT).toString(16).padStart(DIGITS, '0');
+  if (container === 0) return '';
+  let id = known.get(container);
+  if (id === undefined) {
+    id = (container - PRESENT).toString(16).padStart(DIGITS, '0');
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(container, id);
+  }
+  return id;
 }

@@ -17,6 +17,8 @@ interface Process extends Originator {
   readonly container: number;
   /** When a scan saw it, CLOCK_BOOTTIME in ns; 0 if it was seen to start. */
   readonly scanned: number;
+  /** A signal has told of it. One that only listens has not started anything. */
+  readonly told: boolean;
 }
 
 /** Distinct originators that are kept. Few processes listen, so this is only a bound. */
@@ -65,8 +67,10 @@ export class ProcessState {
         this.#epoch = fact.epoch;
         break;
       case 'records':
+        this.#foldEvents(fact.records, signals);
+        break;
       case 'scan':
-        this.#foldRecords(fact.records, signals);
+        this.#foldScan(fact.records, signals);
     }
     return signals;
   }
@@ -93,14 +97,14 @@ export class ProcessState {
     return this.#originators[id]!;
   }
 
-  #foldRecords(records: Records, signals: ProcessSignal[]): void {
+  #foldEvents(records: Records, signals: ProcessSignal[]): void {
     for (let at = 0; at < records.length; at += records.size(at)) {
       switch (records.type(at)) {
         case RecordType.exec:
           this.#exec(records, at, signals);
           break;
         case RecordType.process:
-          this.#found(records, at, signals);
+          this.#listens(records, at);
           break;
         case RecordType.exit:
           this.#exit(records, at);
@@ -108,9 +112,15 @@ export class ProcessState {
     }
   }
 
+  #foldScan(records: Records, signals: ProcessSignal[]): void {
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (records.type(at) === RecordType.process) this.#found(records, at, signals);
+    }
+  }
+
   #exec(records: Records, at: number, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
-    const process = read(records, at, 0);
+    const process = read(records, at, 0, true);
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
     if (before !== undefined && records.time(at) <= before.scanned && same(before, process)) return;
     this.#remember(records.pid(at), process);
@@ -119,10 +129,17 @@ export class ProcessState {
 
   #found(records: Records, at: number, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
-    const process = read(records, at, records.time(at));
-    if (before !== undefined && same(before, process)) return;
+    const process = read(records, at, records.time(at), true);
+    if (before?.told === true && same(before, process)) return;
     this.#remember(records.pid(at), process);
     signals.push(this.#signal(records, at, process, process.startTime, true));
+  }
+
+  /** The process may have come from another by fork alone, which nothing told of, or may have changed its arguments. */
+  #listens(records: Records, at: number): void {
+    const before = this.#processes.get(records.pid(at));
+    const told = before?.startTime === records.u64(at + process_record.start_time) && before.told;
+    this.#remember(records.pid(at), read(records, at, before?.scanned ?? 0, told));
   }
 
   #exit(records: Records, at: number): void {
@@ -160,12 +177,13 @@ export class ProcessState {
   }
 }
 
-function read(records: Records, at: number, scanned: number): Process {
+function read(records: Records, at: number, scanned: number, told: boolean): Process {
   const path = processPath(records, at);
   return {
     startTime: records.u64(at + process_record.start_time),
     container: records.container(at),
     scanned,
+    told,
     name: processName(records, at) || path,
     path,
     args: processArguments(records, at),

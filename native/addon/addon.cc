@@ -84,6 +84,7 @@ public:
         return DefineClass(env, "Probe",
                            {
                                InstanceMethod<&ProbeWrap::Attach>("attach"),
+                               InstanceMethod<&ProbeWrap::Detach>("detach"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
@@ -113,6 +114,8 @@ private:
         guarded(info.Env(), [&] { probe(info.Env()).attach(); });
     }
 
+    void Detach(const Napi::CallbackInfo &info) { probe(info.Env()).detach(); }
+
     void Start(const Napi::CallbackInfo &info)
     {
         Napi::Env env = info.Env();
@@ -124,21 +127,35 @@ private:
         uv_loop_t *loop = nullptr;
         napi_get_uv_event_loop(env, &loop);
         buffer_ = Napi::Persistent(info[0].As<Napi::Object>());
-        callback_ = Napi::Persistent(info[1].As<Napi::Function>());
+        on_records_ = Napi::Persistent(info[1].As<Napi::Function>());
+        on_error_ = Napi::Persistent(info[2].As<Napi::Function>());
         guarded(env, [&] {
-            pump_ = new Pump(loop, probe(env), buffer.Data(), buffer.ByteLength(),
-                             [this, env](std::size_t length) { deliver(env, length); });
+            pump_ = new Pump(
+                loop, probe(env), buffer.Data(), buffer.ByteLength(),
+                [this, env](std::size_t length, std::uint64_t time) { deliver(env, length, time); },
+                [this, env](const ProbeError &error) { fail(env, error); });
         });
     }
 
-    void deliver(Napi::Env env, std::size_t length)
+    void deliver(Napi::Env env, std::size_t length, std::uint64_t time)
     {
         Napi::HandleScope scope(env);
+        call(env, on_records_,
+             {Napi::Number::New(env, static_cast<double>(length)), Napi::Number::New(env, static_cast<double>(time))});
+    }
+
+    void fail(Napi::Env env, const ProbeError &error)
+    {
+        Napi::HandleScope scope(env);
+        call(env, on_error_, {to_javascript(env, error).Value()});
+    }
+
+    static void call(Napi::Env env, Napi::FunctionReference &function, std::initializer_list<napi_value> arguments)
+    {
         try {
-            callback_.MakeCallback(env.Global(), {Napi::Number::New(env, static_cast<double>(length))});
+            function.MakeCallback(env.Global(), arguments);
         } catch (const Napi::Error &error) {
-            napi_fatal_exception(env,
-                                 error.Value()); // becomes 'uncaughtException', as in any callback of Node's
+            napi_fatal_exception(env, error.Value()); // becomes 'uncaughtException', as in any callback of Node's
         }
     }
 
@@ -146,7 +163,7 @@ private:
     {
         probe(info.Env());
         if (pump_)
-            pump_->drain();
+            guarded(info.Env(), [&] { pump_->drain(); });
     }
 
     Napi::Value Stats(const Napi::CallbackInfo &info)
@@ -194,7 +211,8 @@ private:
     std::unique_ptr<Probe> probe_;
     Pump *pump_ = nullptr;         // deletes itself after close()
     Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
-    Napi::FunctionReference callback_;
+    Napi::FunctionReference on_records_;
+    Napi::FunctionReference on_error_;
 };
 
 namespace {

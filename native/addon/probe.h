@@ -39,6 +39,7 @@ public:
     Probe &operator=(const Probe &) = delete;
 
     void attach(); // throws ProbeError; attaches all or none
+    void detach(); // no more events; what was written can still be read
 
     std::vector<ProgramReport> stats() const;
 

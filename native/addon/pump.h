@@ -14,13 +14,17 @@ namespace collector {
 // a wakeup for every event costs many times what the event itself does.
 class Pump {
 public:
-    // Records in order of their time, back to back in the caller's buffer.
-    using Deliver = std::function<void(std::size_t length)>;
+    // Records in order of their time, back to back in the caller's buffer; all are older than `time`.
+    using Deliver = std::function<void(std::size_t length, std::uint64_t time)>;
+
+    // What goes wrong on a visit. There is no caller to throw it at.
+    using Fail = std::function<void(const ProbeError &error)>;
 
     // `buffer` has to hold the largest record at least. Throws ProbeError.
-    Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver);
+    Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
+         Fail fail);
 
-    // Delivers, now, all records that were written before the call.
+    // Delivers, now, all records that were written before the call. Throws ProbeError.
     void drain();
 
     // Stops and deletes the pump, once libuv has let go of its handles. The probe may go right after the call.
@@ -36,6 +40,7 @@ private:
     static void on_readable(uv_poll_t *handle, int status, int events);
     static void on_timer(uv_timer_t *handle);
     static void on_closed(uv_handle_t *handle);
+    void visit();
     void become_busy();
     void become_idle();
     bool deliver_until(std::uint64_t now, std::size_t budget);
@@ -44,6 +49,7 @@ private:
     std::uint8_t *buffer_;
     std::size_t capacity_;
     Deliver deliver_;
+    Fail fail_;
     std::vector<Head> heads_;
     std::uint32_t empty_visits_ = 0;
     int epoll_fd_;

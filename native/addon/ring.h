@@ -8,8 +8,8 @@ namespace collector {
 
 // The consumer's side of one BPF ring buffer (kernel/bpf/ringbuf.c).
 //
-// libbpf's own consumer maps the data twice, so that no record is ever split; the kernel counts both against the
-// process. Records are copied out here anyway, so they are mapped once and a split one takes two copies.
+// libbpf's own consumer maps all of the data, twice, and the kernel counts every page of it against the process: 16 MiB
+// for a ring of 8. Records are copied out here, so only a window around the reader is mapped, and moved along.
 class Ring {
 public:
     // `bytes` is the size the map was made with. Throws ProbeError.
@@ -18,7 +18,8 @@ public:
     Ring(const Ring &) = delete;
     Ring &operator=(const Ring &) = delete;
 
-    // Time of the first record that is ready, in CLOCK_BOOTTIME ns; NONE if there is none.
+    // Time of the first record that is ready, in CLOCK_BOOTTIME ns; NONE if there is none. Throws ProbeError if it is not
+    // of the form of layout.h, as from a BPF object of another version.
     static constexpr std::uint64_t NONE = ~std::uint64_t{0};
     std::uint64_t first();
 
@@ -26,20 +27,20 @@ public:
     // The bytes written; 0 if `room` is too small, and then the record stays.
     std::size_t take(std::uint8_t *out, std::size_t room);
 
-    // Records that were not of the form of layout.h and were left out.
-    std::uint64_t malformed() const { return malformed_; }
-
 private:
-    void copy(void *out, std::uint64_t position, std::size_t length) const;
+    const std::uint8_t *at(std::uint64_t position, std::size_t length);
+    void move_window(std::uint64_t position);
     void release(std::uint64_t position);
 
+    int fd_;
     std::size_t bytes_;
     std::uint64_t *consumer_;
     const std::uint64_t *producer_;
-    const std::uint8_t *data_;
+    std::uint8_t *window_ = nullptr;
+    std::size_t window_bytes_;
+    std::uint64_t window_start_ = 0; // position of the window's first byte
     std::uint64_t position_;
     std::uint32_t length_ = 0; // of the record at position_
-    std::uint64_t malformed_ = 0;
 };
 
 } // namespace collector

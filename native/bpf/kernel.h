@@ -45,9 +45,13 @@ enum { BPF_RB_NO_WAKEUP = 1 << 0 };
 enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
-    TCP_SYN_RECV = 3,
+    TCP_FIN_WAIT1 = 4,
+    TCP_FIN_WAIT2 = 5,
     TCP_CLOSE = 7,
+    TCP_CLOSE_WAIT = 8,
+    TCP_LAST_ACK = 9,
     TCP_LISTEN = 10,
+    TCP_CLOSING = 11,
 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6 };

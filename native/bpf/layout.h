@@ -16,13 +16,13 @@
 
 enum record_type {
     RECORD_EXEC = 1,     /* struct process_record: a process replaced its image */
-    RECORD_PROCESS = 2,  /* struct process_record: a process that a scan found running */
+    RECORD_PROCESS = 2,  /* struct process_record: a process that a scan found, or that is about to listen */
     RECORD_EXIT = 3,     /* struct exit_record: the last thread of a process ended */
     RECORD_OPEN = 4,     /* struct socket_record: a TCP connection became established */
     RECORD_CLOSE = 5,    /* struct socket_record: an established TCP connection ended */
     RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
     RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
-    RECORD_SOCKET = 8,   /* struct socket_record: a TCP socket that a scan found, established or listening */
+    RECORD_SOCKET = 8,   /* struct socket_record: a TCP socket that a scan found, connected or listening */
 };
 
 enum record_flag {

@@ -180,6 +180,22 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
            BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
+/* Finishes and writes the record of the current task, whose arguments are at hand. */
+static __always_inline void emit_process(struct process_scratch *s, __u32 slot, struct task_struct *task,
+                                         __u32 program)
+{
+    struct process_record *r = (void *)s->record;
+    const void *from = NULL;
+    __u32 length = arguments_of(task, r, &from), used = s->used;
+    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
+        note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, from));
+    __u32 size = finish_process(s, slot);
+    if (size && size <= RECORD_CAPACITY)
+        emit(s->record, size, program);
+    else
+        count_failed(program);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -198,18 +214,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
         return 0;
     }
     s->slot_of_container = slot;
-    if (!begin_process(s, slot, RECORD_EXEC, task, container, named)) {
-        count_failed(PROGRAM_EXEC);
-        return 0;
-    }
-    struct process_record *r = (void *)s->record;
-    const void *from = NULL;
-    __u32 length = arguments_of(task, r, &from), used = s->used;
-    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
-        note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, from));
-    __u32 size = finish_process(s, slot);
-    if (size && size <= RECORD_CAPACITY)
-        emit(s->record, size, PROGRAM_EXEC);
+    if (begin_process(s, slot, RECORD_EXEC, task, container, named))
+        emit_process(s, slot, task, PROGRAM_EXEC);
     else
         count_failed(PROGRAM_EXEC);
     return 0;

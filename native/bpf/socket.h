@@ -23,8 +23,22 @@ struct owner {
     __u16 remote_port;
     __u16 family;
     __u8 role;
-    __u8 established;
+    __u8 phase; /* enum phase */
     __u64 cookie;
+};
+
+/* How far a connection got. Each step is taken once, however often the programs are asked to. */
+enum phase {
+    PHASE_NEW = 0, /* not established; a listening socket stays here, and so what it accepts starts here */
+    PHASE_REPORTED = 1, /* established, and its end will be reported */
+    PHASE_LEFT_OUT = 2, /* established, with a peer that is not to be reported */
+    PHASE_ENDED = 3,
+};
+
+/* TCP states in which a connection was established and has not ended, by include/net/tcp_states.h: half closed ones too. */
+enum {
+    TCP_ALIVE = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
+                1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
 };
 
 struct {
@@ -102,16 +116,15 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->pid = task->tgid;
     o->tid = task->pid;
     __builtin_memcpy(o->comm, task->comm, COMM_SIZE);
-    o->established = 0;
+    o->phase = PHASE_NEW;
     o->opened = 0;
 }
 
 /* The current task starts to connect or to listen: the socket is its own from now on. */
-static __always_inline struct owner *take_ownership(const struct sock *sk)
+static __always_inline struct owner *take_ownership(const struct sock *sk, struct task_struct *task,
+                                                    struct cgroup **named)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct cgroup *named;
-    __u64 container = container_of_task(task, slot_of_socket(), &named);
+    __u64 container = container_of_task(task, slot_of_socket(), named);
     if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid) {
         bpf_sk_storage_delete(&owners, (void *)sk); /* it may have come from a container */
         return NULL;
@@ -121,59 +134,103 @@ static __always_inline struct owner *take_ownership(const struct sock *sk)
         count_failed(PROGRAM_SOCKET);
         return NULL;
     }
-    set_owner(o, task, container, named);
+    set_owner(o, task, container, *named);
     return o;
+}
+
+/*
+ * Tells who listens, in a record of its own ahead of the socket's: a process that has only forked since is known by
+ * nothing else. The scratch memory is that of exec, which is not running: a task is here that calls listen().
+ */
+static __always_inline void emit_listener(struct task_struct *task, __u64 container, struct cgroup *named)
+{
+    __u32 slot = slot_of_process();
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s)
+        return;
+    s->slot_of_container = slot;
+    if (begin_process(s, slot, RECORD_PROCESS, task, container, named))
+        emit_process(s, slot, task, PROGRAM_SOCKET);
+}
+
+static __always_inline void on_listen(const struct sock *sk)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct cgroup *named;
+    struct owner *o = take_ownership(sk, task, &named);
+    if (!o)
+        return;
+    read_tuple(o, sk);
+    o->role = ROLE_SERVER; /* of all that is accepted, too */
+    o->opened = bpf_ktime_get_boot_ns();
+    o->cookie = bpf_get_socket_cookie((void *)sk);
+    emit_listener(task, o->container, named);
+    emit_socket(RECORD_LISTEN, o, TCP_LISTEN);
+}
+
+static __always_inline void on_established(const struct sock *sk)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    if (!o || o->phase != PHASE_NEW)
+        return;
+    read_tuple(o, sk);
+    if (!knobs.loopback && is_loopback(o)) {
+        o->phase = PHASE_LEFT_OUT;
+        count_skipped(PROGRAM_SOCKET);
+        return;
+    }
+    o->phase = PHASE_REPORTED;
+    o->opened = bpf_ktime_get_boot_ns();
+    o->cookie = bpf_get_socket_cookie((void *)sk);
+    emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
+}
+
+static __always_inline void on_close(const struct sock *sk, int old_state)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    if (!o)
+        return;
+    if (old_state == TCP_LISTEN)
+        emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
+    else if (o->phase == PHASE_REPORTED)
+        emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
+    o->phase = PHASE_ENDED;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 {
-    struct owner *o;
+    struct cgroup *named;
     if (sk->sk_protocol != IPPROTO_TCP)
         return 0;
-    switch (new_state) {
-    case TCP_SYN_SENT:
-        o = take_ownership(sk);
+    if (new_state == TCP_SYN_SENT) {
+        struct owner *o = take_ownership(sk, bpf_get_current_task_btf(), &named);
         if (o)
             o->role = ROLE_CLIENT;
-        break;
-    case TCP_LISTEN:
-        o = take_ownership(sk);
-        if (!o)
-            break;
-        read_tuple(o, sk);
-        o->role = ROLE_SERVER; /* of all that is accepted, too */
-        o->opened = bpf_ktime_get_boot_ns();
-        o->cookie = bpf_get_socket_cookie((void *)sk);
-        emit_socket(RECORD_LISTEN, o, TCP_LISTEN);
-        break;
-    case TCP_ESTABLISHED:
-        o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
-        if (!o)
-            break;
-        read_tuple(o, sk);
-        if (!knobs.loopback && is_loopback(o)) {
-            o->established = 0;
-            count_skipped(PROGRAM_SOCKET);
-            break;
-        }
-        o->opened = bpf_ktime_get_boot_ns();
-        o->established = 1;
-        o->cookie = bpf_get_socket_cookie((void *)sk);
-        emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
-        break;
-    case TCP_CLOSE:
-        o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
-        if (!o)
-            break;
-        if (old_state == TCP_LISTEN) {
-            emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
-        } else if (o->established) {
-            o->established = 0;
-            emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
-        }
-        break;
+    } else if (new_state == TCP_LISTEN) {
+        on_listen(sk);
+    } else if (new_state == TCP_ESTABLISHED) {
+        on_established(sk);
+    } else if (new_state == TCP_CLOSE) {
+        on_close(sk, old_state);
     }
+    return 0;
+}
+
+/*
+ * The kernel runs no program on top of itself. When a soft interrupt comes while socket_state runs, and changes the state
+ * of another socket, that change passes socket_state by: this one takes its place. It follows every run of socket_state
+ * and finds everything done, since each step is taken once. Only the steps that soft interrupts take matter.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state_nested, const struct sock *sk, int old_state, int new_state)
+{
+    if (sk->sk_protocol != IPPROTO_TCP)
+        return 0;
+    if (new_state == TCP_ESTABLISHED)
+        on_established(sk);
+    else if (new_state == TCP_CLOSE && old_state != TCP_LISTEN)
+        on_close(sk, old_state);
     return 0;
 }
 
@@ -198,7 +255,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol != IPPROTO_TCP)
         return 0;
     __u8 state = sk->__sk_common.skc_state;
-    if (state != TCP_ESTABLISHED && state != TCP_LISTEN)
+    if (state != TCP_LISTEN && !(state < 32 && (1U << state & TCP_ALIVE)))
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
@@ -207,11 +264,11 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
 
     struct owner found = {};
     read_tuple(&found, sk);
-    if (state == TCP_ESTABLISHED && !knobs.loopback && is_loopback(&found))
+    if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
         return 0;
     set_owner(&found, task, container, named);
     found.role = state == TCP_LISTEN ? ROLE_SERVER : ROLE_UNKNOWN;
-    found.established = state == TCP_ESTABLISHED;
+    found.phase = state == TCP_LISTEN ? PHASE_NEW : PHASE_REPORTED;
     found.cookie = bpf_get_socket_cookie(sk);
     /* An owner who is there was seen at the socket's birth and stays: the events go by that container, so must the scan. */
     struct owner *o = bpf_sk_storage_get(&owners, sk, &found, BPF_SK_STORAGE_GET_F_CREATE);

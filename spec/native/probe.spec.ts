@@ -50,7 +50,11 @@ describe('the probe in the kernel', function () {
   function collect(probe: Probe, bytes = 64 * 1024): Records[] {
     const batches: Records[] = [];
     const buffer = new Uint8Array(bytes);
-    probe.start(buffer, (length) => batches.push(new Records(buffer.slice(0, length))));
+    probe.start(
+      buffer,
+      (length) => batches.push(new Records(buffer.slice(0, length))),
+      (error) => assert.fail(error),
+    );
     return batches;
   }
 
@@ -220,8 +224,8 @@ describe('the probe in the kernel', function () {
     writeFileSync(
       path.join(folder, 'bad.h'),
       socket.replace(
-        '    switch (new_state) {',
-        '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    switch (new_state) {',
+        '    if (new_state == TCP_SYN_SENT) {',
+        '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    if (new_state == TCP_SYN_SENT) {',
       ),
     );
     const object = path.join(folder, 'bad.o');

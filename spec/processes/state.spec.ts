@@ -115,6 +115,13 @@ describe('process signals', () => {
       [scan(seen), records(execRecord({ ...ls, comm: 'sh', path: '/bin/sh', args: ['sh'] }), execRecord(ls))],
       ['found ls -l', 'exec sh ', 'exec ls -l'],
     ],
+    ['of nothing when a process only listens', [records(seen)], []],
+    ['of a process that listened before the scan found it', [records(seen), scan(seen)], ['found ls -l']],
+    [
+      'of one that started, listened and was found once',
+      [records(execRecord(ls), seen), scan(seen)],
+      ['exec ls -l'],
+    ],
     [
       'of a process that has the pid of one that ended',
       [
@@ -163,6 +170,11 @@ describe('the process table', () => {
     state.fold(records(exitRecord({ pid: 10, startTime: 5000 })));
     assert.equal(state.originatorId(container, 10), 0);
     assert.equal(state.originator(id).name, 'ls');
+  });
+
+  it('knows who listens although it has only forked', () => {
+    const { state } = fold([records(execRecord(ls), processRecord({ ...ls, pid: 11, startTime: 8000 }))]);
+    assert.equal(state.originatorId(container, 11), state.originatorId(container, 10));
   });
 
   it('gives equal processes the same number, whatever their pids, and others another', () => {

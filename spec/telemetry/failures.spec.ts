@@ -53,7 +53,7 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
   [
     new Failure('KERNEL_TOO_OLD', { release, oldest: '5.12' }),
     /5\.4\.0-126-generic is too old/,
-    /to 5\.8 or later/,
+    /to 5\.12 or later/,
   ],
   [
     new Failure('OBJECT_UNREADABLE', { path: '/o', reason: 'ENOENT' }),

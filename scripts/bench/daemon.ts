@@ -1,0 +1,82 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** What the kernel wrote for a run, by its own count. */
+export interface Counts {
+  readonly exec: number;
+  readonly socket: number;
+  readonly lost: number;
+}
+
+const READY = /Driver loaded into kernel\? true/;
+const COUNTS = /Kernel events: process_exec (\d+), process_exit \d+, socket_state (\d+);.* lost: (\d+)/;
+
+/** A Collector of its own process, as it is built, with its default settings. */
+export class Daemon {
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  #log = '';
+
+  private constructor(bundle: string, args: readonly string[]) {
+    // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like.
+    const env = { PATH: process.env['PATH'] };
+    this.#child = spawn(process.execPath, [bundle, '--format=json', ...args], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#exit = once(this.#child, 'close');
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
+  }
+
+  /** Starts `dist/collector.js` and waits until it collects. */
+  static async start(bundle: string, ...args: readonly string[]): Promise<Daemon> {
+    const daemon = new Daemon(bundle, args);
+    const { stderr } = daemon.#child;
+    while (!READY.test(daemon.#log)) {
+      if (daemon.#hasEnded) throw new Error(`Collector ended before it collected:\n${daemon.#log}`);
+      await Promise.race([once(stderr!, 'data'), daemon.#exit]);
+    }
+    return daemon;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Processor time of all its threads until now, ns. */
+  cpu(): number {
+    const tasks = this.#proc('task');
+    return readdirSync(tasks).reduce((sum, task) => {
+      const [time] = readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ');
+      return sum + Number(time);
+    }, 0);
+  }
+
+  /** Resident memory in MB: now, and at its most. */
+  memory(): { readonly now: number; readonly peak: number } {
+    const status = readFileSync(this.#proc('status'), 'utf8');
+    const megabytes = (key: string) =>
+      Number(new RegExp(`^${key}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
+    return { now: megabytes('VmRSS'), peak: megabytes('VmHWM') };
+  }
+
+  /** Ends it in good order. */
+  async stop(): Promise<Counts> {
+    this.#child.kill('SIGTERM');
+    await this.#exit;
+    const [, exec, socket, lost] = COUNTS.exec(this.#log) ?? [];
+    if (lost === undefined) throw new Error(`Collector did not say what it counted:\n${this.#log}`);
+    return { exec: Number(exec), socket: Number(socket), lost: Number(lost) };
+  }
+
+  /** Ends it if it still runs, whatever state it is in. */
+  async kill(): Promise<void> {
+    if (!this.#hasEnded) this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  #proc(file: string): string {
+    return `/proc/${this.#child.pid}/${file}`;
+  }
+}

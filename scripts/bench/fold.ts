@@ -1,0 +1,102 @@
+import type { Fact, StartFact } from '../../actors/capture/facts.js';
+import { RecordType } from '../../actors/capture/layout.js';
+import { openRecording } from '../../actors/capture/replayer.js';
+import { ConnectionState } from '../../actors/connections/state.js';
+import { processMessage } from '../../actors/output/json.js';
+import type { ProcessSignal } from '../../actors/processes/signal.js';
+import { ProcessState } from '../../actors/processes/state.js';
+import { own, type Figure } from './figures.js';
+import { medianOf } from './statistics.js';
+
+const SEED = 0x5eed;
+const PROCESSES = 32_768;
+const FEWEST = 6;
+
+/**
+ * What it takes to fold the recording of a TCP load: no kernel, no streams, no output.
+ * @param milliseconds to go on for
+ */
+export function connectionFigures(recording: string, milliseconds: number): Figure[] {
+  const { start, facts } = readAll(recording);
+  const batches = facts.flatMap((fact) => (fact.kind === 'records' ? [fact.records] : []));
+  const count = countOf(facts, [RecordType.open, RecordType.close]);
+  const time = facts.at(-1)!.time;
+  const [records, tick] = steadyCosts(milliseconds, () => {
+    const state = new ConnectionState(start.settings, () => 0, SEED);
+    return [
+      () => {
+        for (const batch of batches) {
+          for (let at = 0; at < batch.length; at += batch.size(at)) state.record(batch, at);
+        }
+      },
+      () => state.tick({ kind: 'tick', time, epoch: 0 }),
+    ];
+  });
+  return [
+    own('fold: TCP record into the connections', 'ns', records! / count),
+    own('fold: report tick, its share for a record', 'ns', tick! / count),
+  ];
+}
+
+/**
+ * What it takes to fold the recording of a process load, and to print what comes out of it.
+ * @param milliseconds to go on for
+ */
+export function processFigures(recording: string, milliseconds: number): Figure[] {
+  const { start, facts } = readAll(recording);
+  const count = countOf(facts, [RecordType.exec]);
+  let characters = 0;
+  const [fold, lines] = steadyCosts(milliseconds, () => {
+    const state = new ProcessState(PROCESSES);
+    state.fold(start);
+    let signals: ProcessSignal[][] = [];
+    return [
+      () => (signals = facts.map((fact) => state.fold(fact))),
+      () =>
+        signals.forEach((some) => some.forEach((signal) => (characters += processMessage(signal).length))),
+    ];
+  });
+  if (characters === 0) throw new Error('The recording of the process load has no process in it.');
+  return [
+    own('fold: exec and exit records into a signal', 'ns', fold! / count),
+    own('fold: signal into a line of JSON', 'ns', lines! / count),
+  ];
+}
+
+/**
+ * Processor time, ns, of each of some steps that follow one another; the median of many times, once the compiler of
+ * JavaScript has done its work.
+ * @param prepare makes the steps anew for each time
+ */
+function steadyCosts(milliseconds: number, prepare: () => (() => void)[]): number[] {
+  const end = performance.now() + milliseconds;
+  const times: number[][] = [];
+  while (performance.now() < end || times.length < FEWEST) times.push(prepare().map(cpuTime));
+  const steady = times.slice(times.length >> 1);
+  return steady[0]!.map((_, step) => medianOf(steady.map((time) => time[step]!)));
+}
+
+function readAll(recording: string): { start: StartFact; facts: Fact[] } {
+  const { start, facts } = openRecording(recording);
+  return { start, facts: [...facts] };
+}
+
+function countOf(facts: readonly Fact[], types: readonly number[]): number {
+  let count = 0;
+  for (const fact of facts) {
+    if (fact.kind !== 'records') continue;
+    const { records } = fact;
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (types.includes(records.type(at))) count++;
+    }
+  }
+  return count;
+}
+
+/** Of the whole process, ns: garbage collection is part of the price. */
+function cpuTime(action: () => void): number {
+  const before = process.cpuUsage();
+  action();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) * 1000;
+}

@@ -1,0 +1,56 @@
+import { release } from 'node:os';
+import { loadPrograms, openDriver } from '../../actors/capture/driver.js';
+import type { ProgramStats } from '../../native/index.js';
+import { own, type Figure } from './figures.js';
+import type { Workshop } from './workshop.js';
+
+const RING_BYTES = 8 * 1024 * 1024;
+const BATCH_BYTES = 256 * 1024;
+
+/**
+ * What a run of each BPF program takes, as the kernel measures it; that costs some ns a run itself, so it is no part of
+ * the other runs. The programs are loaded into this process, with the daemon's default settings.
+ */
+export async function kernelFigures(
+  workshop: Workshop,
+  addon: string,
+  milliseconds: number,
+): Promise<Figure[]> {
+  const driver = openDriver(addon);
+  const probe = loadPrograms(
+    driver,
+    {
+      rings: driver.possibleCpus,
+      ringBytes: RING_BYTES,
+      cpusPerRing: 1,
+      allScopes: false,
+      loopback: false,
+      arguments: true,
+      runTime: true,
+    },
+    release(),
+  );
+  try {
+    probe.start(
+      new Uint8Array(BATCH_BYTES),
+      () => undefined,
+      (error) => {
+        throw error;
+      },
+    );
+    probe.attach();
+    await workshop.load('tcp', milliseconds);
+    await workshop.load('spawn', milliseconds);
+    return probe.stats().flatMap(programFigures);
+  } finally {
+    probe.close();
+  }
+}
+
+/** Most runs of a program write nothing, since nobody is to hear of them: so also by record. */
+function programFigures({ program, runs, runNs, events }: ProgramStats): Figure[] {
+  return [
+    own(`kernel: ${program}, a run`, 'ns', runNs / runs),
+    own(`kernel: ${program}, a record`, 'ns', runNs / events),
+  ];
+}

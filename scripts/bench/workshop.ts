@@ -1,0 +1,128 @@
+import { execFile, type ExecFileException } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { medianOf } from './statistics.js';
+
+/** What the load can do. */
+export type Work = 'getpid' | 'tcp' | 'trickle' | 'spawn';
+
+/** What a run of the load took. The costs are medians over slices of the run, so that a burst of other work is left out. */
+export interface Measured {
+  /** In all of the run. */
+  readonly operations: number;
+  /** Processor time of one operation, ns: of the load and what it started, soft interrupts included. */
+  readonly cpu: number;
+  /** One operation by the clock, ns: also what the load waits for. */
+  readonly elapsed: number;
+}
+
+const ID_BYTES = 32;
+const ATTEMPTS = 200;
+const ATTEMPT_MS = 10;
+const run = promisify(execFile);
+
+/** A folder and a container's cgroup for the load, and the load itself. Everything is gone after `close`. */
+export class Workshop {
+  readonly folder: string;
+  readonly #pod: string;
+  readonly #cgroup: string;
+  readonly #stop: AbortSignal;
+
+  /** @param stop kills what runs */
+  constructor(stop: AbortSignal) {
+    this.#stop = stop;
+    this.#pod = path.join(unifiedHierarchy(), `collector-bench-${process.pid}`);
+    this.#cgroup = path.join(this.#pod, randomBytes(ID_BYTES).toString('hex'));
+    mkdirSync(this.#cgroup, { recursive: true });
+    this.folder = mkdtempSync(path.join(tmpdir(), 'collector-bench-'));
+  }
+
+  /** Compiles the load. */
+  async prepare(): Promise<void> {
+    const compile = (name: string, ...options: string[]) =>
+      this.#run('gcc', [
+        '-O2',
+        ...options,
+        '-o',
+        this.#path(name),
+        path.join(import.meta.dirname, `${name}.c`),
+      ]);
+    await compile('load');
+    await compile('nothing', '-static', '-nostdlib');
+  }
+
+  /** Runs the load for so long. */
+  async load(work: Work, milliseconds: number): Promise<Measured> {
+    const output = await this.#run(this.#path('load'), [
+      this.#cgroup,
+      work,
+      String(milliseconds),
+      this.#path('nothing'),
+    ]);
+    const slices = output
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number) as [operations: number, elapsed: number, cpu: number]);
+    return {
+      operations: slices.reduce((sum, [operations]) => sum + operations, 0),
+      cpu: medianOf(slices.map(([operations, , cpu]) => cpu / operations)),
+      elapsed: medianOf(slices.map(([operations, elapsed]) => elapsed / operations)),
+    };
+  }
+
+  /** Ends what still runs, and removes everything. */
+  async close(): Promise<void> {
+    rmSync(this.folder, { recursive: true });
+    // What was just killed is in its cgroup for a little longer.
+    for (let attempt = 1; !this.#removeCgroup(attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
+    rmdirSync(this.#pod);
+  }
+
+  #removeCgroup(isLast: boolean): boolean {
+    const processes = readFileSync(path.join(this.#cgroup, 'cgroup.procs'), 'utf8').split('\n');
+    for (const pid of processes.filter(Boolean)) killIfThere(Number(pid));
+    try {
+      rmdirSync(this.#cgroup);
+      return true;
+    } catch (error) {
+      if (isLast || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      return false;
+    }
+  }
+
+  #path(name: string): string {
+    return path.join(this.folder, name);
+  }
+
+  async #run(command: string, args: readonly string[]): Promise<string> {
+    try {
+      const { stdout } = await run(command, args, { signal: this.#stop, killSignal: 'SIGKILL' });
+      return stdout;
+    } catch (error) {
+      this.#stop.throwIfAborted();
+      const { message, stderr = '' } = error as ExecFileException;
+      throw new Error(`${path.basename(command)} failed: ${stderr.trim() || message}`, { cause: error });
+    }
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Where cgroup v2 is mounted, alone or beside the hierarchies of v1. */
+function unifiedHierarchy(): string {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const mount = mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2');
+  if (mount?.[1] === undefined)
+    throw new Error('cgroup v2 is not mounted, so there is nowhere to run a container.');
+  return mount[1];
+}
