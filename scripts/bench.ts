@@ -43,7 +43,7 @@ const plans = {
 const works = ['getpid', 'tcp', 'spawn'] as const;
 /** An open and a close at either end of a connection. */
 const RECORDS_PER_CONNECTION = 4;
-/** After a load, until Collector has taken everything in: it comes by every 10 ms. */
+/** After a load, until Collector has taken everything in: it comes by every 20 ms. */
 const SETTLE_MS = 100;
 /** Until V8 has thrown away what was only needed to start; it does that some seconds after. */
 const TIDY_MS = 13_000;

@@ -161,7 +161,10 @@ export class Table {
   #hash(from: Uint32Array, at: number): number {
     let hash = this.#seed;
     for (let word = at, end = at + this.#keyWords; word < end; word++) {
-      hash = Math.imul(hash ^ from[word]!, 0x85ebca6b);
+      const value = from[word]!;
+      // Most words of an IPv4 address are 0, and always the same ones.
+      if (value === 0) continue;
+      hash = Math.imul(hash ^ value, 0x85ebca6b);
       hash ^= hash >>> 15;
     }
     hash = Math.imul(hash, 0xc2b2ae35);

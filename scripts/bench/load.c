@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// Collector comes by every 10 ms: a slice has some of its visits in it, and a burst of other work spoils only a few slices.
+// Collector comes by every 20 ms: a slice has some of its visits in it, and a burst of other work spoils only a few slices.
 #define SLICE_NS 50000000u
 
 // Not of 127.0.0.0/8, whose connections Collector leaves out.

@@ -73,6 +73,22 @@ describe('The daemon, on connections between containers', function () {
     assert.deepEqual(await history(collector, incoming, 'closed'), ['open', 'closed']);
   });
 
+  it('reports one as open on both sides while only one half of it is closed', async () => {
+    const [job, port] = await listening(host, 'serve-on', WIRE.v4[1]);
+    const call = await caller.start('connect-half', WIRE.v4[1], String(port));
+    await job.said('half closed');
+    const outgoing = client(caller.shortId, WIRE.v4[1], port);
+    const incoming = server(host.shortId, port, WIRE.v4[0]);
+    await history(collector, incoming, 'open');
+    await sleep(2 * TICK_MS);
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    assert.deepEqual(await history(collector, incoming, 'open'), ['open']);
+    await host.stop(job);
+    await call.said('ended');
+    assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
+    assert.deepEqual(await history(collector, incoming, 'closed'), ['open', 'closed']);
+  });
+
   it('reports none with a peer on the loopback, and so none twice', async () => {
     for (const loopback of ['127.0.0.1', '::1']) {
       const [, port] = await listening(host, 'serve', loopback, '10');

@@ -277,6 +277,14 @@ static int job_serve_handed(char **words)
     return 0;
 }
 
+/* serve-on ADDRESS: one connection, which this side goes on to hold when its peer has closed its half */
+static int job_serve_on(char **words)
+{
+    drain(accept_from(listen_on(words[0], NULL)));
+    say("half closed");
+    return stay();
+}
+
 /* drain FD */
 static int job_drain(char **words)
 {
@@ -300,6 +308,18 @@ static int job_connect(char **words)
     must("connect", connect_to(&address));
     say("connected");
     return stay();
+}
+
+/* connect-half ADDRESS PORT: one connection, of which this side closes its half and reads on */
+static int job_connect_half(char **words)
+{
+    struct address address = address_of(words[0], atoi(words[1]));
+    int fd = must("connect", connect_to(&address));
+    shutdown(fd, SHUT_WR);
+    say("connected");
+    drain(fd);
+    say("ended");
+    return 0;
 }
 
 /* connections N ADDRESS PORT: N short ones in a row, each closed by both sides before the next */
@@ -478,6 +498,7 @@ static const struct job {
 } jobs[] = {
     {"as", 3, job_as},
     {"connect", 2, job_connect},
+    {"connect-half", 2, job_connect_half},
     {"connections", 3, job_connections},
     {"container", 1, job_container},
     {"deep-exec", 3, job_deep_exec},
@@ -494,6 +515,7 @@ static const struct job {
     {"serve", 2, job_serve},
     {"serve-forked", 1, job_serve_forked},
     {"serve-handed", 1, job_serve_handed},
+    {"serve-on", 1, job_serve_on},
     {"spawn", 1, job_spawn},
     {"thread-exec", 1, job_thread_exec},
 };
