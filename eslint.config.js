@@ -21,7 +21,7 @@ const clocks = [
 }));
 
 export default defineConfig(
-  globalIgnores(['dist/']),
+  globalIgnores(['dist/', '.cache/']),
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   {

@@ -4,8 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t native < <(find native -name '*.[ch]' -o -name '*.cc')
-mapfile -t shell < <(find . -name node_modules -prune -o -name '*.sh' -print)
+files() {
+    git ls-files --cached --others --exclude-standard -- "$@"
+}
+mapfile -t native < <(files '*.[ch]' '*.cc')
+mapfile -t shell < <(files '*.sh')
 failed=()
 
 check() {

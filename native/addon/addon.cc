@@ -141,7 +141,8 @@ private:
     {
         Napi::HandleScope scope(env);
         call(env, on_records_,
-             {Napi::Number::New(env, static_cast<double>(length)), Napi::Number::New(env, static_cast<double>(time))});
+             {Napi::Number::New(env, static_cast<double>(length)),
+              Napi::Number::New(env, static_cast<double>(time))});
     }
 
     void fail(Napi::Env env, const ProbeError &error)
@@ -150,12 +151,14 @@ private:
         call(env, on_error_, {to_javascript(env, error).Value()});
     }
 
-    static void call(Napi::Env env, Napi::FunctionReference &function, std::initializer_list<napi_value> arguments)
+    static void call(Napi::Env env, Napi::FunctionReference &function,
+                     std::initializer_list<napi_value> arguments)
     {
         try {
             function.MakeCallback(env.Global(), arguments);
         } catch (const Napi::Error &error) {
-            napi_fatal_exception(env, error.Value()); // becomes 'uncaughtException', as in any callback of Node's
+            napi_fatal_exception(env,
+                                 error.Value()); // becomes 'uncaughtException', as in any callback of Node's
         }
     }
 
