@@ -67,7 +67,7 @@ function verifierLines(log: string): string[] {
   const start = log.lastIndexOf('-- BEGIN PROG LOAD LOG --');
   const end = log.lastIndexOf('-- END PROG LOAD LOG --');
   const lines = (end < 0 ? '' : log.slice(Math.max(start, 0), end)).split('\n');
-  return lines.filter((line) => line.trim() !== '' && !line.startsWith('processed ')).slice(-VERIFIER_LINES);
+  return lines.filter((line) => line.trim() !== '' && !/^(processed |-- )/.test(line)).slice(-VERIFIER_LINES);
 }
 
 /** With v2 alone, every process is in one cgroup and says so in one line that starts with "0::". */

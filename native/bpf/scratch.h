@@ -26,6 +26,7 @@ struct process_scratch {
     __u32 slot_of_container;
     /* The record. */
     __u32 used;
+    char name[NAME_CAPACITY]; /* too much for the 512 bytes of stack that nested functions share */
     char path[PATH_CAPACITY + NAME_CAPACITY + 8];
     char record[RECORD_CAPACITY + LONGEST_PART];
 };
@@ -119,9 +120,8 @@ __noinline int cgroup_step(__u32 slot)
     if (!parent)
         return 1;
     const char *name = BPF_CORE_READ(cgroup, kn, name);
-    char text[NAME_CAPACITY];
-    long length = bpf_probe_read_kernel_str(text, sizeof(text), name);
-    if (length > 0 && prepend(s, text, length - 1))
+    long length = bpf_probe_read_kernel_str(s->name, sizeof(s->name), name);
+    if (length > 0 && prepend(s, s->name, length - 1))
         return 1;
     s->cgroup = (__u64)parent;
     return 0;
