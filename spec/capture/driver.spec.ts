@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { openDriver, refusal } from '../../actors/capture/driver.js';
-import { Failure } from '../../actors/telemetry/failures.js';
+import { asFailure, Failure } from '../../actors/telemetry/failures.js';
 
 const LOG = [
   "libbpf: prog 'socket_state': BPF program load failed: Permission denied",
@@ -21,8 +21,7 @@ function failureOf(details: { operation?: string; subject?: string; errno: strin
     log: '',
     ...details,
   });
-  const failure = refusal(error, '6.1.0');
-  assert.ok(failure instanceof Failure);
+  const failure = asFailure(refusal(error, '6.1.0'));
   assert.equal(failure.cause, error);
   return failure;
 }
