@@ -38,10 +38,18 @@ const SAME_WISH_MS = 500;
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
 const log = createLog({ level: settings.logLevel });
 
+/** What writing to standard output failed with, if it did; and what is done about it at once. */
+let outputError: NodeJS.ErrnoException | undefined;
+let onOutputError = (): void => undefined;
+process.stdout.on('error', (error) => {
+  outputError ??= error;
+  onOutputError();
+});
+
 try {
   process.exitCode = await main();
 } catch (error) {
-  fail('Collector ended unexpectedly.', asFailure(error));
+  fail('Collector can no longer collect.', asFailure(error));
   process.exitCode = 1;
 }
 log.flush();
@@ -49,7 +57,7 @@ log.flush();
 async function main(): Promise<number> {
   if (settings.help || settings.version) {
     process.stdout.write(settings.help ? `${helpText()}\n` : `${manifest.version}\n`);
-    return 0;
+    return outputEnded();
   }
   if (errors.length === 0 && settings.replay !== undefined) return replay(settings.replay);
   return collect();
@@ -61,13 +69,31 @@ async function replay(file: string): Promise<number> {
     const { start, facts } = openRecording(file);
     const format = settings.format ?? start.settings.format;
     await lastValueFrom(output(concat(of(start), from(facts)), format), { defaultValue: undefined });
-    return 0;
+    return await outputEnded();
   } catch (error) {
-    const failure = asFailure(error);
-    log.error(`Cause: ${failure.message}`);
-    log.error(`Remedy: ${failure.remedy}`);
-    return 1;
+    return explain(asFailure(error));
   }
+}
+
+/**
+ * Whether all that was printed has been taken. That the reader has gone, as in `… | head`, is no failure.
+ * @returns an exit code
+ */
+async function outputEnded(): Promise<number> {
+  await new Promise((resolve) => process.stdout.write('', resolve));
+  if (outputError === undefined || outputError.code === 'EPIPE') return 0;
+  return explain(outputFailure(outputError));
+}
+
+function outputFailure({ code, message }: NodeJS.ErrnoException): Failure {
+  return new Failure('OUTPUT_UNWRITABLE', { reason: code ?? message });
+}
+
+/** @returns the exit code of a failure */
+function explain(failure: Failure): number {
+  log.error(`Cause: ${failure.message}`);
+  log.error(`Remedy: ${failure.remedy}`);
+  return 1;
 }
 
 /** The whole life of the daemon. */
@@ -119,14 +145,17 @@ async function collect(): Promise<number> {
       run.send({ type: 'stop' });
     });
   }
-  // Whoever reads the output has gone, as in `… | head`: there is nobody left to collect for.
-  process.stdout.on('error', () => run.send({ type: 'stop' }));
+  onOutputError = () => {
+    if (outputError?.code === 'EPIPE') log.info('Nobody reads standard output any more.');
+    run.send({ type: 'stop' });
+  };
 
   run.start();
   const { failure } = await toPromise(run);
   if (failure === undefined) {
     log.info('Shutting down collector.');
     await collecting; // a failure of the last facts, such as a full disk, is one of the run
+    if (outputError !== undefined && outputError.code !== 'EPIPE') throw outputFailure(outputError);
     log.info('Collector exiting successfully!');
     return 0;
   }

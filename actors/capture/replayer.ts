@@ -12,7 +12,7 @@ export interface Recording {
 /**
  * Opens a recording. Its facts are read one at a time, in their order.
  * @throws Failure REPLAY_UNREADABLE when the file is none; iterating throws it at the first place where the file is
- * damaged, after all that came before. A run that was killed while it wrote leaves such an end.
+ * damaged, after all that came before, or REPLAY_CUT where it ends too early, as that of a run that was killed does.
  */
 export function openRecording(path: string): Recording {
   const facts = replayFacts(path);
@@ -37,7 +37,7 @@ function* replayFacts(path: string): Generator<Fact, void, undefined> {
         used += count;
       }
       if (used === 0 && length > 0 && atEnd === 'may end') return undefined;
-      if (used < length) throw new Error('the file ends inside a frame');
+      if (used < length) throw new Failure('REPLAY_CUT', { path, position });
       position += length;
       return bytes;
     };
@@ -51,6 +51,7 @@ function* replayFacts(path: string): Generator<Fact, void, undefined> {
       yield decodeFrame(header, payload);
     }
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new Failure(
       'REPLAY_UNREADABLE',
       { path, reason: position > 0 ? `${reasonOf(error)}, ${position} bytes in` : reasonOf(error) },

@@ -12,6 +12,7 @@ import {
 import type { Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
+import type { Ancestor } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
 
 export interface CompactOptions {
@@ -23,9 +24,12 @@ export interface CompactOptions {
 
 const COMM_SIZE = 16;
 const HEADER = 'TIME     CONTAINER        PID EVENT   DETAILS';
-/** How many ancestors a line hints at, and how much of their names. */
+/** How many ancestors a line hints at, at most. */
 const ANCESTORS = 2;
-const ANCESTOR_NAME = 15;
+/** What stands before a line's details. */
+const HEAD_WIDTH = 38;
+/** The part of the room for details that ancestors may take; what the process itself does matters more. */
+const ANCESTORS_PART = 1 / 4;
 
 const RESET = '\x1b[0m';
 const DIM = '\x1b[2m';
@@ -93,6 +97,7 @@ export class CompactView {
           lines.push(this.#connection(records, at));
           break;
         case RecordType.listen:
+        case RecordType.unlisten:
           lines.push(this.#listen(records, at));
       }
     }
@@ -103,17 +108,19 @@ export class CompactView {
     this.#shown.add(signal.pid);
     const flags = records.flags(at);
     const slash = signal.path.lastIndexOf('/') + 1;
-    const ancestors = signal.lineage.slice(0, ANCESTORS).reverse();
-    const more = signal.lineage.length > ANCESTORS ? '…›' : '';
-    const hint = ancestors.map(({ path }) => `${shorten(path.slice(path.lastIndexOf('/') + 1))}›`).join('');
     return this.#line(records, at, 'exec', [
-      { text: hint === '' ? '' : `${more}${hint} `, style: DIM },
+      { text: ancestry(signal.lineage, this.#roomForAncestors), style: DIM },
       { text: (flags & RecordFlag.pathCut ? '…' : '') + signal.path.slice(0, slash) },
       { text: signal.path.slice(slash), style: BOLD },
       { text: signal.args === '' ? '' : ` ${signal.args}` },
       { text: flags & RecordFlag.argsCut ? '…' : '' },
       { text: flags & RecordFlag.argsLost ? ' (arguments unreadable)' : '', style: DIM },
     ]);
+  }
+
+  get #roomForAncestors(): number {
+    const { width = Infinity } = this.#options;
+    return Math.max((width - HEAD_WIDTH) * ANCESTORS_PART, 0);
   }
 
   #exit(records: Records, at: number): string {
@@ -153,10 +160,12 @@ export class CompactView {
 
   #listen(records: Records, at: number): string {
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    return this.#line(records, at, 'listen', [
+    const isOver = records.type(at) === RecordType.unlisten;
+    return this.#line(records, at, isOver ? 'close' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
       { text: endpoint(records, at + socket_record.local_address, at, port === 0 ? '(ephemeral)' : port) },
+      { text: isOver ? ' (listening)' : '', style: DIM },
     ]);
   }
 
@@ -189,8 +198,15 @@ export class CompactView {
   }
 }
 
-function shorten(name: string): string {
-  return name.length <= ANCESTOR_NAME ? name : `${name.slice(0, ANCESTOR_NAME - 1)}…`;
+/** The nearest ancestors that there is room for, the parent last, each with `›` behind it; `…›` stands for more. */
+function ancestry(lineage: readonly Ancestor[], room: number): string {
+  for (let count = Math.min(ANCESTORS, lineage.length); count > 0; count--) {
+    const names = lineage.slice(0, count).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+    const more = lineage.length > count ? ['…'] : [];
+    const text = `${[...more, ...names.reverse()].join('›')}› `;
+    if (text.length <= room) return text;
+  }
+  return '';
 }
 
 function socketName(records: Records, at: number): string {

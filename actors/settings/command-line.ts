@@ -7,6 +7,9 @@ export interface CommandLine {
   readonly errors: readonly string[];
 }
 
+/** What people type before they know. */
+const shorthands: Readonly<Record<string, string>> = { '-h': '--help' };
+
 const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
   [collectorConfig, ...Object.values(table)].flatMap((declaration) =>
     declaration.argument === undefined ? [] : [[declaration.argument, declaration] as const],
@@ -24,7 +27,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!;
     const equals = word.indexOf('=');
-    const name = equals < 0 ? word : word.slice(0, equals);
+    const given = equals < 0 ? word : word.slice(0, equals);
+    const name = shorthands[given] ?? given;
     const next = argv[i + 1];
     const hasNext = next !== undefined && !next.startsWith('--');
     const declaration = known.get(name);

@@ -80,6 +80,18 @@ const catalogue = {
     remedy: `Give --replay a readable file that this version of Collector wrote with --record, instead of ${path}.`,
   }),
 
+  /** @param position bytes of the file that were read */
+  REPLAY_CUT: ({ path, position }: { path: string; position: number }) => ({
+    cause: `The recording ${path} ends inside a frame, ${position} bytes in: its run was cut short, or its copy was.`,
+    remedy: `Use what ${path} had up to there, which has been printed; a run that is to be recorded whole ends by Ctrl-C or SIGTERM.`,
+  }),
+
+  /** @param reason what the system said, such as `ENOSPC` */
+  OUTPUT_UNWRITABLE: ({ reason }: { reason: string }) => ({
+    cause: `Standard output cannot be written: ${reason}.`,
+    remedy: 'Make room where standard output goes to, or send it elsewhere, and start Collector again.',
+  }),
+
   RECORD_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The recording ${path} cannot be written: ${reason}.`,
     remedy: `Give --record a file in a folder that exists, is writable and has free space, instead of ${path}.`,
@@ -88,9 +100,7 @@ const catalogue = {
   /** @param problems one line for each value that was refused */
   BAD_SETTINGS: ({ problems }: { problems: readonly string[] }) => ({
     cause: problems.join('; '),
-    remedy:
-      'Correct the values named above in the arguments, the environment or COLLECTOR_CONFIG of the collector ' +
-      'container; --help lists every setting with what it allows.',
+    remedy: 'Correct the values where they are said to be; --help lists every setting with what it allows.',
   }),
 
   METHOD_NOT_SUPPORTED: ({ method }: { method: string }) => ({

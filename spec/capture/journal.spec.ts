@@ -3,24 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import type { Fact, StartFact, StateSettings } from '../../actors/capture/facts.js';
+import type { Fact } from '../../actors/capture/facts.js';
 import { Recorder } from '../../actors/capture/recorder.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
+import { startFact, stateSettings } from '../support/facts.js';
 import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
 
-const settings: StateSettings = {
-  scope: 'containers',
-  format: 'json',
-  scrapeInterval: 30,
-  afterglowPeriod: 300,
-  endpoints: true,
-  originators: true,
-  networkDisabled: false,
-  ignoredNetworks: ['169.254.0.0/16'],
-  nonAggregatedNetworks: [],
-};
-const start: StartFact = { kind: 'start', time: 1e9, epoch: 1.7e18, seed: '0123456789abcde', settings };
+const start = startFact({
+  time: 1e9,
+  epoch: 1.7e18,
+  settings: stateSettings({ ignoredNetworks: ['169.254.0.0/16'] }),
+});
 
 const records = batch(
   execRecord({
@@ -104,7 +98,7 @@ describe('a recording', () => {
     truncateSync(file, readFileSync(file).length - 4);
     const { facts: given, failure } = refusal();
     assert.equal(given, facts.length - 1);
-    assert.equal(failure.code, 'REPLAY_UNREADABLE');
+    assert.equal(failure.code, 'REPLAY_CUT');
     assert.match(failure.message, /ends inside a frame, \d+ bytes in/);
   });
 
@@ -139,7 +133,7 @@ describe('a recording', () => {
         try {
           assert.ok(read().length >= 1);
         } catch (error) {
-          assert.ok(error instanceof Failure && error.code === 'REPLAY_UNREADABLE', String(error));
+          assert.match(asFailure(error).code, /^REPLAY_/);
         }
       }),
     );

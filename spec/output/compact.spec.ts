@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
-import type { Fact, StartFact } from '../../actors/capture/facts.js';
+import type { Fact } from '../../actors/capture/facts.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
 import { ProcessState } from '../../actors/processes/state.js';
+import { startFact } from '../support/facts.js';
 import {
   batch,
   execRecord,
@@ -14,23 +15,7 @@ import {
 } from '../support/records.js';
 
 const ID = '4f2a91bc03de';
-const start: StartFact = {
-  kind: 'start',
-  time: 0,
-  epoch: 1_700_000_000e9,
-  seed: 'abcdef012345678',
-  settings: {
-    scope: 'all',
-    format: 'compact',
-    scrapeInterval: 30,
-    afterglowPeriod: 0,
-    endpoints: true,
-    originators: true,
-    networkDisabled: false,
-    ignoredNetworks: [],
-    nonAggregatedNetworks: [],
-  },
-};
+const start = startFact({ epoch: 1_700_000_000e9 });
 const curl: Process = {
   container: ID,
   pid: 4242,
@@ -111,6 +96,11 @@ describe('compact output', () => {
       `${at} listen  curl 0.0.0.0:80`,
     ],
     [
+      'a port that is listened on no more',
+      socketRecord({ ...socket, type: 'unlisten', local: '::', localPort: 80 }),
+      `${at} close   curl [::]:80 (listening)`,
+    ],
+    [
       'a port that the kernel is yet to choose',
       socketRecord({ ...socket, type: 'listen', local: '0.0.0.0' }),
       `${at} listen  curl 0.0.0.0:(ephemeral)`,
@@ -119,6 +109,18 @@ describe('compact output', () => {
   for (const [what, record, expected] of tables) {
     it(`shows ${what}`, () => assert.deepEqual(lines([records(record)]), [expected]));
   }
+
+  it('shows on a narrow terminal the ancestors that leave room for the process itself', () => {
+    const lineage = ['/bin/make', '/usr/bin/bash', '/sbin/init'].map((path) => ({ path }));
+    const shown = (width: number, ancestors = lineage) =>
+      lines([records(execRecord({ ...curl, lineage: ancestors }))], { color: false, width })[0];
+    assert.equal(shown(200), `${at} exec    …›bash›make› /usr/bin/curl -s http://web/`);
+    assert.equal(shown(80), `${at} exec    …›make› /usr/bin/curl -s http://web/`);
+    assert.equal(
+      shown(80, [{ path: '/opt/a-very-long-name' }]),
+      `${at} exec    /usr/bin/curl -s http://web/`,
+    );
+  });
 
   it('begins with what the columns are', () => {
     assert.deepEqual(new CompactView({ color: false }).fold(start, []), [

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Fact, StartFact } from '../../actors/capture/facts.js';
+import type { Fact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { ProcessState } from '../../actors/processes/state.js';
+import { startFact } from '../support/facts.js';
 import {
   batch,
   containerNumber,
@@ -14,23 +15,7 @@ import {
 
 const ID = '4f2a91bc03de';
 const EPOCH = 1_700_000_000_000_000_000;
-const start: StartFact = {
-  kind: 'start',
-  time: 0,
-  epoch: EPOCH,
-  seed: 'abcdef012345678',
-  settings: {
-    scope: 'all',
-    format: 'json',
-    scrapeInterval: 30,
-    afterglowPeriod: 0,
-    endpoints: true,
-    originators: true,
-    networkDisabled: false,
-    ignoredNetworks: [],
-    nonAggregatedNetworks: [],
-  },
-};
+const start = startFact({ epoch: EPOCH });
 const ls: Process = {
   container: ID,
   pid: 10,

@@ -66,6 +66,12 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /--replay/,
   ],
   [
+    new Failure('REPLAY_CUT', { path: '/r', position: 7 }),
+    /\/r ends inside a frame, 7 bytes in/,
+    /which has been printed/,
+  ],
+  [new Failure('OUTPUT_UNWRITABLE', { reason: 'ENOSPC' }), /output cannot be written: ENOSPC/, /Make room/],
+  [
     new Failure('RECORD_UNWRITABLE', { path: '/r', reason: 'EROFS' }),
     /\/r cannot be written: EROFS/,
     /--record/,
