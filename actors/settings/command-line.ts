@@ -8,7 +8,7 @@ export interface CommandLine {
 }
 
 /** What people type before they know. */
-const shorthands: Readonly<Record<string, string>> = { '-h': '--help' };
+const shorthands: ReadonlyMap<string, string> = new Map([['-h', '--help']]);
 
 const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
   [collectorConfig, ...Object.values(table)].flatMap((declaration) =>
@@ -28,7 +28,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     const word = argv[i]!;
     const equals = word.indexOf('=');
     const given = equals < 0 ? word : word.slice(0, equals);
-    const name = shorthands[given] ?? given;
+    const name = shorthands.get(given) ?? given;
     const next = argv[i + 1];
     const hasNext = next !== undefined && !next.startsWith('--');
     const declaration = known.get(name);
