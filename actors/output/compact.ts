@@ -45,6 +45,7 @@ const events = {
   accept: { label: 'accept', color: '\x1b[35m' },
   listen: { label: 'listen', color: '\x1b[33m' },
   close: { label: 'close', color: DIM },
+  stop: { label: 'stop', color: DIM },
 } as const;
 
 /** A piece of a line's details. */
@@ -161,11 +162,11 @@ export class CompactView {
   #listen(records: Records, at: number): string {
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
     const isOver = records.type(at) === RecordType.unlisten;
-    return this.#line(records, at, isOver ? 'close' : 'listen', [
+    return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
       { text: endpoint(records, at + socket_record.local_address, at, port === 0 ? '(ephemeral)' : port) },
-      { text: isOver ? ' (listening)' : '', style: DIM },
+      { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
 

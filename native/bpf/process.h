@@ -190,6 +190,8 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
     if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
         note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, from));
     __u32 size = finish_process(s, slot);
+    /* As late as can be: rings are merged by time, and a record is late while it is not written. */
+    r->header.time = bpf_ktime_get_boot_ns();
     if (size && size <= RECORD_CAPACITY)
         emit(s->record, size, program);
     else

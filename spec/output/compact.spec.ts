@@ -98,7 +98,7 @@ describe('compact output', () => {
     [
       'a port that is listened on no more',
       socketRecord({ ...socket, type: 'unlisten', local: '::', localPort: 80 }),
-      `${at} close   curl [::]:80 (listening)`,
+      `${at} stop    curl [::]:80 listening`,
     ],
     [
       'a port that the kernel is yet to choose',
