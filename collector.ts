@@ -1,6 +1,8 @@
 /** The front door: settings → wiring → run until a signal. The only file that exits the process. */
+import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, concat, connect, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts } from './actors/capture/actor.js';
@@ -34,6 +36,9 @@ import manifest from './package.json' with { type: 'json' };
 const SIGNALS = { SIGINT: [2, 'Interrupt'], SIGTERM: [15, 'Terminated'] } as const;
 /** A terminal's Ctrl-C reaches npm and us, and npm passes it on: that is one wish, not two. */
 const SAME_WISH_MS = 500;
+/** Bytes of output that wait for a reader at most, and how long the end of a run waits for it. */
+const MOST_UNREAD = 16 * 1024 * 1024;
+const UNREAD_GRACE_MS = 2000;
 
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
 const log = createLog({ level: settings.logLevel });
@@ -53,11 +58,14 @@ try {
   process.exitCode = 1;
 }
 log.flush();
+// What is still to be read would keep the process alive for as long as nobody reads it.
+if (process.stdout.writableLength > 0) process.exit();
 
 async function main(): Promise<number> {
   if (settings.help || settings.version) {
     process.stdout.write(settings.help ? `${helpText()}\n` : `${manifest.version}\n`);
-    return outputEnded();
+    const failure = await outputFailure();
+    return failure === undefined ? 0 : explain(failure);
   }
   if (errors.length === 0 && settings.replay !== undefined) return replay(settings.replay);
   return collect();
@@ -67,26 +75,37 @@ async function main(): Promise<number> {
 async function replay(file: string): Promise<number> {
   try {
     const { start, facts } = openRecording(file);
-    const format = settings.format ?? start.settings.format;
-    await lastValueFrom(output(concat(of(start), from(facts)), format), { defaultValue: undefined });
-    return await outputEnded();
+    const state = { ...start.settings, format: settings.format ?? start.settings.format };
+    const all = concat(of(start), from(paced(facts)));
+    await lastValueFrom(output(all, state), { defaultValue: undefined });
+    const failure = await outputFailure();
+    return failure === undefined ? 0 : explain(failure);
   } catch (error) {
     return explain(asFailure(error));
   }
 }
 
-/**
- * Whether all that was printed has been taken. That the reader has gone, as in `… | head`, is no failure.
- * @returns an exit code
- */
-async function outputEnded(): Promise<number> {
-  await new Promise((resolve) => process.stdout.write('', resolve));
-  if (outputError === undefined || outputError.code === 'EPIPE') return 0;
-  return explain(outputFailure(outputError));
+/** The facts, no faster than what they give is read. Ends when nobody reads it any more. */
+async function* paced(facts: Iterable<Fact>): AsyncGenerator<Fact> {
+  for (const fact of facts) {
+    yield fact;
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain').catch(() => undefined);
+    if (outputError !== undefined) return;
+  }
 }
 
-function outputFailure({ code, message }: NodeJS.ErrnoException): Failure {
-  return new Failure('OUTPUT_UNWRITABLE', { reason: code ?? message });
+/**
+ * Waits until all that was printed has been taken, for a while.
+ * @returns what went wrong with it; that the reader has gone, as in `… | head`, is no failure
+ */
+async function outputFailure(): Promise<Failure | undefined> {
+  const written = new Promise((resolve) => process.stdout.write('', resolve));
+  await Promise.race([written, delay(UNREAD_GRACE_MS, undefined, { ref: false })]);
+  const { writableLength: unread } = process.stdout;
+  if (outputError === undefined && unread > 0)
+    log.warning(`Dropped ${unread} bytes of output, which nobody read`);
+  if (outputError === undefined || outputError.code === 'EPIPE') return undefined;
+  return new Failure('OUTPUT_UNWRITABLE', { reason: outputError.code ?? outputError.message });
 }
 
 /** @returns the exit code of a failure */
@@ -155,7 +174,8 @@ async function collect(): Promise<number> {
   if (failure === undefined) {
     log.info('Shutting down collector.');
     await collecting; // a failure of the last facts, such as a full disk, is one of the run
-    if (outputError !== undefined && outputError.code !== 'EPIPE') throw outputFailure(outputError);
+    const unwritten = await outputFailure();
+    if (unwritten !== undefined) throw unwritten;
     log.info('Collector exiting successfully!');
     return 0;
   }
@@ -210,11 +230,12 @@ function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSigna
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
+  const state = { ...stateSettings(settings), format: outputFormat() };
   const facts = captureFacts(
     driver,
     probe,
     {
-      settings: { ...stateSettings(settings), format: outputFormat() },
+      settings: state,
       scrape: !settings.scrapeDisabled,
       onStats: (stats) => {
         counted = summary(stats);
@@ -224,11 +245,13 @@ function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSigna
     },
     stop,
   );
-  return output(recorded(facts), outputFormat()).pipe(
+  return output(recorded(facts), state).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host.release);
     }),
-    finalize(() => log.info(counted)),
+    finalize(() => {
+      if (counted !== '') log.info(counted);
+    }),
   );
 }
 
@@ -243,8 +266,10 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
 }
 
 /** Prints what facts give. */
-function output(facts: Observable<Fact>, format: StateSettings['format']): Observable<unknown> {
-  const state = new ProcessState(settings.processTableSize);
+function output(facts: Observable<Fact>, { format, processTableSize }: StateSettings): Observable<unknown> {
+  const state = new ProcessState(processTableSize);
+  const warn = log.throttled('warning');
+  let unread = 0;
   const containers = new ContainerState();
   const { isTTY, columns } = process.stdout;
   const color = isTTY && process.env['NO_COLOR'] === undefined;
@@ -265,7 +290,14 @@ function output(facts: Observable<Fact>, format: StateSettings['format']): Obser
         isTTY ? { color, width: columns } : { color },
       ),
     ),
-    tap((lines) => process.stdout.write(`${lines.join('\n')}\n`)),
+    tap((lines) => {
+      if (process.stdout.writableLength > MOST_UNREAD) {
+        unread += lines.length;
+        warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
+      } else {
+        process.stdout.write(`${lines.join('\n')}\n`);
+      }
+    }),
   );
 }
 

@@ -18,7 +18,7 @@ export interface StartFact {
   readonly settings: StateSettings;
 }
 
-/** Events, in the order in which one CPU's ring gave them; rings follow one another. */
+/** Events of all CPUs, oldest first but for the microseconds that a record takes to be written. */
 export interface RecordsFact {
   readonly kind: 'records';
   readonly time: number;
@@ -44,6 +44,8 @@ export interface TickFact {
 export interface StateSettings {
   readonly scope: 'containers' | 'all';
   readonly format: 'json' | 'compact';
+  /** Processes that are remembered at most. */
+  readonly processTableSize: number;
   /** Seconds between report ticks. */
   readonly scrapeInterval: number;
   /** Seconds that a closed connection still counts as open; 0 reports every change. */

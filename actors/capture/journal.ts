@@ -5,6 +5,7 @@
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
  * wrote them (layout.ts); the payload of `start` is JSON.
  */
+import { isIP } from 'node:net';
 import {
   ancestor_record,
   exit_record,
@@ -24,6 +25,9 @@ export const FRAME_HEADER = 24;
 export const FRAME_CAPACITY = 1024 * 1024 * 1024;
 
 const Kind = { start: 1, records: 2, processes: 3, sockets: 4, tick: 5 } as const;
+
+/** 100 million days, ECMA-262's bound of time, in ns. */
+const LATEST_NS = 8.64e21;
 
 const NO_PAYLOAD = new Uint8Array(0);
 
@@ -65,7 +69,8 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
   const epoch = bytes.readDoubleLE(16);
   if (kind < Kind.start || kind > Kind.tick) throw new Error(`a frame of unknown kind ${kind}`);
   if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
-  if (!Number.isFinite(time) || !Number.isFinite(epoch)) throw new Error('a frame without a valid time');
+  // Beyond this a Date is invalid. Written so that NaN is refused.
+  if (!(Math.abs(time) + Math.abs(epoch) < LATEST_NS)) throw new Error('a frame without a valid time');
   return { kind, length, time, epoch };
 }
 
@@ -106,7 +111,7 @@ function recordsFrame(kind: number, time: number, records: Records): readonly [U
 
 function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
   const { seed, settings } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
-  if (!/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings))
+  if (typeof seed !== 'string' || !/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings))
     throw new Error('a start without its settings');
   return { kind: 'start', time, epoch, seed, settings };
 }
@@ -115,17 +120,32 @@ function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFac
 function isStateSettings(settings: unknown): boolean {
   if (typeof settings !== 'object' || settings === null) return false;
   const s = settings as Record<string, unknown>;
-  const isList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+  const isList = (value: unknown) => Array.isArray(value) && value.every(isNetwork);
   return (
     (s['scope'] === 'containers' || s['scope'] === 'all') &&
     (s['format'] === 'json' || s['format'] === 'compact') &&
     typeof s['scrapeInterval'] === 'number' &&
     typeof s['afterglowPeriod'] === 'number' &&
+    typeof s['processTableSize'] === 'number' &&
+    s['processTableSize'] > 0 &&
     typeof s['endpoints'] === 'boolean' &&
     typeof s['originators'] === 'boolean' &&
     typeof s['networkDisabled'] === 'boolean' &&
     isList(s['ignoredNetworks']) &&
     isList(s['nonAggregatedNetworks'])
+  );
+}
+
+function isNetwork(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [address = '', length = '', ...rest] = value.split('/');
+  const family = isIP(address);
+  return (
+    family !== 0 &&
+    !address.includes('%') &&
+    rest.length === 0 &&
+    /^\d{1,3}$/.test(length) &&
+    Number(length) <= (family === 4 ? 32 : 128)
   );
 }
 

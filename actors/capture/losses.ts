@@ -3,7 +3,7 @@ import type { ProgramStats } from '../../native/index.js';
 /** What was lost in the kernel, by program and cause. */
 const causes = [
   ['lost', 'the ring buffer was full'],
-  ['failed', 'no memory in the kernel'],
+  ['failed', 'the record could not be built'],
   ['missed', 'the program was already running'],
 ] as const;
 

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { filter, map, type Observable } from 'rxjs';
 import type { Fact } from '../capture/facts.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
@@ -18,30 +18,25 @@ const SEED_DIGITS = 8;
  * @param originatorOf who listens; it has to have seen a fact before this actor does
  */
 export function networkNews(facts: Observable<Fact>, originatorOf: OriginatorOf): Observable<NetworkNews> {
-  return new Observable((subscriber) => {
-    let state: ConnectionState | undefined;
-    return facts.subscribe({
-      next: (fact) => {
-        if (fact.kind === 'start') {
-          const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
-          state = new ConnectionState(fact.settings, originatorOf, seed);
-          return;
-        }
-        if (state === undefined) return;
-        if (fact.kind === 'tick') {
-          const delta = state.tick(fact);
-          if (delta.connections.length > 0 || delta.endpoints.length > 0) {
-            subscriber.next({ time: Math.floor((fact.time + fact.epoch) / 1000), delta });
-          }
-        } else if (fact.kind === 'scan') {
-          state.scan(fact);
-        } else {
-          const { records } = fact;
-          for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
-        }
-      },
-      error: (error) => subscriber.error(error),
-      complete: () => subscriber.complete(),
-    });
-  });
+  let state: ConnectionState | undefined;
+  const fold = (fact: Fact): NetworkNews | undefined => {
+    if (fact.kind === 'start') {
+      const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
+      state = new ConnectionState(fact.settings, originatorOf, seed);
+    } else if (fact.kind === 'tick') {
+      const delta = state?.tick(fact);
+      if (delta === undefined || delta.connections.length + delta.endpoints.length === 0) return undefined;
+      return { time: Math.floor((fact.time + fact.epoch) / 1000), delta };
+    } else if (fact.kind === 'scan') {
+      state?.scan(fact);
+    } else if (state !== undefined) {
+      const { records } = fact;
+      for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
+    }
+    return undefined;
+  };
+  return facts.pipe(
+    map(fold),
+    filter((news) => news !== undefined),
+  );
 }

@@ -1,5 +1,5 @@
 import type { Fact } from '../capture/facts.js';
-import { exit_record, process_record, RecordType } from '../capture/layout.js';
+import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
 import { signalId, type ProcessSignal } from './signal.js';
@@ -39,6 +39,8 @@ export class ProcessState {
   #epoch = 0;
   #signals = 0;
   #evicted = 0;
+  /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
+  #ended: (readonly [pid: number, startTime: number])[] = [];
 
   /** @param capacity processes that are remembered at most; beyond it the one known longest is forgotten */
   constructor(capacity: number) {
@@ -58,6 +60,7 @@ export class ProcessState {
   /** The signals that follow from a fact, in the order of its records. */
   fold(fact: Fact): ProcessSignal[] {
     const signals: ProcessSignal[] = [];
+    this.#forgetEnded();
     switch (fact.kind) {
       case 'start':
         this.#seed = fact.seed;
@@ -129,7 +132,7 @@ export class ProcessState {
 
   #found(records: Records, at: number, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
-    const process = read(records, at, records.time(at), true);
+    const process = read(records, at, records.time(at), true, before);
     if (before?.told === true && same(before, process)) return;
     this.#remember(records.pid(at), process);
     signals.push(this.#signal(records, at, process, process.startTime, true));
@@ -139,13 +142,18 @@ export class ProcessState {
   #listens(records: Records, at: number): void {
     const before = this.#processes.get(records.pid(at));
     const told = before?.startTime === records.u64(at + process_record.start_time) && before.told;
-    this.#remember(records.pid(at), read(records, at, before?.scanned ?? 0, told));
+    this.#remember(records.pid(at), read(records, at, before?.scanned ?? 0, told, before));
   }
 
   #exit(records: Records, at: number): void {
-    const pid = records.pid(at);
-    const startTime = records.u64(at + exit_record.start_time);
-    if (this.#processes.get(pid)?.startTime === startTime) this.#processes.delete(pid);
+    this.#ended.push([records.pid(at), records.u64(at + exit_record.start_time)]);
+  }
+
+  #forgetEnded(): void {
+    for (const [pid, startTime] of this.#ended) {
+      if (this.#processes.get(pid)?.startTime === startTime) this.#processes.delete(pid);
+    }
+    this.#ended = [];
   }
 
   #remember(pid: number, process: Process): void {
@@ -177,16 +185,20 @@ export class ProcessState {
   }
 }
 
-function read(records: Records, at: number, scanned: number, told: boolean): Process {
+/** @param before what is known of the pid: its arguments stand in for those of the same process that can't be read */
+function read(records: Records, at: number, scanned: number, told: boolean, before?: Process): Process {
   const path = processPath(records, at);
+  const startTime = records.u64(at + process_record.start_time);
+  const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
+  const isSame = before?.startTime === startTime && before.path === path;
   return {
-    startTime: records.u64(at + process_record.start_time),
+    startTime,
     container: records.container(at),
     scanned,
     told,
     name: processName(records, at) || path,
     path,
-    args: processArguments(records, at),
+    args: isLost && isSame ? before.args : processArguments(records, at),
   };
 }
 

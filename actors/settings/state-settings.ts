@@ -10,6 +10,7 @@ export function stateSettings(
 ): Pick<
   Settings,
   | 'scope'
+  | 'processTableSize'
   | 'scrapeInterval'
   | 'afterglowPeriod'
   | 'endpoints'
@@ -20,6 +21,7 @@ export function stateSettings(
 > {
   return {
     scope: settings.scope,
+    processTableSize: settings.processTableSize,
     scrapeInterval: settings.scrapeInterval,
     afterglowPeriod: settings.afterglow ? settings.afterglowPeriod : 0,
     endpoints: settings.endpoints,

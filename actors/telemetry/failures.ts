@@ -71,7 +71,7 @@ const catalogue = {
 
   /** @param reason what the system said, such as `ENOENT` */
   OBJECT_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
-    cause: `The BPF object ${path} cannot be read: ${reason}.`,
+    cause: `The driver ${path} cannot be loaded: ${reason}.`,
     remedy: `Restore ${path}, which is part of the build: run "npm run build", or deploy the collector image again.`,
   }),
 

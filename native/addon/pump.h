@@ -10,7 +10,7 @@ namespace collector {
 
 // Carries records from the rings to a function, on the event loop's own thread.
 //
-// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 10 ms:
+// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 20 ms:
 // a wakeup for every event costs many times what the event itself does.
 class Pump {
 public:

@@ -191,10 +191,8 @@ __noinline __u64 judge_cgroup(__u64 cgroup, __u32 slot)
     for (int i = 0; i < CGROUP_DEPTH; i++)
         if (judge_component(slot))
             break;
-    /* Left with s->at at a component: it had ".scope" and so decides alone. */
-    if (s->at)
-        return s->digits;
-    return s->leaf;
+    /* A component with ".scope" decides alone; the walk has ended there. */
+    return s->scope != NO_SCOPE ? s->digits : s->leaf;
 }
 
 /* kernfs numbers its nodes anew in each hierarchy, so that the number alone would not do with cgroup v1. */
@@ -258,7 +256,8 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
     if (unified->level > 0) {
         __u64 key = cgroup_key(unified->kn->id, 0);
         __u64 *known = bpf_map_lookup_elem(&containers, &key);
-        container = known ? *known : judge_once((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), key, slot);
+        /* Read anew, with its key: the task may just be moved, and no verdict must stand under another cgroup's key. */
+        container = known ? *known : container_of_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);
     }
     if (container || !knobs.cgroup_v1)
         return container;

@@ -24,7 +24,6 @@ enum { false = 0, true = 1 };
 
 /* Constants of the BPF interface, from include/uapi/linux/bpf.h. */
 enum {
-    BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
     BPF_MAP_TYPE_LRU_HASH = 9,
@@ -54,7 +53,7 @@ enum {
     TCP_CLOSING = 11,
 };
 enum { AF_INET = 2, AF_INET6 = 10 };
-enum { IPPROTO_TCP = 6 };
+enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -189,11 +188,18 @@ struct sock_common {
     volatile unsigned char skc_state;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
+    struct {
+        __s64 counter;
+    } skc_cookie;
 };
 
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_protocol;
+};
+
+struct mptcp_sock {
+    struct sock *first;
 };
 
 struct socket {

@@ -105,7 +105,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->ppid = leader->real_parent->tgid;
     r->uid = task->cred->uid.val;
     r->gid = task->cred->gid.val;
-    __builtin_memcpy(r->comm, task->comm, COMM_SIZE);
+    __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
 
     walk_path(slot);
     r->path_size = append_path(s, PATH_CAPACITY);
@@ -239,8 +239,11 @@ int BPF_PROG(process_exit, struct task_struct *task)
     fill_header(&r.header, RECORD_EXIT, task, container, named);
     r.header.size = sizeof(r);
     r.start_time = task->group_leader->start_boottime;
-    r.exit_code = task->exit_code;
-    __builtin_memcpy(r.comm, task->comm, COMM_SIZE);
+    /* Of the process: this is its last thread, which need not be the first one. */
+    r.exit_code = task->signal->group_exit_code;
+    if (!r.exit_code)
+        r.exit_code = task->group_leader->exit_code;
+    __builtin_memcpy(r.comm, task->group_leader->comm, COMM_SIZE);
     emit(&r, sizeof(r), PROGRAM_EXIT);
     return 0;
 }

@@ -115,7 +115,7 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->cgroup = BPF_CORE_READ(named, kn, id);
     o->pid = task->tgid;
     o->tid = task->pid;
-    __builtin_memcpy(o->comm, task->comm, COMM_SIZE);
+    __builtin_memcpy(o->comm, task->group_leader->comm, COMM_SIZE);
     o->phase = PHASE_NEW;
     o->opened = 0;
 }
@@ -234,9 +234,27 @@ int BPF_PROG(socket_state_nested, const struct sock *sk, int old_state, int new_
     return 0;
 }
 
+/* The tuple of a socket that is only an address. */
+static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
+{
+    o->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    if (o->family == AF_INET) {
+        BPF_CORE_READ_INTO((__be32 *)o->local_address, sk, __sk_common.skc_rcv_saddr);
+        BPF_CORE_READ_INTO((__be32 *)o->remote_address, sk, __sk_common.skc_daddr);
+    } else {
+        BPF_CORE_READ_INTO(&o->local_address, sk, __sk_common.skc_v6_rcv_saddr);
+        BPF_CORE_READ_INTO(&o->remote_address, sk, __sk_common.skc_v6_daddr);
+    }
+    o->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    o->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
 /*
  * Every TCP socket that a process holds, in all network namespaces, one record for each descriptor. A socket that was
  * there before the programs were attached gets its owner here, so that its end will be seen.
+ *
+ * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the scan
+ * shows that one. It can't be given an owner here: one that was there before is only seen by scans.
  */
 SEC("iter/task_file")
 int scan_sockets(struct bpf_iter__task_file *ctx)
@@ -248,13 +266,22 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     struct socket *socket = bpf_sock_from_file(file);
     if (!socket)
         return 0;
-    struct sock *sk = socket->sk;
-    if (!sk)
+    struct sock *held = socket->sk;
+    if (!held)
         return 0;
-    __u16 family = sk->__sk_common.skc_family;
-    if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol != IPPROTO_TCP)
+    bool is_multipath = held->sk_protocol == IPPROTO_MPTCP;
+    if (held->sk_protocol != IPPROTO_TCP && !is_multipath)
         return 0;
-    __u8 state = sk->__sk_common.skc_state;
+    struct sock *tcp = BPF_CORE_READ(socket, sk);
+    if (is_multipath) {
+        if (!bpf_core_field_exists(struct mptcp_sock, first))
+            return 0;
+        tcp = BPF_CORE_READ((struct mptcp_sock *)tcp, first);
+    }
+    __u16 family = BPF_CORE_READ(tcp, __sk_common.skc_family);
+    __u8 state = BPF_CORE_READ(tcp, __sk_common.skc_state);
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
     if (state != TCP_LISTEN && !(state < 32 && (1U << state & TCP_ALIVE)))
         return 0;
     struct cgroup *named;
@@ -263,20 +290,24 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
 
     struct owner found = {};
-    read_tuple(&found, sk);
+    read_tuple_at(&found, tcp);
     if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
         return 0;
     set_owner(&found, task, container, named);
     found.role = state == TCP_LISTEN ? ROLE_SERVER : ROLE_UNKNOWN;
     found.phase = state == TCP_LISTEN ? PHASE_NEW : PHASE_REPORTED;
-    found.cookie = bpf_get_socket_cookie(sk);
-    /* An owner who is there was seen at the socket's birth and stays: the events go by that container, so must the scan. */
-    struct owner *o = bpf_sk_storage_get(&owners, sk, &found, BPF_SK_STORAGE_GET_F_CREATE);
-    if (o) {
-        found.container = o->container;
-        found.cgroup = o->cgroup;
-        found.opened = o->opened;
-        found.role = o->role;
+    if (is_multipath) {
+        found.cookie = BPF_CORE_READ(tcp, __sk_common.skc_cookie.counter);
+    } else {
+        found.cookie = bpf_get_socket_cookie(held);
+        /* An owner who is there was seen at the socket's birth and stays: events go by that container, so must the scan. */
+        struct owner *o = bpf_sk_storage_get(&owners, held, &found, BPF_SK_STORAGE_GET_F_CREATE);
+        if (o) {
+            found.container = o->container;
+            found.cgroup = o->cgroup;
+            found.opened = o->opened;
+            found.role = o->role;
+        }
     }
     struct socket_record r = {};
     fill_socket(&r, RECORD_SOCKET, &found, state);

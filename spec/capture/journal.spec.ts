@@ -122,6 +122,20 @@ describe('a recording', () => {
     assert.match(refusal().failure.message, /malformed record/);
   });
 
+  const starts: readonly (readonly [string, object])[] = [
+    ['a seed that is a number', { ...start, seed: 123456789012345 }],
+    ['a network that is none', { ...start, settings: stateSettings({ ignoredNetworks: ['x'] }) }],
+    ['a network without a length', { ...start, settings: stateSettings({ ignoredNetworks: ['10.0.0.0'] }) }],
+    ['a process table of no size', { ...start, settings: stateSettings({ processTableSize: 0 }) }],
+    ['a wall clock beyond all dates', { ...start, epoch: 1e300 }],
+  ];
+  for (const [what, fact] of starts) {
+    it(`with ${what} is refused`, () => {
+      record([fact as Fact]);
+      assert.equal(refusal().failure.code, 'REPLAY_UNREADABLE');
+    });
+  }
+
   it('with any byte changed is read or refused, and never hangs or breaks', () => {
     record(facts);
     const whole = readFileSync(file);

@@ -8,23 +8,12 @@ import type {
   EndpointReport,
 } from '../../actors/connections/report.js';
 import { ConnectionState } from '../../actors/connections/state.js';
+import { stateSettings } from '../support/facts.js';
 import { batch, socketRecord, type Socket } from '../support/records.js';
 
 export const SECOND = 1e9;
 
 const ROLES = ['unknown', 'server', 'client'];
-
-const DEFAULTS: StateSettings = {
-  scope: 'containers',
-  format: 'json',
-  scrapeInterval: 30,
-  afterglowPeriod: 0,
-  endpoints: true,
-  originators: true,
-  networkDisabled: false,
-  ignoredNetworks: [],
-  nonAggregatedNetworks: [],
-};
 
 /** What a tick changed, in words and in order of the words. */
 export interface Changes {
@@ -47,7 +36,7 @@ export class Story {
 
   constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, ...settings }: Options = {}) {
     this.#epoch = epoch;
-    this.state = new ConnectionState({ ...DEFAULTS, ...settings }, originatorOf, seed, mostFlows);
+    this.state = new ConnectionState({ ...stateSettings(), ...settings }, originatorOf, seed, mostFlows);
   }
 
   /** Records of one batch, in this order. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { Container, type Job, wire, WIRE } from '../support/container.js';
@@ -86,6 +87,21 @@ describe('The daemon, on connections between containers', function () {
     await host.stop(job);
     await call.said('ended');
     assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
+    assert.deepEqual(await history(collector, incoming, 'closed'), ['open', 'closed']);
+  });
+
+  it('reports one of Multipath TCP as open until it ends, and its port too', async function () {
+    requires(this, existsSync('/proc/sys/net/mptcp/enabled'), 'the kernel has no Multipath TCP');
+    const [, port] = await listening(host, 'serve-multipath', WIRE.v4[1], '1');
+    const call = await caller.start('connect-multipath', WIRE.v4[1], String(port));
+    await call.said('connected');
+    const outgoing = client(caller.shortId, WIRE.v4[1], port);
+    const incoming = server(host.shortId, port, WIRE.v4[0]);
+    await history(collector, incoming, 'open');
+    await sleep(2 * TICK_MS);
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    assert.deepEqual(await history(collector, incoming, 'open'), ['open']);
+    await caller.stop(call);
     assert.deepEqual(await history(collector, incoming, 'closed'), ['open', 'closed']);
   });
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { ProcessState } from '../../actors/processes/state.js';
+import { RecordFlag } from '../../actors/capture/layout.js';
 import { startFact } from '../support/facts.js';
 import {
   batch,
@@ -108,6 +109,11 @@ describe('process signals', () => {
       ['exec ls -l'],
     ],
     [
+      'of a process once although the scan could not read its arguments',
+      [records(execRecord(ls)), scan(processRecord({ ...ls, args: [], flags: RecordFlag.argsLost }))],
+      ['exec ls -l'],
+    ],
+    [
       'of a process that has the pid of one that ended',
       [
         scan(seen),
@@ -152,7 +158,10 @@ describe('the process table', () => {
     const { state } = fold([records(execRecord(ls))]);
     const id = state.originatorId(container, 10);
     assert.deepEqual(state.originator(id), { name: 'ls', path: '/bin/ls', args: '-l' });
+    // Whoever folds the same fact next still knows it: its listening socket may be in there too.
     state.fold(records(exitRecord({ pid: 10, startTime: 5000 })));
+    assert.equal(state.originatorId(container, 10), id);
+    state.fold(records());
     assert.equal(state.originatorId(container, 10), 0);
     assert.equal(state.originator(id).name, 'ls');
   });
@@ -194,7 +203,7 @@ describe('the process table', () => {
               exits ? exitRecord({ pid, startTime: 1 }) : execRecord({ ...ls, pid, startTime: 1 }),
             );
           });
-          const { state } = fold(facts, capacity);
+          const { state } = fold([...facts, records()], capacity);
           assert.ok(state.size <= capacity);
           assert.ok(state.size + state.evicted >= known.size);
           if (known.size <= capacity && state.evicted === 0) assert.equal(state.size, known.size);

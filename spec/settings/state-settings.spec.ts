@@ -16,6 +16,7 @@ describe('stateSettings', () => {
     });
     const expected: Omit<StateSettings, 'format'> = {
       scope: 'all',
+      processTableSize: 32_768,
       scrapeInterval: 5,
       afterglowPeriod: 20,
       endpoints: false,

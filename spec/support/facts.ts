@@ -5,6 +5,7 @@ export function stateSettings(settings: Partial<StateSettings> = {}): StateSetti
   return {
     scope: 'containers',
     format: 'json',
+    processTableSize: 32_768,
     scrapeInterval: 30,
     afterglowPeriod: 0,
     endpoints: true,

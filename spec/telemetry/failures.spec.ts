@@ -57,7 +57,7 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
   ],
   [
     new Failure('OBJECT_UNREADABLE', { path: '/o', reason: 'ENOENT' }),
-    /\/o cannot be read: ENOENT/,
+    /\/o cannot be loaded: ENOENT/,
     /npm run build/,
   ],
   [

@@ -206,6 +206,9 @@ static struct address address_of(const char *host, int port)
     return a;
 }
 
+/* Of the sockets of a job: TCP, or TCP under Multipath TCP. */
+static int protocol = IPPROTO_TCP;
+
 /* Reads to the end of what the peer sends, which is when it closes. */
 static void drain(int fd)
 {
@@ -218,7 +221,7 @@ static void drain(int fd)
 static int listen_on(const char *host, const char *port)
 {
     struct address address = address_of(host, port ? atoi(port) : 0);
-    int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM, 0));
+    int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM, protocol));
     must("bind", bind(fd, &address.any, address.size));
     must("listen", listen(fd, BACKLOG));
     must("getsockname", getsockname(fd, &address.any, &address.size));
@@ -244,6 +247,13 @@ static int job_serve(char **words)
     }
     say("accepted %d", accepted);
     return 0;
+}
+
+/* serve-multipath ADDRESS COUNT [PORT]: as serve, by Multipath TCP */
+static int job_serve_multipath(char **words)
+{
+    protocol = IPPROTO_MPTCP;
+    return job_serve(words);
 }
 
 /* serve-forked ADDRESS: who listens forks, and the child accepts one connection */
@@ -294,7 +304,7 @@ static int job_drain(char **words)
 
 static int connect_to(const struct address *address)
 {
-    int fd = must("socket", socket(address->any.sa_family, SOCK_STREAM, 0));
+    int fd = must("socket", socket(address->any.sa_family, SOCK_STREAM, protocol));
     if (connect(fd, &address->any, address->size) == 0)
         return fd;
     close(fd);
@@ -308,6 +318,13 @@ static int job_connect(char **words)
     must("connect", connect_to(&address));
     say("connected");
     return stay();
+}
+
+/* connect-multipath ADDRESS PORT: as connect, by Multipath TCP */
+static int job_connect_multipath(char **words)
+{
+    protocol = IPPROTO_MPTCP;
+    return job_connect(words);
 }
 
 /* connect-half ADDRESS PORT: one connection, of which this side closes its half and reads on */
@@ -499,6 +516,7 @@ static const struct job {
     {"as", 3, job_as},
     {"connect", 2, job_connect},
     {"connect-half", 2, job_connect_half},
+    {"connect-multipath", 2, job_connect_multipath},
     {"connections", 3, job_connections},
     {"container", 1, job_container},
     {"deep-exec", 3, job_deep_exec},
@@ -515,6 +533,7 @@ static const struct job {
     {"serve", 2, job_serve},
     {"serve-forked", 1, job_serve_forked},
     {"serve-handed", 1, job_serve_handed},
+    {"serve-multipath", 2, job_serve_multipath},
     {"serve-on", 1, job_serve_on},
     {"spawn", 1, job_spawn},
     {"thread-exec", 1, job_thread_exec},
