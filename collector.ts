@@ -269,6 +269,8 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
 function output(facts: Observable<Fact>, { format, processTableSize }: StateSettings): Observable<unknown> {
   const state = new ProcessState(processTableSize);
   const warn = log.throttled('warning');
+  const warnOfTables = log.throttled('warning');
+  let forgotten = 0;
   let unread = 0;
   const containers = new ContainerState();
   const { isTTY, columns } = process.stdout;
@@ -278,6 +280,14 @@ function output(facts: Observable<Fact>, { format, processTableSize }: StateSett
       for (const { id, cgroup } of containers.fold(fact)) {
         log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
       }
+    }),
+    tap(({ kind }) => {
+      if (kind !== 'tick' || state.evicted + state.nameless === forgotten) return;
+      forgotten = state.evicted + state.nameless;
+      warnOfTables(
+        `Forgot ${state.evicted} processes and ${state.nameless} times who listens so far, for want of room: ` +
+          'ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
+      );
     }),
     connect((shared) =>
       outputLines(

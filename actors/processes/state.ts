@@ -21,8 +21,11 @@ interface Process extends Originator {
   readonly told: boolean;
 }
 
-/** Distinct originators that are kept. Few processes listen, so this is only a bound. */
-const MOST_ORIGINATORS = 65_536;
+/**
+ * Characters of all distinct originators that are kept, names, paths and arguments together. Few processes listen, so
+ * this is only a bound: one container that listens as ever new processes must not take all memory.
+ */
+const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
 
 /**
  * Folds facts to the processes that run and to the signals that tell of them.
@@ -38,7 +41,9 @@ export class ProcessState {
   #seed = '';
   #epoch = 0;
   #signals = 0;
+  #originatorText = 0;
   #evicted = 0;
+  #nameless = 0;
   /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
   #ended: (readonly [pid: number, startTime: number])[] = [];
 
@@ -55,6 +60,11 @@ export class ProcessState {
   /** Processes forgotten for want of room, ever. */
   get evicted(): number {
     return this.#evicted;
+  }
+
+  /** Times that an originator was told as unknown for want of room, ever. */
+  get nameless(): number {
+    return this.#nameless;
   }
 
   /** The signals that follow from a fact, in the order of its records. */
@@ -88,7 +98,11 @@ export class ProcessState {
     const key = `${process.name}\0${process.path}\0${process.args}`;
     const known = this.#originatorIds.get(key);
     if (known !== undefined) return known;
-    if (this.#originators.length > MOST_ORIGINATORS) return 0;
+    if (this.#originatorText + key.length > MOST_ORIGINATOR_TEXT) {
+      this.#nameless++;
+      return 0;
+    }
+    this.#originatorText += key.length;
     const { name, path, args } = process;
     const id = this.#originators.push({ name, path, args }) - 1;
     this.#originatorIds.set(key, id);

@@ -212,6 +212,20 @@ describe('the process table', () => {
     );
   });
 
+  it('keeps a bounded amount of who listens, and counts whom it has no room for', () => {
+    const state = new ProcessState(10_000);
+    state.fold(start);
+    let told = 0;
+    for (let pid = 1; pid <= 2000; pid++) {
+      state.fold(records(processRecord({ ...ls, pid, args: ['ls', `${pid} `.padEnd(4000, 'x')] })));
+      if (state.originatorId(container, pid) !== 0) told++;
+    }
+    assert.ok(told > 500 && told < 1200, `${told}`);
+    assert.equal(told + state.nameless, 2000);
+    // Who is known stays known.
+    assert.notEqual(state.originatorId(container, 1), 0);
+  });
+
   it('forgets first what was told of longest ago', () => {
     const at = (pid: number) => execRecord({ ...ls, pid });
     const { state } = fold([records(at(1), at(2), at(1), at(3))], 2);
