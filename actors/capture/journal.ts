@@ -5,7 +5,7 @@
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
  * wrote them (layout.ts); the payload of `start` is JSON.
  */
-import { isIP } from 'node:net';
+import { cidr } from '../settings/cidr.js';
 import {
   ancestor_record,
   exit_record,
@@ -137,16 +137,7 @@ function isStateSettings(settings: unknown): boolean {
 }
 
 function isNetwork(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  const [address = '', length = '', ...rest] = value.split('/');
-  const family = isIP(address);
-  return (
-    family !== 0 &&
-    !address.includes('%') &&
-    rest.length === 0 &&
-    /^\d{1,3}$/.test(length) &&
-    Number(length) <= (family === 4 ? 32 : 128)
-  );
+  return typeof value === 'string' && 'value' in cidr.parse(value);
 }
 
 const sizes: ReadonlyMap<number, number> = new Map([

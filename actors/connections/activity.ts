@@ -1,9 +1,9 @@
 import { ACTIVE, type Table } from './table.js';
 
 /**
- * What facts do to the entry of one socket: **the newest one stands**. Each CPU has its own ring, so a close can be
- * read before its open, and a scan sees sockets that open and close while it runs; with their times the order in which
- * they are read does not matter. All times of one table are of one clock.
+ * What facts do to the entry of one socket: **the newest one stands**. A scan sees sockets that
+ * open and close while it runs, and a record can be late by the time that it took to be written; with their times the
+ * order in which they are read does not matter. All times of one table are of one clock.
  */
 
 export function isActive(table: Table, slot: number): boolean {

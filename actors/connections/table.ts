@@ -122,9 +122,15 @@ export class Table {
     }
   }
 
-  /** Gives memory back that has become too much. Not after every removal: what comes next often needs it again. */
-  trim(): void {
-    this.#shrink();
+  /**
+   * Gives memory back when less than 1/8 of it is needed, down to where it is half used. Not after every removal: what
+   * comes next often needs it again.
+   */
+  trim(needed: number = this.size): void {
+    let capacity = this.capacity;
+    if (needed * 8 >= capacity) return;
+    while (capacity > FEWEST_SLOTS && needed * 2 < capacity) capacity /= 2;
+    if (capacity < this.capacity) this.#resize(capacity);
   }
 
   /** The first occupied slot from `slot` on, or -1: `for (let s = t.next(0); s >= 0; s = t.next(s + 1))`. */
@@ -139,7 +145,7 @@ export class Table {
     const { size } = this;
     this.flags.fill(0);
     this.size = 0;
-    this.#shrink(size);
+    this.trim(size);
   }
 
   /** The slot where `key` is, or the free one where it belongs. */
@@ -169,14 +175,6 @@ export class Table {
     }
     hash = Math.imul(hash, 0xc2b2ae35);
     return hash ^ (hash >>> 16);
-  }
-
-  /** Gives memory back when less than 1/8 of it is needed, down to where it is half used. */
-  #shrink(needed: number = this.size): void {
-    let capacity = this.capacity;
-    if (needed * 8 >= capacity) return;
-    while (capacity > FEWEST_SLOTS && needed * 2 < capacity) capacity /= 2;
-    if (capacity < this.capacity) this.#resize(capacity);
   }
 
   #resize(capacity: number): void {

@@ -14,6 +14,7 @@ import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
 import type { Ancestor } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
+import { UNSAFE } from '../telemetry/line.js';
 
 export interface CompactOptions {
   /** With colours of a terminal. */
@@ -235,7 +236,5 @@ function duration(ns: number): string {
 
 /** What a process calls itself must not drive the terminal: controls and marks of text direction become visible. */
 function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (character) =>
-    character === '\n' ? '↵' : character === '\t' ? ' ' : '�',
-  );
+  return text.replace(UNSAFE, (character) => (character === '\n' ? '↵' : character === '\t' ? ' ' : '�'));
 }

@@ -21,7 +21,7 @@ export function formatLine(level: Level, time: number, message: string): string 
  * the line separators of Unicode, and the marks that change the direction of text. Messages quote processes and
  * configuration, and those must not be able to forge a log line.
  */
-const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+export const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 function escapeControls(message: string): string {
   return message.replace(UNSAFE, (character) => {

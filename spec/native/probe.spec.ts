@@ -30,19 +30,7 @@ describe('the probe in the kernel', function () {
   });
 
   function load(options: Partial<ProbeOptions> = {}): Probe {
-    const probe = new addon.Probe({
-      object: '',
-      rings: addon.possibleCpus,
-      ringBytes: 1024 * 1024,
-      cpusPerRing: 1,
-      ownPid: process.pid,
-      allScopes: true,
-      loopback: true,
-      arguments: true,
-      cgroupV1: true,
-      runTime: false,
-      ...options,
-    });
+    const probe = probeOf(addon, options);
     open.push(probe);
     return probe;
   }
@@ -301,18 +289,7 @@ describe('the container that the kernel side names', function () {
       if (type === 'cgroup' && line.split(' ')[3]?.split(',').includes('pids')) hierarchies.set('v1', folder);
     }
     const addon = loadAddon(addonPath);
-    probe = new addon.Probe({
-      object: '',
-      rings: 1,
-      ringBytes: 4096,
-      cpusPerRing: addon.possibleCpus,
-      ownPid: process.pid,
-      allScopes: true,
-      loopback: true,
-      arguments: true,
-      cgroupV1: true,
-      runTime: false,
-    });
+    probe = probeOf(addon, { rings: 1, ringBytes: 4096, cpusPerRing: addon.possibleCpus });
     sleeper = spawn('sleep', ['1000']);
   });
   after(async () => {
@@ -343,6 +320,23 @@ describe('the container that the kernel side names', function () {
     });
   }
 });
+
+/** Loads the programs, to see everything unless told otherwise. */
+function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
+  return new addon.Probe({
+    object: '',
+    rings: addon.possibleCpus,
+    ringBytes: 1024 * 1024,
+    cpusPerRing: 1,
+    ownPid: process.pid,
+    allScopes: true,
+    loopback: true,
+    arguments: true,
+    cgroupV1: true,
+    runTime: false,
+    ...options,
+  });
+}
 
 function exitName(records: Records, at: number): string {
   return decodeField(records.u8, at + exit_record.comm, 16);
