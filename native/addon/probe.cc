@@ -192,6 +192,7 @@ void Probe::configure(const ProbeOptions &options)
 
 void Probe::make_rings(const ProbeOptions &options)
 {
+    ring_bytes_per_cpu_ = options.ring_bytes / options.knobs.cpus_per_ring;
     for (std::uint32_t i = 0; i < options.rings; i++) {
         int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, options.ring_bytes, nullptr);
         if (fd < 0)

@@ -48,6 +48,7 @@ public:
     std::vector<std::uint8_t> scan(const char *program);
 
     std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
+    std::uint32_t ring_bytes_per_cpu() const { return ring_bytes_per_cpu_; }
     const std::vector<int> &ring_fds() const { return ring_fds_; }
     control *shared() { return control_; }
 
@@ -64,6 +65,7 @@ private:
     std::vector<bpf_link *> links_;
     std::vector<int> ring_fds_;
     std::vector<std::unique_ptr<Ring>> rings_;
+    std::uint32_t ring_bytes_per_cpu_ = 0;
     control *control_ = nullptr;
     int run_time_fd_ = -1;
     bool can_sleep_ = false; // the kernel has iterators that may sleep

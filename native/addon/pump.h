@@ -10,8 +10,8 @@ namespace collector {
 
 // Carries records from the rings to a function, on the event loop's own thread.
 //
-// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 20 ms:
-// a wakeup for every event costs many times what the event itself does.
+// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 100 ms, or
+// sooner if the rings are small: a wakeup for every event costs many times what the event itself does.
 class Pump {
 public:
     // Records in order of their time, back to back in the caller's buffer; all are older than `time`.
@@ -43,13 +43,14 @@ private:
     void visit();
     void become_busy();
     void become_idle();
-    bool deliver_until(std::uint64_t now, std::size_t budget);
+    std::size_t deliver_until(std::uint64_t now, std::size_t budget);
 
     Probe *probe_;
     std::uint8_t *buffer_;
     std::size_t capacity_;
     Deliver deliver_;
     Fail fail_;
+    std::uint64_t busy_interval_ms_;
     std::vector<Head> heads_;
     std::uint32_t empty_visits_ = 0;
     int epoll_fd_;
