@@ -21,7 +21,7 @@ const clocks = [
 }));
 
 export default defineConfig(
-  globalIgnores(['dist/', '.cache/']),
+  globalIgnores(['dist/', '.cache/', 'proto/generated/']),
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   {

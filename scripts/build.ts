@@ -1,8 +1,12 @@
-/** Builds everything that the daemon loads into dist/: its bundle, and through native/Makefile the add-on and the BPF objects. */
+/**
+ * Builds everything that the daemon loads into dist/: its bundle, with the code for proto/, and through native/Makefile
+ * the add-on and the program of the self-check.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { generateMessages } from './proto.js';
 
 const root = path.dirname(import.meta.dirname);
 
@@ -43,6 +47,7 @@ function native(): void {
 }
 
 try {
+  generateMessages();
   await bundle();
   native();
 } catch (error) {

@@ -15,6 +15,9 @@ check() {
     "$@" || failed+=("$1")
 }
 
+# Types that others are checked with.
+tsx scripts/proto.ts
+
 if [[ ${1-} == --fix ]]; then
     check prettier --log-level warn --write .
     check clang-format -i "${native[@]}"

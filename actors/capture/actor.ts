@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Observable, type Subscriber } from 'rxjs';
 import type { Probe, ProgramStats } from '../../native/index.js';
 import type { Driver } from './driver.js';
-import type { Fact, ScanFact, StateSettings } from './facts.js';
+import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
 
 export interface CaptureOptions {
@@ -12,6 +12,17 @@ export interface CaptureOptions {
   readonly scrape: boolean;
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
+  /** Who hears of what there is to tell; without it, always the same. */
+  readonly listener?: Listener;
+}
+
+/** The other end, as far as it takes part in the facts of a run. */
+export interface Listener {
+  /** Who will hear the report of a tick that comes now. */
+  readonly audience: () => Audience;
+  /** Fires when somebody listens who has not heard of any process yet. */
+  readonly newcomers: Observable<unknown>;
+  readonly control: Observable<Omit<ControlFact, 'kind' | 'time'>>;
 }
 
 /**
@@ -31,7 +42,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scrape, onStats }: CaptureOptions,
+  { settings, scrape, onStats, listener }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -39,15 +50,16 @@ export function captureFacts(
     const batch = new Records(buffer);
     const now = () => driver.clock().time;
 
-    const scan = (of: ScanFact['of'], program: Parameters<Probe['scan']>[0]) => {
+    const scan = (of: ScanFact['of'], afresh = false) => {
       const time = now();
-      subscriber.next({ kind: 'scan', of, time, records: new Records(probe.scan(program)) });
+      const records = new Records(probe.scan(of === 'processes' ? 'scan_processes' : 'scan_sockets'));
+      subscriber.next({ kind: 'scan', of, afresh, time, records });
     };
     const tick = () => {
       probe.drain();
-      if (scrape && !settings.networkDisabled) scan('sockets', 'scan_sockets');
+      if (scrape && !settings.networkDisabled) scan('sockets');
       onStats(probe.stats());
-      subscriber.next({ kind: 'tick', ...driver.clock() });
+      subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
     };
 
     const end = guarded(subscriber, () => {
@@ -75,8 +87,20 @@ export function captureFacts(
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
-      scan('processes', 'scan_processes');
-      if (!settings.networkDisabled) scan('sockets', 'scan_sockets');
+      scan('processes');
+      if (!settings.networkDisabled) scan('sockets');
+      if (listener === undefined) return;
+      subscriber.add(
+        listener.newcomers.subscribe(
+          guarded(subscriber, () => {
+            probe.drain();
+            scan('processes', true);
+          }),
+        ),
+      );
+      subscriber.add(
+        listener.control.subscribe((lists) => subscriber.next({ kind: 'control', time: now(), ...lists })),
+      );
     })();
     if (stop.aborted) end();
     else stop.addEventListener('abort', end);

@@ -4,7 +4,7 @@ import type { Records } from './records.js';
  * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
  * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
  */
-export type Fact = StartFact | RecordsFact | ScanFact | TickFact;
+export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | TickFact;
 
 /** First fact of a run: what the later ones have to be read with. */
 export interface StartFact {
@@ -29,16 +29,41 @@ export interface RecordsFact {
 export interface ScanFact {
   readonly kind: 'scan';
   readonly of: 'processes' | 'sockets';
+  /** Whoever hears of processes is new and knows none: each is told, also those that were told before. */
+  readonly afresh: boolean;
   readonly time: number;
   readonly records: Records;
 }
+
+/** What Sensor told about addresses; a list that is not given stays as it is. Rows of `NETWORK_WORDS` words each. */
+export interface ControlFact {
+  readonly kind: 'control';
+  readonly time: number;
+  /** Public addresses of the cluster: networks of full length. */
+  readonly publicAddresses?: Uint32Array<ArrayBuffer>;
+  /** Networks that Sensor knows. */
+  readonly networks?: Uint32Array<ArrayBuffer>;
+}
+
+/**
+ * A network in a control fact: AF_INET or AF_INET6, the prefix's length, then its address in 4 words, most significant
+ * first, those behind an IPv4 address and the bits behind the prefix being zero.
+ */
+export const NETWORK_WORDS = 6;
 
 /** The report is due. */
 export interface TickFact {
   readonly kind: 'tick';
   readonly time: number;
   readonly epoch: number;
+  readonly audience: Audience;
 }
+
+/**
+ * Who hears the report: the one who heard the last, somebody who has heard nothing yet and needs all there is, or nobody,
+ * so that nothing counts as reported.
+ */
+export type Audience = 'same' | 'fresh' | 'none';
 
 /** The part of the settings that a run's output depends on; it is written into a recording. */
 export interface StateSettings {

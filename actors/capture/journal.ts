@@ -13,9 +13,17 @@ import {
   RECORD_CAPACITY,
   record_header,
   RecordType,
+  self_check_record,
   socket_record,
 } from './layout.js';
-import type { Fact, StartFact } from './facts.js';
+import {
+  NETWORK_WORDS,
+  type Audience,
+  type ControlFact,
+  type Fact,
+  type ScanFact,
+  type StartFact,
+} from './facts.js';
 import { processParts, Records } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
@@ -24,12 +32,28 @@ export const FRAME_HEADER = 24;
 /** Most bytes of payload; a scan of a node's sockets is the largest there is. */
 export const FRAME_CAPACITY = 1024 * 1024 * 1024;
 
-const Kind = { start: 1, records: 2, processes: 3, sockets: 4, tick: 5 } as const;
+const Kind = {
+  start: 1,
+  records: 2,
+  processes: 3,
+  sockets: 4,
+  tick: 5,
+  processesAfresh: 6,
+  control: 7,
+} as const;
+const KINDS = new Set<number>(Object.values(Kind));
+
+/** As a tick's payload has them, in a word. */
+const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
 
 /** 100 million days, ECMA-262's bound of time, in ns. */
 const LATEST_NS = 8.64e21;
 
-const NO_PAYLOAD = new Uint8Array(0);
+/** Linux's numbers of address families. */
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+const NOT_GIVEN = 0xffff_ffff;
 
 /** A fact as a frame: its header, then its payload, which is not copied. */
 export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
@@ -42,9 +66,13 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
     case 'records':
       return recordsFrame(Kind.records, fact.time, fact.records);
     case 'scan':
-      return recordsFrame(fact.of === 'processes' ? Kind.processes : Kind.sockets, fact.time, fact.records);
-    case 'tick':
-      return [header(Kind.tick, 0, fact.time, fact.epoch), NO_PAYLOAD];
+      return recordsFrame(scanKind(fact), fact.time, fact.records);
+    case 'control':
+      return controlFrame(fact);
+    case 'tick': {
+      const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
+      return [header(Kind.tick, payload.length, fact.time, fact.epoch), payload];
+    }
   }
 }
 
@@ -67,7 +95,7 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
   const length = bytes.readUInt32LE(4);
   const time = bytes.readDoubleLE(8);
   const epoch = bytes.readDoubleLE(16);
-  if (kind < Kind.start || kind > Kind.tick) throw new Error(`a frame of unknown kind ${kind}`);
+  if (!KINDS.has(kind)) throw new Error(`a frame of unknown kind ${kind}`);
   if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
   // Beyond this a Date is invalid. Written so that NaN is refused.
   if (!(Math.abs(time) + Math.abs(epoch) < LATEST_NS)) throw new Error('a frame without a valid time');
@@ -82,14 +110,21 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
   switch (kind) {
     case Kind.start:
       return decodeStart(payload, time, epoch);
-    case Kind.tick:
-      return { kind: 'tick', time, epoch };
+    case Kind.tick: {
+      const [word = NaN] = wordsOf(payload);
+      const audience = audiences[word];
+      if (audience === undefined) throw new Error('a tick for nobody known');
+      return { kind: 'tick', time, epoch, audience };
+    }
+    case Kind.control:
+      return decodeControl(payload, time);
     case Kind.records:
       return { kind: 'records', time, records: checked(new Records(payload)) };
     default:
       return {
         kind: 'scan',
-        of: kind === Kind.processes ? 'processes' : 'sockets',
+        of: kind === Kind.sockets ? 'sockets' : 'processes',
+        afresh: kind === Kind.processesAfresh,
         time,
         records: checked(new Records(payload)),
       };
@@ -107,6 +142,60 @@ function header(kind: number, length: number, time: number, epoch: number): Uint
 
 function recordsFrame(kind: number, time: number, records: Records): readonly [Uint8Array, Uint8Array] {
   return [header(kind, records.length, time, 0), records.u8.subarray(0, records.length)];
+}
+
+function scanKind({ of, afresh }: ScanFact): number {
+  if (of === 'sockets') return Kind.sockets;
+  return afresh ? Kind.processesAfresh : Kind.processes;
+}
+
+/** Each list is its length in words, or `NOT_GIVEN`, then the words. */
+function controlFrame({ time, publicAddresses, networks }: ControlFact): readonly [Uint8Array, Uint8Array] {
+  const words = [publicAddresses, networks].flatMap((list) => [
+    Uint32Array.of(list === undefined ? NOT_GIVEN : list.length),
+    list ?? new Uint32Array(0),
+  ]);
+  const payload = Buffer.concat(words.map(bytesOf));
+  return [header(Kind.control, payload.length, time, 0), payload];
+}
+
+function decodeControl(payload: Uint8Array<ArrayBuffer>, time: number): ControlFact {
+  const words = wordsOf(payload);
+  let at = 0;
+  const list = (): Uint32Array<ArrayBuffer> | undefined => {
+    const length = words[at++];
+    if (length === NOT_GIVEN) return undefined;
+    if (length === undefined || length % NETWORK_WORDS !== 0 || at + length > words.length)
+      throw new Error('a control message that is cut');
+    at += length;
+    const rows = words.slice(at - length, at);
+    if (!areNetworks(rows)) throw new Error('a control message with a network that is none');
+    return rows;
+  };
+  const publicAddresses = list();
+  const networks = list();
+  return {
+    kind: 'control',
+    time,
+    ...(publicAddresses && { publicAddresses }),
+    ...(networks && { networks }),
+  };
+}
+
+function areNetworks(rows: Uint32Array): boolean {
+  for (let at = 0; at < rows.length; at += NETWORK_WORDS) {
+    const bits = rows[at] === AF_INET ? 32 : rows[at] === AF_INET6 ? 128 : -1;
+    if (rows[at + 1]! > bits) return false;
+  }
+  return true;
+}
+
+function bytesOf(words: Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+}
+
+function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
 function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
@@ -149,6 +238,7 @@ const sizes: ReadonlyMap<number, number> = new Map([
   [RecordType.listen, socket_record.SIZE],
   [RecordType.unlisten, socket_record.SIZE],
   [RecordType.socket, socket_record.SIZE],
+  [RecordType.selfCheck, self_check_record.SIZE],
 ]);
 
 function checked(records: Records): Records {

@@ -29,6 +29,8 @@ export function networkNews(facts: Observable<Fact>, originatorOf: OriginatorOf)
       return { time: Math.floor((fact.time + fact.epoch) / 1000), delta };
     } else if (fact.kind === 'scan') {
       state?.scan(fact);
+    } else if (fact.kind === 'control') {
+      state?.control(fact);
     } else if (state !== undefined) {
       const { records } = fact;
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);

@@ -7,6 +7,9 @@ import { isIPv4, isIPv6 } from 'node:net';
  */
 export const ADDRESS_WORDS = 4;
 
+/** Bits before the IPv4 address in an IPv4-mapped one. */
+export const MAPPED_PREFIX = 96;
+
 /** Linux's numbers, as in `struct socket_record`. */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -85,11 +88,7 @@ export function parseNetwork(text: string): Network {
   }
 
   const words = isV4 ? parseIPv4(address) : parseIPv6(address);
-  const prefix = Number(length);
-  if (!isV4 && prefix >= 96 && isMapped(words, 0, AF_INET6)) {
-    return network(AF_INET, Uint32Array.of(words[3]!, 0, 0, 0), prefix - 96);
-  }
-  return network(isV4 ? AF_INET : AF_INET6, words, prefix);
+  return network(isV4 ? AF_INET : AF_INET6, words, Number(length));
 }
 
 /** The text of an address of 4 or 16 bytes; IPv6 in the form of RFC 5952. */
@@ -107,8 +106,14 @@ export function formatAddress(bytes: Uint8Array): string {
   return `${hexadecimal(groups.slice(0, start))}::${hexadecimal(groups.slice(end))}`;
 }
 
-/** A network whose base is `words` without the bits behind the prefix. */
-function network(family: number, words: Uint32Array, prefix: number): Network {
+/**
+ * The network around the address `words`, of which bits behind the prefix do not count; an IPv4-mapped network is taken as
+ * the IPv4 network that it is.
+ */
+export function network(family: number, words: Uint32Array, prefix: number): Network {
+  if (family === AF_INET6 && prefix >= MAPPED_PREFIX && isMapped(words, 0, AF_INET6)) {
+    return network(AF_INET, Uint32Array.of(words[3]!, 0, 0, 0), prefix - MAPPED_PREFIX);
+  }
   return { family, words: words.map((word, at) => (word & prefixMask(prefix - at * 32)) >>> 0), prefix };
 }
 

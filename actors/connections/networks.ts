@@ -1,3 +1,4 @@
+import { NETWORK_WORDS } from '../capture/facts.js';
 import { AF_INET, isMapped, isPrivate, prefixMask, type Network } from './address.js';
 
 /** A set of networks that answers which of them is the most specific one around an address. For short lists. */
@@ -27,6 +28,13 @@ export class Networks {
   /** Whether a network of the family lies in private address space. */
   hasPrivate(family: number): boolean {
     return this.#familiesWithPrivate.has(family);
+  }
+}
+
+/** The networks in rows as a control fact has them. */
+export function* networksIn(rows: Uint32Array<ArrayBuffer>): Generator<Network> {
+  for (let at = 0; at < rows.length; at += NETWORK_WORDS) {
+    yield { family: rows[at]!, prefix: rows[at + 1]!, words: rows.subarray(at + 2, at + NETWORK_WORDS) };
   }
 }
 

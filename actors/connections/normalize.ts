@@ -1,5 +1,13 @@
 import { SocketRole } from '../capture/layout.js';
-import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
+import {
+  ADDRESS_WORDS,
+  AF_INET,
+  AF_INET6,
+  isMapped,
+  isPrivate,
+  MAPPED_PREFIX,
+  type Network,
+} from './address.js';
 import type { Networks } from './networks.js';
 import { Flow, Link, familyOf, flowRole, linkPort, linkTag, localPort, remotePort } from './rows.js';
 import type { Table } from './table.js';
@@ -22,9 +30,6 @@ const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
   [AF_INET]: Uint32Array.of(0xffffffff, 0, 0, 0),
   [AF_INET6]: new Uint32Array(ADDRESS_WORDS).fill(0xffffffff),
 };
-
-/** Bits before the IPv4 address in an IPv4-mapped one. */
-const MAPPED_PREFIX = 96;
 
 /**
  * Writes into `link` the row that the flow at `slot` is reported as. A server is known by its own port and its peer's

@@ -1,11 +1,11 @@
 import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
-import type { ScanFact, StateSettings, TickFact } from '../capture/facts.js';
+import type { ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, type Emit, type Moment } from './afterglow.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
-import { Networks } from './networks.js';
+import { Networks, networksIn } from './networks.js';
 import { normalize, type Surroundings } from './normalize.js';
 import { connectionReport, endpointReport, type Delta } from './report.js';
 import { Roles } from './role.js';
@@ -48,7 +48,7 @@ export interface Statistics {
 export class ConnectionState {
   readonly #settings: StateSettings;
   readonly #ignored: Networks;
-  readonly #surroundings: Surroundings;
+  #surroundings: Surroundings;
   readonly #roles: Roles;
   readonly #listeners: Listeners;
   /** The connections there are, and those that closed since the last tick. */
@@ -142,8 +142,29 @@ export class ConnectionState {
     this.#lastScan = time;
   }
 
-  /** What changed since the tick before. What is closed is looked at once and then dropped. */
-  tick({ time, epoch }: TickFact): Delta {
+  /** Takes over what Sensor knows; connections that are now told otherwise close and open at the next tick. */
+  control({ publicAddresses, networks }: ControlFact): void {
+    this.#surroundings = {
+      ...this.#surroundings,
+      ...(publicAddresses && { publicAddresses: new Networks(networksIn(publicAddresses)) }),
+      ...(networks && { known: new Networks(networksIn(networks)) }),
+    };
+  }
+
+  /**
+   * What changed since the tick before. What is closed is looked at once and then dropped; while nobody hears of it, it
+   * is kept as it would be reported.
+   */
+  tick({ time, epoch, audience }: TickFact): Delta {
+    if (audience === 'none') {
+      this.#collectClosedFlows();
+      this.#crowded = false;
+      return { connections: [], endpoints: [] };
+    }
+    if (audience === 'fresh') {
+      forget(this.#reportedLinks, this.#links);
+      forget(this.#reportedEndpoints, this.#endpoints);
+    }
     const moment = { now: time, before: this.#lastTick };
     const unixMicroseconds = (ns: number) => Math.floor(ns / NS_PER_US + epoch / NS_PER_US);
     const report =
@@ -235,6 +256,19 @@ export class ConnectionState {
     const link = links.put();
     if (link >= 0) merge(links, link, flows.lastActive[slot]!, isActive(flows, slot));
   }
+}
+
+/**
+ * Makes what was `reported` news again, as closed when it was last seen to be active: it may have been told to nobody.
+ * What is still there will say so itself.
+ */
+function forget(reported: Table, current: Table): void {
+  for (let slot = reported.next(0); slot >= 0; slot = reported.next(slot + 1)) {
+    current.copyKey(reported, slot);
+    const known = current.put();
+    if (known >= 0) merge(current, known, reported.lastActive[slot]!, false);
+  }
+  reported.clear();
 }
 
 function isListening(records: Records, at: number): boolean {

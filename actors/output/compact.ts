@@ -80,6 +80,8 @@ export class CompactView {
         // What was running before is not news; that it ends is.
         for (const { pid } of signals) this.#shown.add(pid);
         return [];
+      case 'control':
+        return [];
     }
   }
 

@@ -83,7 +83,7 @@ export class ProcessState {
         this.#foldEvents(fact.records, signals);
         break;
       case 'scan':
-        this.#foldScan(fact.records, signals);
+        this.#foldScan(fact.records, fact.afresh, signals);
     }
     return signals;
   }
@@ -129,9 +129,9 @@ export class ProcessState {
     }
   }
 
-  #foldScan(records: Records, signals: ProcessSignal[]): void {
+  #foldScan(records: Records, afresh: boolean, signals: ProcessSignal[]): void {
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (records.type(at) === RecordType.process) this.#found(records, at, signals);
+      if (records.type(at) === RecordType.process) this.#found(records, at, afresh, signals);
     }
   }
 
@@ -144,10 +144,10 @@ export class ProcessState {
     signals.push(this.#signal(records, at, process, records.time(at), false));
   }
 
-  #found(records: Records, at: number, signals: ProcessSignal[]): void {
+  #found(records: Records, at: number, afresh: boolean, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
     const process = read(records, at, records.time(at), true, before);
-    if (before?.told === true && same(before, process)) return;
+    if (!afresh && before?.told === true && same(before, process)) return;
     this.#remember(records.pid(at), process);
     signals.push(this.#signal(records, at, process, process.startTime, true));
   }

@@ -50,13 +50,13 @@ export const seconds: Parser<number> = {
   parse: (text) => (/^\d+(\.\d+)?$/.test(text) ? { value: Number(text) } : { bad: text }),
 };
 
-/** Items separated by commas, spaces around them ignored. An empty text is the empty list. */
-export function listOf<T>(item: Parser<T>): Parser<readonly T[]> {
+/** Items separated by commas (or spaces), spaces around them ignored. An empty text is the empty list. */
+export function listOf<T>(item: Parser<T>, separator: ',' | ' ' = ','): Parser<readonly T[]> {
   return {
-    allowed: `${item.allowed}; separated by commas`,
+    allowed: `${item.allowed}; separated by ${separator === ',' ? 'commas' : 'spaces'}`,
     parse: (text) => {
       const values: T[] = [];
-      for (const part of text.split(',')) {
+      for (const part of text.split(separator)) {
         if (part.trim() === '') continue;
         const parsed = item.parse(part.trim());
         if ('bad' in parsed) return parsed;
@@ -77,6 +77,24 @@ export const filePath: Parser<string> = {
 export const absolutePath: Parser<string> = {
   allowed: 'an absolute path',
   parse: (text) => (/^\/[^\0]*$/.test(text) ? { value: text.replace(/\/+$/, '') } : { bad: text }),
+};
+
+/** The release of a kernel, as it stands in the name of a driver: never a way out of the folder that this is in. */
+export const kernelName: Parser<string> = {
+  allowed: 'the release of a kernel of letters, digits, ".", "_", "+", "~" and "-", at most 128 characters',
+  parse: (text) => (/^\w[\w.+~-]{0,127}$/.test(text) ? { value: text } : { bad: text }),
+};
+
+/** A web address without its trailing slashes. */
+export const httpUrl: Parser<string> = {
+  allowed: 'an address that starts with https:// or http://',
+  parse: (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
+    return isHttp && url.search === '' && url.hash === ''
+      ? { value: text.replace(/\/+$/, '') }
+      : { bad: text };
+  },
 };
 
 /** The name of a node: what Kubernetes and the kernel allow in a host name. */

@@ -11,6 +11,17 @@ const LONGEST_AFTERGLOW = 300;
 /** The smallest ring that every record fits into: the largest record has 24 KiB. */
 const SMALLEST_USEFUL_BUFFER = 32 * 1024;
 
+/** Of the three files that TLS needs, those that no setting names; none without any TLS setting. */
+function missingTls({ tlsCerts, tlsCa, tlsClientCert, tlsClientKey }: Settings): string[] {
+  const files = {
+    'ROX_COLLECTOR_TLS_CA (tlsConfig.caCertPath)': tlsCa,
+    'ROX_COLLECTOR_TLS_CLIENT_CERT (tlsConfig.clientCertPath)': tlsClientCert,
+    'ROX_COLLECTOR_TLS_CLIENT_KEY (tlsConfig.clientKeyPath)': tlsClientKey,
+  };
+  const missing = Object.entries(files).flatMap(([name, file]) => (file === undefined ? [name] : []));
+  return tlsCerts !== undefined || missing.length === 3 ? [] : missing;
+}
+
 /**
  * The rules that one value alone cannot break: about two settings together, or that bend a value instead of refusing it.
  * @returns the settings with bent values, what to log about them, and the combinations that are refused
@@ -45,6 +56,24 @@ export function applyRules(settings: Settings): {
         `use at least ${SMALLEST_USEFUL_BUFFER}`,
     });
   }
+  if (grpcServer !== '' && settings.scope === 'all') {
+    notices.push({
+      level: 'warning',
+      message:
+        'ROX_COLLECTOR_SCOPE is all: it is for standalone output; Sensor only gets what happens in containers',
+    });
+  }
+  const missing = missingTls(settings);
+  if (missing.length > 0) {
+    errors.push(
+      `TLS to Sensor needs an authority, a certificate and its key, and ${missing.join(' and ')} ` +
+        `${missing.length === 1 ? 'is' : 'are'} not given: set ${missing.length === 1 ? 'it' : 'them'}, or ` +
+        'ROX_COLLECTOR_TLS_CERTS for all three',
+    );
+  }
+  if (settings.check && replay !== undefined) {
+    errors.push('Argument --check excludes --replay: a replay connects to nothing and loads nothing');
+  }
   if (replay !== undefined && record !== undefined) {
     errors.push('Argument --replay excludes --record: a replay would only record itself');
   }
@@ -57,6 +86,7 @@ export function applyRules(settings: Settings): {
   return {
     settings: {
       ...settings,
+      scope: grpcServer === '' ? settings.scope : 'containers',
       afterglow: settings.afterglow && afterglowPeriod > 0,
       afterglowPeriod: Math.min(afterglowPeriod, LONGEST_AFTERGLOW),
     },

@@ -8,11 +8,6 @@ export const unsupported: {
   readonly keys: readonly string[];
 } = {
   environment: [
-    'SNI_HOSTNAME',
-    'ROX_COLLECTOR_TLS_CERTS',
-    'ROX_COLLECTOR_TLS_CA',
-    'ROX_COLLECTOR_TLS_CLIENT_CERT',
-    'ROX_COLLECTOR_TLS_CLIENT_KEY',
     'ROX_NETWORK_DROP_IGNORED',
     'ROX_COLLECT_CONNECTION_STATUS',
     'ROX_COLLECTOR_TRACK_SEND_RECV',
@@ -27,11 +22,7 @@ export const unsupported: {
     'ROX_COLLECTOR_CONFIG_PATH',
     'ROX_COLLECTOR_HTTP_ADDRESS',
     'ROX_COLLECTOR_METRICS_ADDRESS',
-    'ROX_COLLECTOR_KERNEL_MODULES_DIR',
-    'ROX_COLLECTOR_MODULE_DIR',
-    'KERNEL_CANDIDATES',
-    'MODULE_DOWNLOAD_BASE_URL',
     'ENABLE_CORE_DUMP',
   ],
-  keys: ['tlsConfig.caCertPath', 'tlsConfig.clientCertPath', 'tlsConfig.clientKeyPath'],
+  keys: [],
 };

@@ -75,6 +75,14 @@ const catalogue = {
     remedy: `Restore ${path}, which is part of the build: run "npm run build", or deploy the collector image again.`,
   }),
 
+  /** @param path of a BPF object that was given or downloaded @param reason what is the matter with it */
+  OBJECT_FOREIGN: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The BPF object ${path} cannot be used: ${reason}.`,
+    remedy:
+      'Replace it, where it lies (ROX_COLLECTOR_KERNEL_MODULES_DIR) or where Sensor serves it from, by the one that was ' +
+      'built with this version of Collector, or set COLLECTION_METHOD to core_bpf, which needs none.',
+  }),
+
   REPLAY_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The recording ${path} cannot be replayed: ${reason}.`,
     remedy: `Give --replay a readable file that this version of Collector wrote with --record, instead of ${path}.`,
@@ -108,10 +116,84 @@ const catalogue = {
     remedy: 'Set COLLECTION_METHOD (or --collection-method) to core_bpf, or leave it out.',
   }),
 
-  /** @param sensor the address that was given */
-  SENSOR_NOT_SUPPORTED: ({ sensor }: { sensor: string }) => ({
-    cause: `This version of Collector cannot send to Sensor yet; it was told to, at '${sensor}'.`,
-    remedy: 'Leave GRPC_SERVER and --grpc-server out: Collector then writes its messages to standard output.',
+  /** @param path a PEM file @param reason what is the matter with it */
+  TLS_FILE: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The TLS file ${path} cannot be used: ${reason}.`,
+    remedy:
+      `Put the right file at ${path}: in Kubernetes, check the secret that is mounted there (kubectl get secret, ` +
+      'kubectl describe pod); outside of it, ROX_COLLECTOR_TLS_CERTS or tlsConfig say where the files are.',
+  }),
+
+  /** @param address host:port @param host the part that has no address @param reason code such as ENOTFOUND */
+  SENSOR_DNS: ({ address, host, reason }: { address: string; host: string; reason: string }) => ({
+    cause: `Sensor at ${address} cannot be found: the name ${host} does not resolve (${reason}).`,
+    remedy:
+      `Check that the service exists (kubectl get service -A | grep ${host.split('.')[0] ?? host}) and that GRPC_SERVER ` +
+      'names it; if it does, the DNS of this pod does not work: look at /etc/resolv.conf in it, and at dnsPolicy, which ' +
+      'has to be ClusterFirstWithHostNet with hostNetwork.',
+  }),
+
+  /** @param ip what the name resolved to @param reason code such as ECONNREFUSED */
+  SENSOR_REFUSED: ({ address, ip, reason }: { address: string; ip: string; reason: string }) => ({
+    cause: `Sensor at ${address} does not take connections: ${ip} answers ${reason}.`,
+    remedy:
+      reason === 'ECONNREFUSED'
+        ? 'Check that the Sensor pod is running and ready (kubectl get pods -A -l app=sensor), that its service has an ' +
+          'endpoint, and that the port in GRPC_SERVER is the one it listens on.'
+        : `Check the network between this node and ${ip}: routes, firewall and network policies.`,
+  }),
+
+  /** @param timeout ms */
+  SENSOR_TIMEOUT: ({ address, ip, timeout }: { address: string; ip: string; timeout: number }) => ({
+    cause: `Sensor at ${address} does not answer: no connection to ${ip} within ${timeout / 1000} s.`,
+    remedy:
+      'Something drops the packets: check the network policies of both namespaces, the firewall of the nodes, and that ' +
+      "the Sensor pod's node is up.",
+  }),
+
+  /** @param reason what is wrong with whose certificate @param remedy which of the remedies fits */
+  SENSOR_TLS: ({ address, reason, remedy }: { address: string; reason: string; remedy: TlsRemedy }) => ({
+    cause: `TLS with Sensor at ${address} fails: ${reason}.`,
+    remedy: tlsRemedies[remedy],
+  }),
+
+  SENSOR_WANTS_TLS: ({ address }: { address: string }) => ({
+    cause: `Sensor at ${address} speaks TLS, and Collector was not told to.`,
+    remedy:
+      'Set ROX_COLLECTOR_TLS_CERTS to the folder with ca.pem, cert.pem and key.pem; in the product it is ' +
+      '/var/run/secrets/stackrox.io/certs.',
+  }),
+
+  /** @param answer what came instead */
+  SENSOR_WRONG_SERVICE: ({ address, answer }: { address: string; answer: string }) => ({
+    cause: `What answers at ${address} is not Sensor: it said ${answer}.`,
+    remedy:
+      "Point GRPC_SERVER to Sensor's gRPC port (sensor.stackrox.svc:443 in the product), and check that no proxy or mesh " +
+      'stands in between that does not pass HTTP/2 on.',
+  }),
+
+  SENSOR_UNREADY: ({ address }: { address: string }) => ({
+    cause: `Sensor at ${address} takes connections, but gRPC did not get ready in time.`,
+    remedy:
+      'Sensor may be overloaded or starting: look at its log and at its CPU limit; Collector is started again.',
+  }),
+
+  /** @param reason code such as ECONNRESET */
+  SENSOR_BROKEN: ({ address, reason }: { address: string; reason: string }) => ({
+    cause: `The connection to Sensor at ${address} broke while it was made (${reason}).`,
+    remedy:
+      'Look at the log of Sensor, which may be starting or refuse this client, and at what stands in between: a proxy, a ' +
+      'service mesh or a load balancer.',
+  }),
+
+  /** @param missing what was not seen, of exec, open, close, exit @param reason what is known of why */
+  SELF_CHECK: ({ missing, reason }: { missing: readonly string[]; reason?: string }) => ({
+    cause:
+      `Collector did not see ${missing.join(', ')} of the process that it started to prove that events flow` +
+      (reason === undefined ? '.' : `: ${reason}.`),
+    remedy:
+      'Do not trust what this node reports until it passes: restart this pod, and if it fails again, look for what detaches ' +
+      'or blocks BPF programs (bpftool prog list on the node) and report the log with "uname -a".',
   }),
 
   /** Whatever has no entry of its own: a defect of Collector. @param message what was thrown */
@@ -122,6 +204,26 @@ const catalogue = {
       'Kubernetes starts again by itself.',
   }),
 } satisfies Record<string, (parameters: never) => FailureText>;
+
+type TlsRemedy = keyof typeof tlsRemedies;
+
+/** What to do about a TLS handshake that fails, by what is the matter. */
+const tlsRemedies = {
+  name: "Set SNI_HOSTNAME to a name that is in Sensor's certificate, or point GRPC_SERVER to the right Sensor.",
+  authority:
+    "Give Collector the CA that signed Sensor's certificate: mount the secrets of the cluster that this Sensor belongs to " +
+    '(ROX_COLLECTOR_TLS_CERTS), or issue them anew for both.',
+  validity:
+    "Issue Sensor's certificate anew and restart Sensor, or set the clock of the node that is wrong (compare date on both).",
+  client:
+    'Give Collector a certificate that Sensor accepts: signed by the same CA, not expired, for a collector. Issue the ' +
+    'secret collector-tls anew and compare it with what is mounted (openssl x509 -noout -subject -issuer -dates -in cert.pem).',
+  server:
+    "Look at Sensor's log for the other half of this handshake, and at what stands in between: a proxy or a service mesh.",
+  plain:
+    "Point GRPC_SERVER to Sensor's TLS port, or take the TLS settings away if this Sensor is meant to be spoken to in " +
+    'plain text.',
+} as const;
 
 /** What to do about the errors that loading a BPF program gives. */
 const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string } = {

@@ -20,6 +20,7 @@ export async function kernelFigures(
   const probe = loadPrograms(
     driver,
     {
+      object: '',
       rings: driver.possibleCpus,
       ringBytes: RING_BYTES,
       cpusPerRing: 1,

@@ -29,10 +29,26 @@ const records = batch(
 );
 const facts: readonly Fact[] = [
   start,
-  { kind: 'scan', of: 'processes', time: 2e9, records: batch() },
-  { kind: 'scan', of: 'sockets', time: 2.5e9, records: batch(socketRecord({ type: 'socket' })) },
+  { kind: 'scan', of: 'processes', afresh: false, time: 2e9, records: batch() },
+  {
+    kind: 'scan',
+    of: 'sockets',
+    afresh: false,
+    time: 2.5e9,
+    records: batch(socketRecord({ type: 'socket' })),
+  },
   { kind: 'records', time: 3e9, records },
-  { kind: 'tick', time: 4e9, epoch: 1.7e18 + 256 },
+  { kind: 'tick', time: 4e9, epoch: 1.7e18 + 256, audience: 'same' },
+  { kind: 'control', time: 4.5e9, networks: Uint32Array.of(2, 8, 0x0a00_0000, 0, 0, 0) },
+  {
+    kind: 'control',
+    time: 4.6e9,
+    publicAddresses: Uint32Array.of(10, 128, 0x2001_0db8, 0, 0, 1),
+    networks: new Uint32Array(0),
+  },
+  { kind: 'scan', of: 'processes', afresh: true, time: 5e9, records: batch() },
+  { kind: 'tick', time: 6e9, epoch: 1.7e18, audience: 'none' },
+  { kind: 'tick', time: 7e9, epoch: 1.7e18, audience: 'fresh' },
 ];
 
 /** A fact as plain data, which can be compared and survives the next one. */

@@ -1,4 +1,4 @@
-import type { StateSettings } from '../../actors/capture/facts.js';
+import type { Audience, StateSettings } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { formatAddress } from '../../actors/connections/address.js';
 import type {
@@ -48,24 +48,30 @@ export class Story {
 
   /** A scan that began at `second` and listed these sockets. */
   scan(second: number, ...sockets: Socket[]): this {
-    this.state.scan({ kind: 'scan', of: 'sockets', time: nanoseconds(second), records: listed(...sockets) });
+    this.state.scan({
+      kind: 'scan',
+      of: 'sockets',
+      afresh: false,
+      time: nanoseconds(second),
+      records: listed(...sockets),
+    });
     return this;
   }
 
-  delta(second: number): Delta {
-    return this.state.tick({ kind: 'tick', time: nanoseconds(second), epoch: this.#epoch });
+  delta(second: number, audience: Audience = 'same'): Delta {
+    return this.state.tick({ kind: 'tick', time: nanoseconds(second), epoch: this.#epoch, audience });
   }
 
-  tick(second: number): Changes {
-    const { connections, endpoints } = this.delta(second);
+  tick(second: number, audience: Audience = 'same'): Changes {
+    const { connections, endpoints } = this.delta(second, audience);
     return {
       connections: connections.map(showConnection).sort(),
       endpoints: endpoints.map(showEndpoint).sort(),
     };
   }
 
-  connections(second: number): string[] {
-    return this.tick(second).connections;
+  connections(second: number, audience: Audience = 'same'): string[] {
+    return this.tick(second, audience).connections;
   }
 
   endpoints(second: number): string[] {

@@ -34,8 +34,13 @@ function records(...bytes: readonly Uint8Array[]): Fact {
   return { kind: 'records', time: 1, records: batch(...bytes) };
 }
 
+/** A scan for somebody who knows of no process. */
+function afresh(...bytes: readonly Uint8Array[]): Fact {
+  return { ...scan(...bytes), afresh: true } as Fact;
+}
+
 function scan(...bytes: readonly Uint8Array[]): Fact {
-  return { kind: 'scan', of: 'processes', time: 1, records: batch(...bytes) };
+  return { kind: 'scan', of: 'processes', afresh: false, time: 1, records: batch(...bytes) };
 }
 
 function fold(facts: readonly Fact[], capacity = 100): { signals: ProcessSignal[]; state: ProcessState } {
@@ -85,6 +90,16 @@ describe('process signals', () => {
   const seen = processRecord({ ...ls, time: 20_000 });
   const tables: readonly (readonly [string, readonly Fact[], readonly string[]])[] = [
     ['of a process found twice once', [scan(seen), scan(seen)], ['found ls -l']],
+    [
+      'of a process found twice to whoever is new',
+      [scan(seen), afresh(seen), scan(seen)],
+      ['found ls -l', 'found ls -l'],
+    ],
+    [
+      'of one that started before to whoever is new, and not of its late exec again',
+      [afresh(seen), records(execRecord(ls))],
+      ['found ls -l'],
+    ],
     ['of one that started and was found once', [records(execRecord(ls)), scan(seen)], ['exec ls -l']],
     [
       'of one that was found before its exec was read once',
@@ -133,7 +148,7 @@ describe('process signals', () => {
   }
 
   it('carry the wall clock of the latest tick', () => {
-    const tick: Fact = { kind: 'tick', time: 2, epoch: EPOCH + 3_600_000_000_000 };
+    const tick: Fact = { kind: 'tick', time: 2, epoch: EPOCH + 3_600_000_000_000, audience: 'same' };
     const times = fold([records(execRecord(ls)), tick, records(execRecord(ls))]).signals.map(
       ({ time }) => time,
     );

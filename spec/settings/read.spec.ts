@@ -27,9 +27,20 @@ describe('readSettings', () => {
       settings: {
         help: false,
         version: false,
+        check: false,
         logLevel: 'info',
         collectionMethod: 'core_bpf',
+        kernelCandidates: [],
+        kernelModulesDir: '/kernel-modules',
+        moduleDir: '/module',
+        moduleDownloadBaseUrl: undefined,
         grpcServer: '',
+        sniHostname: 'sensor.stackrox',
+        tlsCerts: undefined,
+        tlsCa: undefined,
+        tlsClientCert: undefined,
+        tlsClientKey: undefined,
+        signalQueueSize: 16 * 1024 * 1024,
         scope: 'containers',
         format: undefined,
         record: undefined,
@@ -71,7 +82,21 @@ describe('readSettings', () => {
       ['COLLECTION_METHOD', 'core-bpf', { collectionMethod: 'core_bpf' }],
       ['COLLECTION_METHOD', 'kernel-module', { collectionMethod: 'kernel_module' }],
       ['COLLECTION_METHOD', 'ebpf', { collectionMethod: 'ebpf' }],
+      ['KERNEL_CANDIDATES', ' 5.4.0-1  6.1.0-gl+ ', { kernelCandidates: ['5.4.0-1', '6.1.0-gl+'] }],
+      ['ROX_COLLECTOR_KERNEL_MODULES_DIR', '/k/', { kernelModulesDir: '/k' }],
+      ['ROX_COLLECTOR_MODULE_DIR', '/m', { moduleDir: '/m' }],
+      [
+        'MODULE_DOWNLOAD_BASE_URL',
+        'https://drivers.example/a/',
+        { moduleDownloadBaseUrl: 'https://drivers.example/a' },
+      ],
       ['GRPC_SERVER', 'sensor.stackrox.svc:443', { grpcServer: 'sensor.stackrox.svc:443' }],
+      ['SNI_HOSTNAME', 'sensor.stackrox.svc', { sniHostname: 'sensor.stackrox.svc' }],
+      ['ROX_COLLECTOR_TLS_CERTS', '/certs', { tlsCerts: '/certs' }],
+      ['ROX_COLLECTOR_TLS_CA', '/ca.pem', { tlsCa: '/ca.pem' }],
+      ['ROX_COLLECTOR_TLS_CLIENT_CERT', '/cert.pem', { tlsClientCert: '/cert.pem' }],
+      ['ROX_COLLECTOR_TLS_CLIENT_KEY', '/key.pem', { tlsClientKey: '/key.pem' }],
+      ['ROX_COLLECTOR_SIGNAL_QUEUE_SIZE', '1048576', { signalQueueSize: 1_048_576 }],
       ['ROX_COLLECTOR_SCOPE', 'all', { scope: 'all' }],
       ['ROX_COLLECTOR_FORMAT', 'compact', { format: 'compact' }],
       ['ROX_COLLECTOR_SCRAPE_INTERVAL', '5', { scrapeInterval: 5 }],
@@ -95,7 +120,13 @@ describe('readSettings', () => {
     ];
     for (const [name, text, expected] of samples) {
       it(`${name}=${text}`, () => {
-        assert.deepEqual(settingsOf([], { [name]: text }), { ...settingsOf([]), ...expected });
+        const { settings, errors } = readSettings([], { [name]: text });
+        assert.deepEqual(settings, { ...settingsOf([]), ...expected });
+        // That one file of three is not enough is said elsewhere.
+        assert.deepEqual(
+          errors.filter((error) => !error.startsWith('TLS to Sensor needs')),
+          [],
+        );
       });
     }
 
@@ -225,7 +256,7 @@ describe('readSettings', () => {
     const environment = {
       ROX_COLLECTOR_SCRAPE_INTERVAL: '9',
       GRPC_SERVER: 'a:1',
-      ROX_COLLECTOR_SCOPE: 'containers',
+      ROX_COLLECTOR_FORMAT: 'compact',
     };
     it('COLLECTOR_CONFIG to the environment', () => {
       assert.equal(settingsOf([], environment).scrapeInterval, 9);
@@ -236,8 +267,8 @@ describe('readSettings', () => {
     });
 
     it('an argument to the environment', () => {
-      const { grpcServer, scope } = settingsOf(['--grpc-server=b:2', '--scope=all'], environment);
-      assert.deepEqual({ grpcServer, scope }, { grpcServer: 'b:2', scope: 'all' });
+      const { grpcServer, format } = settingsOf(['--grpc-server=b:2', '--format=json'], environment);
+      assert.deepEqual({ grpcServer, format }, { grpcServer: 'b:2', format: 'json' });
     });
 
     it('what is preferred without sparing the rest from validation', () => {
@@ -261,6 +292,16 @@ describe('readSettings', () => {
         'a b:443',
         `${'x'.repeat(252)}:443`,
       ],
+      KERNEL_CANDIDATES: ['../5.4', '5.4/../..', '.5', 'x'.repeat(129), '5.4;rm'],
+      ROX_COLLECTOR_KERNEL_MODULES_DIR: ['modules'],
+      ROX_COLLECTOR_MODULE_DIR: ['./module'],
+      MODULE_DOWNLOAD_BASE_URL: ['drivers.example', 'ftp://drivers.example', 'https://a/?b', 'https://'],
+      SNI_HOSTNAME: ['two words', 'x'.repeat(254)],
+      ROX_COLLECTOR_TLS_CERTS: ['a\0b'],
+      ROX_COLLECTOR_TLS_CA: ['a\0b'],
+      ROX_COLLECTOR_TLS_CLIENT_CERT: ['a\0b'],
+      ROX_COLLECTOR_TLS_CLIENT_KEY: ['a\0b'],
+      ROX_COLLECTOR_SIGNAL_QUEUE_SIZE: ['0', '65535', '16M', '1073741825'],
       ROX_COLLECTOR_SCOPE: ['pods'],
       ROX_COLLECTOR_FORMAT: ['xml'],
       ROX_COLLECTOR_SCRAPE_INTERVAL: ['0', '-1', '1.5', '30s', '1e3', '0x10', ' 5', '86401'],
@@ -369,6 +410,16 @@ describe('readSettings', () => {
     });
   });
 
+  it('keeps the host out of what goes to Sensor, and says so', () => {
+    const { settings, warnings } = readSettings(['--scope=all', '--grpc-server=sensor:443'], {});
+    assert.equal(settings.scope, 'containers');
+    assert.match(warnings.map(({ message }) => message).join(), /ROX_COLLECTOR_SCOPE is all.*standalone/);
+  });
+
+  it('refuses to check a replay', () => {
+    assert.equal(errorsOf(['--check', '--replay=a']).length, 1);
+  });
+
   it('warns of a buffer that the largest record cannot pass', () => {
     assert.match(
       warningsOf([], { ROX_COLLECTOR_SINSP_BUFFER_SIZE: '16384' }).join(),
@@ -379,15 +430,14 @@ describe('readSettings', () => {
 
   describe('warns of what is not supported yet', () => {
     it('in one line that names what is set', () => {
-      const env = { SNI_HOSTNAME: 'x', KERNEL_CANDIDATES: '', ENABLE_CORE_DUMP: 'true', UNRELATED: '1' };
+      const env = {
+        ROX_COLLECTOR_TRACK_SEND_RECV: 'x',
+        ROX_COLLECTOR_CONFIG_PATH: '',
+        ENABLE_CORE_DUMP: 'true',
+        UNRELATED: '1',
+      };
       assert.deepEqual(warningsOf([], env), [
-        'warning: SNI_HOSTNAME, ENABLE_CORE_DUMP are not supported yet and have no effect',
-      ]);
-    });
-
-    it('in COLLECTOR_CONFIG too', () => {
-      assert.deepEqual(warningsOf(['--collector-config={"tlsConfig":{"caCertPath":"/ca.pem"}}']), [
-        'warning: tlsConfig.caCertPath of COLLECTOR_CONFIG is not supported yet and has no effect',
+        'warning: ROX_COLLECTOR_TRACK_SEND_RECV, ENABLE_CORE_DUMP are not supported yet and have no effect',
       ]);
     });
 

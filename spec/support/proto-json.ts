@@ -15,6 +15,11 @@ function load(): protobuf.Root {
 
 const root = load();
 
+/** @param name full name, such as `sensor.SignalStreamMessage` */
+export function messageType(name: string): protobuf.Type {
+  return root.lookupType(name);
+}
+
 /**
  * Asserts that a value is a message in the JSON form of protobuf: every name is a field's, every value of its type, and
  * none is the default, which the form leaves out.

@@ -3,6 +3,7 @@ import { asFailure, Failure } from '../../actors/telemetry/failures.js';
 
 const missing = ['CAP_BPF', 'CAP_PERFMON'];
 const release = '5.4.0-126-generic';
+const address = 'sensor.stackrox.svc:443';
 
 /** Each failure, and the words without which its two lines would not help at night. */
 const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
@@ -32,6 +33,49 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /seccompProfile\.type: Unconfined/,
   ],
   [
+    new Failure('TLS_FILE', { path: '/certs/ca.pem', reason: 'the file is missing' }),
+    /\/certs\/ca\.pem cannot be used: the file is missing\./,
+    /secret.*ROX_COLLECTOR_TLS_CERTS/,
+  ],
+  [
+    new Failure('SENSOR_DNS', { address, host: 'sensor.stackrox.svc', reason: 'ENOTFOUND' }),
+    /name sensor\.stackrox\.svc does not resolve \(ENOTFOUND\)/,
+    /grep sensor.*GRPC_SERVER.*ClusterFirstWithHostNet/,
+  ],
+  [
+    new Failure('SENSOR_REFUSED', { address, ip: '10.0.0.1', reason: 'ECONNREFUSED' }),
+    /sensor\.stackrox\.svc:443 does not take connections: 10\.0\.0\.1 answers ECONNREFUSED/,
+    /Sensor pod is running/,
+  ],
+  [
+    new Failure('SENSOR_REFUSED', { address, ip: '10.0.0.1', reason: 'EHOSTUNREACH' }),
+    /10\.0\.0\.1 answers EHOSTUNREACH/,
+    /routes, firewall and network policies/,
+  ],
+  [
+    new Failure('SENSOR_TIMEOUT', { address, ip: '10.0.0.1', timeout: 2000 }),
+    /no connection to 10\.0\.0\.1 within 2 s/,
+    /network policies/,
+  ],
+  [
+    new Failure('SENSOR_TLS', { address, reason: 'its certificate has expired', remedy: 'validity' }),
+    /TLS with Sensor at sensor\.stackrox\.svc:443 fails: its certificate has expired\./,
+    /anew.*clock/,
+  ],
+  [new Failure('SENSOR_WANTS_TLS', { address }), /speaks TLS/, /ROX_COLLECTOR_TLS_CERTS.*ca\.pem/],
+  [
+    new Failure('SENSOR_WRONG_SERVICE', { address, answer: "'HTTP/1.1 400 Bad Request'" }),
+    /443 is not Sensor: it said 'HTTP\/1\.1 400 Bad Request'/,
+    /GRPC_SERVER.*proxy/,
+  ],
+  [new Failure('SENSOR_UNREADY', { address }), /gRPC did not get ready/, /log.*CPU limit/],
+  [new Failure('SENSOR_BROKEN', { address, reason: 'ECONNRESET' }), /broke.*ECONNRESET/, /log of Sensor/],
+  [
+    new Failure('SELF_CHECK', { missing: ['open', 'exit'], reason: 'the program ended with 3' }),
+    /did not see open, exit of the process.*: the program ended with 3\./,
+    /restart this pod.*bpftool/,
+  ],
+  [
     new Failure('LOAD_REFUSED', {
       program: 'exec',
       errno: 'EACCES',
@@ -59,6 +103,11 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     new Failure('OBJECT_UNREADABLE', { path: '/o', reason: 'ENOENT' }),
     /\/o cannot be loaded: ENOENT/,
     /npm run build/,
+  ],
+  [
+    new Failure('OBJECT_FOREIGN', { path: '/o', reason: 'it has no program x' }),
+    /\/o cannot be used: it has no program x\.$/,
+    /built with this version.*core_bpf/,
   ],
   [
     new Failure('REPLAY_UNREADABLE', { path: '/r', reason: 'ENOENT' }),

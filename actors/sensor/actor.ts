@@ -1,0 +1,219 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Metadata, type Client } from '@grpc/grpc-js';
+import { merge, Subject, tap, type Observable } from 'rxjs';
+import { createActor, type ActorRefFrom } from 'xstate';
+import { stream, type BackOff } from '../../machines/stream.js';
+import type { Listener } from '../capture/actor.js';
+import type { NetworkNews } from '../connections/actor.js';
+import type { ProcessNews } from '../processes/actor.js';
+import type { Originator } from '../processes/state.js';
+import type { Log } from '../telemetry/log.js';
+import { openChannel, type SensorAddress } from './channel.js';
+import { connectToSensor } from './connect.js';
+import { readControl } from './control.js';
+import { diagnose } from './diagnose.js';
+import {
+  decodeControl,
+  networkMessage,
+  networkRegistration,
+  signalMessage,
+  signalRegistration,
+  type Registration,
+} from './messages.js';
+import { NetworkSender } from './network.js';
+import { SignalQueue, type QueueCounts } from './queue.js';
+import { SignalSender } from './signals.js';
+import { methods, networkMetadata, streamEffect, type StreamUser } from './stream.js';
+import { readTls, watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
+
+export interface SensorOptions extends SensorAddress {
+  /** undefined: plain text. */
+  readonly tls: TlsFiles | undefined;
+  readonly registration: Registration;
+  /** Bytes of process signals that are held at most. */
+  readonly queueSize: number;
+  readonly log: Log;
+  readonly backOff?: { readonly signals: BackOff; readonly network: BackOff };
+}
+
+/** What there is to tell Sensor. */
+export interface SensorNews {
+  readonly processes: Observable<ProcessNews>;
+  readonly network: Observable<NetworkNews>;
+  /** Describes an endpoint's process by its number. */
+  readonly originator: (id: number) => Originator;
+}
+
+const BACK_OFF = {
+  signals: { first: 1000, most: 10_000 },
+  network: { first: 10_000, most: 10_000 },
+} as const;
+
+/** How long what is queued may take to leave at the end, ms. */
+const FLUSH_MS = 5000;
+/** How long a channel whose streams are being ended stays, ms: longer than they may take. */
+const CHANNEL_LINGER_MS = 5000;
+/** How long each step of finding out why a connection failed may take, ms. */
+const DIAGNOSIS_MS = 2000;
+
+/** Sensor, as Collector knows it: one channel, two streams. */
+export class Sensor {
+  readonly #options: SensorOptions;
+  readonly #queue: SignalQueue;
+  readonly #signals: SignalSender;
+  readonly #network: NetworkSender;
+  readonly #newcomers = new Subject<void>();
+  readonly #control = new Subject<ReturnType<typeof readControl>['lists']>();
+  readonly #streams: ActorRefFrom<typeof stream>[];
+  readonly #ending = new Set<Promise<void>>();
+  readonly #stopWatching: () => void;
+  #material: TlsMaterial | undefined;
+  #channel: Client;
+  readonly #warnOfDrops: (message: string) => void;
+  #dropped = 0;
+
+  /** @throws Failure when the TLS files cannot be used */
+  constructor(options: SensorOptions) {
+    const { tls, registration, queueSize, log, backOff = BACK_OFF } = options;
+    this.#options = options;
+    this.#material = tls && readTls(tls);
+    this.#channel = openChannel(options, this.#material);
+    this.#stopWatching =
+      tls === undefined
+        ? () => undefined
+        : watchTls(tls, this.#material!, {
+            onChange: (material) => this.#renew(material),
+            onBad: ({ message, remedy }) =>
+              log.error(`${message} Until it can, the files from before stay in use. ${remedy}`),
+          });
+    this.#warnOfDrops = log.throttled('warning');
+    this.#queue = new SignalQueue(queueSize);
+    this.#signals = new SignalSender(this.#queue, signalRegistration(registration), () =>
+      this.#newcomers.next(),
+    );
+    const warn = log.throttled('warning');
+    this.#network = new NetworkSender(networkRegistration(registration), (message) => {
+      try {
+        const { lists, warnings } = readControl(decodeControl(message));
+        warnings.forEach(warn);
+        this.#control.next(lists);
+      } catch (error) {
+        warn(`Ignored a message of Sensor that is none: ${(error as Error).message}`);
+      }
+    });
+    this.#streams = [
+      this.#stream('process signals', methods.signals, new Metadata(), this.#signals, backOff.signals),
+      this.#stream(
+        'connections',
+        methods.network,
+        networkMetadata(registration.hostname),
+        this.#network,
+        backOff.network,
+      ),
+    ];
+  }
+
+  /** Takes part in the facts of a run. */
+  get listener(): Listener {
+    return {
+      audience: () => this.#network.audience(),
+      newcomers: this.#newcomers,
+      control: this.#control,
+    };
+  }
+
+  /** What waits for Sensor, and what was lost on the way. */
+  get counts(): QueueCounts {
+    return this.#queue.counts;
+  }
+
+  /** Waits for Sensor. @throws Failure that says why it cannot be reached */
+  async connect(signal: AbortSignal, polls?: number): Promise<void> {
+    const { address, log } = this.#options;
+    const warn = log.throttled('warning');
+    await connectToSensor(this.#channel, {
+      address,
+      signal,
+      diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
+      onTrouble: ({ message }) => warn(`Sensor is not there yet: ${message}`),
+      ...(polls !== undefined && { polls }),
+    });
+  }
+
+  /** Opens the streams. */
+  start(): void {
+    this.#streams.forEach((actor) => actor.start());
+  }
+
+  /** Sends what there is to tell, host processes and their connections left out. */
+  deliver({ processes, network, originator }: SensorNews): Observable<unknown> {
+    return merge(
+      processes.pipe(
+        tap(({ signals }) => {
+          for (const signal of signals) {
+            if (signal.scraped) this.#signals.sendFound(signalMessage(signal));
+            else this.#signals.send(signalMessage(signal));
+          }
+          this.#tellDropped();
+        }),
+      ),
+      network.pipe(tap(({ time, delta }) => this.#network.send(networkMessage(delta, time, originator)))),
+    );
+  }
+
+  /** Brings what is queued, for a while, and ends the streams. */
+  async close(): Promise<void> {
+    const flushed = Promise.all([this.#signals.idle(), this.#network.idle()]);
+    const isOpen = this.#streams.some((actor) => actor.getSnapshot().matches({ live: 'open' }));
+    if (isOpen) await Promise.race([flushed, delay(FLUSH_MS, undefined, { ref: false })]);
+    const { waiting } = this.#queue.counts;
+    if (waiting > 0) this.#options.log.warning(`Dropped ${waiting} process signals that Sensor did not take`);
+    this.#stopWatching();
+    for (const actor of this.#streams) actor.send({ type: 'stop' });
+    await Promise.all(this.#ending);
+    this.#channel.close();
+  }
+
+  #stream(
+    what: string,
+    method: string,
+    metadata: Metadata,
+    user: StreamUser,
+    backOff: BackOff,
+  ): ActorRefFrom<typeof stream> {
+    const effect = streamEffect({
+      channel: () => this.#channel,
+      method,
+      metadata,
+      user,
+      ending: this.#ending,
+    });
+    const actor = createActor(stream.provide({ actors: { stream: effect } }), { input: { backOff } });
+    const warn = this.#options.log.throttled('warning');
+    actor.on('opened', () => this.#options.log.info(`The stream of ${what} to Sensor is open`));
+    actor.on('broken', ({ reason, wait }) =>
+      warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`),
+    );
+    return actor;
+  }
+
+  /** New certificates: new streams on a channel of their own, while the old ones bring what they were given. */
+  #renew(material: TlsMaterial): void {
+    this.#options.log.info('The TLS files have changed: connecting to Sensor with the new ones');
+    const old = this.#channel;
+    this.#material = material;
+    this.#channel = openChannel(this.#options, material);
+    for (const actor of this.#streams) actor.send({ type: 'renew' });
+    setTimeout(() => old.close(), CHANNEL_LINGER_MS).unref();
+  }
+
+  #tellDropped(): void {
+    const { dropped } = this.#queue.counts;
+    if (dropped === this.#dropped) return;
+    this.#dropped = dropped;
+    this.#warnOfDrops(
+      `Dropped ${dropped} process signals so far, the oldest first: Sensor is slow or away, and no more than ` +
+        `${this.#options.queueSize} bytes of them wait (ROX_COLLECTOR_SIGNAL_QUEUE_SIZE)`,
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Metadata, status, type Client } from '@grpc/grpc-js';
+import { Failure } from '../telemetry/failures.js';
+import { methods } from './stream.js';
+
+/** How often Sensor is asked for, and how long apart, ms. */
+const POLLS = 30;
+const POLL_MS = 1000;
+
+export interface ConnectOptions {
+  /** host:port, for texts. */
+  readonly address: string;
+  /** Finds out why Sensor cannot be reached. */
+  readonly diagnose: () => Promise<Failure>;
+  /** Is told, after polls that failed, what the matter is. */
+  readonly onTrouble: (failure: Failure) => void;
+  readonly signal: AbortSignal;
+  readonly polls?: number;
+}
+
+/**
+ * Waits until Sensor answers on the channel, and is Sensor.
+ * @throws Failure of the last attempt, SENSOR_WRONG_SERVICE among others; whatever `signal` was aborted with
+ */
+export async function connectToSensor(channel: Client, options: ConnectOptions): Promise<void> {
+  const { signal, polls = POLLS } = options;
+  let failure: Failure | undefined;
+  for (let poll = 0; poll < polls; poll++) {
+    const start = performance.now();
+    const isReady = await ready(channel, Date.now() + POLL_MS);
+    signal.throwIfAborted();
+    if (isReady) {
+      failure = await wrongService(channel, options.address);
+      if (failure === undefined) return;
+    } else {
+      failure = await options.diagnose();
+    }
+    signal.throwIfAborted();
+    options.onTrouble(failure);
+    await delay(Math.max(POLL_MS - (performance.now() - start), 0), undefined, { signal });
+  }
+  throw failure!;
+}
+
+async function ready(channel: Client, deadline: number): Promise<boolean> {
+  return new Promise((resolve) => channel.waitForReady(deadline, (error) => resolve(error === undefined)));
+}
+
+/**
+ * Whether the other side knows Sensor's service: opens a stream and ends it without a word, which Sensor takes for a
+ * Collector that has nothing to say.
+ */
+async function wrongService(channel: Client, address: string): Promise<Failure | undefined> {
+  return new Promise((resolve) => {
+    const call = channel.makeBidiStreamRequest(
+      methods.signals,
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+      new Metadata(),
+      { deadline: Date.now() + POLL_MS },
+    );
+    call.on('error', () => undefined); // the status says the same
+    call.on('data', () => undefined);
+    call.on('status', ({ code, details }) => {
+      const answer = `gRPC status UNIMPLEMENTED for sensor.SignalService${details === '' ? '' : ` (${details})`}`;
+      resolve(
+        code === status.UNIMPLEMENTED ? new Failure('SENSOR_WRONG_SERVICE', { address, answer }) : undefined,
+      );
+    });
+    call.end();
+  });
+}

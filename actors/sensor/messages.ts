@@ -1,0 +1,130 @@
+/** Messages to Sensor as bytes, and Sensor's as values. proto/ has the messages; the code that knows them is generated. */
+import { sensor, storage } from '../../proto/generated/messages.js';
+import { AF_INET6 } from '../connections/address.js';
+import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../connections/report.js';
+import { containerId } from '../containers/id.js';
+import type { ProcessSignal } from '../processes/signal.js';
+import type { Originator } from '../processes/state.js';
+
+const { NetworkConnectionInfoMessage, NetworkFlowsControlMessage, SignalStreamMessage } = sensor;
+const { L4Protocol } = storage;
+
+/** `storage.L4Protocol` by IPPROTO_*. */
+const PROTOCOLS: Readonly<Record<number, storage.L4Protocol>> = {
+  1: L4Protocol.L4_PROTOCOL_ICMP,
+  6: L4Protocol.L4_PROTOCOL_TCP,
+  17: L4Protocol.L4_PROTOCOL_UDP,
+};
+
+/** `sensor.ClientServerRole` by `SocketRole`. */
+const ROLES: readonly sensor.ClientServerRole[] = [
+  sensor.ClientServerRole.ROLE_UNKNOWN,
+  sensor.ClientServerRole.ROLE_SERVER,
+  sensor.ClientServerRole.ROLE_CLIENT,
+];
+
+/** Who opens a stream: the first message on each. */
+export interface Registration {
+  /** The node's name. */
+  readonly hostname: string;
+  /** Tells one life of Collector from the next. */
+  readonly instanceId: string;
+}
+
+/** What Sensor says of addresses. */
+export type ControlMessage = sensor.NetworkFlowsControlMessage;
+
+/** A `sensor.SignalStreamMessage`. */
+export function signalRegistration(registration: Registration): Buffer {
+  return asBuffer(SignalStreamMessage.encode({ collectorRegisterRequest: registration }).finish());
+}
+
+/** A `sensor.NetworkConnectionInfoMessage`. */
+export function networkRegistration(registration: Registration): Buffer {
+  return asBuffer(NetworkConnectionInfoMessage.encode({ register: registration }).finish());
+}
+
+/** A `sensor.SignalStreamMessage`. */
+export function signalMessage(signal: ProcessSignal): Buffer {
+  const { id, container, time, name, args, path, pid, uid, gid, scraped, lineage } = signal;
+  const processSignal: storage.ProcessSignal.$Properties = {
+    id,
+    containerId: containerId(container),
+    time: timestamp(time),
+    name,
+    args,
+    execFilePath: path,
+    pid,
+    uid,
+    gid,
+    scraped,
+    lineageInfo: lineage.map(({ uid, path }) => ({ parentUid: uid, parentExecFilePath: path })),
+  };
+  return asBuffer(SignalStreamMessage.encode({ signal: { processSignal } }).finish());
+}
+
+/**
+ * A `sensor.NetworkConnectionInfoMessage`.
+ * @param time of the tick, Unix time in µs
+ * @param originator describes an endpoint's process by its number
+ */
+export function networkMessage(delta: Delta, time: number, originator: (id: number) => Originator): Buffer {
+  const info: sensor.NetworkConnectionInfo.$Properties = {
+    updatedConnections: delta.connections.map(connection),
+    time: timestamp(time),
+    updatedEndpoints: delta.endpoints.map((report) => endpoint(report, originator)),
+  };
+  return asBuffer(NetworkConnectionInfoMessage.encode({ info }).finish());
+}
+
+/** @throws Error if the bytes are no such message */
+export function decodeControl(bytes: Buffer): ControlMessage {
+  return NetworkFlowsControlMessage.decode(bytes);
+}
+
+function connection(report: ConnectionReport): sensor.NetworkConnection.$Properties {
+  return {
+    localAddress: address(report.local),
+    remoteAddress: address(report.remote),
+    protocol: PROTOCOLS[report.protocol] ?? L4Protocol.L4_PROTOCOL_UNKNOWN,
+    role: ROLES[report.role]!,
+    containerId: containerId(report.container),
+    closeTimestamp: report.closedAt === undefined ? null : timestamp(report.closedAt),
+  };
+}
+
+function endpoint(
+  report: EndpointReport,
+  originator: (id: number) => Originator,
+): sensor.NetworkEndpoint.$Properties {
+  const process = report.originator === 0 ? undefined : originator(report.originator);
+  return {
+    socketFamily:
+      report.family === AF_INET6
+        ? sensor.SocketFamily.SOCKET_FAMILY_IPV6
+        : sensor.SocketFamily.SOCKET_FAMILY_IPV4,
+    protocol: PROTOCOLS[report.protocol] ?? L4Protocol.L4_PROTOCOL_UNKNOWN,
+    listenAddress: address(report.listen),
+    containerId: containerId(report.container),
+    closeTimestamp: report.closedAt === undefined ? null : timestamp(report.closedAt),
+    originator:
+      process === undefined
+        ? null
+        : { processName: process.name, processExecFilePath: process.path, processArgs: process.args },
+  };
+}
+
+function address({ address, port, network }: AddressReport): sensor.NetworkAddress.$Properties {
+  return { addressData: address, port, ipNetwork: network };
+}
+
+/** @param time Unix time in µs */
+function timestamp(time: number): { seconds: number; nanos: number } {
+  const seconds = Math.floor(time / 1_000_000);
+  return { seconds, nanos: (time - seconds * 1_000_000) * 1000 };
+}
+
+/** In Node, a protobufjs writer ends in a Buffer. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes as Buffer;
+}

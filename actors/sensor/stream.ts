@@ -1,0 +1,120 @@
+import { Metadata, status, type Client, type ClientDuplexStream } from '@grpc/grpc-js';
+import { fromCallback, type CallbackActorLogic } from 'xstate';
+import type { StreamNews } from '../../machines/stream.js';
+
+/** The streams to Sensor, by their gRPC methods. */
+export const methods = {
+  signals: '/sensor.SignalService/PushSignals',
+  network: '/sensor.NetworkConnectionInfoService/PushNetworkConnectionInfo',
+} as const;
+
+/** How long a channel may take to connect before the attempt counts as failed, ms. */
+const CONNECT_MS = 20_000;
+/** How long a stream that is ended may take to bring what was written, ms. */
+const END_MS = 3000;
+
+type Call = ClientDuplexStream<Buffer, Buffer>;
+
+/** An open stream, as its user writes to it. */
+export interface OpenStream {
+  /**
+   * @param flushed called when the message has left this process, never if the stream breaks before
+   * @returns false when the stream is full: the next message should wait for `drained`
+   */
+  readonly write: (message: Buffer, flushed?: () => void) => boolean;
+}
+
+/** Who writes to a stream, and reads it. */
+export interface StreamUser {
+  /** The first message on every stream. */
+  readonly registration: Buffer;
+  /** The registration is on its way. */
+  readonly opened: (stream: OpenStream) => void;
+  /** There is room again. */
+  readonly drained: () => void;
+  /** Nothing more can be written. `lost`: what was written may not have arrived. */
+  readonly closed: (lost: boolean) => void;
+  readonly received?: (message: Buffer) => void;
+}
+
+/** What a stream is made of. */
+export interface StreamOptions {
+  /** The channel of the moment. */
+  readonly channel: () => Client;
+  /** One of `methods`. */
+  readonly method: string;
+  readonly metadata: Metadata;
+  readonly user: StreamUser;
+  /** Gets a promise for each stream that is being ended. */
+  readonly ending: Set<Promise<void>>;
+}
+
+/**
+ * The effect of the stream machine: opens one stream on the channel of the moment. When it is stopped, the stream is ended
+ * in good order: what was written still goes out, within a bound.
+ */
+export function streamEffect({
+  channel,
+  method,
+  metadata,
+  user,
+  ending,
+}: StreamOptions): CallbackActorLogic<{ readonly type: 'none' }> {
+  return fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
+    const send = sendBack as (news: StreamNews) => void;
+    let isOver = false;
+    let call: Call | undefined;
+    const over = (lost: boolean, reason?: string) => {
+      if (isOver) return;
+      isOver = true;
+      user.closed(lost);
+      if (reason !== undefined) send({ type: 'broken', reason });
+    };
+    const client = channel();
+    client.waitForReady(Date.now() + CONNECT_MS, (error) => {
+      if (isOver) return;
+      if (error !== undefined) {
+        over(true, `no connection within ${CONNECT_MS / 1000} s`);
+        return;
+      }
+      call = client.makeBidiStreamRequest(method, asIs, asIs, metadata);
+      call.on('error', ({ message }) => over(true, message));
+      call.on('status', ({ code, details }) => over(true, `${status[code]}: ${details}`));
+      call.on('data', (message: Buffer) => user.received?.(message));
+      call.on('drain', () => !isOver && user.drained());
+      const open: Call = call;
+      call.write(user.registration, () => {
+        if (isOver) return;
+        send({ type: 'opened' });
+        user.opened({ write: (message, flushed) => open.write(message, flushed) });
+      });
+    });
+    return () => {
+      over(false);
+      if (call === undefined) return;
+      const ended = endInGoodOrder(call).finally(() => ending.delete(ended));
+      ending.add(ended);
+    };
+  });
+}
+
+/** Metadata of the stream of connections. */
+export function networkMetadata(hostname: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('rox-collector-hostname', hostname);
+  metadata.set('rox-collector-capabilities', 'public-ips,network-graph-external-srcs');
+  return metadata;
+}
+
+async function endInGoodOrder(call: Call): Promise<void> {
+  const timer = setTimeout(() => call.cancel(), END_MS);
+  await new Promise((resolve) => {
+    call.on('status', resolve);
+    call.end();
+  });
+  clearTimeout(timer);
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}

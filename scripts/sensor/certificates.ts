@@ -1,0 +1,118 @@
+/** A certificate authority for the Sensor double and for specs: what a cluster's own would issue. */
+import { randomBytes, webcrypto } from 'node:crypto';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import path from 'node:path';
+// @peculiar/x509 finds its parts by it.
+import 'reflect-metadata';
+import {
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+  type X509Certificate,
+} from '@peculiar/x509';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 86_400_000;
+const crypto = webcrypto as unknown as Crypto;
+
+/** A certificate and its key, both PEM. */
+export interface Identity {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface Request {
+  readonly commonName: string;
+  /** Names and IP addresses that it is for; default: the common name. */
+  readonly names?: readonly string[];
+  /** Default: since yesterday. */
+  readonly notBefore?: Date;
+  /** Default: until tomorrow. */
+  readonly notAfter?: Date;
+}
+
+export class Authority {
+  readonly #keys: CryptoKeyPair;
+  readonly #certificate: X509Certificate;
+
+  private constructor(keys: CryptoKeyPair, certificate: X509Certificate) {
+    this.#keys = keys;
+    this.#certificate = certificate;
+  }
+
+  static async create(name = 'Test authority'): Promise<Authority> {
+    const keys = await generateKeys();
+    const certificate = await X509CertificateGenerator.createSelfSigned(
+      {
+        serialNumber: serialNumber(),
+        name: `CN=${name}`,
+        keys,
+        signingAlgorithm: ALGORITHM,
+        notBefore: new Date(Date.now() - DAY_MS),
+        notAfter: new Date(Date.now() + DAY_MS),
+        extensions: [
+          new BasicConstraintsExtension(true, undefined, true),
+          new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+        ],
+      },
+      crypto,
+    );
+    return new Authority(keys, certificate);
+  }
+
+  /** PEM. */
+  get certificate(): string {
+    return this.#certificate.toString('pem');
+  }
+
+  async issue({ commonName, names = [commonName], notBefore, notAfter }: Request): Promise<Identity> {
+    const keys = await generateKeys();
+    const certificate = await X509CertificateGenerator.create(
+      {
+        serialNumber: serialNumber(),
+        subject: `CN=${commonName}`,
+        issuer: this.#certificate.subject,
+        publicKey: keys.publicKey,
+        signingKey: this.#keys.privateKey,
+        signingAlgorithm: ALGORITHM,
+        notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
+        notAfter: notAfter ?? new Date(Date.now() + DAY_MS),
+        extensions: [
+          new SubjectAlternativeNameExtension(
+            names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
+          ),
+        ],
+      },
+      crypto,
+    );
+    const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+    return {
+      certificate: certificate.toString('pem'),
+      key: `-----BEGIN PRIVATE KEY-----\n${key.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`,
+    };
+  }
+}
+
+/** Writes ca.pem, cert.pem and key.pem into a folder, which is made; each is there whole or not at all. */
+export function writeIdentity(folder: string, authority: Authority, { certificate, key }: Identity): void {
+  mkdirSync(folder, { recursive: true });
+  const write = (name: string, text: string, mode: number): void => {
+    const file = path.join(folder, name);
+    writeFileSync(`${file}.new`, text, { mode });
+    renameSync(`${file}.new`, file);
+  };
+  write('key.pem', key, 0o600);
+  write('cert.pem', certificate, 0o644);
+  write('ca.pem', authority.certificate, 0o644);
+}
+
+async function generateKeys(): Promise<CryptoKeyPair> {
+  return crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+function serialNumber(): string {
+  return `01${randomBytes(8).toString('hex')}`; // a first digit that keeps the number positive
+}

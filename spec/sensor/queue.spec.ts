@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { SignalQueue } from '../../actors/sensor/queue.js';
+
+const ROOMY = 1e9;
+
+function message(number: number, length = 8): Buffer {
+  const bytes = Buffer.alloc(length);
+  bytes.writeUInt32LE(number);
+  return bytes;
+}
+
+function takeAll(queue: SignalQueue): number[] {
+  const taken: number[] = [];
+  for (let next; (next = queue.take()) !== undefined;) taken.push(next.readUInt32LE());
+  return taken;
+}
+
+describe('the queue of process signals', () => {
+  it('gives messages in their order, each once', () => {
+    const queue = new SignalQueue(ROOMY);
+    for (let n = 0; n < 3; n++) queue.push(message(n));
+    assert.equal(queue.counts.waiting, 3);
+    assert.deepEqual(takeAll(queue), [0, 1, 2]);
+    assert.equal(queue.take(), undefined);
+    assert.deepEqual({ ...queue.counts, bytes: 0 }, { waiting: 0, bytes: 0, dropped: 0, repeated: 0 });
+  });
+
+  it('gives once more what was not confirmed when the stream broke, ahead of what is newer', () => {
+    const queue = new SignalQueue(ROOMY);
+    for (let n = 0; n < 4; n++) queue.push(message(n));
+    queue.take();
+    queue.take();
+    queue.confirm(1);
+    queue.rewind();
+    queue.push(message(4));
+    assert.deepEqual(takeAll(queue), [1, 2, 3, 4]);
+    assert.equal(queue.counts.repeated, 1);
+  });
+
+  it('lets go of what is confirmed', () => {
+    const queue = new SignalQueue(ROOMY);
+    for (let n = 0; n < 5000; n++) queue.push(message(n));
+    takeAll(queue);
+    queue.confirm(queue.position);
+    assert.equal(queue.counts.bytes, 0);
+    queue.rewind();
+    assert.equal(queue.take(), undefined);
+  });
+
+  it('drops the oldest when it is full, and counts those that were never sent', () => {
+    const queue = new SignalQueue(10_000);
+    for (let n = 0; n < 20; n++) queue.push(message(n, 872)); // 1000 bytes each, with what keeping it takes
+    assert.equal(queue.counts.dropped, 10);
+    assert.deepEqual(takeAll(queue), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    for (let n = 20; n < 25; n++) queue.push(message(n, 872));
+    assert.equal(queue.counts.dropped, 10, 'what was sent has had its time');
+    queue.rewind();
+    assert.deepEqual(takeAll(queue), [15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
+  });
+
+  it('drops a message that is larger than the queue', () => {
+    const queue = new SignalQueue(1000);
+    queue.push(message(1, 2000));
+    assert.equal(queue.take(), undefined);
+    assert.deepEqual(queue.counts, { waiting: 0, bytes: 0, dropped: 1, repeated: 0 });
+  });
+
+  it('holds 10 minutes of 50 execs a second in its default of 16 MiB', () => {
+    const queue = new SignalQueue(16 * 1024 * 1024);
+    for (let n = 0; n < 10 * 60 * 50; n++) queue.push(message(n, 400));
+    assert.equal(queue.counts.dropped, 0);
+    assert.equal(takeAll(queue).length, 30_000);
+  });
+
+  it('never loses, reorders or exceeds its bound silently, whatever happens to it', () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ push: fc.integer({ min: 4, max: 400 }) }) },
+      { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 5 }) }) },
+      { weight: 1, arbitrary: fc.record({ confirm: fc.integer({ min: 0, max: 60 }) }) },
+      { weight: 1, arbitrary: fc.constant({ rewind: true }) },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 300 }),
+        fc.integer({ min: 600, max: 6000 }),
+        (steps, capacity) => {
+          const queue = new SignalQueue(capacity);
+          const received = new Set<number>();
+          let pushed = 0;
+          let last = -1;
+          for (const now of steps) {
+            if ('push' in now) queue.push(message(pushed++, now.push));
+            else if ('confirm' in now) queue.confirm(Math.min(now.confirm, queue.position));
+            else if ('rewind' in now) {
+              queue.rewind();
+              last = -1;
+            } else {
+              for (let n = 0; n < now.take; n++) {
+                const taken = queue.take()?.readUInt32LE();
+                if (taken === undefined) break;
+                assert.ok(taken > last, 'in order');
+                last = taken;
+                received.add(taken);
+              }
+            }
+            const { bytes, waiting, dropped } = queue.counts;
+            assert.ok(bytes <= capacity);
+            assert.equal(received.size + waiting + dropped, pushed, 'everything is accounted for');
+          }
+        },
+      ),
+    );
+  });
+});

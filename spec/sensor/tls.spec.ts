@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readTls, tlsFiles, watchTls, type TlsFiles } from '../../actors/sensor/tls.js';
+import { readSettings } from '../../actors/settings/read.js';
+import { asFailure } from '../../actors/telemetry/failures.js';
+import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
+import { eventually } from '../support/eventually.js';
+
+const DAY_MS = 86_400_000;
+const FAST = { settle: 20, poll: 60_000 };
+
+describe('the TLS files', () => {
+  let folder: string;
+  let files: TlsFiles;
+  let authority: Authority;
+
+  before(async () => (authority = await Authority.create()));
+  beforeEach(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'collector-tls-'));
+    files = filesIn(folder);
+    writeIdentity(folder, authority, await authority.issue({ commonName: 'collector' }));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  function filesIn(folder: string): TlsFiles {
+    return { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+  }
+
+  function refusal(): string {
+    try {
+      readTls(files);
+    } catch (error) {
+      return asFailure(error).message;
+    }
+    throw new Error('nothing was refused');
+  }
+
+  describe('by the settings', () => {
+    const named = (env: Record<string, string>) => tlsFiles(readSettings([], env).settings);
+
+    it('are none without any TLS setting', () => {
+      assert.equal(named({ GRPC_SERVER: 'sensor:443' }), undefined);
+    });
+
+    it('are three in a folder, or each by its own setting', () => {
+      assert.deepEqual(named({ ROX_COLLECTOR_TLS_CERTS: '/certs' }), filesIn('/certs'));
+      assert.deepEqual(
+        named({
+          ROX_COLLECTOR_TLS_CA: '/a',
+          ROX_COLLECTOR_TLS_CLIENT_CERT: '/b',
+          ROX_COLLECTOR_TLS_CLIENT_KEY: '/c',
+        }),
+        { ca: '/a', cert: '/b', key: '/c' },
+      );
+      assert.deepEqual(named({ ROX_COLLECTOR_TLS_CERTS: '/certs', ROX_COLLECTOR_TLS_CA: '/a' }), {
+        ...filesIn('/certs'),
+        ca: '/a',
+      });
+      const config = { tlsConfig: { caCertPath: '/a', clientCertPath: '/b', clientKeyPath: '/c' } };
+      assert.deepEqual(named({ COLLECTOR_CONFIG: JSON.stringify(config) }), {
+        ca: '/a',
+        cert: '/b',
+        key: '/c',
+      });
+    });
+
+    it('have to be all three, and the error says which is missing', () => {
+      const { errors } = readSettings([], {
+        ROX_COLLECTOR_TLS_CA: '/a',
+        ROX_COLLECTOR_TLS_CLIENT_CERT: '/b',
+      });
+      assert.equal(errors.length, 1);
+      assert.match(errors[0]!, /and ROX_COLLECTOR_TLS_CLIENT_KEY \(tlsConfig\.clientKeyPath\) is not given/);
+    });
+  });
+
+  describe('as they are read', () => {
+    it('are taken when they fit together', () => {
+      assert.match(readTls(files).cert.toString(), /BEGIN CERTIFICATE/);
+    });
+
+    it('are refused when one is missing, and it is named', () => {
+      rmSync(files.key);
+      assert.equal(refusal(), `The TLS file ${files.key} cannot be used: the file is missing.`);
+    });
+
+    it('are refused when one is something else', () => {
+      writeFileSync(files.ca, 'hello');
+      assert.equal(refusal(), `The TLS file ${files.ca} cannot be used: it has no certificate in PEM form.`);
+      writeIdentitySync('key', 'hello');
+      assert.match(refusal(), /key\.pem cannot be used: it has no unencrypted private key/);
+    });
+
+    it('are refused when the key belongs to another certificate, and the key is not shown', async () => {
+      const { key } = await authority.issue({ commonName: 'other' });
+      writeIdentitySync('key', key);
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.key} cannot be used: it is not the key to the certificate in ${files.cert}.`,
+      );
+    });
+
+    it('are refused when the certificate has expired, with the day', async () => {
+      const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 - DAY_MS / 2);
+      writeIdentity(folder, authority, await authority.issue({ commonName: 'collector', notAfter }));
+      assert.match(refusal(), new RegExp(`cert\\.pem.*CN=collector.*expired on ${notAfter.toISOString()}`));
+    });
+
+    function writeIdentitySync(name: 'key', text: string): void {
+      writeFileSync(files.ca, authority.certificate);
+      writeFileSync(files[name], text);
+    }
+  });
+
+  describe('when they change', () => {
+    let stop: () => void = () => undefined;
+    afterEach(() => stop());
+
+    function watched(): { changes: string[]; complaints: string[] } {
+      const seen = { changes: [] as string[], complaints: [] as string[] };
+      stop = watchTls(
+        files,
+        readTls(files),
+        {
+          onChange: ({ cert }) => seen.changes.push(cert.toString()),
+          onBad: ({ message }) => seen.complaints.push(message),
+        },
+        FAST,
+      );
+      return seen;
+    }
+
+    it('are read again, once for all three', async () => {
+      const seen = watched();
+      const next = await authority.issue({ commonName: 'collector' });
+      writeIdentity(folder, authority, next);
+      await eventually(() => seen.changes.length > 0, 'the change is seen');
+      await sleep(FAST.settle * 5);
+      assert.deepEqual(seen, { changes: [next.certificate], complaints: [] });
+    });
+
+    it('are read again when Kubernetes swaps the folder of a secret', async () => {
+      const volume = path.join(folder, 'volume');
+      const version = async (name: string): Promise<string> => {
+        const identity = await authority.issue({ commonName: name });
+        writeIdentity(path.join(volume, name), authority, identity);
+        symlinkSync(name, path.join(volume, 'next'));
+        renameSync(path.join(volume, 'next'), path.join(volume, '..data'));
+        return identity.certificate;
+      };
+      mkdirSync(volume);
+      await version('..1');
+      for (const name of ['ca.pem', 'cert.pem', 'key.pem'])
+        symlinkSync(`..data/${name}`, path.join(volume, name));
+      files = filesIn(volume);
+      const seen = watched();
+      const certificate = await version('..2');
+      await eventually(() => seen.changes.length > 0, 'the swap is seen');
+      assert.deepEqual(seen.changes, [certificate]);
+    });
+
+    it('stay as they were while they cannot be used, which is told once', async () => {
+      const seen = watched();
+      writeFileSync(files.cert, 'half a certif');
+      await eventually(() => seen.complaints.length > 0, 'the complaint');
+      writeFileSync(files.cert, 'half a certif');
+      await sleep(FAST.settle * 5);
+      assert.deepEqual(seen.complaints, [
+        `The TLS file ${files.cert} cannot be used: it has no certificate in PEM form.`,
+      ]);
+      const next = await authority.issue({ commonName: 'collector' });
+      writeIdentity(folder, authority, next);
+      await eventually(() => seen.changes.length > 0, 'it is good again');
+      assert.deepEqual(seen.changes, [next.certificate]);
+    });
+
+    it('are not read because something else in the folder changed', async () => {
+      const seen = watched();
+      writeFileSync(path.join(folder, 'other'), 'x');
+      await sleep(FAST.settle * 5);
+      assert.deepEqual(seen, { changes: [], complaints: [] });
+    });
+  });
+});
