@@ -15,6 +15,7 @@ const floorPlan = {
   'actors/processes': ['actors/capture', 'actors/containers', ...common],
   'actors/connections': ['actors/capture', 'actors/containers', 'actors/processes', ...common],
   'actors/sensor': ['machines', ...state, ...common],
+  'actors/drivers': ['actors/sensor', ...common],
   'actors/output': [...state, ...common],
   'actors/http': ['actors/sensor', ...state, ...common],
 };

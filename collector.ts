@@ -1,23 +1,47 @@
 /** The front door: settings → wiring → run until a signal. The only file that exits the process. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { catchError, concat, connect, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  connect,
+  finalize,
+  from,
+  lastValueFrom,
+  of,
+  share,
+  tap,
+  type Observable,
+} from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts } from './actors/capture/actor.js';
-import { loadPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
+import {
+  attachPrograms,
+  loadPrograms,
+  openDriver,
+  refusal,
+  type Driver,
+  type Probe,
+} from './actors/capture/driver.js';
 import type { Fact, StateSettings } from './actors/capture/facts.js';
 import { checkHost, readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Losses, summary } from './actors/capture/losses.js';
 import { Recorder } from './actors/capture/recorder.js';
 import { openRecording } from './actors/capture/replayer.js';
+import { selfCheck } from './actors/capture/self-check.js';
 import { ContainerState } from './actors/containers/state.js';
 import { networkNews } from './actors/connections/actor.js';
-import { outputLines } from './actors/output/actor.js';
+import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
+import { insertKernelModule } from './actors/drivers/insert.js';
+import { outputLines, type News } from './actors/output/actor.js';
 import { processNews } from './actors/processes/actor.js';
 import { ProcessState } from './actors/processes/state.js';
+import { Sensor } from './actors/sensor/actor.js';
+import { tlsFiles } from './actors/sensor/tls.js';
 import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
 import { ringPlan } from './actors/settings/ring-plan.js';
@@ -62,8 +86,8 @@ try {
   process.exitCode = 1;
 }
 log.flush();
-// What is still to be read would keep the process alive for as long as nobody reads it.
-if (process.stdout.writableLength > 0) process.exit();
+// Whatever still keeps the process alive is of no use any more: output that nobody reads, a handshake that nobody answers.
+process.exit();
 
 async function main(): Promise<number> {
   if (settings.help || settings.version) {
@@ -81,7 +105,7 @@ async function replay(file: string): Promise<number> {
     const { start, facts } = openRecording(file);
     const state = { ...start.settings, format: settings.format ?? start.settings.format };
     const all = concat(of(start), from(paced(facts)));
-    await lastValueFrom(output(all, state), { defaultValue: undefined });
+    await lastValueFrom(fold(all, state, printed(state)), { defaultValue: undefined });
     const failure = await outputFailure();
     return failure === undefined ? 0 : explain(failure);
   } catch (error) {
@@ -137,19 +161,32 @@ async function collect(): Promise<number> {
 
   let driver: Driver;
   let probe: Probe | undefined;
+  let sensor: Sensor | undefined;
+  let found: Found | undefined;
   let collecting: Promise<unknown> = Promise.resolve();
   const machine = startup.provide({
     actors: {
-      'connect-sensor': phase(connectSensor),
-      'find-driver': phase(findDriver),
-      download: phase(() => {
+      'connect-sensor': fromPromise(async ({ signal }) => {
+        sensor = await connectSensor(host, signal);
+        return sensor !== undefined;
+      }),
+      'find-driver': fromPromise(async ({ signal }) => {
+        found = await findDriver({ settings, log, signal });
+      }),
+      download: fromPromise(async ({ signal }) => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
+        if (found?.kind !== 'absent') return;
+        const tls = () => sensor?.tls;
+        found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
       }),
       load: phase(() => {
-        probe = load(driver, host);
+        probe = load(driver, host, found?.kind === 'local' ? found.path : '');
+        if (settings.check) probe.close();
+        else attachPrograms(probe, host.release);
       }),
       collect: fromPromise(async ({ signal }) => {
-        collecting = lastValueFrom(capture(driver, probe!, host, signal), { defaultValue: undefined });
+        if (settings.check) return;
+        collecting = capture(driver, probe!, sensor, host, signal);
         await collecting;
       }),
     },
@@ -176,13 +213,15 @@ async function collect(): Promise<number> {
   run.start();
   const { failure } = await toPromise(run);
   if (failure === undefined) {
-    log.info('Shutting down collector.');
+    if (!settings.check) log.info('Shutting down collector.');
     await collecting; // a failure of the last facts, such as a full disk, is one of the run
+    await sensor?.close();
     const unwritten = await outputFailure();
     if (unwritten !== undefined) throw unwritten;
-    log.info('Collector exiting successfully!');
+    log.info(settings.check ? 'All checks passed.' : 'Collector exiting successfully!');
     return 0;
   }
+  await sensor?.close();
   const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
   fail(lastWord, asFailure(failure.error));
   return 1;
@@ -193,44 +232,62 @@ function phase<T>(effect: () => T): PromiseActorLogic<T> {
   return fromPromise(() => new Promise<T>((resolve) => resolve(effect())));
 }
 
-/** Standalone is the only way to run so far. */
-function connectSensor(): boolean {
-  if (settings.grpcServer !== '') throw new Failure('SENSOR_NOT_SUPPORTED', { sensor: settings.grpcServer });
-  return false;
+/** Connects to Sensor, unless there is none. */
+async function connectSensor(host: HostFacts, signal: AbortSignal): Promise<Sensor | undefined> {
+  const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
+  if (address === '') return undefined;
+  log.info(`Sensor configured at address: ${address}`);
+  const registration = { hostname: host.hostname, instanceId: randomUUID() };
+  const sensor = new Sensor({ address, serverName, tls: tlsFiles(settings), registration, queueSize, log });
+  try {
+    log.info('Attempting to connect to Sensor');
+    await sensor.connect(signal);
+    log.info('Successfully connected to Sensor.');
+    return sensor;
+  } catch (error) {
+    await sensor.close();
+    throw error;
+  }
 }
 
-/** The one driver there is so far is part of the build. */
-function findDriver(): void {
-  const { collectionMethod: method } = settings;
-  if (method !== 'core_bpf') throw new Failure('METHOD_NOT_SUPPORTED', { method });
-}
-
-function load(driver: Driver, host: HostFacts): Probe {
+/** @param object path of the driver; empty: the one that is built in */
+function load(driver: Driver, host: HostFacts, object: string): Probe {
   const missing = checkHost(host);
   if (missing !== undefined) throw missing;
+  if (settings.collectionMethod === 'kernel_module') {
+    insertKernelModule(object, (file) => driver.insertModule(file), log);
+    throw new Failure('MODULE_UNREAD', { path: object });
+  }
   const plan = ringPlan(driver.possibleCpus, settings);
   const probe = loadPrograms(
     driver,
     {
+      object,
       rings: plan.rings,
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,
       allScopes: settings.scope === 'all',
       // Never in a report, but a person who watches wants to see them.
-      loopback: outputFormat() === 'compact',
+      loopback: settings.grpcServer === '' && outputFormat() === 'compact',
       arguments: !settings.noProcessArguments,
       runTime: false,
     },
     host.release,
   );
   log.info(
-    `Loaded core_bpf: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
+    `Loaded ${settings.collectionMethod}: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
   );
   return probe;
 }
 
-/** A live run: facts, maybe recorded, to output. */
-function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSignal): Observable<unknown> {
+/** A live run, to its end: facts, maybe recorded, to Sensor or to output. */
+async function capture(
+  driver: Driver,
+  probe: Probe,
+  sensor: Sensor | undefined,
+  host: HostFacts,
+  stop: AbortSignal,
+): Promise<void> {
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
@@ -246,10 +303,12 @@ function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSigna
         const lost = losses.news(stats);
         if (lost !== undefined) warn(lost);
       },
+      ...(sensor && { listener: sensor.listener }),
     },
     stop,
-  );
-  return output(recorded(facts), state).pipe(
+  ).pipe(share());
+  sensor?.start();
+  const run = fold(recorded(facts), state, sensor ? (news) => sensor.deliver(news) : printed(state)).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host.release);
     }),
@@ -257,6 +316,22 @@ function capture(driver: Driver, probe: Probe, host: HostFacts, stop: AbortSigna
       if (counted !== '') log.info(counted);
     }),
   );
+  const running = lastValueFrom(run, { defaultValue: undefined });
+  void checkSelf(facts, probe, stop);
+  await running;
+}
+
+/** Proves that events flow. It does not end a run: a node that is half blind is better than one that is not watched. */
+async function checkSelf(facts: Observable<Fact>, probe: Probe, stop: AbortSignal): Promise<void> {
+  const result = await selfCheck(facts, probe, path.join(import.meta.dirname, 'self-check'));
+  if (result.ok) {
+    log.info('Self-check passed: events flow from the kernel.');
+  } else if (!stop.aborted) {
+    const { missing, reason } = result;
+    const failure = new Failure('SELF_CHECK', { missing, ...(reason !== undefined && { reason }) });
+    log.error(`Self-check failed: ${failure.message}`);
+    log.error(`Remedy: ${failure.remedy}`);
+  }
 }
 
 /** The facts, each written to the recording before anybody folds it. */
@@ -269,16 +344,16 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
   );
 }
 
-/** Prints what facts give. */
-function output(facts: Observable<Fact>, { format, processTableSize }: StateSettings): Observable<unknown> {
+/** Folds facts, and passes on what there is to tell. */
+function fold(
+  facts: Observable<Fact>,
+  { processTableSize }: StateSettings,
+  tell: (news: News) => Observable<unknown>,
+): Observable<unknown> {
   const state = new ProcessState(processTableSize);
   const warn = log.throttled('warning');
-  const warnOfTables = log.throttled('warning');
   let forgotten = 0;
-  let unread = 0;
   const containers = new ContainerState();
-  const { isTTY, columns } = process.stdout;
-  const color = isTTY && process.env['NO_COLOR'] === undefined;
   return facts.pipe(
     tap((fact) => {
       for (const { id, cgroup } of containers.fold(fact)) {
@@ -288,31 +363,38 @@ function output(facts: Observable<Fact>, { format, processTableSize }: StateSett
     tap(({ kind }) => {
       if (kind !== 'tick' || state.evicted + state.nameless === forgotten) return;
       forgotten = state.evicted + state.nameless;
-      warnOfTables(
+      warn(
         `Forgot ${state.evicted} processes and ${state.nameless} times who listens so far, for want of room: ` +
           'ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
       );
     }),
     connect((shared) =>
-      outputLines(
-        {
-          processes: processNews(shared, state),
-          network: networkNews(shared, (container, pid) => state.originatorId(container, pid)),
-          originator: (id) => state.originator(id),
-        },
-        format,
-        isTTY ? { color, width: columns } : { color },
-      ),
+      tell({
+        processes: processNews(shared, state),
+        network: networkNews(shared, (container, pid) => state.originatorId(container, pid)),
+        originator: (id) => state.originator(id),
+      }),
     ),
-    tap((lines) => {
-      if (process.stdout.writableLength > MOST_UNREAD) {
-        unread += lines.length;
-        warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
-      } else {
-        process.stdout.write(`${lines.join('\n')}\n`);
-      }
-    }),
   );
+}
+
+/** Prints it to standard output. */
+function printed({ format }: StateSettings): (news: News) => Observable<unknown> {
+  const warn = log.throttled('warning');
+  const { isTTY, columns } = process.stdout;
+  const color = isTTY && process.env['NO_COLOR'] === undefined;
+  let unread = 0;
+  return (news) =>
+    outputLines(news, format, isTTY ? { color, width: columns } : { color }).pipe(
+      tap((lines) => {
+        if (process.stdout.writableLength > MOST_UNREAD) {
+          unread += lines.length;
+          warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
+        } else {
+          process.stdout.write(`${lines.join('\n')}\n`);
+        }
+      }),
+    );
 }
 
 function outputFormat(): StateSettings['format'] {
@@ -326,6 +408,7 @@ function logDiagnostics(diagnostics: Diagnostics): void {
 
 /** Says why Collector ends, in the log and where Kubernetes picks it up. */
 function fail(lastWord: string, failure: Failure): void {
+  log.flush(); // nothing stands below the last word
   for (const { level, message } of failureLines(failure, lastWord)) log[level](message);
   if (!existsSync(settings.terminationLog)) return;
   try {

@@ -3,15 +3,13 @@ import { createRequire } from 'node:module';
 
 /** How to load the BPF programs. */
 export interface ProbeOptions {
-  /** Path of a BPF object to load instead of the one built into the add-on. */
-  readonly object?: string;
+  /** Path of a BPF object to load instead of the one built into the add-on; '' for that one. */
+  readonly object: string;
   /** How many ring buffers there are; CPU n writes to ring floor(n / cpusPerRing). */
   readonly rings: number;
   /** Size of each ring: a power of two, a multiple of the page. */
   readonly ringBytes: number;
   readonly cpusPerRing: number;
-  /** Events of this process are left out. */
-  readonly ownPid: number;
   /** Processes outside containers too, and their connections. */
   readonly allScopes: boolean;
   /** Connections with a loopback peer too. */
@@ -44,21 +42,32 @@ export interface ProgramStats {
 
 /** What the kernel or libbpf refused. */
 export interface ProbeError extends Error {
-  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats';
+  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert';
   /** The program, the map or the file. */
   readonly subject: string;
   /** By name, such as EPERM, or LIBBPF_ERRNO__FORMAT for those of libbpf's own. */
   readonly errno: string;
-  /** libbpf's last lines; for a refused program they are the verifier's. */
+  /**
+   * libbpf's last lines; for a refused program they are the verifier's. For an object that is not made for this add-on
+   * (ENOEXEC) one line that says why.
+   */
   readonly log: string;
 }
 
-/** The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError. */
+/**
+ * The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError. The
+ * process that loads them is never told of.
+ */
 export interface Probe {
   /** Attaches all programs, or none. */
   attach(): void;
   /** Ends events; what was written can still be drained. */
   detach(): void;
+  /**
+   * While on, the children of this process are the self-check: what they do is written as `RecordType.selfCheck` and not
+   * as anything else, whatever the scope, wherever they run and whoever their peer is.
+   */
+  selfCheck(on: boolean): void;
   /**
    * Starts to deliver: `onRecords(length, time)` is called with whole records, oldest first, in `buffer[0, length)`,
    * which the next call overwrites; all are older than `time` (CLOCK_BOOTTIME, ns). The buffer has to hold the largest
@@ -82,9 +91,14 @@ export interface Probe {
 }
 
 interface Addon {
-  readonly Probe: new (options: ProbeOptions & { object: string }) => Probe;
+  readonly Probe: new (options: ProbeOptions) => Probe;
   /** CLOCK_BOOTTIME in ns, and what to add to it for Unix time in ns. */
   clock(): { readonly time: number; readonly epoch: number };
+  /**
+   * Inserts the kernel module in a file, without parameters; returns when it has started.
+   * @throws ProbeError of the operation `insert`, whose subject is the path
+   */
+  insertModule(path: string): void;
   /** CPUs that this kernel could ever have; ring and scratch memory is made for all of them. */
   readonly possibleCpus: number;
 }

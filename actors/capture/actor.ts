@@ -20,6 +20,8 @@ export interface CaptureOptions {
 export interface Listener {
   /** Who will hear the report of a tick that comes now. */
   readonly audience: () => Audience;
+  /** Who will hear of processes that are found now. */
+  readonly processAudience: () => Audience;
   /** Fires when somebody listens who has not heard of any process yet. */
   readonly newcomers: Observable<unknown>;
   readonly control: Observable<Omit<ControlFact, 'kind' | 'time'>>;
@@ -50,10 +52,10 @@ export function captureFacts(
     const batch = new Records(buffer);
     const now = () => driver.clock().time;
 
-    const scan = (of: ScanFact['of'], afresh = false) => {
+    const scan = (of: ScanFact['of'], audience: Audience = 'same') => {
       const time = now();
       const records = new Records(probe.scan(of === 'processes' ? 'scan_processes' : 'scan_sockets'));
-      subscriber.next({ kind: 'scan', of, afresh, time, records });
+      subscriber.next({ kind: 'scan', of, audience, time, records });
     };
     const tick = () => {
       probe.drain();
@@ -87,14 +89,14 @@ export function captureFacts(
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
-      scan('processes');
+      scan('processes', listener?.processAudience());
       if (!settings.networkDisabled) scan('sockets');
       if (listener === undefined) return;
       subscriber.add(
         listener.newcomers.subscribe(
           guarded(subscriber, () => {
             probe.drain();
-            scan('processes', true);
+            scan('processes', 'fresh');
           }),
         ),
       );

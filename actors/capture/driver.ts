@@ -24,29 +24,42 @@ export function openDriver(path: string): Driver {
 }
 
 /** How to load the programs; the rest of the probe's options follows from where Collector runs. */
-export type LoadOptions = Omit<ProbeOptions, 'ownPid' | 'cgroupV1' | 'object'>;
+export type LoadOptions = Omit<ProbeOptions, 'cgroupV1'>;
 
 /**
- * Loads the BPF programs into the kernel and attaches them: from here on events gather in the rings, so that nothing is
- * missed between this and the start of capture.
- * @throws Failure LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD
+ * Loads the BPF programs into the kernel, where they wait to be attached.
+ * @param release of the kernel, for the failures
+ * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD
  */
 export function loadPrograms(driver: Driver, options: LoadOptions, release: string): Probe {
-  let probe: Probe | undefined;
   try {
-    probe = new driver.Probe({ ...options, object: '', ownPid: process.pid, cgroupV1: usesCgroupV1() });
-    probe.attach();
-    return probe;
+    return new driver.Probe({ ...options, cgroupV1: usesCgroupV1() });
   } catch (error) {
-    probe?.close();
     throw refusal(error, release);
   }
 }
 
-/** The failure behind a ProbeError; any other error as it is. */
+/**
+ * Attaches all programs, or none: from here on events gather in the rings, so that nothing is missed between this and
+ * the start of capture. What was loaded stays so if that fails, until the probe is closed.
+ * @throws Failure LOAD_REFUSED, NO_BPF
+ */
+export function attachPrograms(probe: Probe, release: string): void {
+  try {
+    probe.attach();
+  } catch (error) {
+    throw refusal(error, release);
+  }
+}
+
+/** The failure behind a ProbeError about BPF programs; any other error as it is. */
 export function refusal(error: unknown, release: string): unknown {
-  if (!isProbeError(error)) return error;
+  if (!isProbeError(error) || error.operation === 'insert') return error;
   const { subject, errno, log, operation } = error;
+  if (operation === 'open') {
+    const reason = openReason(errno, log);
+    return new Failure('OBJECT_FOREIGN', { path: subject, reason }, { cause: error });
+  }
   if (errno === 'ENOSYS') return new Failure('NO_BPF', { errno, release }, { cause: error });
   // Maps come before programs: when one of them is refused, the system call itself is.
   if (operation === 'ring' && (errno === 'EPERM' || errno === 'EACCES')) {
@@ -60,6 +73,12 @@ export function refusal(error: unknown, release: string): unknown {
     { program: subject, errno, verifier: verifierLines(log) },
     { cause: error },
   );
+}
+
+/** Why an object could not be opened. */
+function openReason(errno: string, log: string): string {
+  if (errno === 'ENOEXEC') return log;
+  return errno.startsWith('LIBBPF_') ? `it is not a whole BPF object (${errno})` : errno;
 }
 
 /** The verifier's last lines before the summary that it ends with. */

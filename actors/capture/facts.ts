@@ -29,8 +29,8 @@ export interface RecordsFact {
 export interface ScanFact {
   readonly kind: 'scan';
   readonly of: 'processes' | 'sockets';
-  /** Whoever hears of processes is new and knows none: each is told, also those that were told before. */
-  readonly afresh: boolean;
+  /** Who hears of the processes that are found. Sockets are not told before the next tick. */
+  readonly audience: Audience;
   readonly time: number;
   readonly records: Records;
 }
@@ -60,8 +60,8 @@ export interface TickFact {
 }
 
 /**
- * Who hears the report: the one who heard the last, somebody who has heard nothing yet and needs all there is, or nobody,
- * so that nothing counts as reported.
+ * Who hears what there is to tell: the one who heard the last, somebody who has heard nothing yet and needs all there is,
+ * or nobody, so that nothing counts as told.
  */
 export type Audience = 'same' | 'fresh' | 'none';
 

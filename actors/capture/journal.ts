@@ -38,8 +38,9 @@ const Kind = {
   processes: 3,
   sockets: 4,
   tick: 5,
-  processesAfresh: 6,
-  control: 7,
+  processesToFresh: 6,
+  processesToNobody: 7,
+  control: 8,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -124,7 +125,7 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
       return {
         kind: 'scan',
         of: kind === Kind.sockets ? 'sockets' : 'processes',
-        afresh: kind === Kind.processesAfresh,
+        audience: audiences.find((audience) => scanKinds[audience] === kind) ?? 'same',
         time,
         records: checked(new Records(payload)),
       };
@@ -144,9 +145,14 @@ function recordsFrame(kind: number, time: number, records: Records): readonly [U
   return [header(kind, records.length, time, 0), records.u8.subarray(0, records.length)];
 }
 
-function scanKind({ of, afresh }: ScanFact): number {
-  if (of === 'sockets') return Kind.sockets;
-  return afresh ? Kind.processesAfresh : Kind.processes;
+const scanKinds: Readonly<Record<Audience, number>> = {
+  same: Kind.processes,
+  fresh: Kind.processesToFresh,
+  none: Kind.processesToNobody,
+};
+
+function scanKind({ of, audience }: ScanFact): number {
+  return of === 'sockets' ? Kind.sockets : scanKinds[audience];
 }
 
 /** Each list is its length in words, or `NOT_GIVEN`, then the words. */

@@ -12,6 +12,7 @@ export const RecordType = {
   listen: 6,
   unlisten: 7,
   socket: 8,
+  selfCheck: 9,
 } as const;
 
 export const RecordFlag = {
@@ -24,6 +25,9 @@ export const RecordFlag = {
 
 /** `enum socket_role`; the numbers are also those of `sensor.ClientServerRole` on the wire. */
 export const SocketRole = { unknown: 0, server: 1, client: 2 } as const;
+
+/** `enum self_check`: what the self-check did. */
+export const SelfCheckStep = { exec: 1, open: 2, close: 3, exit: 4 } as const;
 
 /** Most bytes that one record can have. */
 export const RECORD_CAPACITY = 24576;
@@ -88,4 +92,11 @@ export const socket_record = {
   reserved: 97,
   comm: 104,
   SIZE: 120,
+} as const;
+
+export const self_check_record = {
+  header: 0,
+  what: 40,
+  reserved: 44,
+  SIZE: 48,
 } as const;

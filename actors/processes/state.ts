@@ -1,4 +1,4 @@
-import type { Fact } from '../capture/facts.js';
+import type { Audience, Fact } from '../capture/facts.js';
 import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
@@ -83,7 +83,7 @@ export class ProcessState {
         this.#foldEvents(fact.records, signals);
         break;
       case 'scan':
-        this.#foldScan(fact.records, fact.afresh, signals);
+        this.#foldScan(fact.records, fact.audience, signals);
     }
     return signals;
   }
@@ -129,9 +129,9 @@ export class ProcessState {
     }
   }
 
-  #foldScan(records: Records, afresh: boolean, signals: ProcessSignal[]): void {
+  #foldScan(records: Records, audience: Audience, signals: ProcessSignal[]): void {
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (records.type(at) === RecordType.process) this.#found(records, at, afresh, signals);
+      if (records.type(at) === RecordType.process) this.#found(records, at, audience, signals);
     }
   }
 
@@ -139,16 +139,18 @@ export class ProcessState {
     const before = this.#processes.get(records.pid(at));
     const process = read(records, at, 0, true);
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
-    if (before !== undefined && records.time(at) <= before.scanned && same(before, process)) return;
+    if (before?.told === true && records.time(at) <= before.scanned && same(before, process)) return;
     this.#remember(records.pid(at), process);
     signals.push(this.#signal(records, at, process, records.time(at), false));
   }
 
-  #found(records: Records, at: number, afresh: boolean, signals: ProcessSignal[]): void {
+  #found(records: Records, at: number, audience: Audience, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
-    const process = read(records, at, records.time(at), true, before);
-    if (!afresh && before?.told === true && same(before, process)) return;
+    const isTold = audience !== 'none';
+    const process = read(records, at, records.time(at), isTold, before);
+    if (audience !== 'fresh' && before?.told === true && same(before, process)) return;
     this.#remember(records.pid(at), process);
+    if (!isTold) return;
     signals.push(this.#signal(records, at, process, process.startTime, true));
   }
 

@@ -113,10 +113,16 @@ export class Sensor {
     ];
   }
 
+  /** What secures the channel now; undefined: nothing does. */
+  get tls(): TlsMaterial | undefined {
+    return this.#material;
+  }
+
   /** Takes part in the facts of a run. */
   get listener(): Listener {
     return {
       audience: () => this.#network.audience(),
+      processAudience: () => (this.#signals.isOpen ? 'same' : 'none'),
       newcomers: this.#newcomers,
       control: this.#control,
     };

@@ -25,20 +25,28 @@ export interface ConnectOptions {
 export async function connectToSensor(channel: Client, options: ConnectOptions): Promise<void> {
   const { signal, polls = POLLS } = options;
   let failure: Failure | undefined;
+  let diagnosis: Promise<void> | undefined;
+  // Beside the polls: it may take longer than one.
+  const diagnose = async (): Promise<void> => {
+    failure = await options.diagnose();
+    if (!signal.aborted) options.onTrouble(failure);
+    diagnosis = undefined;
+  };
   for (let poll = 0; poll < polls; poll++) {
     const start = performance.now();
     const isReady = await ready(channel, Date.now() + POLL_MS);
     signal.throwIfAborted();
     if (isReady) {
       failure = await wrongService(channel, options.address);
+      signal.throwIfAborted();
       if (failure === undefined) return;
+      options.onTrouble(failure);
     } else {
-      failure = await options.diagnose();
+      diagnosis ??= diagnose();
     }
-    signal.throwIfAborted();
-    options.onTrouble(failure);
     await delay(Math.max(POLL_MS - (performance.now() - start), 0), undefined, { signal });
   }
+  await diagnosis;
   throw failure!;
 }
 

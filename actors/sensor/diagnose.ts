@@ -1,9 +1,12 @@
 import { X509Certificate } from 'node:crypto';
+import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import { Failure, type FailureParameters } from '../telemetry/failures.js';
+import { certificatesIn, distrust, subjectOf } from './certificate.js';
 import type { SensorAddress } from './channel.js';
+import { shown } from './shown.js';
 import type { TlsMaterial } from './tls.js';
 
 type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
@@ -14,34 +17,56 @@ const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
 const FRAME_TYPE = 3;
 const SETTINGS = 4;
 const SILENCE = 'nothing at all';
-const LONGEST_SHOWN = 80;
+/** What OpenSSL makes of bytes that are no TLS. */
+const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
+/** Of a name with many addresses, so many are tried. */
+const MOST_ADDRESSES = 4;
+
+export interface DiagnoseOptions {
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal;
+  /** Default: as the system does, /etc/hosts included. */
+  readonly lookup?: (host: string) => Promise<readonly LookupAddress[]>;
+}
+
+/** How an attempt is bounded: for each step, ms, and by whom it is given up. */
+interface Attempt {
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
 
 /**
  * Finds out why Sensor cannot be reached, by an attempt of its own, step by step: name, TCP, TLS, HTTP/2.
  * @param tls undefined: plain text
  * @param timeout for each step, ms
  * @returns never more than one reason, the first that stands in the way
+ * @throws what `signal` was aborted with
  */
 export async function diagnose(
   { address, serverName }: SensorAddress,
   tls: TlsMaterial | undefined,
   timeout: number,
+  { signal, lookup = systemLookup }: DiagnoseOptions = {},
 ): Promise<Failure> {
   const { host, port } = parts(address);
+  const attempt = { timeout, signal };
   let socket: Socket | undefined;
   try {
-    const ip = await resolved(address, host);
-    socket = await connected(address, ip, port, timeout);
-    if (tls !== undefined) socket = await secured(address, serverName, socket, tls, timeout);
-    const answer = await greeting(socket, timeout);
+    signal?.throwIfAborted();
+    const ips = isIP(host) === 0 ? await resolved(address, host, lookup, attempt) : [host];
+    socket = await connected(address, ips, port, attempt);
+    const ip = socket.remoteAddress!;
+    if (tls !== undefined) socket = await secured(address, serverName, socket, tls, attempt);
+    const answer = await greeting(socket, attempt);
     if (Buffer.isBuffer(answer) && answer[0] === 0 && answer[FRAME_TYPE] === SETTINGS)
       return new Failure('SENSOR_UNREADY', { address });
-    if (tls === undefined && (await speaksTls(ip, port, timeout)))
+    if (tls === undefined && (await speaksTls(ip, port, attempt)))
       return new Failure('SENSOR_WANTS_TLS', { address });
     return otherAnswer(address, answer, tls);
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof Failure) return error as Failure;
-    return new Failure('SENSOR_BROKEN', { address, reason: codeOf(error) });
+    return new Failure('SENSOR_BROKEN', { address, reason: codeOf(error) }, { cause: error });
   } finally {
     socket?.destroy();
   }
@@ -53,24 +78,55 @@ function parts(address: string): { host: string; port: number } {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
-async function resolved(address: string, host: string): Promise<string> {
-  if (isIP(host) !== 0) return host;
+async function systemLookup(host: string): Promise<LookupAddress[]> {
+  return lookup(host, { all: true });
+}
+
+async function resolved(
+  address: string,
+  host: string,
+  lookup: (host: string) => Promise<readonly LookupAddress[]>,
+  attempt: Attempt,
+): Promise<string[]> {
+  const failure = (reason: string, cause?: unknown) =>
+    new Failure('SENSOR_DNS', { address, host, reason }, { cause });
   try {
-    return (await lookup(host)).address;
+    const late = () => failure(`no answer within ${attempt.timeout / 1000} s`);
+    const found = await inTime(lookup(host), attempt, late);
+    return found.slice(0, MOST_ADDRESSES).map(({ address }) => address);
   } catch (error) {
-    throw new Failure('SENSOR_DNS', { address, host, reason: codeOf(error) }, { cause: error });
+    throw error instanceof Failure ? error : failure(codeOf(error), error);
   }
 }
 
-async function connected(address: string, ip: string, port: number, timeout: number): Promise<Socket> {
-  const socket = connectTcp({ host: ip, port });
+/** A connection to the first address that takes one, as gRPC would; all are asked at once. */
+async function connected(
+  address: string,
+  ips: readonly string[],
+  port: number,
+  attempt: Attempt,
+): Promise<Socket> {
+  const { timeout } = attempt;
+  const sockets: Socket[] = [];
+  let taken: Socket | undefined;
+  const connect = async (ip: string): Promise<Socket> => {
+    const socket = tolerant(connectTcp({ host: ip, port }));
+    sockets.push(socket);
+    try {
+      await first(socket, 'connect', attempt, () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }));
+      return socket;
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      throw new Failure('SENSOR_REFUSED', { address, ip, reason: codeOf(error) }, { cause: error });
+    }
+  };
   try {
-    await settled(socket, 'connect', timeout, () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }));
-    return socket;
+    taken = await Promise.any(ips.map(connect));
+    return taken;
   } catch (error) {
-    socket.destroy();
-    if (error instanceof Failure) throw error;
-    throw new Failure('SENSOR_REFUSED', { address, ip, reason: codeOf(error) }, { cause: error });
+    throw (error as AggregateError).errors[0];
+  } finally {
+    for (const socket of sockets) if (socket !== taken) socket.destroy();
   }
 }
 
@@ -79,83 +135,73 @@ async function secured(
   serverName: string,
   socket: Socket,
   { ca, cert, key }: TlsMaterial,
-  timeout: number,
+  attempt: Attempt,
 ): Promise<TLSSocket> {
   // Not refused at once, so that there is a certificate to talk about; nothing is said to a server that is not Sensor.
-  const secure = connectTls({
-    socket,
-    ca,
-    cert,
-    key,
-    servername: serverName,
-    ALPNProtocols: ['h2'],
-    checkServerIdentity: (_, peer) => checkServerIdentity(serverName, peer),
-    rejectUnauthorized: false,
-  });
+  const secure = tolerant(
+    connectTls({
+      socket,
+      ca,
+      cert,
+      key,
+      // An address is no server name to a server (RFC 6066 §3), but still what its certificate is checked for.
+      servername: isIP(serverName) === 0 ? serverName : '',
+      ALPNProtocols: ['h2'],
+      checkServerIdentity: (_, peer) => checkServerIdentity(serverName, peer),
+      rejectUnauthorized: false,
+    }),
+  );
   const failure = (reason: string, remedy: TlsRemedy, cause?: unknown) =>
     new Failure('SENSOR_TLS', { address, reason, remedy }, { cause });
   try {
-    const late = () => failure('the TLS handshake was not answered', 'server');
-    await settled(secure, 'secureConnect', timeout, late);
+    const late = () =>
+      failure(`the TLS handshake was not answered within ${attempt.timeout / 1000} s`, 'server');
+    await first(secure, 'secureConnect', attempt, late);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const { message } = error as Error;
-    if (/wrong version number|packet length too long/i.test(message))
-      throw failure('it does not speak TLS', 'plain', error);
-    const refusal = clientRefusal(error as Error);
-    if (refusal !== undefined)
-      throw failure(`it refused Collector's certificate: ${refusal}`, 'client', error);
-    throw failure(`the TLS handshake failed (${codeOf(error)}: ${shown(message)})`, 'server', error);
+    const code = codeOf(error);
+    if (NO_TLS.test(code)) throw failure('it does not speak TLS', 'plain', error);
+    if (code.endsWith('ALERT_NO_APPLICATION_PROTOCOL'))
+      throw new Failure('SENSOR_WRONG_SERVICE', { address, answer: 'that it does not speak HTTP/2' });
+    const refusal = clientRefusal(error);
+    if (refusal !== undefined) throw failure(`it refused ${describe(cert)}: ${refusal}`, 'client', error);
+    if (!code.startsWith('ERR_'))
+      throw failure(`it hung up during the TLS handshake (${code})`, 'server', error);
+    throw failure(`the TLS handshake failed (${code})`, 'server', error);
   }
   if (!secure.authorized) {
-    const code = String(secure.authorizationError);
-    throw failure(...untrusted(code, secure.getPeerCertificate(), serverName));
+    const { reason, remedy } = distrust({
+      code: String(secure.authorizationError),
+      certificate: secure.getPeerX509Certificate()!, // no server that Node speaks TLS with has none
+      serverName,
+      authorities: certificatesIn(ca),
+      now: new Date(),
+    });
+    throw failure(reason, remedy);
   }
   return secure;
 }
 
-/** What is wrong with a server's certificate, by the codes of OpenSSL's verification and of Node's check of names. */
-function untrusted(code: string, peer: PeerCertificate, serverName: string): [string, TlsRemedy] {
-  switch (code) {
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return [
-        `its certificate is for ${shown(peer.subjectaltname ?? 'no name')}, not for ${serverName}`,
-        'name',
-      ];
-    case 'CERT_HAS_EXPIRED':
-      return [`its certificate expired on ${new Date(peer.valid_to).toISOString()}`, 'validity'];
-    case 'CERT_NOT_YET_VALID':
-      return [`its certificate is not valid before ${new Date(peer.valid_from).toISOString()}`, 'validity'];
-    default: {
-      const issuer = shown(String(peer.issuer.CN ?? 'nobody'));
-      return [`its certificate, signed by '${issuer}', is not trusted by the CA file (${code})`, 'authority'];
-    }
-  }
+/** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
+function clientRefusal(error: unknown): string | undefined {
+  const [, alert] =
+    /ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)$/.exec(codeOf(error)) ?? [];
+  return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
-/** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
-function clientRefusal(error: Error): string | undefined {
-  const text = `${'code' in error ? String(error.code) : ''} ${error.message}`
-    .toLowerCase()
-    .replaceAll('_', ' ');
-  return [
-    'certificate required',
-    'certificate expired',
-    'certificate revoked',
-    'certificate unknown',
-    'bad certificate',
-    'unknown ca',
-    'unsupported certificate',
-    'access denied',
-  ].find((alert) => text.includes(alert));
+/** Our own certificate. */
+function describe(cert: Buffer): string {
+  const own = new X509Certificate(cert);
+  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
 }
 
 /** How the other side answers a client of HTTP/2: its first bytes, or why there are none. */
-async function greeting(socket: Socket, timeout: number): Promise<Buffer | Error> {
+async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Error> {
   socket.write(HELLO);
   try {
-    return await settled<Buffer>(socket, 'data', timeout, () => new Error(SILENCE));
+    return await first<Buffer>(socket, 'data', attempt, () => new Error(SILENCE));
   } catch (error) {
+    attempt.signal?.throwIfAborted();
     return error as Error;
   }
 }
@@ -168,8 +214,7 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   if (answer.message === SILENCE) return new Failure('SENSOR_WRONG_SERVICE', { address, answer: SILENCE });
   if (tls === undefined) return new Failure('SENSOR_BROKEN', { address, reason: codeOf(answer) });
   // With TLS 1.3 the server looks at our certificate when the handshake is over for us.
-  const { subject, validTo } = new X509Certificate(tls.cert);
-  const own = `Collector's certificate (${shown(subject)}, valid until ${new Date(validTo).toISOString()})`;
+  const own = describe(tls.cert);
   const refusal = clientRefusal(answer);
   const reason =
     refusal === undefined
@@ -178,48 +223,53 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   return new Failure('SENSOR_TLS', { address, reason, remedy: 'client' }, { cause: answer });
 }
 
-/** Whether a TLS handshake gets any answer in TLS. */
-async function speaksTls(ip: string, port: number, timeout: number): Promise<boolean> {
-  const socket = connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+/** Whether a TLS handshake gets any answer in TLS: the end of it, or an alert. */
+async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<boolean> {
+  const socket = tolerant(connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }));
   try {
-    await settled(socket, 'secureConnect', timeout, () => new Error(SILENCE));
+    await first(socket, 'secureConnect', attempt, () => new Error(SILENCE));
     return true;
   } catch (error) {
-    return clientRefusal(error as Error) !== undefined;
+    attempt.signal?.throwIfAborted();
+    return codeOf(error).includes('_ALERT_');
   } finally {
     socket.destroy();
   }
 }
 
+/** A socket that may break once more after it has been given up. */
+function tolerant<S extends Socket>(socket: S): S {
+  return socket.on('error', () => undefined);
+}
+
 /**
  * The first `event` of a socket.
- * @throws what `late` makes after `timeout` ms; the socket's error; ECONNRESET if it ends without one
+ * @throws what `late` makes after the timeout; the socket's error; ECONNRESET if it ends without one
  */
-async function settled<T>(socket: Socket, event: string, timeout: number, late: () => Error): Promise<T> {
+async function first<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
+  const happened = new Promise<T>((resolve, reject) => {
+    socket.once(event, resolve);
+    socket.once('error', reject);
+    socket.once('close', () => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+  });
+  return inTime(happened, attempt, late);
+}
+
+/** @throws what `late` makes after the timeout; what the attempt was aborted with */
+async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), timeout);
-    const done = <V>(settle: (value: V) => void) => {
-      return (value: V): void => {
-        clearTimeout(timer);
-        settle(value);
-      };
+    const abort = (): void => reject(signal?.reason as Error);
+    signal?.addEventListener('abort', abort);
+    const over = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
     };
-    socket.once(event, done(resolve));
-    socket.once('error', done(reject));
-    socket.once(
-      'close',
-      done(() => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' }))),
-    );
+    work.then(resolve, reject).finally(over);
   });
 }
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return 'code' in error ? String(error.code) : shown(error.message);
-}
-
-/** What others wrote, in a line of ours. */
-function shown(text: string): string {
-  const plain = text.replace(/[^\x20-\x7e]/g, '?');
-  return plain.length <= LONGEST_SHOWN ? plain : `${plain.slice(0, LONGEST_SHOWN)}…`;
 }

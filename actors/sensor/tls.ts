@@ -1,8 +1,10 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, watch, type FSWatcher } from 'node:fs';
+import { createPrivateKey, type X509Certificate } from 'node:crypto';
+import { readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
 import path from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { Settings } from '../settings/table.js';
 import { asFailure, Failure } from '../telemetry/failures.js';
+import { certificatesIn, DamagedCertificate, subjectOf, untimely } from './certificate.js';
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -20,6 +22,8 @@ export type TlsMaterial = Readonly<Record<keyof TlsFiles, Buffer>>;
 const SETTLE_MS = 1000;
 /** Where the system tells of no change, or tells none on this file system. */
 const POLL_MS = 30_000;
+/** A bundle of all public authorities has a quarter of it. */
+const LARGEST_FILE = 1024 * 1024;
 
 /** The files by the settings, whose rules see to it that all are named or none; undefined: plain text. */
 export function tlsFiles(settings: Settings): TlsFiles | undefined {
@@ -37,21 +41,21 @@ export function tlsFiles(settings: Settings): TlsFiles | undefined {
  */
 export function readTls(files: TlsFiles, now = new Date()): TlsMaterial {
   const material = { ca: read(files.ca), cert: read(files.cert), key: read(files.key) };
-  certificate(files.ca, material.ca);
-  const own = certificate(files.cert, material.cert);
-  const [from, to] = [new Date(own.validFrom), new Date(own.validTo)];
-  if (now > to) throw unusable(files.cert, `its certificate (${own.subject}) expired on ${to.toISOString()}`);
-  if (now < from)
-    throw unusable(files.cert, `its certificate (${own.subject}) is not valid before ${from.toISOString()}`);
+  const authorities = certificates(files.ca, material.ca);
+  if (authorities.every((authority) => untimely(authority, now) !== undefined))
+    throw untimelyIn(files.ca, authorities[0], now);
+  const [own] = certificates(files.cert, material.cert);
+  if (untimely(own, now) !== undefined) throw untimelyIn(files.cert, own, now);
   if (!own.checkPrivateKey(privateKey(files.key, material.key)))
     throw unusable(files.key, `it is not the key to the certificate in ${files.cert}`);
+  assertAccepted(files, material);
   return material;
 }
 
 export interface TlsWatcher {
-  /** All three files are good, and another set than before. */
+  /** All three files are good, and another set than the last good one. */
   readonly onChange: (material: TlsMaterial) => void;
-  /** They have changed and cannot be used; called once for each such change. */
+  /** They cannot be used any more, by a change or because they expired; called once for each reason. */
   readonly onBad: (failure: Failure) => void;
 }
 
@@ -67,20 +71,20 @@ export function watchTls(
   { onChange, onBad }: TlsWatcher,
   { settle = SETTLE_MS, poll = POLL_MS } = {},
 ): () => void {
-  let last = digest(current);
+  let good = current;
+  let complaint: string | undefined;
   let settling: NodeJS.Timeout | undefined;
   const look = (): void => {
-    try {
-      const material = readTls(files);
-      if (digest(material) === last) return;
-      last = digest(material);
-      onChange(material);
-    } catch (error) {
-      const failure = asFailure(error);
-      if (last === failure.message) return;
-      last = failure.message;
-      onBad(failure);
+    const found = tryTls(files);
+    if (found instanceof Failure) {
+      if (found.message !== complaint) onBad(found);
+      complaint = found.message;
+      return;
     }
+    complaint = undefined;
+    if (same(found, good)) return;
+    good = found;
+    onChange(found);
   };
   const soon = (): void => {
     clearTimeout(settling);
@@ -107,25 +111,46 @@ function watched(folder: string, onEvent: () => void): FSWatcher[] {
   }
 }
 
-function digest({ ca, cert, key }: TlsMaterial): string {
-  return Buffer.concat([ca, cert, key]).toString('latin1');
+function tryTls(files: TlsFiles): TlsMaterial | Failure {
+  try {
+    return readTls(files);
+  } catch (error) {
+    return asFailure(error);
+  }
+}
+
+function same(one: TlsMaterial, other: TlsMaterial): boolean {
+  return one.ca.equals(other.ca) && one.cert.equals(other.cert) && one.key.equals(other.key);
 }
 
 function read(file: string): Buffer {
   try {
+    const stats = statSync(file);
+    // A pipe would keep everything waiting, and a device may have no end.
+    if (!stats.isFile()) throw unusable(file, 'it is not a file');
+    if (stats.size > LARGEST_FILE)
+      throw unusable(file, `it has ${stats.size} bytes, and at most ${LARGEST_FILE} are read`);
     return readFileSync(file);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw unusable(file, code === 'ENOENT' ? 'the file is missing' : `it cannot be read (${code})`, error);
   }
 }
 
-function certificate(file: string, pem: Buffer): X509Certificate {
+/** One certificate at least, all of them readable. */
+function certificates(file: string, pem: Buffer): [X509Certificate, ...X509Certificate[]] {
   try {
-    return new X509Certificate(pem);
+    const [first, ...others] = certificatesIn(pem);
+    if (first === undefined) throw unusable(file, 'it has no certificate in PEM form');
+    return [first, ...others];
   } catch (error) {
-    throw unusable(file, 'it has no certificate in PEM form', error);
+    throw error instanceof DamagedCertificate ? unusable(file, error.message, error) : error;
   }
+}
+
+function untimelyIn(file: string, certificate: X509Certificate, now: Date): Failure {
+  return unusable(file, `its certificate (${subjectOf(certificate)}) ${untimely(certificate, now)}`);
 }
 
 function privateKey(file: string, pem: Buffer): ReturnType<typeof createPrivateKey> {
@@ -133,6 +158,16 @@ function privateKey(file: string, pem: Buffer): ReturnType<typeof createPrivateK
     return createPrivateKey(pem);
   } catch (error) {
     throw unusable(file, 'it has no unencrypted private key in PEM form', error);
+  }
+}
+
+/** What OpenSSL does not take, such as a key that is too short, would otherwise end the first attempt to connect. */
+function assertAccepted(files: TlsFiles, material: TlsMaterial): void {
+  try {
+    createSecureContext(material);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw unusable(files.cert, `OpenSSL does not take it (${code})`, error);
   }
 }
 

@@ -83,6 +83,25 @@ const catalogue = {
       'built with this version of Collector, or set COLLECTION_METHOD to core_bpf, which needs none.',
   }),
 
+  /**
+   * @param release `uname -r` @param tried each place that was looked at, and what came of it
+   * @param trouble what to mend, @param place and where
+   */
+  DRIVER_UNAVAILABLE: ({
+    release,
+    tried,
+    trouble,
+    place,
+  }: {
+    release: string;
+    tried: readonly string[];
+    trouble: DriverTrouble;
+    place: DriverPlace;
+  }) => ({
+    cause: `There is no driver for the kernel ${release}: ${tried.join('; ')}.`,
+    remedy: `${driverRemedy(trouble, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
+  }),
+
   REPLAY_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The recording ${path} cannot be replayed: ${reason}.`,
     remedy: `Give --replay a readable file that this version of Collector wrote with --record, instead of ${path}.`,
@@ -111,9 +130,54 @@ const catalogue = {
     remedy: 'Correct the values where they are said to be; --help lists every setting with what it allows.',
   }),
 
-  METHOD_NOT_SUPPORTED: ({ method }: { method: string }) => ({
-    cause: `The collection method ${method} is not supported by this version of Collector.`,
-    remedy: 'Set COLLECTION_METHOD (or --collection-method) to core_bpf, or leave it out.',
+  /** @param path of MODULE_VERSION.txt @param reason what is the matter with it */
+  MODULE_VERSION: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The module version, which drivers are looked for by, cannot be read from ${path}: ${reason}.`,
+    remedy:
+      'Set COLLECTION_METHOD=core_bpf, which needs no driver but the one in the image; or mount the folder of drivers with ' +
+      'its MODULE_VERSION.txt (ROX_COLLECTOR_KERNEL_MODULES_DIR).',
+  }),
+
+  /** @param reason what the system said, such as `EROFS` */
+  DRIVER_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The driver cannot be put at ${path}: ${reason}.`,
+    remedy:
+      `Give Collector a writable folder there (an emptyDir volume in Kubernetes), or name another one in ` +
+      'ROX_COLLECTOR_MODULE_DIR.',
+  }),
+
+  /** @param folder local storage @param objects that would fit @param tried what was wrong with each place that was tried */
+  NO_DRIVER: ({
+    method,
+    folder,
+    objects,
+    tried,
+  }: {
+    method: string;
+    folder: string;
+    objects: readonly string[];
+    tried: readonly string[];
+  }) => ({
+    cause:
+      `There is no ${method} driver for this kernel: ${folder} has no usable ${objects.join(' or ')}` +
+      (tried.length === 0 ? ', and there is no Sensor to download it from.' : `; ${tried.join('; ')}.`),
+    remedy: tried.some((reason) => reason.includes('HTTP 404'))
+      ? 'Set COLLECTION_METHOD=core_bpf, which needs no driver for each kernel; or upload a kernel support package with ' +
+        `${objects[0] ?? 'the driver'} to Central, or put it into ${folder}.`
+      : 'Set COLLECTION_METHOD=core_bpf, which needs no driver for each kernel; or mend what is said above, and check that ' +
+        `Sensor can be reached from this node. ${objects[0] ?? 'The driver'} can also be put into ${folder}.`,
+  }),
+
+  /** @param errno by name */
+  MODULE_REFUSED: ({ path, errno }: { path: string; errno: string }) => ({
+    cause: `The kernel refused the module ${path}: ${errno}.`,
+    remedy: `${moduleRemedies[errno] ?? 'Report this with the output of "dmesg | tail" on the node.'} COLLECTION_METHOD=core_bpf needs no kernel module.`,
+  }),
+
+  /** Nothing reads what such a module writes. */
+  MODULE_UNREAD: ({ path }: { path: string }) => ({
+    cause: `The kernel took the module ${path}, but this version of Collector reads events of BPF programs only.`,
+    remedy: 'Set COLLECTION_METHOD=core_bpf, and remove the module from the node: rmmod collector.',
   }),
 
   /** @param path a PEM file @param reason what is the matter with it */
@@ -205,6 +269,18 @@ const catalogue = {
   }),
 } satisfies Record<string, (parameters: never) => FailureText>;
 
+/** What to do about the errors that inserting a kernel module gives. */
+const moduleRemedies: Readonly<Record<string, string>> = {
+  ENOSYS: "The node's kernel was built without loadable modules (CONFIG_MODULES).",
+  EPERM:
+    'Give the collector container CAP_SYS_MODULE, and check on the node that modules may be loaded: ' +
+    '"cat /proc/sys/kernel/modules_disabled" says 0, and "cat /sys/kernel/security/lockdown" selects [none].',
+  ENOEXEC: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
+  EINVAL: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
+  EKEYREJECTED: 'The node takes signed modules only (Secure Boot), and the key of this one is not enrolled.',
+  EEXIST: 'A module of that name is loaded already: rmmod collector.',
+};
+
 type TlsRemedy = keyof typeof tlsRemedies;
 
 /** What to do about a TLS handshake that fails, by what is the matter. */
@@ -224,6 +300,70 @@ const tlsRemedies = {
     "Point GRPC_SERVER to Sensor's TLS port, or take the TLS settings away if this Sensor is meant to be spoken to in " +
     'plain text.',
 } as const;
+
+type DriverTrouble = keyof typeof driverRemedies | TlsRemedy;
+type DriverPlace = keyof typeof driverPlaces;
+
+/** Where a driver is looked for, as a remedy calls it. */
+const driverPlaces = {
+  sensor: 'Sensor',
+  mirror: 'the server in MODULE_DOWNLOAD_BASE_URL',
+  local: 'local storage (ROX_COLLECTOR_KERNEL_MODULES_DIR)',
+} as const;
+
+/** What to do when a place does not give a driver, by what is the matter; without the troubles of TLS. */
+const driverRemedies = {
+  missing: (place) =>
+    `See whether this kernel is supported (the file KERNEL_VERSIONS lists all that are); if it is, give ${place} the ` +
+    'driver: Sensor has those of the support package that Central was given (roxctl collector support-packages upload).',
+  nowhere: () =>
+    'Put the file, packed with gzip or not, into the folder of ROX_COLLECTOR_KERNEL_MODULES_DIR, or say where to ' +
+    'download it from: GRPC_SERVER for Sensor, or MODULE_DOWNLOAD_BASE_URL.',
+  kernel: () =>
+    'Set KERNEL_CANDIDATES to the name of a kernel that there is a driver of and that fits this one.',
+  version: () =>
+    'Put MODULE_VERSION.txt, whose first line is the version of the drivers, into the folder of ' +
+    'ROX_COLLECTOR_KERNEL_MODULES_DIR: it is part of the collector image, so deploy that again, or do not mount over it.',
+  dns: (place) =>
+    `Correct the name of ${place} (GRPC_SERVER or MODULE_DOWNLOAD_BASE_URL), or the DNS of this pod: look at ` +
+    '/etc/resolv.conf in it, and at dnsPolicy, which has to be ClusterFirstWithHostNet with hostNetwork.',
+  unreachable: (place) =>
+    `Check that ${place} is running and listens on this port, and that network policies, firewalls and routes let ` +
+    'this node get there.',
+  timeout: (place) =>
+    `Check what slows the way to ${place} or drops its packets (network policies, firewalls, proxies), and whether it ` +
+    'is overloaded.',
+  broken: (place) =>
+    `Look at the log of ${place} for why it ends connections early, and at what stands in between: a proxy, a service ` +
+    'mesh or a load balancer.',
+  answer: (place) => `Look at the log of ${place}, and at what may answer in its place: a proxy or a mesh.`,
+  redirect: (place) =>
+    `Have ${place} serve the driver itself, or redirect to an https address that gives it to everybody: Collector shows ` +
+    'its certificate to Sensor alone, and does not go from https to http.',
+  corrupt: (place) =>
+    `Replace the file in ${place} by a good one: compare it with what was built (gzip -t, sha256sum).`,
+} satisfies Readonly<Record<string, (place: string) => string>>;
+
+/** The same for the server of MODULE_DOWNLOAD_BASE_URL. */
+const mirrorTlsRemedies: Readonly<Record<TlsRemedy, string>> = {
+  name: "Use in MODULE_DOWNLOAD_BASE_URL a name that is in its server's certificate.",
+  authority:
+    'Let NODE_EXTRA_CA_CERTS name a PEM file with the CA of the server in MODULE_DOWNLOAD_BASE_URL, which Collector does ' +
+    'not know of.',
+  validity:
+    'Issue the certificate of the server in MODULE_DOWNLOAD_BASE_URL anew, or set the clock that is wrong (compare date).',
+  client:
+    'Let the server in MODULE_DOWNLOAD_BASE_URL ask for no client certificate: Collector shows its own to Sensor alone.',
+  server: 'Look at the log of the server in MODULE_DOWNLOAD_BASE_URL for the other half of this handshake.',
+  plain: 'Start MODULE_DOWNLOAD_BASE_URL with http://, or give it the port where its server speaks TLS.',
+};
+
+function driverRemedy(trouble: DriverTrouble, place: DriverPlace): string {
+  if (trouble in driverRemedies)
+    return driverRemedies[trouble as keyof typeof driverRemedies](driverPlaces[place]);
+  const remedies = place === 'mirror' ? mirrorTlsRemedies : tlsRemedies;
+  return remedies[trouble as TlsRemedy];
+}
 
 /** What to do about the errors that loading a BPF program gives. */
 const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string } = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
 #include "clock.h"
+#include "module.h"
 #include "probe.h"
 #include "pump.h"
 
@@ -66,7 +67,6 @@ ProbeOptions read_options(const Napi::Object &given)
     options.ring_bytes = number(given, "ringBytes");
     options.run_time = flag(given, "runTime");
     options.knobs.cpus_per_ring = number(given, "cpusPerRing");
-    options.knobs.own_pid = number(given, "ownPid");
     options.knobs.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
     options.knobs.all_scopes = flag(given, "allScopes");
     options.knobs.loopback = flag(given, "loopback");
@@ -85,6 +85,7 @@ public:
                            {
                                InstanceMethod<&ProbeWrap::Attach>("attach"),
                                InstanceMethod<&ProbeWrap::Detach>("detach"),
+                               InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
@@ -115,6 +116,11 @@ private:
     }
 
     void Detach(const Napi::CallbackInfo &info) { probe(info.Env()).detach(); }
+
+    void SelfCheck(const Napi::CallbackInfo &info)
+    {
+        probe(info.Env()).self_check(info[0].As<Napi::Boolean>());
+    }
 
     void Start(const Napi::CallbackInfo &info)
     {
@@ -230,10 +236,17 @@ Napi::Value Clock(const Napi::CallbackInfo &info)
     return result;
 }
 
+void InsertModule(const Napi::CallbackInfo &info)
+{
+    std::string path = info[0].As<Napi::String>();
+    guarded(info.Env(), [&] { insert_module(path); });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
+    exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));
     exports.Set("possibleCpus", static_cast<double>(libbpf_num_possible_cpus()));
     return exports;
 }

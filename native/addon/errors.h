@@ -7,10 +7,10 @@ namespace collector {
 
 // What the kernel or libbpf refused. Becomes a JavaScript Error with the same fields (see native/index.ts).
 struct ProbeError {
-    std::string operation; // "open", "load", "attach", "ring", "scan", …
+    std::string operation; // "open", "load", "attach", "ring", "scan", "insert", …
     std::string subject;   // the program, the map or the file
     int code;              // errno, positive
-    std::string log;       // libbpf's last lines; for a refused program, the verifier's
+    std::string log;       // libbpf's last lines; for a refused program, the verifier's; for ENOEXEC, why
 };
 
 } // namespace collector

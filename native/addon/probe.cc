@@ -22,6 +22,7 @@ namespace {
 constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
                                           "socket_state_nested"};
 constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets"};
+constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 
 // libbpf's last lines, among them the verifier's: what explains a refusal.
 constexpr std::size_t LINES_KEPT = 24;
@@ -102,6 +103,7 @@ void check(int result, const char *operation, const char *subject)
 } // namespace
 
 Probe::Probe(const ProbeOptions &options)
+    : source_(options.object.empty() ? "built-in object" : options.object)
 {
     libbpf_set_print(keep_line);
     last_lines.clear();
@@ -115,7 +117,8 @@ Probe::Probe(const ProbeOptions &options)
             object_ = bpf_object__open_file(options.object.c_str(), nullptr);
         }
         if (!object_)
-            fail("open", options.object.empty() ? "built-in object" : options.object, errno);
+            fail("open", source_, errno);
+        check_layout();
         make_rings(options);
         configure(options);
         if (int result = bpf_object__load(object_); result < 0) {
@@ -123,6 +126,7 @@ Probe::Probe(const ProbeOptions &options)
             throw ProbeError{"load", named_in(log), -result, log};
         }
         connect_rings();
+        note_own_pid();
         map_control();
         // Needs CAP_SYS_ADMIN; without it there are simply no run times.
         if (options.run_time)
@@ -159,7 +163,7 @@ bpf_program *Probe::program(const char *name) const
 {
     bpf_program *found = bpf_object__find_program_by_name(object_, name);
     if (!found)
-        fail("open", name, ENOENT);
+        refuse(std::string("it has no program ") + name);
     return found;
 }
 
@@ -167,8 +171,30 @@ bpf_map *Probe::map(const char *name) const
 {
     bpf_map *found = bpf_object__find_map_by_name(object_, name);
     if (!found)
-        fail("open", name, ENOENT);
+        refuse(std::string("it has no map ") + name);
     return found;
+}
+
+// An object that libbpf can read, but that is not made for this add-on.
+void Probe::refuse(const std::string &reason) const
+{
+    throw ProbeError{"open", source_, ENOEXEC, reason};
+}
+
+// Everything else that the add-on relies on, such as the sizes of values, goes with the layout's version.
+void Probe::check_layout()
+{
+    bpf_map *section = bpf_object__find_map_by_name(object_, ".rodata.layout");
+    std::size_t size = 0;
+    const void *value = section ? bpf_map__initial_value(section, &size) : nullptr;
+    __u32 version = 0;
+    if (!value || size != sizeof(version))
+        refuse("it is not one of Collector's: it does not say which layout its records have");
+    std::memcpy(&version, value, size);
+    if (version != LAYOUT_VERSION)
+        refuse("it was built for another version of Collector: its records have layout " +
+               std::to_string(version) + ", and this one reads layout " + std::to_string(LAYOUT_VERSION));
+    check(bpf_map__set_autocreate(section, false), "load", ".rodata.layout"); // no program reads it
 }
 
 void Probe::configure(const ProbeOptions &options)
@@ -177,17 +203,18 @@ void Probe::configure(const ProbeOptions &options)
         program(name);
     for (const char *name : SCAN_PROGRAMS)
         program(name);
+    program(OWN_PID_PROGRAM);
     can_sleep_ = kernel_has_helper("BPF_FUNC_copy_from_user_task");
-    check(bpf_program__set_autoload(program("scan_processes"), can_sleep_), "open", "scan_processes");
+    check(bpf_program__set_autoload(program("scan_processes"), can_sleep_), "load", "scan_processes");
 
-    check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "open",
+    check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
-    check(bpf_map__set_max_entries(map("rings"), options.rings), "open", "rings");
+    check(bpf_map__set_max_entries(map("rings"), options.rings), "load", "rings");
     // The pattern that the kernel holds each entry against.
-    check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "open", "rings");
+    check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "load", "rings");
     std::uint32_t cpus = options.knobs.cpus;
-    check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "open", "process_scratches");
-    check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1), "open", "cgroup_scratches");
+    check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "load", "process_scratches");
+    check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1), "load", "cgroup_scratches");
 }
 
 void Probe::make_rings(const ProbeOptions &options)
@@ -209,12 +236,20 @@ void Probe::connect_rings()
         check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
 }
 
+// Runs the program once, in this process. Attached, it would run for everybody, so it never is.
+void Probe::note_own_pid()
+{
+    bpf_test_run_opts run{};
+    run.sz = sizeof(run);
+    check(bpf_prog_test_run_opts(bpf_program__fd(program(OWN_PID_PROGRAM)), &run), "load", OWN_PID_PROGRAM);
+}
+
 void Probe::map_control()
 {
     void *page = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE,
-                      MAP_SHARED, bpf_map__fd(map("control")), 0);
+                      MAP_SHARED, bpf_map__fd(map(".data.control")), 0);
     if (page == MAP_FAILED)
-        fail("open", "control", errno);
+        fail("load", "control", errno);
     control_ = static_cast<control *>(page);
 }
 
@@ -237,6 +272,11 @@ void Probe::detach()
     for (bpf_link *link : links_)
         bpf_link__destroy(link);
     links_.clear();
+}
+
+void Probe::self_check(bool on)
+{
+    __atomic_store_n(&control_->self_check, on ? 1 : 0, __ATOMIC_SEQ_CST);
 }
 
 std::vector<ProgramReport> Probe::stats() const

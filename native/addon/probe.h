@@ -41,6 +41,9 @@ public:
     void attach(); // throws ProbeError; attaches all or none
     void detach(); // no more events; what was written can still be read
 
+    // While on, what Collector's children do is written as records of the self-check, and as nothing else.
+    void self_check(bool on);
+
     std::vector<ProgramReport> stats() const;
 
     // Everything that the iterator program writes, in one pass. Throws ProbeError. Where the kernel has no iterators
@@ -55,12 +58,16 @@ public:
 private:
     bpf_program *program(const char *name) const;
     bpf_map *map(const char *name) const;
+    [[noreturn]] void refuse(const std::string &reason) const;
+    void check_layout();
     void make_rings(const ProbeOptions &options);
     void configure(const ProbeOptions &options);
     void connect_rings();
+    void note_own_pid();
     void map_control();
     void release();
 
+    std::string source_; // the object's path, or what stands for it
     bpf_object *object_ = nullptr;
     std::vector<bpf_link *> links_;
     std::vector<int> ring_fds_;

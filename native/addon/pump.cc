@@ -31,9 +31,8 @@ constexpr std::size_t VISIT_BYTES = 8 * 1024 * 1024;
 Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
            Fail fail)
     : probe_(&probe), buffer_(buffer), capacity_(capacity), deliver_(std::move(deliver)),
-      fail_(std::move(fail)),
-      busy_interval_ms_(std::clamp<std::uint64_t>(probe.ring_bytes_per_cpu() / FASTEST_BYTES_PER_MS, 1,
-                                                  LONGEST_INTERVAL_MS))
+      fail_(std::move(fail)), busy_interval_ms_(std::clamp<std::uint64_t>(
+                                  probe.ring_bytes_per_cpu() / FASTEST_BYTES_PER_MS, 1, LONGEST_INTERVAL_MS))
 {
     epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd_ < 0)
@@ -103,7 +102,7 @@ void Pump::visit()
     else if (busy && ++empty_visits_ >= EMPTY_VISITS)
         become_idle();
     if (found >= VISIT_BYTES)
-        uv_timer_start(&timer_, on_timer, 0, busy_interval_ms_); // there is more, after what else the loop has to do
+        uv_timer_start(&timer_, on_timer, 0, busy_interval_ms_); // more, after what else the loop has to do
 }
 
 void Pump::drain()

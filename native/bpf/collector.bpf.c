@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "knobs.h"
 #include "rings.h"
+#include "self.h"
 #include "container.h"
 #include "scratch.h"
 #include "process.h"

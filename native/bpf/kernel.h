@@ -35,7 +35,6 @@ enum {
     BPF_ANY = 0,
     BPF_F_NO_PREALLOC = 1 << 0,
     BPF_F_CLONE = 1 << 9,
-    BPF_F_MMAPABLE = 1 << 10,
 };
 enum { BPF_SK_STORAGE_GET_F_CREATE = 1 << 0 };
 enum { BPF_RB_NO_WAKEUP = 1 << 0 };

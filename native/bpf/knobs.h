@@ -9,7 +9,6 @@
 
 struct knobs {
     __u32 cpus_per_ring; /* at least 1 */
-    __u32 own_pid;       /* this process's events are never written */
     __u32 cpus; /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
     __u8 all_scopes; /* 1: processes outside containers too */
     __u8 loopback;   /* 1: connections with a loopback peer too */
@@ -17,9 +16,12 @@ struct knobs {
     __u8 cgroup_v1; /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
 };
 
-/* The one word that user space writes while the programs run. */
+/* What is written while the programs are there. */
 struct control {
-    __u32 busy; /* 1: user space drains the rings on a timer, no event needs to wake it */
+    __u32 own_pid;   /* Collector's thread group id in the initial pid namespace: its events are left out */
+    __u8 busy;       /* 1: user space drains the rings on a timer, no event needs to wake it */
+    __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
+    __u8 reserved[2];
 };
 
 #endif

@@ -23,6 +23,7 @@ enum record_type {
     RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
     RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
     RECORD_SOCKET = 8,   /* struct socket_record: a TCP socket that a scan found, connected or listening */
+    RECORD_SELF_CHECK = 9, /* struct self_check_record: what the self-check did, instead of the above */
 };
 
 enum record_flag {
@@ -38,6 +39,20 @@ enum socket_role {
     ROLE_SERVER = 1, /* accepted, or listening */
     ROLE_CLIENT = 2, /* connected */
 };
+
+/* What the self-check did; an open and a close for each of its two sockets. */
+enum self_check {
+    SELF_CHECK_EXEC = 1,
+    SELF_CHECK_OPEN = 2,
+    SELF_CHECK_CLOSE = 3,
+    SELF_CHECK_EXIT = 4,
+};
+
+/*
+ * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
+ * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
+ */
+enum { LAYOUT_VERSION = 1 };
 
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
@@ -116,6 +131,12 @@ struct socket_record {
     __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10 */
     __u8 reserved[7];
     char comm[COMM_SIZE];
+};
+
+struct self_check_record {
+    struct record_header header; /* container and cgroup are 0, wherever Collector runs */
+    __u32 what;                  /* enum self_check */
+    __u32 reserved;
 };
 
 /* Programs, in the order of their rows in the statistics map. */

@@ -201,6 +201,10 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
+    if (is_self_check(task)) {
+        emit_self_check(task->tgid, task->pid, SELF_CHECK_EXEC, PROGRAM_EXEC);
+        return 0;
+    }
     __u32 slot = slot_of_process();
     struct cgroup *named;
     __u64 container = container_of_task(task, slot, &named);
@@ -229,11 +233,15 @@ int BPF_PROG(process_exit, struct task_struct *task)
     /* Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time. */
     if (task->signal->live.counter != 0)
         return 0;
+    if (is_self_check(task)) {
+        emit_self_check(task->tgid, task->pid, SELF_CHECK_EXIT, PROGRAM_EXIT);
+        return 0;
+    }
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_process(), &named);
     if (!container && !knobs.all_scopes)
         return 0;
-    if ((__u32)task->tgid == knobs.own_pid)
+    if (is_self(task))
         return 0;
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container, named);
@@ -256,7 +264,7 @@ static __always_inline int scan_process(struct bpf_iter__task *ctx, bool can_sle
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_container, &named);
-    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid)
+    if ((!container && !knobs.all_scopes) || is_self(task) || is_self_check(task))
         return 0;
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s)

@@ -4,6 +4,10 @@
 #define COLLECTOR_RINGS_H
 
 const volatile struct knobs knobs SEC(".rodata.knobs") = {.cpus_per_ring = 1, .cpus = 1};
+volatile struct control control SEC(".data.control") = {};
+
+/* Read by the add-on before it loads the object, and by no program. */
+const volatile __u32 layout_version SEC(".rodata.layout") = LAYOUT_VERSION;
 
 /*
  * A ring of its own for each CPU: producers of one ring share a lock, and eleven million records a second become three.
@@ -22,14 +26,6 @@ struct {
     __type(key, __u32);
     __type(value, struct program_stats);
 } stats SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __type(key, __u32);
-    __type(value, struct control);
-} control SEC(".maps");
 
 static __always_inline struct program_stats *stats_of(__u32 program)
 {
@@ -55,17 +51,16 @@ static __always_inline void count_skipped(__u32 program)
 static __always_inline void emit(void *record, __u32 size, __u32 program)
 {
     struct program_stats *s = stats_of(program);
-    __u32 zero = 0, index = bpf_get_smp_processor_id() / knobs.cpus_per_ring;
-    struct control *c = bpf_map_lookup_elem(&control, &zero);
+    __u32 index = bpf_get_smp_processor_id() / knobs.cpus_per_ring;
     void *ring = bpf_map_lookup_elem(&rings, &index);
-    if (!s || !c)
+    if (!s)
         return;
     if (!ring) {
         s->failed++;
         return;
     }
     /* A wakeup costs more than all the rest of an event, so there is none while user space comes by on its own. */
-    __u64 wakeup = c->busy ? BPF_RB_NO_WAKEUP : 0;
+    __u64 wakeup = control.busy ? BPF_RB_NO_WAKEUP : 0;
     if (bpf_ringbuf_output(ring, record, size, wakeup))
         s->lost++;
     else

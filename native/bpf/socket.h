@@ -33,6 +33,8 @@ enum phase {
     PHASE_REPORTED = 1, /* established, and its end will be reported */
     PHASE_LEFT_OUT = 2, /* established, with a peer that is not to be reported */
     PHASE_ENDED = 3,
+    PHASE_CHECK = 4,      /* of the self-check: as PHASE_NEW */
+    PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
 };
 
 /* TCP states in which a connection was established and has not ended, by include/net/tcp_states.h: half closed ones too. */
@@ -124,8 +126,9 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 static __always_inline struct owner *take_ownership(const struct sock *sk, struct task_struct *task,
                                                     struct cgroup **named)
 {
+    bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
-    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid) {
+    if (!is_check && ((!container && !knobs.all_scopes) || is_self(task))) {
         bpf_sk_storage_delete(&owners, (void *)sk); /* it may have come from a container */
         return NULL;
     }
@@ -135,6 +138,8 @@ static __always_inline struct owner *take_ownership(const struct sock *sk, struc
         return NULL;
     }
     set_owner(o, task, container, *named);
+    if (is_check)
+        o->phase = PHASE_CHECK;
     return o;
 }
 
@@ -158,7 +163,7 @@ static __always_inline void on_listen(const struct sock *sk)
     struct task_struct *task = bpf_get_current_task_btf();
     struct cgroup *named;
     struct owner *o = take_ownership(sk, task, &named);
-    if (!o)
+    if (!o || o->phase == PHASE_CHECK)
         return;
     read_tuple(o, sk);
     o->role = ROLE_SERVER; /* of all that is accepted, too */
@@ -171,7 +176,13 @@ static __always_inline void on_listen(const struct sock *sk)
 static __always_inline void on_established(const struct sock *sk)
 {
     struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
-    if (!o || o->phase != PHASE_NEW)
+    if (!o)
+        return;
+    if (o->phase == PHASE_CHECK) {
+        o->phase = PHASE_CHECK_OPEN;
+        emit_self_check(o->pid, o->tid, SELF_CHECK_OPEN, PROGRAM_SOCKET);
+    }
+    if (o->phase != PHASE_NEW)
         return;
     read_tuple(o, sk);
     if (!knobs.loopback && is_loopback(o)) {
@@ -190,10 +201,12 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
     if (!o)
         return;
-    if (old_state == TCP_LISTEN)
+    if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
         emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
+    else if (o->phase == PHASE_CHECK_OPEN)
+        emit_self_check(o->pid, o->tid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
     o->phase = PHASE_ENDED;
 }
 
@@ -286,7 +299,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
-    if ((!container && !knobs.all_scopes) || (__u32)task->tgid == knobs.own_pid)
+    if ((!container && !knobs.all_scopes) || is_self(task) || is_self_check(task))
         return 0;
 
     struct owner found = {};

@@ -30,9 +30,9 @@ function addressList(addresses: readonly string[]): Json {
 
 function networkList(networks: readonly string[]): Json {
   const [v4, v6] = split(networks.map(parseNetwork));
-  const bytes = (list: typeof v4) =>
+  const bytes = (list: Networks) =>
     Buffer.concat(
-      list.map(({ words, family, prefix }) => [...addressBytes(words, 0, family), prefix]).map(Buffer.from),
+      list.map(({ words, family, prefix }) => Buffer.of(...addressBytes(words, 0, family), prefix)),
     );
   return { ipv4Networks: bytes(v4).toString('base64'), ipv6Networks: bytes(v6).toString('base64') };
 }

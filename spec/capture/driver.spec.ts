@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
-import { openDriver, refusal } from '../../actors/capture/driver.js';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  attachPrograms,
+  loadPrograms,
+  openDriver,
+  refusal,
+  type Probe,
+} from '../../actors/capture/driver.js';
+import { RECORD_CAPACITY } from '../../actors/capture/layout.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
+import { isRoot, requires } from '../support/requirements.js';
 
 const LOG = [
   "libbpf: prog 'socket_state': BPF program load failed: Permission denied",
@@ -13,14 +25,21 @@ const LOG = [
   "libbpf: prog 'socket_state': failed to load: -13",
 ].join('\n');
 
-/** What the add-on throws, as a failure of the catalogue. */
-function failureOf(details: { operation?: string; subject?: string; errno: string; log?: string }): Failure {
-  const error = Object.assign(new Error('refused'), {
-    operation: 'load',
-    subject: 'object',
-    log: '',
-    ...details,
-  });
+interface Details {
+  operation?: string;
+  subject?: string;
+  errno: string;
+  log?: string;
+}
+
+/** What the add-on throws. */
+function probeError(details: Details): Error {
+  return Object.assign(new Error('refused'), { operation: 'load', subject: 'object', log: '', ...details });
+}
+
+/** The same, as a failure of the catalogue. */
+function failureOf(details: Details): Failure {
+  const error = probeError(details);
   const failure = asFailure(refusal(error, '6.1.0'));
   assert.equal(failure.cause, error);
   return failure;
@@ -43,14 +62,15 @@ describe('What the kernel refuses', () => {
     [{ errno: 'EINVAL', log: 'invalid func unknown#191' }, 'KERNEL_TOO_OLD'],
     [{ errno: 'EPERM' }, 'LOAD_REFUSED'],
     [{ operation: 'attach', subject: 'process_exec', errno: 'ENOENT' }, 'LOAD_REFUSED'],
+    [{ operation: 'open', subject: '/o', errno: 'ENOENT' }, 'OBJECT_FOREIGN'],
   ] as const;
   for (const [details, code] of codes) {
     it(`${JSON.stringify(details)} is ${code}`, () => assert.equal(failureOf(details).code, code));
   }
 
-  it('is no failure of the kernel when it is something else', () => {
-    const other = new Error('other');
-    assert.equal(refusal(other, '6.1.0'), other);
+  it('is no failure of the kernel when it is something else, nor one of the BPF programs when it is a module', () => {
+    const module = probeError({ operation: 'insert', errno: 'ENOSYS' });
+    for (const other of [new Error('other'), module]) assert.equal(refusal(other, '6.1.0'), other);
   });
 });
 
@@ -63,3 +83,103 @@ describe('The add-on', () => {
     );
   });
 });
+
+describe('The BPF programs', () => {
+  let probe: Probe | undefined;
+
+  afterEach(() => {
+    probe?.close();
+    probe = undefined;
+  });
+
+  function load(object: string): Probe {
+    const driver = openDriver(path.resolve(import.meta.dirname, '../../dist/collector.node'));
+    const options = { allScopes: true, loopback: true, arguments: true, runTime: false };
+    const rings = { rings: driver.possibleCpus, ringBytes: 64 * 1024, cpusPerRing: 1 };
+    probe = loadPrograms(driver, { object, ...rings, ...options }, release());
+    return probe;
+  }
+
+  it('are loaded first, and see something only once they are attached', function () {
+    requires(this, isRoot, 'loading BPF programs needs root');
+    const probe = load('');
+    const batches: number[] = [];
+    const buffer = new Uint8Array(RECORD_CAPACITY);
+    probe.start(
+      buffer,
+      (length) => batches.push(length),
+      (error) => assert.fail(error),
+    );
+    spawnSync('true');
+    probe.drain();
+    assert.deepEqual(batches, []);
+    attachPrograms(probe, release());
+    spawnSync('true');
+    probe.drain();
+    assert.notDeepEqual(batches, []);
+  });
+
+  it('that cannot be attached are told like those that cannot be loaded', () => {
+    const stuck = {
+      attach: () => {
+        throw probeError({ operation: 'attach', subject: 'process_exec', errno: 'ENOENT' });
+      },
+    } as Partial<Probe> as Probe;
+    assert.throws(
+      () => attachPrograms(stuck, '6.1.0'),
+      (error) =>
+        error instanceof Failure &&
+        error.code === 'LOAD_REFUSED' &&
+        error.message.includes('process_exec: ENOENT'),
+    );
+  });
+
+  describe('in a file of their own', () => {
+    let folder: string;
+
+    beforeEach(() => {
+      folder = mkdtempSync(path.join(tmpdir(), 'collector-driver-'));
+    });
+    afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+    const built = path.resolve(import.meta.dirname, '../../native/build/collector.bpf.o');
+
+    it('are loaded as well as those that are built in', function () {
+      requires(this, isRoot, 'loading BPF programs needs root');
+      attachPrograms(load(built), release());
+    });
+
+    it('are refused with the file and what is wrong with it', () => {
+      const file = path.join(folder, 'collector.o');
+      const refused = (reason: RegExp) =>
+        assert.throws(
+          () => load(file),
+          (error) => {
+            assert.ok(error instanceof Failure);
+            assert.equal(error.code, 'OBJECT_FOREIGN');
+            assert.ok(error.message.startsWith(`The BPF object ${file} cannot be used: `));
+            assert.match(error.message, reason);
+            return true;
+          },
+        );
+      refused(/: ENOENT\.$/);
+      writeFileSync(file, '<html>404</html>');
+      refused(/: it is not a whole BPF object \(LIBBPF_ERRNO__FORMAT\)\.$/);
+      compile('', file);
+      refused(/: it is not one of Collector's: it does not say which layout its records have\.$/);
+      compile(
+        '__attribute__((section(".rodata.layout"))) const volatile unsigned layout_version = 9999;',
+        file,
+      );
+      refused(/: it was built for another version .* have layout 9999, and this one reads layout \d+\.$/);
+    });
+  });
+});
+
+/** Compiles a BPF object without programs. */
+function compile(source: string, object: string): void {
+  const input = `${source}\n__attribute__((section("license"))) char LICENSE[] = "GPL";\n`;
+  const args = ['-target', 'bpf', '-O2', '-g', '-x', 'c', '-c', '-', '-o', object];
+  const { status, stderr } = spawnSync('clang', args, { input });
+  assert.equal(status, 0, String(stderr));
+}

@@ -29,11 +29,11 @@ const records = batch(
 );
 const facts: readonly Fact[] = [
   start,
-  { kind: 'scan', of: 'processes', afresh: false, time: 2e9, records: batch() },
+  { kind: 'scan', of: 'processes', audience: 'same', time: 2e9, records: batch() },
   {
     kind: 'scan',
     of: 'sockets',
-    afresh: false,
+    audience: 'same',
     time: 2.5e9,
     records: batch(socketRecord({ type: 'socket' })),
   },
@@ -46,7 +46,8 @@ const facts: readonly Fact[] = [
     publicAddresses: Uint32Array.of(10, 128, 0x2001_0db8, 0, 0, 1),
     networks: new Uint32Array(0),
   },
-  { kind: 'scan', of: 'processes', afresh: true, time: 5e9, records: batch() },
+  { kind: 'scan', of: 'processes', audience: 'fresh', time: 5e9, records: batch() },
+  { kind: 'scan', of: 'processes', audience: 'none', time: 5.5e9, records: batch() },
   { kind: 'tick', time: 6e9, epoch: 1.7e18, audience: 'none' },
   { kind: 'tick', time: 7e9, epoch: 1.7e18, audience: 'fresh' },
 ];

@@ -51,7 +51,7 @@ export class Story {
     this.state.scan({
       kind: 'scan',
       of: 'sockets',
-      afresh: false,
+      audience: 'same',
       time: nanoseconds(second),
       records: listed(...sockets),
     });

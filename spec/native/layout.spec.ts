@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,6 +8,7 @@ import * as layout from '../../actors/capture/layout.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const header = path.join(root, 'native/bpf/layout.h');
+const knobs = path.join(root, 'native/bpf/knobs.h');
 
 /** `struct.field` or `struct.SIZE` to bytes; `enum constant` to its value. */
 type Layout = Record<string, number>;
@@ -17,7 +19,14 @@ const structs = [
   'ancestor_record',
   'exit_record',
   'socket_record',
+  'self_check_record',
 ] as const;
+
+/**
+ * What layout.h and knobs.h say, by their version. Whoever changes one of them raises LAYOUT_VERSION and writes down what
+ * the two say from then on, so that no BPF object of another version is loaded and misread.
+ */
+const versions: Readonly<Record<number, string>> = { 1: '1a1ddd66c79951cb' };
 
 /** What TypeScript reads by. */
 function ofTypeScript(): Layout {
@@ -106,11 +115,12 @@ describe('the layout of records', function () {
   });
 
   it('has the same constants in TypeScript as in C', () => {
-    const { RecordType, RecordFlag, SocketRole } = layout;
+    const { RecordType, RecordFlag, SocketRole, SelfCheckStep } = layout;
     const constants: Record<string, number> = {
       ...prefixed('RECORD_', RecordType),
       ...prefixed('FLAG_', RecordFlag),
       ...prefixed('ROLE_', SocketRole),
+      ...prefixed('SELF_CHECK_', SelfCheckStep),
       RECORD_CAPACITY: layout.RECORD_CAPACITY,
     };
     const source = path.join(folder, 'constants.c');
@@ -121,6 +131,15 @@ describe('the layout of records', function () {
         .join('\n')}\n`,
     );
     run('gcc', ['-fsyntax-only', source]);
+  });
+
+  it('has another version whenever it says something else', () => {
+    // As for BPF: the kernel's own headers are not a part of it.
+    const headers = [header, knobs].flatMap((file) => ['-include', file]);
+    const text = run('gcc', ['-E', '-P', '-D__bpf__', '-x', 'c', ...headers, '/dev/null']);
+    const [, version = ''] = /LAYOUT_VERSION = (\d+)/.exec(text) ?? [];
+    const digest = createHash('sha256').update(text.split(/\s+/).join(' ')).digest('hex').slice(0, 16);
+    assert.equal(digest, versions[Number(version)], 'see `versions` above');
   });
 });
 

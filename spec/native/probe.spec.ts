@@ -15,6 +15,7 @@ import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } fr
 import { isRoot, requires } from '../support/requirements.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
+const bpf = path.resolve(import.meta.dirname, '../../native/bpf');
 
 describe('the probe in the kernel', function () {
   this.timeout(60_000);
@@ -193,7 +194,7 @@ describe('the probe in the kernel', function () {
     open.push({ close: () => rmSync(folder, { recursive: true }) });
     const garbage = path.join(folder, 'garbage.o');
     writeFileSync(garbage, 'not an object');
-    for (const object of [garbage, path.join(folder, 'missing.o')]) {
+    for (const object of [garbage, path.join(folder, 'missing.o'), process.execPath]) {
       assert.throws(
         () => load({ object }),
         (error) =>
@@ -206,10 +207,38 @@ describe('the probe in the kernel', function () {
     assert.equal(bpfDescriptors(), 0, 'nothing is left half loaded');
   });
 
+  const foreign = [
+    ['does not say which layout its records have', '', /^it is not one of Collector's/],
+    [
+      'has records of another layout',
+      version('LAYOUT_VERSION + 1'),
+      /^it was built for another version of Collector: .* layout \d+, .* layout \d+$/,
+    ],
+    ['lacks a program', version('LAYOUT_VERSION'), /^it has no program process_exec$/],
+  ] as const;
+  for (const [what, source, reason] of foreign) {
+    it(`loads no object that ${what}`, () => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
+      open.push({ close: () => rmSync(folder, { recursive: true }) });
+      const object = path.join(folder, 'foreign.o');
+      writeFileSync(path.join(folder, 'foreign.c'), `${source}char LICENSE[] SEC("license") = "GPL";\n`);
+      compile(path.join(folder, 'foreign.c'), object);
+      assert.throws(
+        () => load({ object }),
+        (error) =>
+          isProbeError(error) &&
+          error.operation === 'open' &&
+          error.subject === object &&
+          error.errno === 'ENOEXEC' &&
+          reason.test(error.log),
+      );
+      assert.equal(bpfDescriptors(), 0);
+    });
+  }
+
   it('says which program was refused, the errno by name, and what the verifier said last', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
     open.push({ close: () => rmSync(folder, { recursive: true }) });
-    const bpf = path.resolve(import.meta.dirname, '../../native/bpf');
     const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
     // A program of the same name that reads where it may not.
     writeFileSync(path.join(folder, 'bad.bpf.c'), source.replace('#include "socket.h"', '#include "bad.h"'));
@@ -222,20 +251,7 @@ describe('the probe in the kernel', function () {
       ),
     );
     const object = path.join(folder, 'bad.o');
-    const compiled = spawnSync('clang', [
-      '-target',
-      'bpf',
-      '-mcpu=v3',
-      '-O2',
-      '-g',
-      '-I',
-      bpf,
-      '-c',
-      path.join(folder, 'bad.bpf.c'),
-      '-o',
-      object,
-    ]);
-    assert.equal(compiled.status, 0, String(compiled.stderr));
+    compile(path.join(folder, 'bad.bpf.c'), object);
     assert.throws(
       () => load({ object }),
       (error) =>
@@ -328,7 +344,6 @@ function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
     rings: addon.possibleCpus,
     ringBytes: 1024 * 1024,
     cpusPerRing: 1,
-    ownPid: process.pid,
     allScopes: true,
     loopback: true,
     arguments: true,
@@ -336,6 +351,27 @@ function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
     runTime: false,
     ...options,
   });
+}
+
+/** The source of an object that says that its records have a layout. */
+function version(layout: string): string {
+  return `const volatile unsigned layout_version SEC(".rodata.layout") = ${layout};\n`;
+}
+
+/** Compiles a BPF object, with what is in native/bpf at hand. */
+function compile(source: string, object: string): void {
+  const headers = ['kernel.h', 'layout.h'].flatMap((file) => ['-include', path.join(bpf, file)]);
+  const options = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-I', bpf, ...headers];
+  const { status, stderr } = spawnSync('clang', [
+    ...options,
+    '-include',
+    'bpf/bpf_helpers.h',
+    '-c',
+    source,
+    '-o',
+    object,
+  ]);
+  assert.equal(status, 0, String(stderr));
 }
 
 function exitName(records: Records, at: number): string {

@@ -36,11 +36,11 @@ function records(...bytes: readonly Uint8Array[]): Fact {
 
 /** A scan for somebody who knows of no process. */
 function afresh(...bytes: readonly Uint8Array[]): Fact {
-  return { ...scan(...bytes), afresh: true } as Fact;
+  return { ...scan(...bytes), audience: 'fresh' } as Fact;
 }
 
 function scan(...bytes: readonly Uint8Array[]): Fact {
-  return { kind: 'scan', of: 'processes', afresh: false, time: 1, records: batch(...bytes) };
+  return { kind: 'scan', of: 'processes', audience: 'same', time: 1, records: batch(...bytes) };
 }
 
 function fold(facts: readonly Fact[], capacity = 100): { signals: ProcessSignal[]; state: ProcessState } {
@@ -94,6 +94,16 @@ describe('process signals', () => {
       'of a process found twice to whoever is new',
       [scan(seen), afresh(seen), scan(seen)],
       ['found ls -l', 'found ls -l'],
+    ],
+    [
+      'of a process that was found while nobody listened to whoever comes',
+      [{ ...scan(seen), audience: 'none' } as Fact, scan(seen), scan(seen)],
+      ['found ls -l'],
+    ],
+    [
+      'of a process that was found while nobody listened, and whose exec comes late',
+      [{ ...scan(seen), audience: 'none' } as Fact, records(execRecord(ls))],
+      ['exec ls -l'],
     ],
     [
       'of one that started before to whoever is new, and not of its late exec again',

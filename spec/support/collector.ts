@@ -7,6 +7,7 @@ import { Container } from './container.js';
 import { eventually } from './eventually.js';
 import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
 import type { Resource } from './resources.js';
+import type { TestSensor } from './sensor.js';
 import { workload } from './workload.js';
 
 /** The daemon as it was built. */
@@ -24,6 +25,8 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>;
   /** A command that starts the one that follows it, such as `setpriv …`. */
   readonly through?: readonly string[];
+  /** Where its messages go, if not to standard output. */
+  readonly sensor?: TestSensor;
 }
 
 /** What a daemon that came to its own end left behind. */
@@ -33,10 +36,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the daemon until it ends by itself, which it has to. */
-export async function runToEnd(args: readonly string[], options: Options = {}): Promise<Ended> {
+/** Runs the daemon until it ends by itself, which it has to within `patience` ms. */
+export async function runToEnd(
+  args: readonly string[],
+  options: Options = {},
+  patience = PATIENCE_MS,
+): Promise<Ended> {
   const daemon = new Daemon(args, options);
-  const killer = setTimeout(() => daemon.signal('SIGKILL'), PATIENCE_MS);
+  const killer = setTimeout(() => daemon.signal('SIGKILL'), patience);
   const code = await daemon.ended;
   clearTimeout(killer);
   return { code, stdout: daemon.stdout, stderr: daemon.stderr };
@@ -45,23 +52,29 @@ export async function runToEnd(args: readonly string[], options: Options = {}): 
 /** A daemon that collects. */
 export class Collector implements Resource {
   readonly #daemon: Daemon;
+  readonly #sensor: TestSensor | undefined;
   /** The messages in the lines up to `#parsed` of the output. */
   readonly #messages: Message[] = [];
   #parsed = 0;
 
-  private constructor(daemon: Daemon) {
+  private constructor(daemon: Daemon, sensor: TestSensor | undefined) {
     this.#daemon = daemon;
+    this.#sensor = sensor;
   }
 
   /**
    * Starts the daemon and waits until it collects: until it tells of a process in a container, which goes when it has.
    */
   static async start(args: readonly string[], options: Options = {}): Promise<Collector> {
-    const collector = new Collector(new Daemon(args, options));
+    const { sensor } = options;
+    const address = sensor === undefined ? [] : [`--grpc-server=${sensor.address}`];
+    const collector = new Collector(new Daemon([...address, ...args], options), sensor);
     const door = await Container.create();
     try {
       const isHeard = () =>
-        collector.lines.some((line) => line.includes(KNOCK) && line.includes(door.shortId));
+        sensor === undefined
+          ? collector.lines.some((line) => line.includes(KNOCK) && line.includes(door.shortId))
+          : sensor.signals.some(({ containerId }) => containerId === door.shortId);
       while (!isHeard()) {
         assert.ok(collector.#daemon.isRunning, `The daemon has ended:\n${collector.stderr}`);
         await door.run('exec', workload(), 'exit', KNOCK);
@@ -94,6 +107,8 @@ export class Collector implements Resource {
   }
 
   get messages(): readonly Message[] {
+    if (this.#sensor !== undefined)
+      return [...this.#sensor.messages('signals'), ...this.#sensor.messages('network')];
     const end = this.stdout.lastIndexOf('\n') + 1;
     if (end > this.#parsed) {
       const lines = this.stdout.slice(this.#parsed, end - 1).split('\n');

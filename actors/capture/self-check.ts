@@ -1,0 +1,109 @@
+import { execFile, type ExecFileException } from 'node:child_process';
+import { promisify } from 'node:util';
+import { EmptyError, filter, firstValueFrom, timeout, TimeoutError, type Observable } from 'rxjs';
+import type { Probe } from '../../native/index.js';
+import type { Fact } from './facts.js';
+import { RecordType, self_check_record, SelfCheckStep } from './layout.js';
+
+/** What the self-check does and the capture has to see. */
+export type SelfCheckStepName = keyof typeof SelfCheckStep;
+
+/** Whether events really flow, from the kernel to the facts. */
+export type SelfCheckResult =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** What was not seen, in the order in which it happens; at least one. */
+      readonly missing: readonly SelfCheckStepName[];
+      /** Why, in one line, if it is not the kernel side: the program failed, or the capture ended meanwhile. */
+      readonly reason?: string;
+    };
+
+export interface SelfCheckOptions {
+  /** How long it may take until everything has been seen, ms; 5000 if not given. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 5000;
+/** Most bytes that the program may say of its failure. */
+const MOST_SAID = 4096;
+
+const run = promisify(execFile);
+
+/**
+ * Proves that events flow: runs a program that execs, opens a connection, closes it and exits, and waits until the facts
+ * have shown all of that. While it runs, the kernel side writes what it does as `RecordType.selfCheck`, which is no event
+ * to anybody else. It has ended when the promise is fulfilled, by SIGKILL if need be. Nothing is thrown.
+ *
+ * @param facts of the capture that runs, shared with whoever else folds them
+ * @param program path of `dist/self-check`, as built by `native/Makefile`
+ */
+export async function selfCheck(
+  facts: Observable<Fact>,
+  probe: Pick<Probe, 'selfCheck'>,
+  program: string,
+  { timeoutMs = TIMEOUT_MS }: SelfCheckOptions = {},
+): Promise<SelfCheckResult> {
+  const missing = new Set(Object.keys(SelfCheckStep) as SelfCheckStepName[]);
+  const reasons: (string | undefined)[] = [];
+  try {
+    probe.selfCheck(true);
+    const ran = run(program, [], { env: {}, maxBuffer: MOST_SAID });
+    // Facts come from the event loop, so none is missed in between.
+    const watched = firstValueFrom(
+      facts.pipe(
+        filter((fact) => showsLast(fact, missing)),
+        timeout({ first: timeoutMs }),
+      ),
+    );
+    const [capture, helper] = await Promise.allSettled([
+      watched.finally(() => ran.child.kill('SIGKILL')),
+      ran,
+    ]);
+    if (capture.status === 'rejected') reasons.push(captureFailure(capture.reason));
+    if (helper.status === 'rejected')
+      reasons.push(programFailure(program, helper.reason as ExecFileException));
+  } catch (error) {
+    reasons.push(error instanceof Error ? error.message : String(error));
+  }
+  switchOff(probe);
+  if (missing.size === 0) return { ok: true };
+  const reason = reasons.find((one) => one !== undefined);
+  return { ok: false, missing: [...missing], ...(reason !== undefined && { reason }) };
+}
+
+/** Takes away what a fact shows of the self-check; whether nothing is missing any more. */
+function showsLast(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
+  if (fact.kind !== 'records') return false;
+  const { records } = fact;
+  for (let at = 0; at < records.length; at += records.size(at)) {
+    if (records.type(at) !== RecordType.selfCheck) continue;
+    const what = records.u32[(at + self_check_record.what) >> 2];
+    for (const step of missing) if (SelfCheckStep[step] === what) missing.delete(step);
+  }
+  return missing.size === 0;
+}
+
+function switchOff(probe: Pick<Probe, 'selfCheck'>): void {
+  try {
+    probe.selfCheck(false);
+  } catch {
+    // Closed meanwhile: the programs have gone, and the switch with them.
+  }
+}
+
+/** Why the facts ended before they showed everything; undefined if they did not. */
+function captureFailure(error: unknown): string | undefined {
+  if (error instanceof TimeoutError) return undefined;
+  if (error instanceof EmptyError) return 'the capture has ended';
+  return `the capture has failed: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function programFailure(program: string, { code, signal, killed, stderr }: ExecFileException): string {
+  const said = stderr?.trim().replaceAll('\n', '; ') ?? '';
+  let how = `fails (${code})`;
+  if (killed === true) how = 'does not end by itself';
+  else if (signal) how = `was ended by ${signal}`;
+  else if (typeof code === 'number') how = `ended with status ${code}`;
+  return `${program} ${how}${said === '' ? '' : `: ${said}`}`;
+}

@@ -1,0 +1,134 @@
+import type { TlsMaterial } from '../sensor/tls.js';
+import type { Settings } from '../settings/table.js';
+import type { Log } from '../telemetry/log.js';
+import { kernelCandidates, readKernelIdentity, type KernelIdentity } from './candidates.js';
+import type { Peer } from './connection.js';
+import { download, TIMINGS, type Source, type Timings, type Tried } from './download.js';
+import type { Absent, Found } from './found.js';
+import { objectName, targetPath } from './names.js';
+import { noDriver } from './no-driver.js';
+import { moduleVersion, takeFromStorage, type Unusable } from './storage.js';
+import { Trouble } from './trouble.js';
+import { removeLeftovers } from './unpack.js';
+
+export type { Absent, Found };
+
+type DriverSettings = Pick<
+  Settings,
+  | 'collectionMethod'
+  | 'grpcServer'
+  | 'hostRoot'
+  | 'kernelCandidates'
+  | 'kernelModulesDir'
+  | 'moduleDir'
+  | 'moduleDownloadBaseUrl'
+  | 'sniHostname'
+>;
+
+export interface FindOptions {
+  readonly settings: DriverSettings;
+  readonly log: Log;
+  /** Stops it at once. */
+  readonly signal: AbortSignal;
+  /** Default: of this node. */
+  readonly kernel?: () => KernelIdentity;
+}
+
+export interface DownloadOptions {
+  readonly settings: DriverSettings;
+  readonly log: Log;
+  /** Stops it at once. */
+  readonly signal: AbortSignal;
+  /** What Sensor is spoken to with, now; undefined: in plain text. */
+  readonly tls: () => TlsMaterial | undefined;
+  readonly timings?: Timings;
+}
+
+/**
+ * The phase find-driver: looks for a driver on this node, and has it ready if there is one.
+ * @throws Failure DRIVER_UNWRITABLE; an AbortError
+ */
+export async function findDriver(options: FindOptions): Promise<Found> {
+  const { settings, log, signal } = options;
+  const { collectionMethod: method, kernelModulesDir, hostRoot } = settings;
+  if (method === 'core_bpf') return { kind: 'builtin' };
+  const identity = options.kernel?.() ?? readKernelIdentity(hostRoot);
+  const candidates = kernelCandidates(identity, settings.kernelCandidates);
+  const target = targetPath(method, settings.moduleDir);
+  const version = versionOrTrouble(kernelModulesDir);
+  log.info(`Module version: ${version instanceof Trouble ? `unknown, ${version.message}` : version}`);
+  log.info('Attempting to find kernel module - Candidate kernel versions:');
+  for (const candidate of candidates) log.info(candidate);
+
+  await removeLeftovers(target);
+  const unusable: Unusable[] = [];
+  const onUnusable = (file: Unusable): void => {
+    unusable.push(file);
+    log.warning(`Local storage has ${file.path}, which cannot be used: ${file.trouble.message}`);
+  };
+  const objects = candidates.map((candidate) => objectName(method, candidate));
+  for (const object of objects) {
+    const found = await takeFromStorage(kernelModulesDir, object, target, { signal, onUnusable });
+    if (found !== undefined) {
+      log.info(`Local storage contains ${found}, which is now ${target}`);
+      return { kind: 'local', path: target };
+    }
+    log.info(`Local storage does not contain ${object}`);
+  }
+  return { kind: 'absent', method, release: identity.release, objects, version, unusable };
+}
+
+/**
+ * The phase download: gets a driver from Sensor, else from MODULE_DOWNLOAD_BASE_URL.
+ * @returns the path it is ready at
+ * @throws Failure DRIVER_UNAVAILABLE, DRIVER_UNWRITABLE, and whatever `tls` throws; the reason of `signal`
+ */
+export async function downloadDriver(found: Absent, options: DownloadOptions): Promise<string> {
+  const { settings, log, signal, timings = TIMINGS } = options;
+  const target = targetPath(found.method, settings.moduleDir);
+  const sources = found.version instanceof Trouble ? [] : sourcesOf(found.version, options);
+  const warn = log.throttled('warning');
+  const tried: Tried[] = [];
+  for (const object of found.objects) {
+    for (const source of sources) {
+      const failed = await download(source, object, target, { log, warn, signal, timings });
+      if (failed === undefined) {
+        log.info(`Successfully downloaded and decompressed ${target}`);
+        return target;
+      }
+      tried.push(failed);
+    }
+    log.warning(`Unable to download kernel object ${object} to ${target}.gz`);
+    log.error(`Error getting kernel object: ${object}`);
+  }
+  throw noDriver(found, tried, settings);
+}
+
+function versionOrTrouble(folder: string): string | Trouble {
+  try {
+    return moduleVersion(folder);
+  } catch (error) {
+    if (error instanceof Trouble) return error;
+    throw error;
+  }
+}
+
+/** Where to download from, the best first. */
+function sourcesOf(version: string, { settings, tls }: DownloadOptions): Source[] {
+  const { grpcServer, sniHostname, moduleDownloadBaseUrl } = settings;
+  const sources: Source[] = [];
+  if (grpcServer !== '') {
+    const colon = grpcServer.lastIndexOf(':');
+    const port = Number(grpcServer.slice(colon + 1));
+    const host = grpcServer.slice(0, colon).replace(/^\[|\]$/g, '');
+    const peer = (): Peer => {
+      const material = tls();
+      return { host, port, ...(material && { tls: { serverName: sniHostname, material } }) };
+    };
+    const origin = tls() === undefined ? `http://${grpcServer}` : `https://${sniHostname}:${port}`;
+    sources.push({ place: 'sensor', base: `${origin}/kernel-objects/${version}`, peer });
+  }
+  if (moduleDownloadBaseUrl !== undefined)
+    sources.push({ place: 'mirror', base: `${moduleDownloadBaseUrl}/${version}` });
+  return sources;
+}

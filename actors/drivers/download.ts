@@ -1,0 +1,130 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failure } from '../telemetry/failures.js';
+import type { Log } from '../telemetry/log.js';
+import type { Peer } from './connection.js';
+import { get, type Patience } from './request.js';
+import { codeOf, Trouble, type Place } from './trouble.js';
+import { unpack } from './unpack.js';
+
+/** How often and how long to try for one object at one place; times in ms. */
+export interface Timings extends Patience {
+  readonly attempts: number;
+  /** From the end of one attempt to the next. */
+  readonly interval: number;
+  /** For all attempts together. */
+  readonly total: number;
+}
+
+export const TIMINGS: Timings = {
+  attempts: 30,
+  interval: 1000,
+  total: 60_000,
+  connect: 2000,
+  stall: 10_000,
+};
+
+/** Who has objects. */
+export interface Source {
+  readonly place: Exclude<Place, 'local'>;
+  /** The address that the name of an archive is put behind. */
+  readonly base: string;
+  /**
+   * The server to ask, if it is not the one that the address names; called for each attempt, since certificates change.
+   */
+  readonly peer?: () => Peer;
+}
+
+/** A download that failed. */
+export interface Tried {
+  readonly source: Source;
+  /** As it may stand in a log. */
+  readonly url: string;
+  readonly attempts: number;
+  /** Of the last attempt that came to an end. */
+  readonly trouble: Trouble;
+}
+
+export interface DownloadOptions {
+  readonly log: Log;
+  /** Writes the trouble of attempts. */
+  readonly warn: (message: string) => void;
+  readonly signal: AbortSignal;
+  readonly timings: Timings;
+}
+
+/**
+ * Downloads an object and unpacks it to `target`; all that can pass is tried again.
+ * @returns undefined once it is there
+ * @throws Failure DRIVER_UNWRITABLE, and whatever `source.peer` throws; the reason of `signal`
+ */
+export async function download(
+  source: Source,
+  object: string,
+  target: string,
+  { log, warn, signal, timings }: DownloadOptions,
+): Promise<Tried | undefined> {
+  const archive = `${object}.gz`;
+  const address = `${source.base}/${archive}`;
+  const url = address.replace(/\/\/[^/]*@/, '//'); // without user and password
+  log.info(`Attempting to download kernel object from ${url}`);
+  const time = limited(signal, timings.total);
+  let trouble: Trouble | undefined;
+  let attempts = 0;
+  try {
+    while (attempts < timings.attempts && !time.signal.aborted && trouble?.kind !== 'corrupt') {
+      if (attempts > 0) await delay(timings.interval, undefined, { signal: time.signal });
+      attempts++;
+      try {
+        const body = await get(new URL(address), source.peer?.(), timings, time.signal);
+        await unpack(body, target, { gzip: true, signal: time.signal });
+        return undefined;
+      } catch (error) {
+        time.signal.throwIfAborted();
+        trouble = asTrouble(error);
+        if (trouble.kind === 'corrupt') log.warning(`Deleted the download of ${url}: ${trouble.message}`);
+        else warn(`Unexpected HTTP request failure (${trouble.message})`);
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!time.signal.aborted) throw error;
+    trouble ??= new Trouble('timeout', `it was not done within ${timings.total / 1000} s`);
+  } finally {
+    time.end();
+  }
+  log.flush();
+  log.warning(`Attempted to download ${archive} ${attempts} time(s)`);
+  log.warning(`Failed to download from ${archive}`);
+  return { source, url, attempts, trouble: trouble! };
+}
+
+/** @throws `error` if it is none of the network's: trying again would not help */
+function asTrouble(error: unknown): Trouble {
+  if (error instanceof Trouble) return error;
+  if (error instanceof Failure) throw error;
+  return new Trouble('broken', `the connection broke in the middle of the body (${codeOf(error)})`, {
+    cause: error,
+  });
+}
+
+/**
+ * A signal that follows `signal`, and fires by itself after `ms`. (In Node 20, what AbortSignal.any makes of a timeout
+ * can be collected as garbage before it fires.)
+ */
+function limited(
+  signal: AbortSignal,
+  ms: number,
+): { readonly signal: AbortSignal; readonly end: () => void } {
+  const controller = new AbortController();
+  const follow = () => controller.abort(signal.reason);
+  if (signal.aborted) follow();
+  signal.addEventListener('abort', follow);
+  const timer = setTimeout(() => controller.abort(), ms);
+  return {
+    signal: controller.signal,
+    end: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', follow);
+    },
+  };
+}

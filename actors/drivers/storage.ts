@@ -1,0 +1,74 @@
+import { createReadStream, readFileSync, statSync } from 'node:fs';
+import { kernelName } from '../settings/parser.js';
+import { Failure } from '../telemetry/failures.js';
+import { codeOf, Trouble } from './trouble.js';
+import { unpack } from './unpack.js';
+
+/** Tells, in its first line, the version of the drivers that this Collector works with. */
+export const VERSION_FILE = 'MODULE_VERSION.txt';
+
+/** A file in local storage that is there and cannot be used. */
+export interface Unusable {
+  readonly path: string;
+  readonly trouble: Trouble;
+}
+
+/**
+ * The version of the drivers.
+ * @param folder local storage
+ * @throws Trouble `version` if the file is missing or says nothing that could stand in an address
+ */
+export function moduleVersion(folder: string): string {
+  const path = `${folder}/${VERSION_FILE}`;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Trouble('version', `${path} cannot be read (${codeOf(error)})`, { cause: error });
+  }
+  const [line = ''] = text.split('\n');
+  // A version is made of the same characters as the name of a kernel.
+  const parsed = kernelName.parse(line.trim());
+  if ('bad' in parsed) throw new Trouble('version', `the first line of ${path} is no version`);
+  return parsed.value;
+}
+
+/**
+ * Puts an object from local storage, packed or not, to where it will be loaded from.
+ * @param onUnusable is told of what is there, but cannot be used; the search goes on
+ * @returns the path it was found at; undefined if there is none
+ * @throws Failure DRIVER_UNWRITABLE; an AbortError
+ */
+export async function takeFromStorage(
+  folder: string,
+  object: string,
+  target: string,
+  { signal, onUnusable }: { readonly signal: AbortSignal; readonly onUnusable: (file: Unusable) => void },
+): Promise<string | undefined> {
+  for (const [path, gzip] of [
+    [`${folder}/${object}.gz`, true],
+    [`${folder}/${object}`, false],
+  ] as const) {
+    try {
+      if (!isThere(path)) continue;
+      await unpack(createReadStream(path), target, { gzip, signal });
+      return path;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Failure) throw error;
+      onUnusable({ path, trouble: error instanceof Trouble ? error : unreadable(error) });
+    }
+  }
+  return undefined;
+}
+
+/** @throws Trouble if something is there that is no file: a pipe, say, which would be waited for */
+function isThere(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile() === false) throw new Trouble('corrupt', 'it is no file');
+  return found !== undefined;
+}
+
+function unreadable(error: unknown): Trouble {
+  return new Trouble('corrupt', `it cannot be read (${codeOf(error)})`, { cause: error });
+}

@@ -1,0 +1,7 @@
+const LONGEST = 160;
+
+/** What others wrote, to be quoted in a line of ours: printable ASCII, and no more of it than one can read. */
+export function shown(text: string): string {
+  const plain = text.replace(/[^\x20-\x7e]/g, '?');
+  return plain.length <= LONGEST ? plain : `${plain.slice(0, LONGEST)}…`;
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace collector {
+
+// Inserts a kernel module, without parameters; returns when it has started. Throws ProbeError.
+void insert_module(const std::string &path);
+
+} // namespace collector

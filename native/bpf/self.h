@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Collector itself, whose doings are left out, and its self-check, which proves that events really flow. */
+#ifndef COLLECTOR_SELF_H
+#define COLLECTOR_SELF_H
+
+/*
+ * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the initial
+ * pid namespace.
+ */
+SEC("raw_tp")
+int note_own_pid(void *ctx)
+{
+    control.own_pid = bpf_get_current_pid_tgid() >> 32;
+    return 0;
+}
+
+static __always_inline bool is_self(struct task_struct *task)
+{
+    return (__u32)task->tgid == control.own_pid;
+}
+
+/* Whether a task is the self-check: a child of Collector's, while user space says that there is one. */
+static __always_inline bool is_self_check(struct task_struct *task)
+{
+    return control.self_check && is_self(task->real_parent);
+}
+
+/* Tells that the self-check was seen, instead of the record that anybody else's event would become. */
+static __always_inline void emit_self_check(__u32 pid, __u32 tid, __u32 what, __u32 program)
+{
+    struct self_check_record r = {
+        .header =
+            {
+                .size = sizeof(r),
+                .type = RECORD_SELF_CHECK,
+                .time = bpf_ktime_get_boot_ns(),
+                .pid = pid,
+                .tid = tid,
+            },
+        .what = what,
+    };
+    emit(&r, sizeof(r), program);
+}
+
+#endif
