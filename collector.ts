@@ -158,6 +158,12 @@ async function collect(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
+  if (!host.hostPids) {
+    log.warning(
+      'Collector runs in a pid namespace of its own: what ran before it started is not seen, and sockets are not scanned; ' +
+        'set hostPID: true in its pod',
+    );
+  }
 
   let driver: Driver;
   let probe: Probe | undefined;
@@ -297,7 +303,7 @@ async function capture(
     probe,
     {
       settings: state,
-      scrape: !settings.scrapeDisabled,
+      scrape: !host.hostPids ? 'never' : settings.scrapeDisabled ? 'at start' : 'every tick',
       onStats: (stats) => {
         counted = summary(stats);
         const lost = losses.news(stats);

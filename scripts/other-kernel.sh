@@ -56,7 +56,7 @@ cp dist/collector.js "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
 if [[ $arch == "$(dpkg --print-architecture)" ]]; then
     cp "$(readlink -f "$(command -v node)")" "$root/usr/bin/node"
-    cp dist/collector.node "$root/app/"
+    cp dist/collector.node dist/self-check "$root/app/"
 else
     # The npm registry has Node's own binaries as packages.
     (cd "$cache" && npm pack --silent "node-linux-$arch@$(node -p process.versions.node)" >/dev/null &&
@@ -64,7 +64,7 @@ else
     rm -rf "$cache/native" && cp -r native "$cache/native" && rm -rf "$cache/native/build"
     make -s -C "$cache/native" DIST="$root/app" NAPI_INCLUDE="$PWD/node_modules/node-addon-api" \
         NODE_INCLUDE="${NODE_INCLUDE-$(dirname "$(readlink -f "$(command -v node)")")/../include/node}" \
-        CXX="$triplet-g++ -idirafter $cache/system/usr/include" \
+        CC="$triplet-gcc" CXX="$triplet-g++ -idirafter $cache/system/usr/include" \
         LDFLAGS="-L$cache/system/usr/lib/$triplet -Wl,-rpath-link,$cache/system/usr/lib/$triplet:$cache/system/lib/$triplet"
     cmp "$cache/native/build/collector.bpf.o" native/build/collector.bpf.o && echo "The BPF object is the same for $arch."
 fi

@@ -1,135 +1,64 @@
-/**
- * The Sensor double: `npm run sensor -- [arguments]`. Sensor itself is no part of this project; this stands in for it, for
- * developers and tests. It prints one JSON line for each thing that happens, and obeys JSON commands on standard input.
- */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
+/** The Sensor double: `npm run sensor -- --help`. What it prints, one JSON object a line, is in sensor/happening.ts. */
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
-import { Authority, writeIdentity } from './sensor/certificates.js';
-import { obey } from './sensor/commands.js';
-import { controlMessage, type ControlLists } from './sensor/control.js';
+import { argumentsHelp, readArguments, type Arguments } from './sensor/arguments.js';
+import { commandsHelp, obey } from './sensor/commands.js';
 import { SensorDouble } from './sensor/double.js';
+import { makeIdentities } from './sensor/identity.js';
 
 const HELP = `Usage: npm run sensor -- [arguments]
 
-Stands in for Sensor: takes both streams of a collector on 127.0.0.1 and prints
-one JSON line for each message. It is a double for developers and tests.
+A double of Sensor, which is no part of this project: it stands in for Sensor
+when Collector is developed and tested, and is not for use in a cluster.
+It takes the streams of collectors and prints one JSON line for each message,
+and for each stream that opens or ends. The first line says where it listens:
+{"listening":"127.0.0.1:43211"}. SIGTERM and SIGINT end it.
 
-  --port=<number>            Port on 127.0.0.1. Default: 9998.
-  --certs=<folder>           Mutual TLS with ca.pem, cert.pem and key.pem in it.
-                             Without it: plain text.
-  --make-certs=<folder>      Make an authority, <folder>/server for --certs and
-                             <folder>/client for ROX_COLLECTOR_TLS_CERTS, and exit.
-  --network=<cidr>           A network that Sensor knows; can be repeated.
-  --public-ip=<address>      A public address of the cluster; can be repeated.
-  --kernel-objects=<folder>  Serve <folder>/<module version>/<file> as
-                             /kernel-objects/<module version>/<file>.
-  --help                     Print this text and exit.
+${argumentsHelp()}
 
-Commands, one JSON object a line on standard input:
-  {"control":{"networks":["10.0.0.0/8"],"publicIps":["203.0.113.7"]}}
-  {"raw":"<base64>"}         Send these bytes as a control message.
-  {"stall":"signals"}        Read no more of signals, network or both.
-  {"resume":"both"}
-  {"hangup":"network"}       End these streams with a status.
-  {"reset":true}             Break all connections without a word.
-  {"refuse":true}            Take no connections; false: take them again.
-  {"unimplemented":true}     Answer as a gRPC server that is not Sensor.
-  {"exit":true}
+Commands on standard input, one JSON object a line:
+${commandsHelp()}
 `;
 
-/** Names that a cluster's Sensor has, and where the double listens. */
-const SERVER_NAMES = ['sensor.stackrox', 'sensor.stackrox.svc', 'localhost', '127.0.0.1'];
-
 try {
-  await main();
+  const given = readArguments(process.argv.slice(2));
+  if (given.help) process.stdout.write(HELP);
+  else if (given.makeCerts !== undefined)
+    await print({ certificates: await makeIdentities(given.makeCerts) });
+  else await run(given);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      port: { type: 'string', default: '9998' },
-      certs: { type: 'string' },
-      'make-certs': { type: 'string' },
-      network: { type: 'string', multiple: true },
-      'public-ip': { type: 'string', multiple: true },
-      'kernel-objects': { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return;
-  }
-  if (values['make-certs'] !== undefined) {
-    await makeCertificates(values['make-certs']);
-    return;
-  }
-  const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : NaN;
-  if (!(port <= 65_535))
-    throw new Error(
-      `Bad value '${values.port}' for argument --port (allowed: 0 to 65535; 0 takes any that is free)`,
-    );
-  const lists: ControlLists = {
-    ...(values.network && { networks: values.network }),
-    ...(values['public-ip'] && { publicIps: values['public-ip'] }),
-  };
-  controlMessage(lists); // complains now, not when the first collector comes
+async function run({ address, tls, networks, publicIps, kernelObjects }: Arguments): Promise<void> {
+  const stop = new AbortController();
+  const exit = (): void => stop.abort();
+  process.once('SIGTERM', exit).once('SIGINT', exit);
+  // Nobody reads any more, as in `… | head`.
+  process.stdout.on('error', exit);
+  const lists = { ...(networks.length > 0 && { networks }), ...(publicIps.length > 0 && { publicIps }) };
   const double = await SensorDouble.start({
-    port,
-    ...(values.certs !== undefined && { tls: readCertificates(values.certs) }),
-    ...(values['kernel-objects'] !== undefined && { kernelObjects: values['kernel-objects'] }),
-    ...(values.network || values['public-ip'] ? { control: lists } : {}),
+    address,
+    ...(tls && { tls }),
+    ...(Object.keys(lists).length > 0 && { control: lists }),
+    ...(kernelObjects !== undefined && { kernelObjects }),
+    // They have been printed.
+    keep: 0,
     onHappening: print,
   });
-  print({ listening: double.address });
-  await obeyed(double);
+  await print({ listening: double.address });
+  const commands = createInterface(process.stdin).on('line', (line) => {
+    obey(line, { double, exit }).catch((error: unknown) => console.error((error as Error).message));
+  });
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  commands.close();
+  process.stdin.destroy();
   await double.stop();
 }
 
-/** Obeys commands until one of them, or a signal, ends it. */
-async function obeyed(double: SensorDouble): Promise<void> {
-  const commands = createInterface(process.stdin);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    commands.on('line', (line) => {
-      obey(double, line).then(
-        (goesOn) => {
-          if (!goesOn) resolve();
-        },
-        (error: unknown) => print({ error: (error as Error).message }),
-      );
-    });
-  });
-  commands.close();
-}
-
-async function makeCertificates(folder: string): Promise<void> {
-  const authority = await Authority.create('Sensor double');
-  const server = await authority.issue({ commonName: 'sensor.stackrox', names: SERVER_NAMES });
-  writeIdentity(path.join(folder, 'server'), authority, server);
-  writeIdentity(path.join(folder, 'client'), authority, await authority.issue({ commonName: 'collector' }));
-}
-
-function readCertificates(folder: string): { ca: Buffer; cert: Buffer; key: Buffer } {
-  const read = (name: string): Buffer => {
-    try {
-      return readFileSync(path.join(folder, name));
-    } catch (error) {
-      throw new Error(
-        `Bad value '${folder}' for argument --certs: ${path.join(folder, name)} cannot be read ` +
-          `(allowed: a folder with ca.pem, cert.pem and key.pem, such as --make-certs makes)`,
-        { cause: error },
-      );
-    }
-  };
-  return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
-}
-
-function print(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+/** Resolves when there is room for more; undefined: there is. */
+function print(line: object): Promise<void> | undefined {
+  if (process.stdout.write(`${JSON.stringify(line)}\n`)) return undefined;
+  return new Promise((resolve) => process.stdout.once('drain', resolve));
 }

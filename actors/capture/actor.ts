@@ -8,8 +8,8 @@ import { Records } from './records.js';
 export interface CaptureOptions {
   /** What goes into the start fact. */
   readonly settings: StateSettings;
-  /** Scan sockets before every tick, not only at the start. */
-  readonly scrape: boolean;
+  /** When to scan sockets: never where a scan cannot see them all, since it is taken for the truth. */
+  readonly scrape: 'never' | 'at start' | 'every tick';
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
   /** Who hears of what there is to tell; without it, always the same. */
@@ -59,7 +59,7 @@ export function captureFacts(
     };
     const tick = () => {
       probe.drain();
-      if (scrape && !settings.networkDisabled) scan('sockets');
+      if (scrape === 'every tick' && !settings.networkDisabled) scan('sockets');
       onStats(probe.stats());
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
     };
@@ -90,7 +90,7 @@ export function captureFacts(
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
       scan('processes', listener?.processAudience());
-      if (!settings.networkDisabled) scan('sockets');
+      if (scrape !== 'never' && !settings.networkDisabled) scan('sockets');
       if (listener === undefined) return;
       subscriber.add(
         listener.newcomers.subscribe(

@@ -41,13 +41,14 @@ export function loadPrograms(driver: Driver, options: LoadOptions, release: stri
 
 /**
  * Attaches all programs, or none: from here on events gather in the rings, so that nothing is missed between this and
- * the start of capture. What was loaded stays so if that fails, until the probe is closed.
+ * the start of capture. If that fails the probe is closed: nothing stays in the kernel.
  * @throws Failure LOAD_REFUSED, NO_BPF
  */
 export function attachPrograms(probe: Probe, release: string): void {
   try {
     probe.attach();
   } catch (error) {
+    probe.close();
     throw refusal(error, release);
   }
 }

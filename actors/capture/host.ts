@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
 import { Failure } from '../telemetry/failures.js';
 
@@ -20,6 +20,8 @@ export interface HostFacts {
   readonly bpf: boolean;
   /** The kernel's type information can be read. */
   readonly btf: boolean;
+  /** Collector sees the pids of the host: BPF iterators walk the pid namespace of whoever reads them, and no other. */
+  readonly hostPids: boolean;
 }
 
 /** The capabilities that matter here, and their numbers in linux/capability.h. */
@@ -35,6 +37,8 @@ export type Capability = keyof typeof capabilities;
 
 /** The first kernel with all that the programs use; last came bpf_get_socket_cookie for tracing programs. */
 export const OLDEST_KERNEL = '5.12';
+/** PROC_PID_INIT_INO in the kernel's linux/proc_ns.h: the initial namespace has the same number everywhere. */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
 const BTF = '/sys/kernel/btf/vmlinux';
 
 /**
@@ -95,6 +99,7 @@ export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFact
     // The kernel has this switch exactly when it has the system call.
     bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
     btf: isReadable(BTF),
+    hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
 }
 
@@ -125,6 +130,15 @@ function read(path: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return '';
+  }
+}
+
+/** The link's text; where it cannot be read, Collector is taken to be where it should be. */
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return INITIAL_PID_NAMESPACE;
   }
 }
 

@@ -64,7 +64,7 @@ export async function findDriver(options: FindOptions): Promise<Found> {
   const unusable: Unusable[] = [];
   const onUnusable = (file: Unusable): void => {
     unusable.push(file);
-    log.warning(`Local storage has ${file.path}, which cannot be used: ${file.trouble.message}`);
+    log.warning(`Local storage contains ${file.path}, which cannot be used: ${file.trouble.message}`);
   };
   const objects = candidates.map((candidate) => objectName(method, candidate));
   for (const object of objects) {
@@ -73,7 +73,8 @@ export async function findDriver(options: FindOptions): Promise<Found> {
       log.info(`Local storage contains ${found}, which is now ${target}`);
       return { kind: 'local', path: target };
     }
-    log.info(`Local storage does not contain ${object}`);
+    if (!unusable.some((file) => file.object === object))
+      log.info(`Local storage does not contain ${object}`);
   }
   return { kind: 'absent', method, release: identity.release, objects, version, unusable };
 }

@@ -2,8 +2,12 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { certificatesIn, distrust, subjectOf } from '../sensor/certificate.js';
 import type { TlsMaterial } from '../sensor/tls.js';
-import { codeOf, shown, Trouble, type TroubleKind } from './trouble.js';
+import { codeOf, Trouble, type TroubleKind } from './trouble.js';
+
+/** What OpenSSL makes of bytes that are no TLS. */
+const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
 
 /** A server to connect to, and how. */
 export interface Peer {
@@ -29,14 +33,17 @@ export async function connectTo(peer: Peer, timeout: number, signal: AbortSignal
   const socket = peer.tls === undefined ? connectTcp(tcpOptions(peer, timeout)) : secured(peer, timeout);
   // It may break once more when it has been given up.
   socket.on('error', () => undefined);
-  const late = () => {
-    const what = socket.connecting ? 'no connection to it' : 'no answer to the TLS handshake';
-    socket.destroy(new Trouble('timeout', `${what} within ${timeout / 1000} s`));
-  };
-  const timer = setTimeout(late, timeout);
+  let isResolved = isIP(peer.host) !== 0;
+  socket.once('lookup', () => (isResolved = true));
+  const late = (kind: TroubleKind, what: string) => new Trouble(kind, `${what} within ${timeout / 1000} s`);
+  const timer = setTimeout(() => {
+    if (!isResolved) socket.destroy(late('dns', `the name ${peer.host} does not resolve`));
+    else if (socket.connecting) socket.destroy(late('timeout', `no connection to ${peer.host}:${peer.port}`));
+    else socket.destroy(late('timeout', 'no answer to the TLS handshake'));
+  }, timeout);
   try {
     await once(socket, peer.tls === undefined ? 'connect' : 'secureConnect', { signal });
-    if ('authorized' in socket) assertTrusted(socket, peer);
+    if ('authorized' in socket) assertTrusted(socket, peer.tls!);
     return socket;
   } catch (error) {
     const trouble = signal.aborted ? error : connectTrouble(error, peer);
@@ -51,18 +58,14 @@ export async function connectTo(peer: Peer, timeout: number, signal: AbortSignal
 export function askTrouble(error: unknown, peer: Peer): Trouble {
   if (error instanceof Trouble) return error;
   const code = codeOf(error);
-  const material = peer.tls?.material;
+  const because = (kind: TroubleKind, reason: string) => new Trouble(kind, reason, { cause: error });
   const alert = clientAlert(error);
-  const own = material === undefined ? 'a client without certificate' : describe(material);
-  if (alert !== undefined) return new Trouble('client', `it refused ${own}: ${alert}`, { cause: error });
-  if (code.startsWith('HPE_'))
-    return new Trouble('answer', `it does not answer in HTTP (${code})`, { cause: error });
+  if (alert !== undefined) return because('client', `it refused ${ourselves(peer)}: ${alert}`);
+  if (code.startsWith('HPE_')) return because('answer', `it does not answer in HTTP (${code})`);
+  if (peer.tls?.material === undefined)
+    return because('broken', `the connection broke before an answer came (${code})`);
   // With TLS 1.3 the server looks at our certificate when the handshake is over for us.
-  return material === undefined
-    ? new Trouble('broken', `the connection broke before an answer came (${code})`, { cause: error })
-    : new Trouble('client', `it hung up without an answer (${code}), as a server does that refuses ${own}`, {
-        cause: error,
-      });
+  return because('client', hungUp(`without an answer (${code})`, peer));
 }
 
 /** A name with several addresses gives each of them a share of the time, where Node's own share is 250 ms. */
@@ -85,46 +88,37 @@ function secured(peer: Peer, timeout: number): TLSSocket {
 }
 
 /** @throws Trouble unless the certificate is for the name, valid today and signed by whom we trust */
-function assertTrusted(socket: TLSSocket, { tls }: Peer): void {
+function assertTrusted(socket: TLSSocket, { serverName, material }: NonNullable<Peer['tls']>): void {
   if (socket.authorized) return;
   const code = String(socket.authorizationError);
   const certificate = socket.getPeerX509Certificate();
-  const trouble = (kind: TroubleKind, reason: string) => new Trouble(kind, `its certificate ${reason}`);
-  switch (code) {
-    case 'ERR_TLS_CERT_ALTNAME_INVALID': {
-      const names = shown(certificate?.subjectAltName ?? 'no name');
-      throw trouble('name', `is for ${names}, not for ${tls!.serverName}`);
-    }
-    case 'CERT_HAS_EXPIRED':
-      throw trouble('validity', `or that of its authority has expired (valid to ${certificate?.validTo})`);
-    case 'CERT_NOT_YET_VALID':
-      throw trouble('validity', `or that of its authority is not valid yet (from ${certificate?.validFrom})`);
-    default: {
-      const issuer = shown((certificate?.issuer ?? 'nobody').replaceAll('\n', ', '));
-      throw trouble('authority', `is signed by '${issuer}', who is not trusted (${code})`);
-    }
-  }
+  if (certificate === undefined) throw new Trouble('server', `it showed no certificate (${code})`);
+  const authorities = material === undefined ? [] : certificatesIn(material.ca);
+  const { reason, remedy } = distrust({ code, certificate, serverName, authorities, now: new Date() });
+  const isUnknown = remedy === 'authority' && material === undefined;
+  throw new Trouble(
+    remedy,
+    isUnknown ? `its certificate is not signed by anybody that Node knows (${code})` : reason,
+  );
 }
 
-function connectTrouble(error: unknown, { host, port, tls }: Peer): Trouble {
+function connectTrouble(error: unknown, peer: Peer): Trouble {
   if (error instanceof Trouble) return error;
   const code = codeOf(error);
+  const at = `${peer.host}:${peer.port}`;
   const because = (kind: TroubleKind, reason: string) => new Trouble(kind, reason, { cause: error });
-  if (isLookup(error)) return because('dns', `the name ${host} does not resolve (${code})`);
-  if (code === 'ECONNREFUSED') return because('unreachable', `port ${port} of ${host} is refused (${code})`);
-  if (code === 'ETIMEDOUT') return because('timeout', `no connection to ${host}:${port} (${code})`);
+  if (isLookup(error)) return because('dns', `the name ${peer.host} does not resolve (${code})`);
+  if (code === 'ECONNREFUSED') return because('unreachable', `${at} refuses connections (${code})`);
+  if (code === 'ETIMEDOUT') return because('timeout', `no connection to ${at} (${code})`);
   if (/^(EHOST|ENET|EADDR|EACCES|EPERM)/.test(code))
-    return because('unreachable', `there is no way to ${host}:${port} (${code})`);
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code))
-    return because('plain', `${host}:${port} does not speak TLS`);
+    return because('unreachable', `there is no way to ${at} (${code})`);
+  if (NO_TLS.test(code)) return because('plain', `${at} does not speak TLS`);
   const alert = clientAlert(error);
-  if (alert !== undefined) {
-    const own = tls?.material === undefined ? 'a client without certificate' : describe(tls.material);
-    return because('client', `it refused ${own}: ${alert}`);
-  }
-  return tls === undefined
-    ? because('broken', `the connection to ${host}:${port} broke (${code})`)
-    : because('server', `the TLS handshake failed (${code})`);
+  if (alert !== undefined) return because('client', `it refused ${ourselves(peer)}: ${alert}`);
+  if (peer.tls === undefined) return because('broken', `the connection to ${at} broke (${code})`);
+  if (code === 'ECONNRESET' && peer.tls.material !== undefined)
+    return because('client', hungUp(`in the TLS handshake (${code})`, peer));
+  return because('server', `the TLS handshake failed (${code})`);
 }
 
 function isLookup(error: unknown): boolean {
@@ -139,8 +133,14 @@ function clientAlert(error: unknown): string | undefined {
   return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
-/** Our own certificate. */
-function describe({ cert }: TlsMaterial): string {
-  const { subject, validTo } = new X509Certificate(cert);
-  return `Collector's certificate (${shown(subject.replaceAll('\n', ', '))}, valid to ${validTo})`;
+/** What a server does that refuses a certificate without saying so. */
+function hungUp(when: string, peer: Peer): string {
+  return `it hung up ${when}, as a server does that refuses ${ourselves(peer)}`;
+}
+
+/** Whom the other side refuses. */
+function ourselves({ tls }: Peer): string {
+  if (tls?.material === undefined) return 'a client without certificate';
+  const own = new X509Certificate(tls.material.cert);
+  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
 }

@@ -66,6 +66,7 @@ export async function download(
   const archive = `${object}.gz`;
   const address = `${source.base}/${archive}`;
   const url = address.replace(/\/\/[^/]*@/, '//'); // without user and password
+  signal.throwIfAborted();
   log.info(`Attempting to download kernel object from ${url}`);
   const time = limited(signal, timings.total);
   let trouble: Trouble | undefined;
@@ -116,8 +117,7 @@ function limited(
   ms: number,
 ): { readonly signal: AbortSignal; readonly end: () => void } {
   const controller = new AbortController();
-  const follow = () => controller.abort(signal.reason);
-  if (signal.aborted) follow();
+  const follow = () => controller.abort();
   signal.addEventListener('abort', follow);
   const timer = setTimeout(() => controller.abort(), ms);
   return {

@@ -13,13 +13,13 @@ export function noDriver(
   places: Places,
 ): Failure<'DRIVER_UNAVAILABLE'> {
   const { release, objects, version, unusable } = found;
-  const hasNone = objects.length > 0 && unusable.length === 0;
+  const missing = objects.filter((name) => !unusable.some(({ object }) => object === name));
   return new Failure('DRIVER_UNAVAILABLE', {
     release,
     ...toMend(found, tried, places),
     tried: [
-      ...(objects.length === 0 ? [`no file can be named after it`] : []),
-      ...(hasNone ? [`${places.kernelModulesDir} does not contain ${objects.join(' or ')}`] : []),
+      ...(objects.length === 0 ? ['no file can be named after it'] : []),
+      ...(missing.length > 0 ? [`${places.kernelModulesDir} does not contain ${missing.join(' or ')}`] : []),
       ...unusable.map(({ path, trouble }) => `${path}: ${trouble.message}`),
       ...(version instanceof Trouble ? [`nothing can be downloaded, since ${version.message}`] : []),
       ...tried.map(({ url, trouble, attempts }) => `${url}: ${trouble.message} (attempts: ${attempts})`),

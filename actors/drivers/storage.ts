@@ -9,6 +9,8 @@ export const VERSION_FILE = 'MODULE_VERSION.txt';
 
 /** A file in local storage that is there and cannot be used. */
 export interface Unusable {
+  /** The object that it is, or is said to be, packed or not. */
+  readonly object: string;
   readonly path: string;
   readonly trouble: Trouble;
 }
@@ -56,7 +58,7 @@ export async function takeFromStorage(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Failure) throw error;
-      onUnusable({ path, trouble: error instanceof Trouble ? error : unreadable(error) });
+      onUnusable({ object, path, trouble: error instanceof Trouble ? error : unreadable(error) });
     }
   }
   return undefined;

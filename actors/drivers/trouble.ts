@@ -1,11 +1,10 @@
+import { shown } from '../sensor/shown.js';
 import type { FailureParameters } from '../telemetry/failures.js';
 
 /** What kind of trouble it is, by what there is to do about it. */
 export type TroubleKind = FailureParameters<'DRIVER_UNAVAILABLE'>['trouble'];
 /** Where a driver is looked for. */
 export type Place = FailureParameters<'DRIVER_UNAVAILABLE'>['place'];
-
-const LONGEST_SHOWN = 100;
 
 /** Why one place did not give a driver. Its message completes "<place>: …". */
 export class Trouble extends Error {
@@ -22,10 +21,4 @@ export class Trouble extends Error {
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return shown(String(error));
   return 'code' in error ? String(error.code) : shown(error.message);
-}
-
-/** What others wrote, in a line of ours. */
-export function shown(text: string): string {
-  const plain = text.replace(/[^\x20-\x7e]/g, '?');
-  return plain.length <= LONGEST_SHOWN ? plain : `${plain.slice(0, LONGEST_SHOWN)}…`;
 }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
+import dns from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import { Failure, type FailureParameters } from '../telemetry/failures.js';
@@ -79,7 +79,7 @@ function parts(address: string): { host: string; port: number } {
 }
 
 async function systemLookup(host: string): Promise<LookupAddress[]> {
-  return lookup(host, { all: true });
+  return dns.lookup(host, { all: true });
 }
 
 async function resolved(
@@ -159,13 +159,13 @@ async function secured(
     await first(secure, 'secureConnect', attempt, late);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const code = codeOf(error);
-    if (NO_TLS.test(code)) throw failure('it does not speak TLS', 'plain', error);
-    if (code.endsWith('ALERT_NO_APPLICATION_PROTOCOL'))
+    const [code, text] = [codeOf(error), openssl(error)];
+    if (NO_TLS.test(text)) throw failure('it does not speak TLS', 'plain', error);
+    if (text.includes('ALERT_NO_APPLICATION_PROTOCOL'))
       throw new Failure('SENSOR_WRONG_SERVICE', { address, answer: 'that it does not speak HTTP/2' });
     const refusal = clientRefusal(error);
     if (refusal !== undefined) throw failure(`it refused ${describe(cert)}: ${refusal}`, 'client', error);
-    if (!code.startsWith('ERR_'))
+    if (code === 'ECONNRESET' || code === 'EPIPE')
       throw failure(`it hung up during the TLS handshake (${code})`, 'server', error);
     throw failure(`the TLS handshake failed (${code})`, 'server', error);
   }
@@ -185,7 +185,7 @@ async function secured(
 /** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
 function clientRefusal(error: unknown): string | undefined {
   const [, alert] =
-    /ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)$/.exec(codeOf(error)) ?? [];
+    /ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)/.exec(openssl(error)) ?? [];
   return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
@@ -231,7 +231,7 @@ async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<bo
     return true;
   } catch (error) {
     attempt.signal?.throwIfAborted();
-    return codeOf(error).includes('_ALERT_');
+    return openssl(error).includes('_ALERT_');
   } finally {
     socket.destroy();
   }
@@ -267,6 +267,11 @@ async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: (
     };
     work.then(resolve, reject).finally(over);
   });
+}
+
+/** What OpenSSL says is in the code, such as `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, or, of a write, in the message. */
+function openssl(error: unknown): string {
+  return error instanceof Error ? `${codeOf(error)} ${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
 }
 
 function codeOf(error: unknown): string {

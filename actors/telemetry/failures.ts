@@ -130,42 +130,12 @@ const catalogue = {
     remedy: 'Correct the values where they are said to be; --help lists every setting with what it allows.',
   }),
 
-  /** @param path of MODULE_VERSION.txt @param reason what is the matter with it */
-  MODULE_VERSION: ({ path, reason }: { path: string; reason: string }) => ({
-    cause: `The module version, which drivers are looked for by, cannot be read from ${path}: ${reason}.`,
-    remedy:
-      'Set COLLECTION_METHOD=core_bpf, which needs no driver but the one in the image; or mount the folder of drivers with ' +
-      'its MODULE_VERSION.txt (ROX_COLLECTOR_KERNEL_MODULES_DIR).',
-  }),
-
   /** @param reason what the system said, such as `EROFS` */
   DRIVER_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The driver cannot be put at ${path}: ${reason}.`,
     remedy:
       `Give Collector a writable folder there (an emptyDir volume in Kubernetes), or name another one in ` +
       'ROX_COLLECTOR_MODULE_DIR.',
-  }),
-
-  /** @param folder local storage @param objects that would fit @param tried what was wrong with each place that was tried */
-  NO_DRIVER: ({
-    method,
-    folder,
-    objects,
-    tried,
-  }: {
-    method: string;
-    folder: string;
-    objects: readonly string[];
-    tried: readonly string[];
-  }) => ({
-    cause:
-      `There is no ${method} driver for this kernel: ${folder} has no usable ${objects.join(' or ')}` +
-      (tried.length === 0 ? ', and there is no Sensor to download it from.' : `; ${tried.join('; ')}.`),
-    remedy: tried.some((reason) => reason.includes('HTTP 404'))
-      ? 'Set COLLECTION_METHOD=core_bpf, which needs no driver for each kernel; or upload a kernel support package with ' +
-        `${objects[0] ?? 'the driver'} to Central, or put it into ${folder}.`
-      : 'Set COLLECTION_METHOD=core_bpf, which needs no driver for each kernel; or mend what is said above, and check that ' +
-        `Sensor can be reached from this node. ${objects[0] ?? 'The driver'} can also be put into ${folder}.`,
   }),
 
   /** @param errno by name */

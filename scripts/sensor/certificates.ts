@@ -24,14 +24,17 @@ export interface Identity {
   readonly key: string;
 }
 
-export interface Request {
-  readonly commonName: string;
-  /** Names and IP addresses that it is for; default: the common name. */
-  readonly names?: readonly string[];
+export interface Validity {
   /** Default: since yesterday. */
   readonly notBefore?: Date;
   /** Default: until tomorrow. */
   readonly notAfter?: Date;
+}
+
+export interface Request extends Validity {
+  readonly commonName: string;
+  /** Names and IP addresses that it is for; default: the common name. */
+  readonly names?: readonly string[];
 }
 
 export class Authority {
@@ -43,7 +46,7 @@ export class Authority {
     this.#certificate = certificate;
   }
 
-  static async create(name = 'Test authority'): Promise<Authority> {
+  static async create(name = 'Test authority', validity: Validity = {}): Promise<Authority> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.createSelfSigned(
       {
@@ -51,8 +54,7 @@ export class Authority {
         name: `CN=${name}`,
         keys,
         signingAlgorithm: ALGORITHM,
-        notBefore: new Date(Date.now() - DAY_MS),
-        notAfter: new Date(Date.now() + DAY_MS),
+        ...period(validity),
         extensions: [
           new BasicConstraintsExtension(true, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -68,7 +70,7 @@ export class Authority {
     return this.#certificate.toString('pem');
   }
 
-  async issue({ commonName, names = [commonName], notBefore, notAfter }: Request): Promise<Identity> {
+  async issue({ commonName, names = [commonName], ...validity }: Request): Promise<Identity> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.create(
       {
@@ -78,8 +80,7 @@ export class Authority {
         publicKey: keys.publicKey,
         signingKey: this.#keys.privateKey,
         signingAlgorithm: ALGORITHM,
-        notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
-        notAfter: notAfter ?? new Date(Date.now() + DAY_MS),
+        ...period(validity),
         extensions: [
           new SubjectAlternativeNameExtension(
             names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
@@ -107,6 +108,13 @@ export function writeIdentity(folder: string, authority: Authority, { certificat
   write('key.pem', key, 0o600);
   write('cert.pem', certificate, 0o644);
   write('ca.pem', authority.certificate, 0o644);
+}
+
+function period({ notBefore, notAfter }: Validity): Required<Validity> {
+  return {
+    notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: notAfter ?? new Date(Date.now() + DAY_MS),
+  };
 }
 
 async function generateKeys(): Promise<CryptoKeyPair> {

@@ -1,54 +1,133 @@
+import { isObject, jsonObject } from '../../actors/settings/parser.js';
 import type { ControlLists } from './control.js';
-import type { SensorDouble, StreamName } from './double.js';
+import { streamNames, type SensorDouble, type StreamName } from './double.js';
 
-const streams: Readonly<Record<string, readonly StreamName[]>> = {
-  signals: ['signals'],
-  network: ['network'],
-  both: ['signals', 'network'],
-};
+/** What can be asked of the double. */
+export interface Obedient {
+  readonly double: SensorDouble;
+  readonly exit: () => void;
+}
 
-/** What each command does with its value. */
-const commands: Readonly<Record<string, (double: SensorDouble, value: unknown) => void | Promise<void>>> = {
-  control: (double, value) => double.control(value as ControlLists),
-  raw: (double, value) => double.send(Buffer.from(String(value), 'base64')),
-  stall: (double, value) => double.stall(...named(value)),
-  resume: (double, value) => double.resume(...named(value)),
-  hangup: (double, value) => double.hangUp(...named(value)),
-  reset: (double) => double.reset(),
-  refuse: (double, value) => (value === false ? double.accept() : double.refuse()),
-  unimplemented: (double, value) => {
-    double.unimplemented = value !== false;
+interface Command {
+  /** An example, and what it does. */
+  readonly form: string;
+  readonly help: string;
+  /** @throws Error that says what is wrong with the value, and what is allowed */
+  readonly obey: (value: unknown, to: Obedient, rest: Readonly<Record<string, unknown>>) => unknown;
+}
+
+const LONGEST_SHOWN = 100;
+
+const table: Readonly<Record<string, Command>> = {
+  control: {
+    form: '{"control":{"networks":["10.0.0.0/8"],"publicIps":["203.0.113.7"]}}',
+    help: 'Tells collectors, now and when they connect, either list or both.',
+    obey: (value, { double }) => double.control(lists(value)),
   },
-  exit: () => undefined,
+  raw: {
+    form: '{"raw":"<base64>"}',
+    help: 'Sends these bytes as a NetworkFlowsControlMessage.',
+    obey: (value, { double }) => double.send(bytes(value)),
+  },
+  stall: {
+    form: '{"stall":"signals"}',
+    help: 'Reads no more from signals, network or both, so that collectors have to wait.',
+    obey: (value, { double }) => double.stall(...streams(value)),
+  },
+  resume: {
+    form: '{"resume":"both"}',
+    help: 'Reads them again.',
+    obey: (value, { double }) => double.resume(...streams(value)),
+  },
+  hangup: {
+    form: '{"hangup":"network","how":"status"}',
+    help: 'Ends streams with status UNAVAILABLE; with "how":"reset", breaks their connections.',
+    obey: (value, { double }, { how = 'status' }) => {
+      const isReset = oneOf(how, ['status', 'reset'], 'how') === 'reset';
+      if (isReset) double.reset(...streams(value));
+      else double.hangUp(...streams(value));
+    },
+  },
+  refuse: {
+    form: '{"refuse":true}',
+    help: 'Ends all connections and takes no more; false: takes them again, at the same port.',
+    obey: (value, { double }) => (truth(value) ? double.refuse() : double.accept()),
+  },
+  unimplemented: {
+    form: '{"unimplemented":true}',
+    help: 'Answers streams like a gRPC server that is not Sensor; false: no longer.',
+    obey: (value, { double }) => {
+      double.unimplemented = truth(value);
+    },
+  },
+  exit: {
+    form: '{"exit":true}',
+    help: 'Ends.',
+    obey: (value, { exit }) => {
+      if (truth(value)) exit();
+    },
+  },
 };
 
 /**
- * Obeys one command: a JSON object with one key, as the help lists them.
- * @returns whether the double goes on
- * @throws Error that names what is wrong and what is allowed
+ * Obeys a command: one line with a JSON object.
+ * @throws Error that names what is wrong with it, and what is allowed
  */
-export async function obey(double: SensorDouble, line: string): Promise<boolean> {
-  const [name = '', value] = Object.entries(parsed(line))[0] ?? [];
-  const command = commands[name];
-  if (command === undefined)
-    throw new Error(`Unknown command '${name}' (allowed: ${Object.keys(commands).join(', ')})`);
-  await command(double, value);
-  return name !== 'exit';
-}
-
-function parsed(line: string): object {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null) return value;
-  } catch {
-    // Said below.
+export async function obey(line: string, to: Obedient): Promise<void> {
+  const parsed = jsonObject.parse(line);
+  if ('bad' in parsed) throw bad(line, 'command', Object.keys(table).map(quoted).join(', '));
+  const given = Object.entries(parsed.value).filter(([name]) => Object.hasOwn(table, name));
+  const strange = Object.keys(parsed.value).find((name) => !Object.hasOwn(table, name) && name !== 'how');
+  if (given.length !== 1 || strange !== undefined) {
+    throw bad(strange ?? line, 'command', `one of ${Object.keys(table).join(', ')}`);
   }
-  throw new Error(`'${line.slice(0, 100)}' is no command (allowed: a JSON object with one key)`);
+  const [[name, value]] = given as [[string, unknown]];
+  await table[name]!.obey(value, to, parsed.value);
 }
 
-function named(value: unknown): readonly StreamName[] {
-  const found = streams[String(value)];
-  if (found === undefined)
-    throw new Error(`Unknown streams '${String(value)}' (allowed: ${Object.keys(streams).join(', ')})`);
+/** The commands' part of the help. */
+export function commandsHelp(): string {
+  return Object.values(table)
+    .map(({ form, help }) => `  ${form}\n      ${help}`)
+    .join('\n');
+}
+
+function streams(value: unknown): readonly StreamName[] {
+  const name = oneOf(value, [...streamNames, 'both'], 'stream');
+  return name === 'both' ? streamNames : [name as StreamName];
+}
+
+function lists(value: unknown): ControlLists {
+  const isText = (list: unknown) => Array.isArray(list) && list.every((text) => typeof text === 'string');
+  const isGood =
+    isObject(value) &&
+    Object.entries(value).every(([name, list]) => ['networks', 'publicIps'].includes(name) && isText(list));
+  if (!isGood) throw bad(value, 'control', 'networks and publicIps, each a list of texts');
+  return value;
+}
+
+function bytes(value: unknown): Buffer {
+  if (typeof value !== 'string' || !/^[\w+/-]*=*$/.test(value)) throw bad(value, 'raw', 'a text in base64');
+  return Buffer.from(value, 'base64');
+}
+
+function truth(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw bad(value, 'command', 'true or false');
+  return value;
+}
+
+function oneOf(value: unknown, allowed: readonly string[], what: string): string {
+  const found = allowed.find((word) => word === value);
+  if (found === undefined) throw bad(value, what, allowed.join(', '));
   return found;
+}
+
+function quoted(name: string): string {
+  return `{"${name}":…}`;
+}
+
+function bad(value: unknown, what: string, allowed: string): Error {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const shown = text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
+  return new Error(`Bad ${what} '${shown}' on standard input (allowed: ${allowed})`);
 }

@@ -1,47 +1,56 @@
-import { isIPv6 } from 'node:net';
-import { parseNetwork, addressBytes, AF_INET6 } from '../../actors/connections/address.js';
+import { isIP } from 'node:net';
+import { AF_INET, addressBytes, parseNetwork, type Network } from '../../actors/connections/address.js';
 import type { Json } from './codec.js';
 
-/** What Sensor tells collectors of addresses. */
+/** What Sensor tells collectors of addresses. A list that is not given is not told, an empty one is told as empty. */
 export interface ControlLists {
   /** In CIDR form. */
   readonly networks?: readonly string[];
   readonly publicIps?: readonly string[];
 }
 
-/** A `sensor.NetworkFlowsControlMessage` with these lists, in the JSON form of protobuf. @throws Error that names the value */
+/**
+ * A `sensor.NetworkFlowsControlMessage`.
+ * @throws Error that names the value that is wrong, and what is allowed
+ */
 export function controlMessage({ networks, publicIps }: ControlLists): Json {
   return {
-    ...(publicIps && { publicIpAddresses: addressList(publicIps) }),
-    ...(networks && { ipNetworks: networkList(networks) }),
+    ...(publicIps && { publicIpAddresses: addressList(publicIps.map(parseAddress)) }),
+    ...(networks && { ipNetworks: networkList(networks.map(parseNetwork)) }),
   };
 }
 
-function addressList(addresses: readonly string[]): Json {
-  const parsed = addresses.map((address) => parseNetwork(`${address}/${isIPv6(address) ? 128 : 32}`));
-  const [v4, v6] = split(parsed);
+function parseAddress(text: string): Network {
+  const family = isIP(text);
+  if (family === 0) throw new Error(`address '${text}': expected one such as 203.0.113.7 or 2001:db8::7`);
+  return parseNetwork(`${text}/${family === 4 ? 32 : 128}`);
+}
+
+function addressList(addresses: readonly Network[]): Json {
+  const { v4, v6 } = byFamily(addresses);
   return {
-    ipv4Addresses: v4.map(({ words }) => words[0]!),
-    ipv6Addresses: v6.flatMap(({ words }) =>
-      [0, 2].map((at) => ((BigInt(words[at]!) << 32n) | BigInt(words[at + 1]!)).toString()),
-    ),
+    ipv4Addresses: v4.map(({ words }) => words[0]),
+    // Halves of 64 bits, the upper one first, in the form that protobufjs takes a fixed64 in.
+    ipv6Addresses: v6.flatMap(({ words }) => [
+      { high: words[0], low: words[1] },
+      { high: words[2], low: words[3] },
+    ]),
   };
 }
 
-function networkList(networks: readonly string[]): Json {
-  const [v4, v6] = split(networks.map(parseNetwork));
-  const bytes = (list: Networks) =>
-    Buffer.concat(
-      list.map(({ words, family, prefix }) => Buffer.of(...addressBytes(words, 0, family), prefix)),
-    );
-  return { ipv4Networks: bytes(v4).toString('base64'), ipv6Networks: bytes(v6).toString('base64') };
+function networkList(networks: readonly Network[]): Json {
+  const { v4, v6 } = byFamily(networks);
+  return { ipv4Networks: networkBytes(v4), ipv6Networks: networkBytes(v6) };
 }
 
-type Networks = ReturnType<typeof parseNetwork>[];
+/** Of each its address in network order, then the prefix's length. */
+function networkBytes(networks: readonly Network[]): Buffer {
+  return Buffer.from(
+    networks.flatMap(({ words, family, prefix }) => [...addressBytes(words, 0, family), prefix]),
+  );
+}
 
-function split(networks: Networks): [Networks, Networks] {
-  return [
-    networks.filter(({ family }) => family !== AF_INET6),
-    networks.filter(({ family }) => family === AF_INET6),
-  ];
+function byFamily(networks: readonly Network[]): { v4: Network[]; v6: Network[] } {
+  const isV4 = ({ family }: Network): boolean => family === AF_INET;
+  return { v4: networks.filter(isV4), v6: networks.filter((network) => !isV4(network)) };
 }

@@ -1,246 +1,199 @@
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
-import path from 'node:path';
-import { pipeline } from 'node:stream';
-import tls from 'node:tls';
-import { Server, ServerCredentials, status, type ServerDuplexStream } from '@grpc/grpc-js';
-import { fromJson, toJson, type Json } from './codec.js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { method, type Method } from './codec.js';
 import { controlMessage, type ControlLists } from './control.js';
+import { Door, type TlsIdentity } from './door.js';
+import type { Happening, StreamName } from './happening.js';
+import { kernelObjects } from './kernel-objects.js';
+import { IncomingStream, type Call } from './stream.js';
 
-/** The two streams of a collector. */
-export type StreamName = 'signals' | 'network';
+export type { Happening, StreamHappening, StreamName } from './happening.js';
 
-const STREAMS = {
-  signals: {
-    method: '/sensor.SignalService/PushSignals',
-    receives: 'sensor.SignalStreamMessage',
-    sends: 'v1.Empty',
-  },
-  network: {
-    method: '/sensor.NetworkConnectionInfoService/PushNetworkConnectionInfo',
-    receives: 'sensor.NetworkConnectionInfoMessage',
-    sends: 'sensor.NetworkFlowsControlMessage',
-  },
-} as const;
+const methods: Readonly<Record<StreamName, Method>> = {
+  signals: method('sensor.SignalService', 'PushSignals'),
+  network: method('sensor.NetworkConnectionInfoService', 'PushNetworkConnectionInfo'),
+};
 
-/** Something that happened on a stream. Streams are numbered from 1, both kinds together. */
-export type Happening = { readonly stream: StreamName; readonly connection: number } & (
-  | { readonly event: 'open'; readonly metadata: Readonly<Record<string, string>> }
-  | { readonly event: 'end'; readonly status: string }
-  | { readonly message: Json }
-);
+export const streamNames = Object.keys(methods) as readonly StreamName[];
+
+/** Sensor's own default (`ROX_GRPC_MAX_MESSAGE_SIZE`), bytes. */
+const LARGEST_MESSAGE = 12 * 1024 * 1024;
+const KEEP = 200_000;
 
 export interface DoubleOptions {
-  /** Port on 127.0.0.1; 0: any that is free. */
-  readonly port?: number;
-  /** PEM; without it, plain text. Clients need a certificate that `ca` signed. */
-  readonly tls?: {
-    readonly ca: string | Buffer;
-    readonly cert: string | Buffer;
-    readonly key: string | Buffer;
-  };
-  /** Sent on every stream of connections when it opens. */
+  /** host:port to listen at; default: any free port of 127.0.0.1. */
+  readonly address?: string;
+  /** For mutual TLS; without it, plaintext. */
+  readonly tls?: TlsIdentity;
+  /** Told to each stream of connections when it opens. */
   readonly control?: ControlLists;
-  /** Folder that /kernel-objects/ is served from, as <module version>/<file>. */
+  /** Folder that `/kernel-objects/<version>/<file>` is served from. */
   readonly kernelObjects?: string;
-  /** Answers a request for a kernel object itself, for faults; false: as usual. */
+  /** Sees a request first, and may answer it itself; false: as usual. */
   readonly onRequest?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
-  readonly onHappening?: (happening: Happening) => void;
-}
-
-type Call = ServerDuplexStream<Buffer, Buffer>;
-
-interface Open {
-  readonly stream: StreamName;
-  readonly call: Call;
+  /** Happenings that are kept, at least; the oldest go when there are twice as many. Default: 200,000. */
+  readonly keep?: number;
+  /** While a promise of its is pending, nothing more is read from the stream that it is about. */
+  readonly onHappening?: (happening: Happening) => void | Promise<void>;
 }
 
 /**
- * Stands in for Sensor, which is no part of this project: it takes both streams, sends control messages and serves kernel
- * objects, all on one port, and fails in the ways that it is told to.
+ * Stands in for Sensor, which is no part of this project: takes both streams, sends control messages and serves kernel
+ * objects, all at one port, and fails in the ways that it is told to.
  */
 export class SensorDouble {
-  readonly #options: DoubleOptions;
-  readonly #grpc = new Server({ 'grpc.max_receive_message_length': 64 * 1024 * 1024 });
-  readonly #http: http.Server;
-  readonly #listener: net.Server;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #open = new Map<number, Open>();
-  readonly #stalled = new Set<StreamName>();
-  #connections = 0;
-  #port = 0;
-  /** Answers as a gRPC server does that is not Sensor. */
+  /** Answers that there is no such service, as a gRPC server does that is not Sensor. Open streams stay. */
   unimplemented = false;
+  readonly #options: DoubleOptions;
+  readonly #grpc = new Server({ 'grpc.max_receive_message_length': LARGEST_MESSAGE });
+  readonly #door: Door;
+  readonly #happenings: Happening[] = [];
+  #dropped = 0;
+  /** Told to each stream of connections when it opens. */
+  #control: ControlLists | undefined;
+  #connections = 0;
+  readonly #open = new Map<IncomingStream, StreamName>();
+  readonly #stalled = new Set<StreamName>();
 
   private constructor(options: DoubleOptions) {
     this.#options = options;
-    const raw = (bytes: Buffer): Buffer => bytes;
-    for (const [name, { method }] of Object.entries(STREAMS) as [
-      StreamName,
-      (typeof STREAMS)[StreamName],
-    ][]) {
-      const handler = (call: Call): void => this.#take(name, call);
-      this.#grpc.register(method, handler, raw, raw, 'bidi');
+    this.#control = options.control;
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    for (const name of streamNames) {
+      this.#grpc.register(methods[name].path, (call: Call) => this.#take(name, call), asIs, asIs, 'bidi');
     }
-    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#http = http.createServer((request, response) => this.#serve(request, response));
-    const accept = (socket: net.Socket, isGrpc: boolean): void => {
-      if (isGrpc) injector.injectConnection(socket);
-      else this.#http.emit('connection', socket);
-    };
-    this.#listener =
-      options.tls === undefined
-        ? net.createServer((socket) =>
-            firstBytes(socket, (bytes) => accept(socket, bytes.startsWith('PRI '))),
-          )
-        : tls.createServer(
-            {
-              ...options.tls,
-              requestCert: true,
-              rejectUnauthorized: true,
-              ALPNProtocols: ['h2', 'http/1.1'],
-            },
-            (socket) => accept(socket, socket.alpnProtocol === 'h2'),
-          );
-    this.#listener.on('connection', (socket: net.Socket) => {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
+    // TLS ends at the door.
+    const grpc = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    const web = http.createServer(this.#answer(kernelObjects(options.kernelObjects)));
+    this.#door = new Door({
+      address: options.address ?? '127.0.0.1:0',
+      tls: options.tls,
+      onHttp2: (socket) => grpc.injectConnection(socket),
+      onHttp1: (socket) => web.emit('connection', socket),
+      onTlsError: ({ message }) => void this.#tell({ event: 'tls-error', error: message }),
     });
-    this.#listener.on('tlsClientError', (_, socket: net.Socket) => socket.destroy());
   }
 
+  /** @throws Error that names the value if a list, the address or the TLS identity is wrong */
   static async start(options: DoubleOptions = {}): Promise<SensorDouble> {
+    if (options.control !== undefined) controlMessage(options.control);
     const double = new SensorDouble(options);
-    double.#port = options.port ?? 0;
-    await double.#listen();
+    await double.#door.listen();
     return double;
   }
 
-  /** host:port */
+  /** host:port, also while it refuses. */
   get address(): string {
-    return `127.0.0.1:${this.#port}`;
+    return this.#door.address;
+  }
+
+  /** What happened, the oldest first. */
+  get happenings(): readonly Happening[] {
+    return this.#happenings;
+  }
+
+  /** How many happenings are not kept any more. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Streams that are open now. */
   get open(): readonly StreamName[] {
-    return [...this.#open.values()].map(({ stream }) => stream);
+    return [...this.#open.values()];
   }
 
-  /** Sends lists on every open stream of connections. */
+  /**
+   * Tells all collectors these lists: those that are connected now, and each that connects from now on.
+   * @throws Error that names the value that is wrong
+   */
   control(lists: ControlLists): void {
-    this.send(fromJson(STREAMS.network.sends, controlMessage(lists)));
+    this.send(methods.network.write(controlMessage(lists)));
+    this.#control = { ...this.#control, ...lists };
   }
 
-  /** Sends bytes, good or bad, as a message on every open stream of connections. */
+  /** Sends bytes, whatever they are, as a `sensor.NetworkFlowsControlMessage` on the open streams of connections. */
   send(bytes: Buffer): void {
-    for (const { call } of this.#of('network')) call.write(bytes);
+    for (const stream of this.#of(['network'])) stream.send(bytes);
   }
 
-  /** Reads nothing more from these streams, now and when they open again, so that they fill up. */
-  stall(...streams: readonly StreamName[]): void {
-    for (const stream of streams) this.#stalled.add(stream);
-    for (const { call } of this.#of(...streams)) call.pause();
+  /** Reads nothing more from these streams, now and when they open again, so that collectors have to wait. */
+  stall(...names: readonly StreamName[]): void {
+    for (const name of names) this.#stalled.add(name);
+    for (const stream of this.#of(names)) stream.stall();
   }
 
-  resume(...streams: readonly StreamName[]): void {
-    for (const stream of streams) this.#stalled.delete(stream);
-    for (const { call } of this.#of(...streams)) call.resume();
+  /** Reads these streams again. */
+  resume(...names: readonly StreamName[]): void {
+    for (const name of names) this.#stalled.delete(name);
+    for (const stream of this.#of(names)) stream.resume();
   }
 
-  /** Ends these streams, with a status: as a Sensor does that shuts down. */
-  hangUp(...streams: readonly StreamName[]): void {
-    for (const { call } of this.#of(...streams))
-      call.emit('error', { code: status.UNAVAILABLE, details: 'shutting down' });
+  /** Ends these streams with a status, UNAVAILABLE: as a Sensor does that shuts down. */
+  hangUp(...names: readonly StreamName[]): void {
+    for (const stream of this.#of(names)) stream.hangUp(status.UNAVAILABLE, 'Sensor is shutting down');
   }
 
-  /** Breaks all connections without a word: as a Sensor does that is killed. */
-  reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+  /**
+   * Breaks connections without a word: as a Sensor does that is killed.
+   * @param names the connections that these streams go over, and with them whatever else does; without them, all
+   */
+  reset(...names: readonly StreamName[]): void {
+    this.#door.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
   }
 
-  /** Takes no connections any more, and breaks those that there are. */
+  /** Takes no connections any more, and ends those that there are. */
   async refuse(): Promise<void> {
-    const closed = new Promise((resolve) => this.#listener.close(resolve));
-    this.reset();
-    await closed;
+    await this.#door.close();
   }
 
-  /** Takes connections again, on the same port. */
+  /** Takes connections again, at the same port. */
   async accept(): Promise<void> {
-    await this.#listen();
+    await this.#door.listen();
   }
 
   async stop(): Promise<void> {
-    if (this.#listener.listening) await this.refuse();
+    await this.#door.close();
     this.#grpc.forceShutdown();
-    this.#http.close();
   }
 
-  async #listen(): Promise<void> {
-    this.#listener.listen(this.#port, '127.0.0.1');
-    await once(this.#listener, 'listening');
-    this.#port = (this.#listener.address() as net.AddressInfo).port;
+  #of(names: readonly StreamName[]): IncomingStream[] {
+    return [...this.#open].flatMap(([stream, name]) => (names.includes(name) ? [stream] : []));
   }
 
-  #of(...streams: readonly StreamName[]): Open[] {
-    return [...this.#open.values()].filter(({ stream }) => streams.includes(stream));
-  }
-
-  #take(stream: StreamName, call: Call): void {
+  #take(name: StreamName, call: Call): void {
+    const { service, read, write } = methods[name];
     if (this.unimplemented) {
-      call.emit('error', { code: status.UNIMPLEMENTED, details: 'unknown service' });
+      call.emit('error', { code: status.UNIMPLEMENTED, details: `unknown service ${service}` });
       return;
     }
     const connection = ++this.#connections;
-    const tell = (what: object): void => {
-      this.#options.onHappening?.({ stream, connection, ...what } as Happening);
-    };
-    this.#open.set(connection, { stream, call });
-    const metadata = Object.entries(call.metadata.getMap()).map(([name, value]) => [name, value.toString()]);
-    tell({ event: 'open', metadata: Object.fromEntries(metadata) as Record<string, string> });
-    let isOver = false;
-    const over = (status: string): void => {
-      if (isOver) return;
-      isOver = true;
-      this.#open.delete(connection);
-      tell({ event: 'end', status });
-    };
-    call.on('data', (bytes: Buffer) => tell({ message: toJson(STREAMS[stream].receives, bytes) }));
-    call.on('end', () => {
-      over('OK');
-      call.end();
+    const stream = new IncomingStream(call, {
+      read,
+      tell: (news) => this.#tell({ stream: name, connection, ...news }),
+      onEnd: () => this.#open.delete(stream),
     });
-    call.on('cancelled', () => over('CANCELLED'));
-    call.on('error', (error: Error & { code?: status }) => over(status[error.code ?? status.UNKNOWN]));
-    if (this.#stalled.has(stream)) call.pause();
-    const { control } = this.#options;
-    if (stream === 'network' && control !== undefined)
-      call.write(fromJson(STREAMS.network.sends, controlMessage(control)));
+    this.#open.set(stream, name);
+    if (this.#stalled.has(name)) stream.stall();
+    if (name === 'network' && this.#control !== undefined) stream.send(write(controlMessage(this.#control)));
   }
 
-  #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    if (this.#options.onRequest?.(request, response) === true) return;
-    const [, version, file] = /^\/kernel-objects\/([\w.+~-]+)\/([\w.+~-]+)$/.exec(request.url ?? '') ?? [];
-    const { kernelObjects } = this.#options;
-    const isName = (name: string | undefined) => name !== undefined && !/^\.+$/.test(name);
-    if (request.method !== 'GET' || kernelObjects === undefined || !isName(version) || !isName(file)) {
-      response.writeHead(404).end();
-      return;
+  #answer(usual: http.RequestListener): http.RequestListener {
+    return (request, response) => {
+      response.on('close', () => {
+        void this.#tell({ event: 'request', path: request.url ?? '', status: response.statusCode });
+      });
+      if (this.#options.onRequest?.(request, response) !== true) usual(request, response);
+    };
+  }
+
+  #tell(happening: Happening): void | Promise<void> {
+    const { keep = KEEP, onHappening } = this.#options;
+    this.#happenings.push(happening);
+    // All at once, since what takes out the first one moves all others.
+    if (this.#happenings.length > keep * 2) {
+      this.#dropped += this.#happenings.length - keep;
+      this.#happenings.splice(0, this.#happenings.length - keep);
     }
-    const stream = createReadStream(path.join(kernelObjects, version!, file!));
-    stream.on('error', () => response.writeHead(404).end());
-    stream.on('open', () => pipeline(stream, response, () => undefined));
+    return onHappening?.(happening);
   }
-}
-
-/** Looks at the first bytes that come in, and leaves them there. */
-function firstBytes(socket: net.Socket, look: (text: string) => void): void {
-  socket.once('readable', () => {
-    const bytes = socket.read() as Buffer | null;
-    if (bytes === null) return;
-    socket.unshift(bytes);
-    look(bytes.toString('latin1'));
-  });
 }

@@ -119,11 +119,13 @@ describe('The BPF programs', () => {
     assert.notDeepEqual(batches, []);
   });
 
-  it('that cannot be attached are told like those that cannot be loaded', () => {
+  it('that cannot be attached are told like those that cannot be loaded, and leave the kernel', () => {
+    let closed = 0;
     const stuck = {
       attach: () => {
         throw probeError({ operation: 'attach', subject: 'process_exec', errno: 'ENOENT' });
       },
+      close: () => closed++,
     } as Partial<Probe> as Probe;
     assert.throws(
       () => attachPrograms(stuck, '6.1.0'),
@@ -132,6 +134,7 @@ describe('The BPF programs', () => {
         error.code === 'LOAD_REFUSED' &&
         error.message.includes('process_exec: ENOENT'),
     );
+    assert.equal(closed, 1);
   });
 
   describe('in a file of their own', () => {

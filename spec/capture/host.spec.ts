@@ -26,6 +26,7 @@ function host(facts: Partial<HostFacts> = {}): HostFacts {
     lastCapability: 40,
     bpf: true,
     btf: true,
+    hostPids: true,
     ...facts,
   };
 }

@@ -4,7 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import { kernelCandidates, readKernelIdentity, type KernelIdentity } from '../../actors/drivers/candidates.js';
+import {
+  kernelCandidates,
+  readKernelIdentity,
+  type KernelIdentity,
+} from '../../actors/drivers/candidates.js';
 import { objectName, targetPath } from '../../actors/drivers/names.js';
 
 interface Sample {
@@ -35,26 +39,26 @@ const samples: readonly Sample[] = [
     candidates: ['4.15.0-142-generic~16.04', '4.15.0-142-generic'],
   },
   {
-    title: 'Ubuntu 20.04 with a back-ported kernel, on GCP',
-    release: '5.8.0-1032-gcp',
-    version: '#34~20.04.1-Ubuntu SMP Wed May 19 18:19:39 UTC 2021',
-    osRelease: 'NAME="Ubuntu"\nID=ubuntu\nPRETTY_NAME="Ubuntu 20.04.2 LTS"\n',
-    candidates: ['5.8.0-1032-gcp~20.04', '5.8.0-1032-gcp'],
+    title: 'Ubuntu 20.04 with a back-ported kernel, on Azure',
+    release: '5.8.0-1042-azure',
+    version: '#45~20.04.1-Ubuntu SMP Wed Sep 15 14:24:15 UTC 2021',
+    osRelease: 'NAME="Ubuntu"\nID=ubuntu\nPRETTY_NAME="Ubuntu 20.04.3 LTS"\n',
+    candidates: ['5.8.0-1042-azure~20.04', '5.8.0-1042-azure'],
   },
   {
     title: 'Ubuntu 18.04 with a back-ported kernel, which has no name of its own',
-    release: '5.4.0-1045-aws',
-    version: '#47~18.04.1-Ubuntu SMP Tue Apr 13 15:58:14 UTC 2021',
+    release: '5.4.0-1055-aws',
+    version: '#58~18.04.1-Ubuntu SMP Wed Jul 28 03:04:50 UTC 2021',
     osRelease: 'NAME="Ubuntu"\nID=ubuntu\nPRETTY_NAME="Ubuntu 18.04.5 LTS"\n',
-    candidates: ['5.4.0-1045-aws'],
+    candidates: ['5.4.0-1055-aws'],
   },
   {
-    title: 'Container-Optimized OS 97',
-    release: '5.10.133+',
-    version: '#1 SMP Sat Sep 3 08:59:10 UTC 2022',
+    title: 'Container-Optimized OS 117',
+    release: '6.6.72+',
+    version: '#1 SMP PREEMPT_DYNAMIC Sun Mar 30 09:02:56 UTC 2025',
     osRelease:
-      'NAME="Container-Optimized OS"\nID=cos\nPRETTY_NAME="Container-Optimized OS from Google"\nGOOGLE_CRASH_ID=Lakitu\nVERSION=97\nVERSION_ID=97\nBUILD_ID=16919.189.13\n',
-    candidates: ['5.10.133-16919.189.13-cos'],
+      'NAME="Container-Optimized OS"\nID=cos\nPRETTY_NAME="Container-Optimized OS from Google"\nGOOGLE_CRASH_ID=Lakitu\nVERSION=117\nVERSION_ID=117\nBUILD_ID=18613.164.98\n',
+    candidates: ['6.6.72-18613.164.98-cos'],
   },
   {
     title: 'Container-Optimized OS with a release that has no +',
@@ -79,10 +83,10 @@ const samples: readonly Sample[] = [
   },
   {
     title: 'Docker Desktop with a day of one digit, set in two columns',
-    release: '6.4.16-linuxkit',
-    version: '#1 SMP PREEMPT_DYNAMIC Fri Sep  1 07:05:09 UTC 2023',
+    release: '6.5.11-linuxkit',
+    version: '#1 SMP PREEMPT Mon Dec  4 11:30:00 UTC 2023',
     osRelease: 'PRETTY_NAME="Docker Desktop"\n',
-    candidates: ['6.4.16-dockerdesktop-2023-09-01-07-05-09'],
+    candidates: ['6.5.11-dockerdesktop-2023-12-04-11-30-00'],
   },
   {
     title: 'Docker Desktop on Windows',
@@ -107,12 +111,12 @@ const samples: readonly Sample[] = [
   },
   {
     title: 'Garden Linux with a package of its own',
-    release: '5.15.63-gardenlinux-cloud-amd64',
-    version: '#1 SMP Debian 5.15.63-1gardenlinux1 (2022-08-30)',
+    release: '5.15.135-gardenlinux-cloud-amd64',
+    version: '#1 SMP Debian 5.15.135-0gardenlinux1 (2023-10-12)',
     osRelease: 'NAME="Garden Linux"\nID=gardenlinux\nPRETTY_NAME="Garden Linux 934.1"\n',
     candidates: [
-      '5.15.63-gardenlinux-cloud-amd64-gl-5.15.63-1gardenlinux1',
-      '5.15.63-gardenlinux-cloud-amd64',
+      '5.15.135-gardenlinux-cloud-amd64-gl-5.15.135-0gardenlinux1',
+      '5.15.135-gardenlinux-cloud-amd64',
     ],
   },
   {
@@ -126,18 +130,18 @@ const samples: readonly Sample[] = [
   },
   {
     title: 'Debian 11, whose version looks like that of Garden Linux',
-    release: '5.10.0-18-amd64',
-    version: '#1 SMP Debian 5.10.140-1 (2022-09-02)',
+    release: '5.10.0-21-amd64',
+    version: '#1 SMP Debian 5.10.162-1 (2023-01-21)',
     osRelease: 'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nNAME="Debian GNU/Linux"\nID=debian\n',
-    candidates: ['5.10.0-18-amd64'],
+    candidates: ['5.10.0-21-amd64'],
   },
   {
     title: 'Red Hat Enterprise Linux 8',
-    release: '4.18.0-372.9.1.el8.x86_64',
-    version: '#1 SMP Fri Apr 15 22:12:19 EDT 2022',
+    release: '4.18.0-372.19.1.el8_6.x86_64',
+    version: '#1 SMP Mon Jul 18 11:14:02 EDT 2022',
     osRelease:
       'NAME="Red Hat Enterprise Linux"\nVERSION="8.6 (Ootpa)"\nID="rhel"\nPRETTY_NAME="Red Hat Enterprise Linux 8.6 (Ootpa)"\n',
-    candidates: ['4.18.0-372.9.1.el8.x86_64'],
+    candidates: ['4.18.0-372.19.1.el8_6.x86_64'],
   },
   {
     title: 'Red Hat CoreOS',
@@ -149,18 +153,18 @@ const samples: readonly Sample[] = [
   },
   {
     title: 'Amazon Linux 2',
-    release: '5.10.130-118.517.amzn2.x86_64',
-    version: '#1 SMP Wed Jul 13 16:32:17 UTC 2022',
+    release: '4.14.336-257.562.amzn2.x86_64',
+    version: '#1 SMP Sat Feb 24 09:50:35 UTC 2024',
     osRelease: 'NAME="Amazon Linux"\nVERSION="2"\nID="amzn"\nPRETTY_NAME="Amazon Linux 2"\n',
-    candidates: ['5.10.130-118.517.amzn2.x86_64'],
+    candidates: ['4.14.336-257.562.amzn2.x86_64'],
   },
   {
     title: 'Flatcar',
-    release: '5.15.63-flatcar',
-    version: '#1 SMP Thu Sep 1 14:54:03 -00 2022',
+    release: '5.4.83-flatcar',
+    version: '#1 SMP Tue Dec 15 18:31:34 -00 2020',
     osRelease:
-      'NAME="Flatcar Container Linux by Kinvolk"\nID=flatcar\nVERSION=3227.2.2\nBUILD_ID=2022-08-31-1745\nPRETTY_NAME="Flatcar Container Linux by Kinvolk 3227.2.2 (Oklo)"\n',
-    candidates: ['5.15.63-flatcar'],
+      'NAME="Flatcar Container Linux by Kinvolk"\nID=flatcar\nVERSION=2605.10.0\nBUILD_ID=2020-12-15-1904\nPRETTY_NAME="Flatcar Container Linux by Kinvolk 2605.10.0 (Oklo)"\n',
+    candidates: ['5.4.83-flatcar'],
   },
   {
     title: 'Talos',

@@ -57,7 +57,10 @@ describe('inserting a kernel module', () => {
   for (const [errno, message, remedy] of remedies) {
     it(`says what to do about ${errno}`, () => {
       const { lines, failure } = refusal(errno);
-      assert.ok(lines.some((line) => line.endsWith(`${PATH}: ${message}. Aborting...`)), lines.join('\n'));
+      assert.ok(
+        lines.some((line) => line.endsWith(`${PATH}: ${message}. Aborting...`)),
+        lines.join('\n'),
+      );
       assert.equal(failure.code, 'MODULE_REFUSED');
       assert.match(failure.message, new RegExp(`/module/collector\\.ko: ${errno}`));
       assert.match(failure.remedy, remedy);

@@ -91,10 +91,11 @@ describe('The daemon, when two containers do thousands of things and the host ma
   it('gets no event of the host out of the kernel, whatever goes on there', () => {
     const calls = Number(noise.replace('calls ', ''));
     assert.ok(calls > 100 * NOISE_MS, `${calls} system calls are noise`);
-    assert.deepEqual(
-      [...recorded.events.keys()].filter((key) => key.startsWith('host ')),
-      [],
+    // The self-check is no event of anybody's.
+    const ofHost = [...recorded.events.keys()].filter(
+      (key) => key.startsWith('host ') && key !== 'host selfCheck',
     );
+    assert.deepEqual(ofHost, []);
   });
 
   it('counts in its last summary what was recorded, and no full buffer', function () {

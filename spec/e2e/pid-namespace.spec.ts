@@ -4,15 +4,19 @@ import { once } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Collector, DAEMON } from '../support/collector.js';
-import { Container } from '../support/container.js';
+import { Container, WIRE, wire } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
+import { history } from '../support/history.js';
+import { client } from '../support/messages.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
 
 const ENOUGH = 5;
+const TICK_MS = 1000;
 const NEIGHBOUR = ['sleep', '86399'] as const;
 
 /**
@@ -47,6 +51,25 @@ describe('The daemon in a pid namespace of its own', () => {
     const own = [realpathSync(process.execPath), path.join(path.dirname(DAEMON), 'self-check')];
     const reported = signals.filter(({ execFilePath }) => own.includes(execFilePath));
     assert.deepEqual(reported, []);
+    await eventually(() => collector.stderr.includes('Self-check passed'), 'the self-check passes');
+  });
+
+  it('says that its scans see too little, and takes no connection for closed because of that', async () => {
+    const [caller, callee] = [await keep(Container.create()), await keep(Container.create())];
+    wire(caller, callee);
+    const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
+    const collector = await keep(Collector.start([], { through: inPod(container), env }));
+    assert.match(collector.stderr, /\[WARNING .*pid namespace of its own.*hostPID: true/);
+    const serving = await callee.start('serve', '0.0.0.0', '1');
+    const port = Number(await serving.said('listening'));
+    const call = await caller.start('connect', WIRE.v4[1], String(port));
+    await call.said('connected');
+    const outgoing = client(caller.shortId, WIRE.v4[1], port);
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    await sleep(3 * TICK_MS);
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    await caller.stop(call);
+    assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
   });
 
   it('shows the connections of others in its container, but not its own', async () => {

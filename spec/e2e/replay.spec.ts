@@ -84,7 +84,7 @@ describe('A replay that cannot be', () => {
   it('of a recording that ends too early prints all up to there, then says so and exits with 1', async () => {
     copyFileSync(RECORDING, cut);
     const fd = openSync(cut, 'r+');
-    ftruncateSync(fd, statSync(RECORDING).size - 1000);
+    ftruncateSync(fd, statSync(RECORDING).size - 1001);
     closeSync(fd);
     const stdout = await refused(cut, /ends inside a frame/, /which has been printed/);
     const whole = readFileSync(expectedOutput('json'), 'utf8');

@@ -50,7 +50,11 @@ describe('Collector with a Sensor', () => {
     );
   });
 
-  it('says how it got there, in the words of the guide', () => {
+  it('says how it got there, in the words of the guide', async () => {
+    await collector.shows(
+      () => 'the self-check',
+      () => collector.stderr.includes('Self-check'),
+    );
     const said = collector.stderr.replace(/\[INFO {4}\S+ \S+\] ?/g, '').split('\n');
     const steps = [
       /^Collector Version: /,
@@ -166,7 +170,9 @@ describe('Collector with a Sensor', () => {
     await callee.stop(listening);
   });
 
-  it('takes from it which networks it knows', async () => {
+  it('takes from it which networks it knows', async function () {
+    this.timeout(60_000);
+    await eventually(() => sensor.double.open.includes('network'), 'a stream of connections is open', 30_000);
     sensor.double.control({ networks: ['10.111.0.0/16'] });
     const listening = await callee.start('serve', '0.0.0.0', '1');
     const port = Number(await listening.said('listening'));

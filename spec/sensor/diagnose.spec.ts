@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
+import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
-import { diagnose } from '../../actors/sensor/diagnose.js';
+import { diagnose, type DiagnoseOptions } from '../../actors/sensor/diagnose.js';
 import type { TlsMaterial } from '../../actors/sensor/tls.js';
 import { Authority, writeIdentity, type Identity } from '../../scripts/sensor/certificates.js';
 import { eventually } from '../support/eventually.js';
@@ -16,6 +17,11 @@ import { eventually } from '../support/eventually.js';
 const DAY_MS = 86_400_000;
 const SERVER_NAME = 'sensor.stackrox';
 const TIMEOUT_MS = 300;
+
+/** A time as certificates have it, without parts of a second. */
+function wholeSeconds(fromNow: number): Date {
+  return new Date(Math.floor((Date.now() + fromNow) / 1000) * 1000);
+}
 
 describe('why Sensor cannot be reached', () => {
   const servers = new Set<net.Server>();
@@ -78,8 +84,10 @@ describe('why Sensor cannot be reached', () => {
   async function lines(
     address: string,
     tls: TlsMaterial | undefined,
+    options: DiagnoseOptions = {},
   ): Promise<{ cause: string; remedy: string }> {
-    const { message, remedy } = await diagnose({ address, serverName: SERVER_NAME }, tls, TIMEOUT_MS);
+    const sensor = { address, serverName: SERVER_NAME };
+    const { message, remedy } = await diagnose(sensor, tls, TIMEOUT_MS, options);
     return { cause: message, remedy };
   }
 
@@ -92,6 +100,58 @@ describe('why Sensor cannot be reached', () => {
     assert.match(remedy, /GRPC_SERVER.*DNS/);
   });
 
+  it('is a name that nobody tells anything of', async () => {
+    const { cause, remedy } = await lines('sensor.stackrox.svc:443', client, {
+      lookup: async () => new Promise(() => undefined),
+    });
+    assert.equal(
+      cause,
+      'Sensor at sensor.stackrox.svc:443 cannot be found: the name sensor.stackrox.svc does not resolve (no answer within 0.3 s).',
+    );
+    assert.match(remedy, /kubectl get service -A \| grep sensor.*\/etc\/resolv\.conf/);
+  });
+
+  it('is what is the matter at the address that takes connections, if a name has several', async () => {
+    const address = await serveTls({ commonName: 'central' });
+    const lookup = async () =>
+      Promise.resolve(['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 })));
+    const name = address.replace('127.0.0.1', 'sensor.stackrox.svc');
+    assert.match(
+      (await lines(name, client, { lookup })).cause,
+      /its certificate is for DNS:central, not for/,
+    );
+    for (const server of servers) await new Promise((resolve) => server.close(resolve));
+    assert.match((await lines(name, client, { lookup })).cause, /127\.0\.0\.2 answers ECONNREFUSED/);
+  });
+
+  it('is packets that are dropped', async () => {
+    const address = await serveNobody();
+    const { cause, remedy } = await lines(address, client);
+    assert.equal(cause, `Sensor at ${address} does not answer: no connection to 127.0.0.1 within 0.3 s.`);
+    assert.match(remedy, /drops the packets.*network policies.*firewall/);
+  });
+
+  /** A server that accepts nothing, and whose queue is full: the system drops what else knocks. */
+  async function serveNobody(): Promise<string> {
+    const program = `
+      const server = require('node:net').createServer();
+      server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+        require('node:fs').writeSync(1, server.address().port + '\\n');
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      });`;
+    const server = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    processes.add(server);
+    const [line] = (await once(server.stdout, 'data')) as [Buffer];
+    const port = Number(line.toString());
+    let queued = 0;
+    for (let i = 0; i < 4; i++) {
+      const socket = net.connect({ host: '127.0.0.1', port }, () => queued++);
+      sockets.add(socket.on('error', () => undefined));
+    }
+    await eventually(() => queued >= 2, 'the queue is full');
+    return `127.0.0.1:${port}`;
+  }
+
   it('is a port that nobody listens on', async () => {
     const address = await serve(net.createServer());
     for (const server of servers) await new Promise((resolve) => server.close(resolve));
@@ -102,22 +162,28 @@ describe('why Sensor cannot be reached', () => {
 
   it('is somebody who accepts and says nothing', async () => {
     const address = await serve(net.createServer());
+    const plain = await lines(address, undefined);
+    assert.equal(plain.cause, `What answers at ${address} is not Sensor: it said nothing at all.`);
+    assert.match(plain.remedy, /GRPC_SERVER.*proxy or mesh/);
+    const secure = await lines(address, client);
     assert.equal(
-      (await lines(address, undefined)).cause,
-      `What answers at ${address} is not Sensor: it said nothing at all.`,
+      secure.cause,
+      `TLS with Sensor at ${address} fails: the TLS handshake was not answered within 0.3 s.`,
     );
-    assert.equal(
-      (await lines(address, client)).cause,
-      `TLS with Sensor at ${address} fails: the TLS handshake was not answered.`,
-    );
+    assert.match(secure.remedy, /Sensor's log.*proxy/);
+    const { certificate, key } = await authority.issue({ commonName: SERVER_NAME });
+    const shaken = await serve(tls.createServer({ cert: certificate, key, ALPNProtocols: ['h2'] }));
+    assert.match((await lines(shaken, client)).cause, /is not Sensor: it said nothing at all/);
   });
 
   it('is somebody who hangs up', async () => {
     const address = await serve(net.createServer((socket) => socket.destroy()));
-    assert.match(
-      (await lines(address, undefined)).cause,
-      /broke while it was made \(ECONNRESET\)|broke.*EPIPE/,
-    );
+    const plain = await lines(address, undefined);
+    assert.match(plain.cause, /broke while it was made \((ECONNRESET|EPIPE)\)/);
+    assert.match(plain.remedy, /log of Sensor.*service mesh/);
+    const secure = await lines(address, client);
+    assert.match(secure.cause, /it hung up during the TLS handshake \((ECONNRESET|EPIPE)\)/);
+    assert.match(secure.remedy, /Sensor's log.*service mesh/);
   });
 
   it('is a certificate for another name, and which ones it has', async () => {
@@ -133,18 +199,50 @@ describe('why Sensor cannot be reached', () => {
   it('is a certificate of another authority, and which one', async () => {
     const address = await serveTls({}, {}, others);
     const { cause, remedy } = await lines(address, client);
-    assert.match(cause, /signed by 'Somebody else', is not trusted by the CA file/);
+    assert.match(
+      cause,
+      /its certificate, signed by 'Somebody else', is not trusted by the CA file, which has 'Our authority' \(/,
+    );
     assert.match(remedy, /CA that signed Sensor's certificate/);
   });
 
-  it('is a certificate that has expired, or is not valid yet, and since when', async () => {
-    const past = new Date(Math.floor(Date.now() / 1000) * 1000 - DAY_MS / 2);
-    const expired = await serveTls({ notAfter: past });
+  it('is a certificate of another authority of the same name, as after all were issued anew', async () => {
+    const before = await Authority.create('Our authority');
+    const { cause, remedy } = await lines(await serveTls({}, {}, before), client);
     assert.match(
-      (await lines(expired, client)).cause,
-      new RegExp(`its certificate expired on ${past.toISOString()}`),
+      cause,
+      /signed by 'Our authority', is not trusted by the CA file, which has an authority of this name, but with another key \(/,
     );
-    const future = new Date(Math.floor(Date.now() / 1000) * 1000 + DAY_MS / 2);
+    assert.match(remedy, /issue them anew for both/);
+  });
+
+  it('is an authority that has expired, and not the certificate that it signed', async () => {
+    const notAfter = wholeSeconds(-DAY_MS / 2);
+    const old = await Authority.create('Old authority', { notAfter });
+    const { cause, remedy } = await lines(await serveTls({}, {}, old), {
+      ...client,
+      ca: Buffer.from(old.certificate),
+    });
+    assert.match(
+      cause,
+      new RegExp(
+        `: the authority 'Old authority' expired on ${notAfter.toISOString()}, and it is 2.*by the clock`,
+      ),
+    );
+    assert.match(remedy, /issue them anew for both/);
+  });
+
+  it('is a certificate that has expired, or is not valid yet, and since when', async () => {
+    const past = wholeSeconds(-DAY_MS / 2);
+    const expired = await lines(await serveTls({ notAfter: past }), client);
+    assert.match(
+      expired.cause,
+      new RegExp(
+        `its certificate expired on ${past.toISOString()}, and it is \\d{4}-.+Z by the clock of this node`,
+      ),
+    );
+    assert.match(expired.remedy, /Issue Sensor's certificate anew/);
+    const future = wholeSeconds(DAY_MS / 2);
     const early = await serveTls({ notBefore: future });
     const { cause, remedy } = await lines(early, client);
     assert.match(cause, new RegExp(`its certificate is not valid before ${future.toISOString()}`));
@@ -155,17 +253,36 @@ describe('why Sensor cannot be reached', () => {
     it(`is our own certificate, which Sensor refuses, and why, with ${version}`, async () => {
       const address = await serveOpenssl(version);
       const { cause, remedy } = await lines(address, await strangers());
-      assert.match(cause, /it refused Collector's certificate.*: (unknown ca|bad certificate)/);
+      assert.match(
+        cause,
+        /it refused Collector's certificate \(CN=stranger, valid until 2.+Z\): (unknown ca|bad certificate)\.$/,
+      );
       assert.match(remedy, /collector-tls/);
+      const notAfter = wholeSeconds(-DAY_MS / 2);
+      const expired = material(authority, await authority.issue({ commonName: 'collector', notAfter }));
+      assert.match(
+        (await lines(address, expired)).cause,
+        new RegExp(`\\(CN=collector, valid until ${notAfter.toISOString()}\\): certificate expired\\.$`),
+      );
+    });
+
+    it(`is that Sensor wants a certificate, and Collector speaks plain text, with ${version}`, async () => {
+      const address = await serveOpenssl(version);
+      const { cause } = await lines(address, undefined);
+      assert.equal(cause, `Sensor at ${address} speaks TLS, and Collector was not told to.`);
     });
   }
 
   it('may be our own certificate when Sensor hangs up after the handshake', async () => {
-    const { cause } = await lines(await serveTls({}, { rejectUnauthorized: true }), await strangers());
+    const { cause, remedy } = await lines(
+      await serveTls({}, { rejectUnauthorized: true }),
+      await strangers(),
+    );
     assert.match(
       cause,
       /hung up right after the handshake.*refuses Collector's certificate \(CN=stranger, valid until 2/,
     );
+    assert.match(remedy, /collector-tls/);
   });
 
   /** A certificate that Sensor does not know the authority of. */
@@ -220,11 +337,45 @@ describe('why Sensor cannot be reached', () => {
     assert.match((await lines(strange, undefined)).cause, /it said '\?\[2J\? 220 mail ready'/);
   });
 
-  it('is nothing that can be seen from here when all of that is well', async () => {
-    assert.match(
-      (await lines(await serveTls(), client)).cause,
-      /takes connections, but gRPC did not get ready/,
+  it('is a server of another kind behind TLS, and what it said', async () => {
+    const { certificate: cert, key } = await authority.issue({ commonName: SERVER_NAME });
+    const web = await serve(https.createServer({ cert, key }));
+    const { cause, remedy } = await lines(web, client);
+    assert.equal(cause, `What answers at ${web} is not Sensor: it said that it does not speak HTTP/2.`);
+    assert.match(remedy, /GRPC_SERVER.*HTTP\/2/);
+    const older = await serve(
+      tls.createServer({ cert, key }, (socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      }),
     );
+    assert.equal(
+      (await lines(older, client)).cause,
+      `What answers at ${older} is not Sensor: it said 'HTTP/1.1 400 Bad Request'.`,
+    );
+    const plainWeb = await lines(await serve(http.createServer()), client);
+    assert.match(plainWeb.cause, /it does not speak TLS/);
+    assert.match(plainWeb.remedy, /TLS port/);
+  });
+
+  it('is not waited for when Collector has to stop', async () => {
+    const address = await serve(net.createServer());
+    const stop = new AbortController();
+    const asked = diagnose({ address, serverName: SERVER_NAME }, client, 60_000, { signal: stop.signal });
+    const socket = await eventually(() => [...sockets][0], 'it connects');
+    socket.resume();
+    stop.abort(new Error('stop'));
+    await assert.rejects(asked, /^Error: stop$/);
+    await eventually(() => socket.destroyed, 'the connection is closed');
+    const late = diagnose({ address, serverName: SERVER_NAME }, client, 60_000, { signal: stop.signal });
+    await assert.rejects(late, /^Error: stop$/);
+    assert.equal(sockets.size, 1);
+  });
+
+  it('is nothing that can be seen from here when all of that is well', async () => {
+    const { cause, remedy } = await lines(await serveTls(), client);
+    assert.match(cause, /takes connections, but gRPC did not get ready/);
+    assert.match(remedy, /overloaded or starting/);
     const plain = await serve(http2.createServer());
     assert.match((await lines(plain, undefined)).cause, /takes connections, but gRPC did not get ready/);
   });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -103,11 +112,63 @@ describe('the TLS files', () => {
       );
     });
 
-    it('are refused when the certificate has expired, with the day', async () => {
-      const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 - DAY_MS / 2);
+    it('are refused when the certificate has expired or is not valid yet, with the day', async () => {
+      const notAfter = wholeSeconds(-DAY_MS / 2);
       writeIdentity(folder, authority, await authority.issue({ commonName: 'collector', notAfter }));
-      assert.match(refusal(), new RegExp(`cert\\.pem.*CN=collector.*expired on ${notAfter.toISOString()}`));
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.cert} cannot be used: its certificate (CN=collector) expired on ${notAfter.toISOString()}.`,
+      );
+      const notBefore = wholeSeconds(DAY_MS / 2);
+      writeIdentity(folder, authority, await authority.issue({ commonName: 'collector', notBefore }));
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.cert} cannot be used: its certificate (CN=collector) is not valid before ${notBefore.toISOString()}.`,
+      );
     });
+
+    it('may have several authorities, of which one is valid', async () => {
+      const notAfter = wholeSeconds(-DAY_MS / 2);
+      const old = await Authority.create('Old authority', { notAfter });
+      writeFileSync(files.ca, `# the old one\n${old.certificate}\n# the new one\n${authority.certificate}`);
+      assert.match(readTls(files).ca.toString(), /the old one[^]*the new one/);
+      writeFileSync(files.ca, old.certificate);
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.ca} cannot be used: its certificate (CN=Old authority) expired on ${notAfter.toISOString()}.`,
+      );
+    });
+
+    it('are refused when one of several certificates is damaged, and it is said which', () => {
+      writeFileSync(files.ca, authority.certificate + authority.certificate.replace(/\n.{20}/, '\n'));
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.ca} cannot be used: certificate 2 of 2 in it is damaged.`,
+      );
+    });
+
+    it('are refused when one is no file, or far too large for one of its kind', () => {
+      rmSync(files.ca);
+      mkdirSync(files.ca);
+      assert.equal(refusal(), `The TLS file ${files.ca} cannot be used: it is not a file.`);
+      rmSync(files.ca, { recursive: true });
+      writeFileSync(files.ca, authority.certificate + ' '.repeat(1024 * 1024));
+      assert.match(refusal(), /ca\.pem cannot be used: it has \d{7} bytes, and at most 1048576 are read\.$/);
+    });
+
+    it('are refused when OpenSSL does not take them, before anything connects with them', () => {
+      const request = ['req', '-x509', '-newkey', 'rsa:512', '-nodes', '-subj', '/CN=short'];
+      execFileSync('openssl', [...request, '-keyout', files.key, '-out', files.cert], { stdio: 'ignore' });
+      assert.equal(
+        refusal(),
+        `The TLS file ${files.cert} cannot be used: OpenSSL does not take it (ERR_SSL_EE_KEY_TOO_SMALL).`,
+      );
+    });
+
+    /** Certificates know no parts of a second. */
+    function wholeSeconds(fromNow: number): Date {
+      return new Date(Math.floor((Date.now() + fromNow) / 1000) * 1000);
+    }
 
     function writeIdentitySync(name: 'key', text: string): void {
       writeFileSync(files.ca, authority.certificate);
@@ -119,7 +180,7 @@ describe('the TLS files', () => {
     let stop: () => void = () => undefined;
     afterEach(() => stop());
 
-    function watched(): { changes: string[]; complaints: string[] } {
+    function watched(times = FAST): { changes: string[]; complaints: string[] } {
       const seen = { changes: [] as string[], complaints: [] as string[] };
       stop = watchTls(
         files,
@@ -128,7 +189,7 @@ describe('the TLS files', () => {
           onChange: ({ cert }) => seen.changes.push(cert.toString()),
           onBad: ({ message }) => seen.complaints.push(message),
         },
-        FAST,
+        times,
       );
       return seen;
     }
@@ -175,6 +236,36 @@ describe('the TLS files', () => {
       writeIdentity(folder, authority, next);
       await eventually(() => seen.changes.length > 0, 'it is good again');
       assert.deepEqual(seen.changes, [next.certificate]);
+    });
+
+    it('are no change when they are again what they were before they were bad', async () => {
+      const before = readFileSync(files.cert);
+      const seen = watched();
+      for (const turn of [1, 2]) {
+        writeFileSync(files.cert, 'half a certif');
+        await eventually(() => seen.complaints.length === turn, 'the complaint');
+        writeFileSync(files.cert, before);
+        await sleep(FAST.settle * 5);
+      }
+      assert.deepEqual(seen.changes, []);
+    });
+
+    it('are looked at once in a while where the system tells of no change', async () => {
+      const elsewhere = path.join(folder, 'elsewhere');
+      mkdirSync(elsewhere);
+      renameSync(files.cert, path.join(elsewhere, 'cert.pem'));
+      symlinkSync('elsewhere/cert.pem', files.cert);
+      const seen = watched({ settle: 60_000, poll: 20 });
+      writeFileSync(path.join(elsewhere, 'cert.pem'), 'half a certif');
+      await eventually(() => seen.complaints.length > 0, 'the complaint');
+    });
+
+    it('are of no interest any more once the watch has ended', async () => {
+      const seen = watched({ settle: 20, poll: 20 });
+      writeFileSync(files.cert, 'half a certif');
+      stop();
+      await sleep(FAST.settle * 5);
+      assert.deepEqual(seen, { changes: [], complaints: [] });
     });
 
     it('are not read because something else in the folder changed', async () => {

@@ -130,6 +130,21 @@ describe('readSettings', () => {
       });
     }
 
+    it('KERNEL_CANDIDATES with all that distributions put into the names of their kernels', () => {
+      const names = [
+        '5.8.0-1032-gcp~20.04',
+        '5.10.133-16919.189.13-cos',
+        '4.18.0-305.19.1.el8_4.x86_64',
+        'x'.repeat(128),
+      ];
+      assert.deepEqual(settingsOf([], { KERNEL_CANDIDATES: names.join(' ') }).kernelCandidates, names);
+    });
+
+    it('MODULE_DOWNLOAD_BASE_URL with or without TLS, a port, a user and a path', () => {
+      for (const url of ['http://[fd00::1]:8080', 'https://user:secret@drivers.example/a/b'])
+        assert.equal(settingsOf([], { MODULE_DOWNLOAD_BASE_URL: `${url}//` }).moduleDownloadBaseUrl, url);
+    });
+
     it('and no other than these', () => {
       const declared = declarations.flatMap(([, { environment }]) => environment ?? []);
       assert.deepEqual(new Set(samples.map(([name]) => name)), new Set(declared));

@@ -1,34 +1,44 @@
 import {
   SensorDouble,
   type DoubleOptions,
-  type Happening,
+  type StreamHappening,
   type StreamName,
 } from '../../scripts/sensor/double.js';
 import { eventually } from './eventually.js';
 import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
 import type { Resource } from './resources.js';
 
+/** A collector tries again after 10 s, or while its channel backs off. */
+const OPENING_MS = 30_000;
+
 /** The Sensor double, and all that it heard. */
 export class TestSensor implements Resource {
   readonly double: SensorDouble;
-  readonly happenings: Happening[];
 
-  private constructor(double: SensorDouble, happenings: Happening[]) {
+  private constructor(double: SensorDouble) {
     this.double = double;
-    this.happenings = happenings;
   }
 
   static async start(options: DoubleOptions = {}): Promise<TestSensor> {
-    const happenings: Happening[] = [];
-    const onHappening = (happening: Happening): void => {
-      happenings.push(happening);
-      options.onHappening?.(happening);
-    };
-    return new TestSensor(await SensorDouble.start({ ...options, onHappening }), happenings);
+    return new TestSensor(await SensorDouble.start(options));
   }
 
   get address(): string {
     return this.double.address;
+  }
+
+  /** What happened on streams. */
+  get happenings(): StreamHappening[] {
+    return this.double.happenings.filter((happening) => 'stream' in happening);
+  }
+
+  /** Requests for kernel objects that have been answered: paths and HTTP statuses. */
+  get requests(): { readonly path: string; readonly status: number }[] {
+    return this.double.happenings.flatMap((happening) =>
+      'event' in happening && happening.event === 'request'
+        ? [{ path: happening.path, status: happening.status }]
+        : [],
+    );
   }
 
   /** The messages of one kind of stream, or of one stream. */
@@ -36,7 +46,7 @@ export class TestSensor implements Resource {
     return this.happenings.flatMap((happening) => {
       const isOurs =
         happening.stream === stream && (connection ?? happening.connection) === happening.connection;
-      return isOurs && 'message' in happening ? [happening.message as Message] : [];
+      return isOurs && 'message' in happening ? [happening.message] : [];
     });
   }
 
@@ -63,7 +73,19 @@ export class TestSensor implements Resource {
 
   /** Waits until as many streams of this kind as that have opened. */
   async opens(stream: StreamName, count = 1): Promise<void> {
-    await eventually(() => this.opened(stream).length >= count, `${count} streams of ${stream} have opened`);
+    await eventually(
+      () => this.opened(stream).length >= count,
+      `${count} streams of ${stream} have opened`,
+      OPENING_MS,
+    );
+  }
+
+  /** Waits until messages show what `look` looks for; `what` is asked only after waiting in vain. */
+  async shows<T>(what: () => string, look: () => T | undefined | false): Promise<T> {
+    return eventually(look, () => {
+      const latest = this.double.happenings.slice(-5).map((happening) => JSON.stringify(happening));
+      return `${what()}; the latest that happened:\n${latest.join('\n')}`;
+    });
   }
 
   async remove(): Promise<void> {

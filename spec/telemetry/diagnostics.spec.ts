@@ -60,15 +60,16 @@ describe('the diagnostics table', () => {
 
 describe('below a failure', () => {
   it('stand its cause, its remedy and one FATAL line', () => {
-    const failure = new Failure('METHOD_NOT_SUPPORTED', { method: 'ebpf' });
+    const failure = new Failure('OUTPUT_UNWRITABLE', { reason: 'ENOSPC' });
     assert.deepEqual(failureLines(failure, 'the end'), [
       {
         level: 'error',
-        message: 'Cause: The collection method ebpf is not supported by this version of Collector.',
+        message: 'Cause: Standard output cannot be written: ENOSPC.',
       },
       {
         level: 'error',
-        message: 'Remedy: Set COLLECTION_METHOD (or --collection-method) to core_bpf, or leave it out.',
+        message:
+          'Remedy: Make room where standard output goes to, or send it elsewhere, and start Collector again.',
       },
       { level: 'fatal', message: 'the end' },
     ]);

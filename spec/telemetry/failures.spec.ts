@@ -110,6 +110,41 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /built with this version.*core_bpf/,
   ],
   [
+    new Failure('DRIVER_UNAVAILABLE', {
+      release,
+      tried: ['/kernel-modules does not contain x.o', 'https://s/x.o.gz: HTTP 404 (attempts: 30)'],
+      trouble: 'missing',
+      place: 'sensor',
+    }),
+    /5\.4\.0-126-generic: \/kernel-modules does not contain x\.o; https:.*HTTP 404 \(attempts: 30\)\.$/,
+    /KERNEL_VERSIONS.*support-packages upload.*COLLECTION_METHOD to core_bpf/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'name', place: 'sensor' }),
+    /: x\.$/,
+    /SNI_HOSTNAME.*core_bpf/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'name', place: 'mirror' }),
+    /: x\.$/,
+    /MODULE_DOWNLOAD_BASE_URL a name that is in its server's certificate/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'corrupt', place: 'local' }),
+    /: x\.$/,
+    /Replace the file in local storage \(ROX_COLLECTOR_KERNEL_MODULES_DIR\)/,
+  ],
+  [
+    new Failure('DRIVER_UNWRITABLE', { path: '/module/collector.o', reason: 'EROFS' }),
+    /\/module\/collector\.o: EROFS\.$/,
+    /emptyDir.*ROX_COLLECTOR_MODULE_DIR/,
+  ],
+  [
+    new Failure('MODULE_REFUSED', { path: '/module/collector.ko', errno: 'ENOSYS' }),
+    /refused the module \/module\/collector\.ko: ENOSYS\.$/,
+    /CONFIG_MODULES.*core_bpf/,
+  ],
+  [
     new Failure('REPLAY_UNREADABLE', { path: '/r', reason: 'ENOENT' }),
     /\/r cannot be replayed: ENOENT/,
     /--replay/,
@@ -126,7 +161,6 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /--record/,
   ],
   [new Failure('BAD_SETTINGS', { problems: ['Bad a', 'Bad b'] }), /^Bad a; Bad b$/, /--help/],
-  [new Failure('METHOD_NOT_SUPPORTED', { method: 'ebpf' }), /method ebpf is not supported/, /to core_bpf/],
   [new Failure('UNEXPECTED', { message: 'TypeError: x' }), /TypeError: x/, /Report/],
 ];
 

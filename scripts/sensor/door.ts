@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+
+/** PEM. */
+export interface TlsIdentity {
+  /** The authority whose certificates are good. */
+  readonly ca: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+export interface DoorOptions {
+  /** host:port, an IPv6 address in brackets; port 0: any that is free. */
+  readonly address: string;
+  /** Without it, plaintext. Clients have to have a certificate, too. */
+  readonly tls: TlsIdentity | undefined;
+  /** Takes connections that speak HTTP/2. */
+  readonly onHttp2: (socket: net.Socket) => void;
+  /** Takes all others. */
+  readonly onHttp1: (socket: net.Socket) => void;
+  readonly onTlsError: (error: Error) => void;
+}
+
+/** How a client that speaks HTTP/2 without TLS begins (RFC 9113 §3.4); no method of HTTP/1.1 is called like that. */
+const PREFACE = Buffer.from('PRI ');
+
+/** The port that everything goes through: gRPC and downloads, as with Sensor. */
+export class Door {
+  readonly #options: DoorOptions;
+  readonly #listener: net.Server;
+  /** By the peer's `address:port`. */
+  readonly #sockets = new Map<string, net.Socket>();
+  readonly #host: string;
+  #port: number;
+
+  /** Does not listen yet. */
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    const [, bracketed, host, port] = /^(?:\[(.+)\]|(.+)):(\d+)$/.exec(options.address) ?? [];
+    this.#host = bracketed ?? host ?? '';
+    this.#port = Number(port);
+    this.#listener = this.#listenerOf(options);
+    // Raw sockets, with TLS as well.
+    this.#listener.on('connection', (socket: net.Socket) => {
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      this.#sockets.set(peer, socket);
+      socket.on('close', () => this.#sockets.delete(peer));
+      socket.on('error', () => undefined); // 'close' follows
+    });
+  }
+
+  /** Where it listens, or did: host:port. */
+  get address(): string {
+    return `${net.isIPv6(this.#host) ? `[${this.#host}]` : this.#host}:${this.#port}`;
+  }
+
+  /**
+   * Takes connections, from the second time on at the same port as before.
+   * @throws Error that names the address if it cannot be listened at
+   */
+  async listen(): Promise<void> {
+    if (this.#listener.listening) return;
+    try {
+      this.#listener.listen(this.#port, this.#host);
+      await once(this.#listener, 'listening');
+    } catch (error) {
+      throw new Error(`Cannot listen at ${this.#options.address}: ${String(error)}`, { cause: error });
+    }
+    this.#port = (this.#listener.address() as net.AddressInfo).port;
+  }
+
+  /** Takes no connections any more, and ends those that there are. */
+  async close(): Promise<void> {
+    if (!this.#listener.listening) return;
+    const closed = once(this.#listener, 'close');
+    this.#listener.close();
+    for (const socket of this.#sockets.values()) socket.destroy();
+    await closed;
+  }
+
+  /** Breaks connections without a word. @param peers of which collectors; all without them */
+  reset(peers: Iterable<string> = [...this.#sockets.keys()]): void {
+    for (const peer of peers) this.#sockets.get(peer)?.resetAndDestroy();
+  }
+
+  #listenerOf({ tls: identity, onHttp2, onHttp1, onTlsError }: DoorOptions): net.Server {
+    if (identity === undefined) {
+      return net.createServer((socket) =>
+        whenRecognised(socket, (isHttp2) => (isHttp2 ? onHttp2 : onHttp1)(socket)),
+      );
+    }
+    const { ca, cert, key } = identity;
+    const options: tls.TlsOptions = {
+      ...{ ca, cert, key, requestCert: true, rejectUnauthorized: true },
+      ALPNProtocols: ['h2', 'http/1.1'],
+    };
+    return tls
+      .createServer(options, (socket) => {
+        socket.on('error', () => undefined); // 'close' follows
+        (socket.alpnProtocol === 'h2' ? onHttp2 : onHttp1)(socket);
+      })
+      .on('tlsClientError', onTlsError);
+  }
+}
+
+/** Looks at the first bytes that come in, and leaves them there. */
+function whenRecognised(socket: net.Socket, then: (isHttp2: boolean) => void): void {
+  let head = Buffer.alloc(0);
+  const look = (): void => {
+    const bytes = socket.read() as Buffer | null;
+    if (bytes === null) return;
+    head = Buffer.concat([head, bytes]);
+    const isSo = head.subarray(0, PREFACE.length).equals(PREFACE.subarray(0, head.length));
+    if (isSo && head.length < PREFACE.length) return;
+    socket.off('readable', look);
+    socket.unshift(head);
+    then(isSo);
+  };
+  socket.on('readable', look);
+}

@@ -1,0 +1,110 @@
+import { Metadata, status, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { Json } from './codec.js';
+import type { StreamNews } from './happening.js';
+
+/** A call as gRPC hands it over, its messages as bytes. */
+export type Call = ServerDuplexStream<Buffer, Buffer>;
+
+export interface StreamOptions {
+  /** @throws Error if the bytes are no message of this stream's */
+  readonly read: (bytes: Buffer) => Json;
+  /** Hears the news. While it takes its time, nothing more is read from this stream. */
+  readonly tell: (news: StreamNews) => void | Promise<void>;
+  /** Nothing more can be done with it. */
+  readonly onEnd: () => void;
+}
+
+/** One stream of a collector's, from its opening to its end. */
+export class IncomingStream {
+  readonly #call: Call;
+  readonly #options: StreamOptions;
+  #isStalled = false;
+  /** News that are still being taken. */
+  #pending = 0;
+  #isOver = false;
+
+  constructor(call: Call, options: StreamOptions) {
+    this.#call = call;
+    this.#options = options;
+    call.on('data', (bytes: Buffer) => this.#receive(bytes));
+    // One whose connection broke ends as well, and is known for it only then.
+    call.on('end', () => setImmediate(() => this.#finish()));
+    call.on('cancelled', () => this.#end(status.CANCELLED));
+    const metadata = Object.entries(call.metadata.getMap());
+    this.#tell({
+      event: 'open',
+      metadata: Object.fromEntries(metadata.map(([name, value]) => [name, value.toString()])),
+    });
+    // As Sensor does, so that a collector knows at once that somebody is there.
+    call.sendMetadata(new Metadata());
+  }
+
+  /** `address:port` of the collector. */
+  get peer(): string {
+    return this.#call.getPeer();
+  }
+
+  send(message: Buffer): void {
+    if (!this.#isOver) this.#call.write(message);
+  }
+
+  /** Reads nothing more: what is on its way fills the windows of HTTP/2, and then the collector has to wait. */
+  stall(): void {
+    this.#isStalled = true;
+    this.#flow();
+  }
+
+  resume(): void {
+    this.#isStalled = false;
+    this.#flow();
+  }
+
+  /** Ends the stream with a status. */
+  hangUp(code: status, details: string): void {
+    if (this.#isOver) return;
+    this.#end(code);
+    this.#call.emit('error', Object.assign(new Error(details), { code, details }));
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#isOver) return;
+    let message: Json;
+    try {
+      message = this.#options.read(bytes);
+    } catch (error) {
+      this.#tell({ event: 'malformed', error: String(error), bytes: bytes.toString('base64') });
+      this.hangUp(status.INTERNAL, 'malformed message');
+      return;
+    }
+    this.#tell({ message });
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#end(status.OK);
+    this.#call.end();
+  }
+
+  #end(code: status): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onEnd();
+    this.#tell({ event: 'end', status: status[code] });
+  }
+
+  #tell(news: StreamNews): void {
+    const taken = this.#options.tell(news);
+    if (taken === undefined) return;
+    this.#pending++;
+    this.#flow();
+    void taken.then(() => {
+      this.#pending--;
+      this.#flow();
+    });
+  }
+
+  #flow(): void {
+    if (this.#isStalled || this.#pending > 0) this.#call.pause();
+    else this.#call.resume();
+  }
+}
