@@ -248,6 +248,7 @@ const moduleRemedies: Readonly<Record<string, string>> = {
   ENOEXEC: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
   EINVAL: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
   EKEYREJECTED: 'The node takes signed modules only (Secure Boot), and the key of this one is not enrolled.',
+  ENOKEY: 'The node takes signed modules only (Secure Boot), and the key of this one is not enrolled.',
   EEXIST: 'A module of that name is loaded already: rmmod collector.',
 };
 

@@ -33,6 +33,11 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /seccompProfile\.type: Unconfined/,
   ],
   [
+    new Failure('MODULE_UNREAD', { path: '/module/collector.ko' }),
+    /took the module \/module\/collector\.ko, but .* reads events of BPF programs only/,
+    /COLLECTION_METHOD=core_bpf.*rmmod collector/,
+  ],
+  [
     new Failure('TLS_FILE', { path: '/certs/ca.pem', reason: 'the file is missing' }),
     /\/certs\/ca\.pem cannot be used: the file is missing\./,
     /secret.*ROX_COLLECTOR_TLS_CERTS/,
