@@ -48,8 +48,12 @@ async function run({ address, tls, networks, publicIps, kernelObjects }: Argumen
     onHappening: print,
   });
   await print({ listening: double.address });
+  // One after the other: refusing and accepting take a moment each.
+  let obeyed = Promise.resolve();
   const commands = createInterface(process.stdin).on('line', (line) => {
-    obey(line, { double, exit }).catch((error: unknown) => console.error((error as Error).message));
+    obeyed = obeyed
+      .then(() => obey(line, { double, exit }))
+      .catch((error: unknown) => console.error((error as Error).message));
   });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
   commands.close();

@@ -89,9 +89,13 @@ export function distrust(verified: Verified): Pick<FailureParameters<'SENSOR_TLS
 /** A server's certificate and those that the server sent with it, each signed by the next. */
 function chainOf(certificate: X509Certificate): X509Certificate[] {
   const chain = [certificate];
-  for (let next = certificate.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
-    if (chain.length === LONGEST_CHAIN || next.fingerprint256 === chain.at(-1)!.fingerprint256) break;
+  let last = certificate;
+  while (chain.length < LONGEST_CHAIN) {
+    const next = last.issuerCertificate;
+    // Node looks for issuers by name alone, and the last one may have signed itself.
+    if (next === undefined || next.fingerprint256 === last.fingerprint256 || !signed(next, last)) break;
     chain.push(next);
+    last = next;
   }
   return chain;
 }

@@ -271,7 +271,7 @@ async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: (
 
 /** What OpenSSL says is in the code, such as `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, or, of a write, in the message. */
 function openssl(error: unknown): string {
-  return error instanceof Error ? `${codeOf(error)} ${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
+  return error instanceof Error ? `${codeOf(error)}:${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
 }
 
 function codeOf(error: unknown): string {

@@ -15,9 +15,8 @@ export class SignalSender implements StreamUser {
   readonly #onOpened: () => void;
   #stream: OpenStream | undefined;
   #isFull = false;
-  /** Messages that the stream was given and that have not left this process: of the queue, and others. */
+  /** Messages that the stream was given and that have not left this process. */
   #unflushed = 0;
-  #othersUnflushed = 0;
   /** How far the queue had left this process at each step, the oldest first. */
   #marks: number[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -42,15 +41,7 @@ export class SignalSender implements StreamUser {
 
   /** A process was found running: sent at once or not at all, since a new stream is told of all of them. */
   sendFound(message: Buffer): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#othersUnflushed++;
-    const hasRoom = stream.write(message, () => {
-      if (stream !== this.#stream) return;
-      this.#othersUnflushed--;
-      this.#checkIdle();
-    });
-    if (!hasRoom) this.#isFull = true;
+    if (this.#stream !== undefined) this.#write(this.#stream, message);
   }
 
   /** Resolves when all has left this process. */
@@ -77,7 +68,7 @@ export class SignalSender implements StreamUser {
   closed(lost: boolean): void {
     clearInterval(this.#timer);
     this.#stream = undefined;
-    this.#unflushed = this.#othersUnflushed = 0;
+    this.#unflushed = 0;
     this.#marks = [];
     if (lost) this.#queue.rewind();
   }
@@ -85,25 +76,29 @@ export class SignalSender implements StreamUser {
   #flow(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    for (let message; !this.#isFull && (message = this.#queue.take()) !== undefined;) {
-      this.#unflushed++;
-      const hasRoom = stream.write(message, () => {
-        if (stream !== this.#stream) return;
-        this.#unflushed--;
-        this.#checkIdle();
-      });
-      if (!hasRoom) this.#isFull = true;
-    }
+    for (let message; !this.#isFull && (message = this.#queue.take()) !== undefined;)
+      this.#write(stream, message);
+  }
+
+  #write(stream: OpenStream, message: Buffer): void {
+    this.#unflushed++;
+    const hasRoom = stream.write(message, () => {
+      if (stream !== this.#stream) return;
+      this.#unflushed--;
+      this.#checkIdle();
+    });
+    if (!hasRoom) this.#isFull = true;
   }
 
   /** A step of time. It does not count while the stream is full: what was sent may be waiting on the way. */
   #confirm(): void {
     if (this.#isFull) return;
+    // Some that have not left may be none of the queue's: then this is too little, and never too much.
     this.#marks.push(this.#queue.position - this.#unflushed);
     if (this.#marks.length > CONFIRM_STEPS) this.#queue.confirm(this.#marks.shift()!);
   }
 
   #checkIdle(): void {
-    if (this.#queue.isSent && this.#unflushed === 0 && this.#othersUnflushed === 0) this.#onIdle?.();
+    if (this.#queue.isSent && this.#unflushed === 0) this.#onIdle?.();
   }
 }

@@ -142,7 +142,13 @@ describe('compact output', () => {
 
   it('shows the end of a process only if its start was shown or it was found running', () => {
     const exit = exitRecord({ container: ID, pid: 4242, comm: 'curl' });
-    const found: Fact = { kind: 'scan', of: 'processes', audience: 'same', time: 1, records: batch(processRecord(curl)) };
+    const found: Fact = {
+      kind: 'scan',
+      of: 'processes',
+      audience: 'same',
+      time: 1,
+      records: batch(processRecord(curl)),
+    };
     assert.deepEqual(lines([records(exit)]), []);
     assert.deepEqual(lines([found, records(exit)]), [`${at} exit    curl`]);
   });

@@ -4,23 +4,11 @@ import { networkMessage, processMessage } from '../../actors/output/json.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { assertMessage } from '../support/proto-json.js';
 import { containerNumber } from '../support/records.js';
-
-const ID = '4f2a91bc03de';
-/** 2023-11-14T22:13:20Z and 7 µs */
-const TIME = 1_700_000_000_000_007;
+import { ID, TIME, signal as sample } from '../support/reports.js';
 
 const signal: ProcessSignal = {
-  record: 0,
-  id: 'abcdef01-2345-8678-8000-000000000000',
-  container: containerNumber(ID),
-  time: TIME,
-  name: 'ls',
-  path: '/bin/ls',
+  ...sample,
   args: '-l "x"\n',
-  pid: 10,
-  uid: 1000,
-  gid: 100,
-  scraped: true,
   lineage: [
     { pid: 5, uid: 0, path: '/bin/sh' },
     { pid: 1, uid: 1000, path: '' },
