@@ -20,6 +20,10 @@ export interface HostFacts {
   readonly bpf: boolean;
   /** The kernel's type information can be read. */
   readonly btf: boolean;
+  /** Of what the programs use, what the kernel's type information has: the kernel has it then, too. */
+  readonly features: ReadonlySet<KernelFeature>;
+  /** As Node names it, such as `x64`, `arm64`, `ppc64`. */
+  readonly arch: string;
   /** Collector sees the pids of the host: BPF iterators walk the pid namespace of whoever reads them, and no other. */
   readonly hostPids: boolean;
 }
@@ -35,6 +39,14 @@ export const capabilities = {
 
 export type Capability = keyof typeof capabilities;
 
+/** Names in the kernel's type information that are there exactly when the kernel has what they belong to. */
+const features = {
+  'ring buffers': 'bpf_ringbuf_map',
+  'tracing of execs and TCP states': 'btf_trace_inet_sock_set_state',
+} as const;
+
+export type KernelFeature = keyof typeof features;
+
 /** The first kernel with all that the programs use; last came bpf_get_socket_cookie for tracing programs. */
 export const OLDEST_KERNEL = '5.12';
 /** PROC_PID_INIT_INO in the kernel's linux/proc_ns.h: the initial namespace has the same number everywhere. */
@@ -47,7 +59,8 @@ const BTF = '/sys/kernel/btf/vmlinux';
  */
 export function checkHost(facts: HostFacts): Failure | undefined {
   const { euid } = facts;
-  if (isTooOld(facts.release)) {
+  if (/docker desktop/i.test(facts.os)) return new Failure('DOCKER_DESKTOP', { os: facts.os });
+  if (isTooOld(facts.release) || isTooOldForPower(facts)) {
     return new Failure('KERNEL_TOO_OLD', {
       release: facts.release,
       oldest: OLDEST_KERNEL,
@@ -57,6 +70,8 @@ export function checkHost(facts: HostFacts): Failure | undefined {
   const missing = missingCapabilities(facts);
   if (missing.length > 0) return new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
   if (!facts.btf) return new Failure('NO_BTF', { path: BTF, release: facts.release });
+  const lacking = (Object.keys(features) as KernelFeature[]).filter((name) => !facts.features.has(name));
+  if (lacking.length > 0) return new Failure('NO_KERNEL_FEATURE', { lacking, release: facts.release });
   return undefined;
 }
 
@@ -69,6 +84,12 @@ function isTooOld(kernel: string): boolean {
   if (major === undefined || minor === undefined || /^4\.18\..*\.el8/.test(kernel)) return false;
   const [oldestMajor, oldestMinor] = OLDEST_KERNEL.split('.').map(Number) as [number, number];
   return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
+}
+
+/** Red Hat's 4.18 for ppc64le got BPF that works with its build 477. */
+function isTooOldForPower({ arch, release }: HostFacts): boolean {
+  const [, build] = /^4\.18\.0-(\d+)/.exec(release) ?? [];
+  return arch === 'ppc64' && build !== undefined && Number(build) < 477;
 }
 
 /**
@@ -99,6 +120,8 @@ export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFact
     // The kernel has this switch exactly when it has the system call.
     bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
     btf: isReadable(BTF),
+    features: kernelFeatures(readBytes(BTF)),
+    arch: process.arch,
     hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
 }
@@ -117,6 +140,12 @@ export function prettyName(osRelease: string): string {
   return text || 'Linux';
 }
 
+/** @param btf the kernel's type information, empty if it cannot be read */
+export function kernelFeatures(btf: Buffer): ReadonlySet<KernelFeature> {
+  const names = Object.keys(features) as KernelFeature[];
+  return new Set(names.filter((name) => btf.includes(`\0${features[name]}\0`)));
+}
+
 /** The capabilities in effect, from the text of /proc/<pid>/status. */
 export function effectiveCapabilities(status: string): ReadonlySet<Capability> {
   const [, digits = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
@@ -126,10 +155,14 @@ export function effectiveCapabilities(status: string): ReadonlySet<Capability> {
 }
 
 function read(path: string): string {
+  return readBytes(path).toString();
+}
+
+function readBytes(path: string): Buffer {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch {
-    return '';
+    return Buffer.alloc(0);
   }
 }
 

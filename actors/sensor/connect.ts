@@ -46,7 +46,7 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
     }
     await delay(Math.max(POLL_MS - (performance.now() - start), 0), undefined, { signal });
   }
-  await diagnosis;
+  if (failure === undefined) await diagnosis;
   throw failure!;
 }
 

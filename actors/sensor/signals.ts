@@ -65,12 +65,12 @@ export class SignalSender implements StreamUser {
     this.#flow();
   }
 
-  closed(lost: boolean): void {
+  closed(): void {
     clearInterval(this.#timer);
     this.#stream = undefined;
     this.#unflushed = 0;
     this.#marks = [];
-    if (lost) this.#queue.rewind();
+    this.#queue.rewind();
   }
 
   #flow(): void {

@@ -32,8 +32,8 @@ export interface StreamUser {
   readonly opened: (stream: OpenStream) => void;
   /** There is room again. */
   readonly drained: () => void;
-  /** Nothing more can be written. `lost`: what was written may not have arrived. */
-  readonly closed: (lost: boolean) => void;
+  /** Nothing more can be written, and what was written may not have arrived. */
+  readonly closed: () => void;
   readonly received?: (message: Buffer) => void;
 }
 
@@ -64,22 +64,22 @@ export function streamEffect({
     const send = sendBack as (news: StreamNews) => void;
     let isOver = false;
     let call: Call | undefined;
-    const over = (lost: boolean, reason?: string) => {
+    const over = (reason?: string) => {
       if (isOver) return;
       isOver = true;
-      user.closed(lost);
+      user.closed();
       if (reason !== undefined) send({ type: 'broken', reason });
     };
     const client = channel();
     client.waitForReady(Date.now() + CONNECT_MS, (error) => {
       if (isOver) return;
       if (error !== undefined) {
-        over(true, `no connection within ${CONNECT_MS / 1000} s`);
+        over(`no connection within ${CONNECT_MS / 1000} s`);
         return;
       }
       call = client.makeBidiStreamRequest(method, asIs, asIs, metadata);
-      call.on('error', ({ message }) => over(true, message));
-      call.on('status', ({ code, details }) => over(true, `${status[code]}: ${details}`));
+      call.on('error', ({ message }) => over(message));
+      call.on('status', ({ code, details }) => over(`${status[code]}: ${details}`));
       call.on('data', (message: Buffer) => user.received?.(message));
       call.on('drain', () => !isOver && user.drained());
       const open: Call = call;
@@ -90,7 +90,7 @@ export function streamEffect({
       });
     });
     return () => {
-      over(false);
+      over();
       if (call === undefined) return;
       const ended = endInGoodOrder(call).finally(() => ending.delete(ended));
       ending.add(ended);

@@ -63,6 +63,20 @@ const catalogue = {
     remedy: loadRemedies[errno] ?? loadRemedies.EINVAL,
   }),
 
+  /** @param lacking what the kernel was built without */
+  NO_KERNEL_FEATURE: ({ lacking, release }: { lacking: readonly string[]; release: string }) => ({
+    cause: `The kernel ${release} has no ${lacking.join(' and no ')} for BPF programs.`,
+    remedy:
+      'Boot the node with a kernel that was built with CONFIG_BPF_SYSCALL=y, CONFIG_FTRACE=y, CONFIG_BPF_EVENTS=y and ' +
+      'CONFIG_INET=y, as the stock kernels of all distributions are.',
+  }),
+
+  /** @param os as the host calls itself */
+  DOCKER_DESKTOP: ({ os }: { os: string }) => ({
+    cause: `This node is the virtual machine of ${os}, which Collector does not support.`,
+    remedy: 'Run the cluster on Linux nodes, or keep Collector off this one with a nodeSelector.',
+  }),
+
   /** @param oldest the oldest release that is supported */
   KERNEL_TOO_OLD: ({ release, oldest }: { release: string; oldest: string }) => ({
     cause: `The kernel ${release} is too old: it lacks the BPF features that Collector is built on.`,

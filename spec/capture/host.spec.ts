@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
   capabilities,
   checkHost,
   effectiveCapabilities,
+  kernelFeatures,
   prettyName,
   readHostFacts,
   type Capability,
   type HostFacts,
+  type KernelFeature,
 } from '../../actors/capture/host.js';
+import { requires } from '../support/requirements.js';
 
 const all = Object.keys(capabilities) as Capability[];
 
@@ -26,6 +29,8 @@ function host(facts: Partial<HostFacts> = {}): HostFacts {
     lastCapability: 40,
     bpf: true,
     btf: true,
+    features: new Set<KernelFeature>(['ring buffers', 'tracing of execs and TCP states']),
+    arch: 'x64',
     hostPids: true,
     ...facts,
   };
@@ -108,6 +113,30 @@ describe('checkHost', () => {
     ]) {
       assert.equal(checkHost(host({ release })), undefined, release);
     }
+  });
+
+  it('refuses a kernel without ring buffers or without tracing, by name', () => {
+    const features = new Set<KernelFeature>(['ring buffers']);
+    assert.match(missing({ features }), /has no tracing of execs and TCP states for BPF programs\.$/);
+    assert.match(missing({ features: new Set() }), /has no ring buffers and no tracing/);
+  });
+
+  it('refuses Docker Desktop', () => {
+    assert.equal(checkHost(host({ os: 'Docker Desktop' }))?.code, 'DOCKER_DESKTOP');
+  });
+
+  it('refuses the 4.18 of Red Hat 8 before its build 477 on ppc64le, and only there', () => {
+    const [early, late] = ['4.18.0-425.3.1.el8.ppc64le', '4.18.0-477.10.1.el8_8.ppc64le'];
+    assert.equal(checkHost(host({ release: early, arch: 'ppc64' }))?.code, 'KERNEL_TOO_OLD');
+    assert.equal(checkHost(host({ release: late, arch: 'ppc64' })), undefined);
+    assert.equal(checkHost(host({ release: early })), undefined);
+  });
+
+  it('finds in the type information of this kernel what the programs use', function () {
+    const btf = '/sys/kernel/btf/vmlinux';
+    requires(this, existsSync(btf), 'this kernel has no type information');
+    assert.deepEqual(kernelFeatures(readFileSync(btf)), host().features);
+    assert.equal(kernelFeatures(Buffer.from('\0bpf_ringbuf_map_alloc\0')).size, 0);
   });
 
   it('names the most fundamental first', () => {

@@ -38,6 +38,12 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /COLLECTION_METHOD=core_bpf.*rmmod collector/,
   ],
   [
+    new Failure('NO_KERNEL_FEATURE', { lacking: ['ring buffers', 'tracing'], release }),
+    /5\.4\.0-126-generic has no ring buffers and no tracing/,
+    /CONFIG_BPF_EVENTS=y/,
+  ],
+  [new Failure('DOCKER_DESKTOP', { os: 'Docker Desktop' }), /machine of Docker Desktop/, /nodeSelector/],
+  [
     new Failure('TLS_FILE', { path: '/certs/ca.pem', reason: 'the file is missing' }),
     /\/certs\/ca\.pem cannot be used: the file is missing\./,
     /secret.*ROX_COLLECTOR_TLS_CERTS/,
