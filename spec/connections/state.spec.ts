@@ -139,7 +139,12 @@ describe('connections', () => {
     const story = new Story({ networkDisabled: true, scope: 'all' });
     story.events(client({ time: 1 }), listener({ time: 1 })).scan(2, client(), listener());
     assert.deepEqual(story.tick(30), { connections: [], endpoints: [] });
-    assert.deepEqual(story.state.statistics, { connections: 0, listeners: 0, refused: 0 });
+    assert.deepEqual(story.state.statistics, {
+      connections: 0,
+      listeners: 0,
+      refused: 0,
+      rateLimited: 0,
+    });
   });
 
   it('are no matter of records of processes', () => {
@@ -222,7 +227,13 @@ describe('scan', () => {
 
   it('of processes says nothing about sockets', () => {
     const story = new Story().events(client({ time: 1 }));
-    story.state.scan({ kind: 'scan', of: 'processes', audience: 'same', time: 10 * SECOND, records: batch() });
+    story.state.scan({
+      kind: 'scan',
+      of: 'processes',
+      audience: 'same',
+      time: 10 * SECOND,
+      records: batch(),
+    });
     assert.deepEqual(story.connections(30), [CLIENT]);
   });
 
