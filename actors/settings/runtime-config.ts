@@ -89,8 +89,17 @@ function valuesIn(text: string): { values: Map<string, unknown>; unknown: string
     return `line ${line}, column ${col}`;
   };
 
+  /** What an alias stands for, or the node itself. */
+  const target = (node: Node | null): Node | null => {
+    if (!isAlias(node)) return node;
+    const meant = node.resolve(document);
+    if (meant === undefined)
+      throw new RuntimeConfigError(`Nothing before *${node.source} at ${placeOf(node)} has that name`);
+    return meant;
+  };
+
   const visit = (node: Node | null, known: Keys, path: string): void => {
-    const value = target(node, document);
+    const value = target(node);
     if (value === null || (isScalar(value) && value.value === null)) return;
     const of = path === '' ? '' : ` of ${path}`;
     if (!isMap<Node, Node | null>(value)) {
@@ -99,7 +108,7 @@ function valuesIn(text: string): { values: Map<string, unknown>; unknown: string
       );
     }
     for (const { key, value: inner } of value.items) {
-      const name = shown(target(key, document));
+      const name = shown(target(key));
       const full = path === '' ? name : `${path}.${name}`;
       const reader = Object.hasOwn(known, name) ? known[name] : undefined;
       if (reader === undefined) {
@@ -109,7 +118,7 @@ function valuesIn(text: string): { values: Map<string, unknown>; unknown: string
       } else if (!isParser(reader)) {
         visit(inner, reader, full);
       } else {
-        const scalar = target(inner, document);
+        const scalar = target(inner);
         if (scalar === null || (isScalar(scalar) && scalar.value === null)) continue;
         const result = isScalar(scalar) ? reader.parse(shown(scalar)) : { bad: shown(scalar) };
         if ('bad' in result) {
@@ -139,11 +148,6 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
   if (error === undefined) return document;
   const { line, col } = lineCounter.linePos(error.pos[0]);
   throw new RuntimeConfigError(`It is not YAML at line ${line}, column ${col}: ${error.message}`);
-}
-
-/** What an alias stands for, or the node itself. */
-function target(node: Node | null, document: Document.Parsed): Node | null {
-  return isAlias(node) ? (node.resolve(document) ?? null) : node;
 }
 
 /** A scalar as it stands in the file; of anything else, what it is. */
