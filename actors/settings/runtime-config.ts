@@ -137,7 +137,7 @@ function valuesIn(text: string): { values: Map<string, unknown>; unknown: string
 function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
   let document: Document.Parsed;
   try {
-    document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'silent' });
+    document = parseDocument(text, { lineCounter, prettyErrors: false });
   } catch (error) {
     // Such as brackets within brackets, to no end.
     throw new RuntimeConfigError(
