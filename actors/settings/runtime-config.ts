@@ -33,8 +33,10 @@ const keys = {
   },
 } as const;
 
+type Reader = Parser<string | number>;
+
 interface Keys {
-  readonly [key: string]: Parser<unknown> | Keys;
+  readonly [key: string]: Reader | Keys;
 }
 
 /** What is in force without a file: what the environment says, and defaults. */
@@ -79,10 +81,10 @@ export function parseRuntimeConfig(
 }
 
 /** The values of the known keys by their paths, and a sentence for each unknown one. */
-function valuesIn(text: string): { values: Map<string, unknown>; unknown: string[] } {
+function valuesIn(text: string): { values: Map<string, string | number>; unknown: string[] } {
   const lines = new LineCounter();
   const document = parsed(text, lines);
-  const values = new Map<string, unknown>();
+  const values = new Map<string, string | number>();
   const unknown: string[] = [];
   const placeOf = (node: Node | null): string => {
     const { line, col } = lines.linePos(node?.range?.[0] ?? 0);
@@ -160,6 +162,6 @@ function shorten(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
 }
 
-function isParser(reader: Parser<unknown> | Keys): reader is Parser<unknown> {
+function isParser(reader: Reader | Keys): reader is Reader {
   return typeof reader['parse'] === 'function';
 }

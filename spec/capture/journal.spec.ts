@@ -168,8 +168,11 @@ describe('a recording', () => {
   }
 
   it('from before there was a runtime configuration tells no external IPs and limits nothing', () => {
-    const { externalIps: _, maxConnectionsPerMinute: __, ...settings } = start.settings;
-    record([{ ...start, settings } as Fact]);
+    const config = ['externalIps', 'maxConnectionsPerMinute'];
+    const settings = Object.fromEntries(
+      Object.entries(start.settings).filter(([name]) => !config.includes(name)),
+    );
+    record([{ ...start, settings } as unknown as Fact]);
     assert.deepEqual(read(), [
       {
         ...start,

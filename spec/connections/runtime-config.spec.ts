@@ -134,6 +134,18 @@ describe('external IPs', () => {
     });
   }
 
+  it('turned in one direction leave to the afterglow what Sensor changed in the other', () => {
+    const known = (...networks: number[]) =>
+      ({ kind: 'control', time: 0, networks: Uint32Array.from(networks) }) as const;
+    const story = new Story({ afterglowPeriod: 300 });
+    story.state.control(known(2, 32, 0x237f_000f, 0, 0, 0));
+    story.events({ ...EGRESS, time: 1 });
+    assert.deepEqual(story.connections(30), [EGRESS_TOLD]);
+    story.state.control(known());
+    assert.deepEqual(story.config(31, { externalIps: 'ingress' }).connections(60), [EGRESS_AGGREGATED]);
+    assert.deepEqual(story.connections(330), [`${EGRESS_TOLD} closed 1`]);
+  });
+
   it('turned on close an aggregated entry of which only the afterglow is left', () => {
     const story = new Story({ afterglowPeriod: 300 });
     story.events({ ...EGRESS, time: 1 }, { ...EGRESS, type: 'close', time: 2 });
