@@ -5,18 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import {
-  catchError,
-  concat,
-  connect,
-  finalize,
-  from,
-  lastValueFrom,
-  of,
-  share,
-  tap,
-  type Observable,
-} from 'rxjs';
+import { catchError, concat, connect, finalize, from, lastValueFrom, Observable, of, share, tap } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts } from './actors/capture/actor.js';
 import {
@@ -33,6 +22,7 @@ import { Losses, summary } from './actors/capture/losses.js';
 import { Recorder } from './actors/capture/recorder.js';
 import { openRecording } from './actors/capture/replayer.js';
 import { selfCheck } from './actors/capture/self-check.js';
+import { containerId } from './actors/containers/id.js';
 import { ContainerState } from './actors/containers/state.js';
 import { networkNews } from './actors/connections/actor.js';
 import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
@@ -44,6 +34,8 @@ import { Sensor } from './actors/sensor/actor.js';
 import { tlsFiles } from './actors/sensor/tls.js';
 import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
+import { withoutFile } from './actors/settings/runtime-config.js';
+import { RuntimeConfigFile } from './actors/settings/runtime-config-file.js';
 import { ringPlan } from './actors/settings/ring-plan.js';
 import { stateSettings } from './actors/settings/state-settings.js';
 import {
@@ -297,7 +289,11 @@ async function capture(
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
-  const state = { ...stateSettings(settings), format: outputFormat() };
+  const without = withoutFile(settings);
+  const runtimeConfig = settings.runtimeConfig
+    ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
+    : undefined;
+  const state = { ...stateSettings(settings, runtimeConfig?.current), format: outputFormat() };
   const facts = captureFacts(
     driver,
     probe,
@@ -310,6 +306,9 @@ async function capture(
         if (lost !== undefined) warn(lost);
       },
       ...(sensor && { listener: sensor.listener }),
+      ...(runtimeConfig && {
+        config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
+      }),
     },
     stop,
   ).pipe(share());
@@ -377,7 +376,15 @@ function fold(
     connect((shared) =>
       tell({
         processes: processNews(shared, state),
-        network: networkNews(shared, (container, pid) => state.originatorId(container, pid)),
+        network: networkNews(
+          shared,
+          (container, pid) => state.originatorId(container, pid),
+          ({ container, count, most }) =>
+            log.warning(
+              `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
+                `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
+            ),
+        ),
         originator: (id) => state.originator(id),
       }),
     ),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Observable, type Subscriber } from 'rxjs';
 import type { Probe, ProgramStats } from '../../native/index.js';
+import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
@@ -14,6 +15,8 @@ export interface CaptureOptions {
   readonly onStats: (stats: readonly ProgramStats[]) => void;
   /** Who hears of what there is to tell; without it, always the same. */
   readonly listener?: Listener;
+  /** The runtime configuration, whenever it is another one than before. */
+  readonly config?: Observable<RuntimeConfig>;
 }
 
 /** The other end, as far as it takes part in the facts of a run. */
@@ -44,7 +47,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scrape, onStats, listener }: CaptureOptions,
+  { settings, scrape, onStats, listener, config }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -91,6 +94,9 @@ export function captureFacts(
       probe.drain();
       scan('processes', listener?.processAudience());
       if (scrape !== 'never' && !settings.networkDisabled) scan('sockets');
+      subscriber.add(
+        config?.subscribe((changed) => subscriber.next({ kind: 'config', time: now(), ...changed })),
+      );
       if (listener === undefined) return;
       subscriber.add(
         listener.newcomers.subscribe(

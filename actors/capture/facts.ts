@@ -1,10 +1,11 @@
+import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Records } from './records.js';
 
 /**
  * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
  * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
  */
-export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | TickFact;
+export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | TickFact;
 
 /** First fact of a run: what the later ones have to be read with. */
 export interface StartFact {
@@ -51,6 +52,12 @@ export interface ControlFact {
  */
 export const NETWORK_WORDS = 6;
 
+/** Another runtime configuration is in force from here on. */
+export interface ConfigFact extends RuntimeConfig {
+  readonly kind: 'config';
+  readonly time: number;
+}
+
 /** The report is due. */
 export interface TickFact {
   readonly kind: 'tick';
@@ -65,8 +72,8 @@ export interface TickFact {
  */
 export type Audience = 'same' | 'fresh' | 'none';
 
-/** The part of the settings that a run's output depends on; it is written into a recording. */
-export interface StateSettings {
+/** The part of the settings that a run's output depends on, and the runtime configuration that it starts with. */
+export interface StateSettings extends RuntimeConfig {
   readonly scope: 'containers' | 'all';
   readonly format: 'json' | 'compact';
   /** Processes that are remembered at most. */

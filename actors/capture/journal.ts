@@ -6,6 +6,7 @@
  * wrote them (layout.ts); the payload of `start` is JSON.
  */
 import { cidr } from '../settings/cidr.js';
+import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';
 import {
   ancestor_record,
   exit_record,
@@ -19,10 +20,12 @@ import {
 import {
   NETWORK_WORDS,
   type Audience,
+  type ConfigFact,
   type ControlFact,
   type Fact,
   type ScanFact,
   type StartFact,
+  type StateSettings,
 } from './facts.js';
 import { processParts, Records } from './records.js';
 
@@ -41,6 +44,7 @@ const Kind = {
   processesToFresh: 6,
   processesToNobody: 7,
   control: 8,
+  config: 9,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -70,6 +74,11 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       return recordsFrame(scanKind(fact), fact.time, fact.records);
     case 'control':
       return controlFrame(fact);
+    case 'config': {
+      const { externalIps, maxConnectionsPerMinute } = fact;
+      const payload = bytesOf(Uint32Array.of(EXTERNAL_IPS.indexOf(externalIps), maxConnectionsPerMinute));
+      return [header(Kind.config, payload.length, fact.time, 0), payload];
+    }
     case 'tick': {
       const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
       return [header(Kind.tick, payload.length, fact.time, fact.epoch), payload];
@@ -119,6 +128,8 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
     }
     case Kind.control:
       return decodeControl(payload, time);
+    case Kind.config:
+      return decodeConfig(payload, time);
     case Kind.records:
       return { kind: 'records', time, records: checked(new Records(payload)) };
     default:
@@ -188,6 +199,18 @@ function decodeControl(payload: Uint8Array<ArrayBuffer>, time: number): ControlF
   };
 }
 
+function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFact {
+  const [word = NaN, maxConnectionsPerMinute] = wordsOf(payload);
+  const externalIps = EXTERNAL_IPS[word];
+  if (externalIps === undefined || !isConnectionsPerMinute(maxConnectionsPerMinute))
+    throw new Error('a runtime configuration that is none');
+  return { kind: 'config', time, externalIps, maxConnectionsPerMinute };
+}
+
+function isConnectionsPerMinute(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_CONNECTIONS_PER_MINUTE;
+}
+
 function areNetworks(rows: Uint32Array): boolean {
   for (let at = 0; at < rows.length; at += NETWORK_WORDS) {
     const bits = rows[at] === AF_INET ? 32 : rows[at] === AF_INET6 ? 128 : -1;
@@ -205,7 +228,13 @@ function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 }
 
 function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
-  const { seed, settings } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
+  const { seed, settings: recorded } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
+  // Recordings from before there was a runtime configuration were made as if there were no limit.
+  const settings: StateSettings = {
+    externalIps: 'none',
+    maxConnectionsPerMinute: MOST_CONNECTIONS_PER_MINUTE,
+    ...(recorded as Partial<StateSettings> & Omit<StateSettings, keyof RuntimeConfig>),
+  };
   if (typeof seed !== 'string' || !/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings))
     throw new Error('a start without its settings');
   return { kind: 'start', time, epoch, seed, settings };
@@ -226,6 +255,8 @@ function isStateSettings(settings: unknown): boolean {
     typeof s['endpoints'] === 'boolean' &&
     typeof s['originators'] === 'boolean' &&
     typeof s['networkDisabled'] === 'boolean' &&
+    EXTERNAL_IPS.some((name) => name === s['externalIps']) &&
+    isConnectionsPerMinute(s['maxConnectionsPerMinute']) &&
     isList(s['ignoredNetworks']) &&
     isList(s['nonAggregatedNetworks'])
   );

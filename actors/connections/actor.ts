@@ -2,6 +2,7 @@ import { filter, map, type Observable } from 'rxjs';
 import type { Fact } from '../capture/facts.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
+import type { Limited } from './rate-limit.js';
 import { ConnectionState } from './state.js';
 
 /** What a tick has to say of the network. */
@@ -16,8 +17,13 @@ const SEED_DIGITS = 8;
 /**
  * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
  * @param originatorOf who listens; it has to have seen a fact before this actor does
+ * @param onLimited a container has more new connections than may be reported; called once for each
  */
-export function networkNews(facts: Observable<Fact>, originatorOf: OriginatorOf): Observable<NetworkNews> {
+export function networkNews(
+  facts: Observable<Fact>,
+  originatorOf: OriginatorOf,
+  onLimited: (limited: Limited) => void = () => undefined,
+): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
   const fold = (fact: Fact): NetworkNews | undefined => {
     if (fact.kind === 'start') {
@@ -25,12 +31,15 @@ export function networkNews(facts: Observable<Fact>, originatorOf: OriginatorOf)
       state = new ConnectionState(fact.settings, originatorOf, seed);
     } else if (fact.kind === 'tick') {
       const delta = state?.tick(fact);
+      state?.limited.forEach(onLimited);
       if (delta === undefined || delta.connections.length + delta.endpoints.length === 0) return undefined;
       return { time: Math.floor((fact.time + fact.epoch) / 1000), delta };
     } else if (fact.kind === 'scan') {
       state?.scan(fact);
     } else if (fact.kind === 'control') {
       state?.control(fact);
+    } else if (fact.kind === 'config') {
+      state?.config(fact);
     } else if (state !== undefined) {
       const { records } = fact;
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);

@@ -9,7 +9,19 @@ import {
   type Network,
 } from './address.js';
 import type { Networks } from './networks.js';
-import { Flow, Link, familyOf, flowRole, linkPort, linkTag, localPort, remotePort } from './rows.js';
+import {
+  Flow,
+  Link,
+  familyOf,
+  flowRole,
+  isAddress,
+  linkPort,
+  linkTag,
+  localPort,
+  prefixOf,
+  remotePort,
+  roleOf,
+} from './rows.js';
 import type { Table } from './table.js';
 
 /** What decides how much of a peer's address is told. */
@@ -72,6 +84,36 @@ export function normalize(flows: Table, slot: number, around: Surroundings, link
   for (let word = 0; word < ADDRESS_WORDS; word++) link[Link.remote + word] = words[from + word]!;
   link[Link.container] = rows[row + Flow.container]!;
   link[Link.tag] = linkTag(tag, role, family, isAddress);
+}
+
+/** Directions in which external addresses are told now and were not before, or the other way round. */
+export interface Turned {
+  readonly ingress: boolean;
+  readonly egress: boolean;
+}
+
+/**
+ * Whether the link at `slot` is of a direction that was turned and is told as nothing is told any more: aggregated where
+ * external addresses are told now, or by an address that is aggregated now.
+ */
+export function isOutdated(links: Table, slot: number, around: Surroundings, turned: Turned): boolean {
+  const { rows } = links;
+  const row = slot * Link.WORDS;
+  const remote = row + Link.remote;
+  const tag = rows[row + Link.tag]!;
+  const isServer = roleOf(tag) === SocketRole.server;
+  if (!(isServer ? turned.ingress : turned.egress)) return false;
+
+  const family = familyOf(tag);
+  const external = EXTERNAL[family]!;
+  const prefix = prefixOf(rows[row + Link.port]!);
+  if (isServer ? around.externalIngress : around.externalEgress)
+    return isAddress(tag) && external.every((word, index) => word === rows[remote + index]);
+  return (
+    !isAddress(tag) &&
+    prefix === (family === AF_INET6 ? 128 : 32) &&
+    around.known.find(rows, remote, family) === undefined
+  );
 }
 
 /** The length of the network's prefix in an address of `family`. */

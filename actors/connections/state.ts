@@ -1,15 +1,25 @@
 import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
-import type { ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
+import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
-import { delta, type Emit, type Moment } from './afterglow.js';
+import { delta, WITHHELD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
 import { Networks, networksIn } from './networks.js';
-import { normalize, type Surroundings } from './normalize.js';
+import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
+import { RateLimit, type Limited } from './rate-limit.js';
 import { connectionReport, endpointReport, type Delta } from './report.js';
 import { Roles } from './role.js';
-import { Endpoint, Flow, Link, flowRole, recordFamily, withFlowRole, writeOwner } from './rows.js';
+import {
+  Endpoint,
+  Flow,
+  Link,
+  containerOf,
+  flowRole,
+  recordFamily,
+  withFlowRole,
+  writeOwner,
+} from './rows.js';
 import { Table } from './table.js';
 
 /** Of `enum` TCP_* in the kernel's `net/tcp_states.h`. */
@@ -29,6 +39,11 @@ const MOST_ENDPOINTS = 98_304;
  */
 const CLOSED_KEPT = 512;
 
+/** A bit of a link's flags: it was reported before, to somebody else. */
+const RETOLD = 8;
+
+const NONE_TURNED: Turned = { ingress: false, egress: false };
+
 /** How full the state is. */
 export interface Statistics {
   /** Connections and listening sockets in the tables. */
@@ -36,6 +51,8 @@ export interface Statistics {
   readonly listeners: number;
   /** Entries that a full table had no room for, ever. */
   readonly refused: number;
+  /** New connections that a tick had no room for, ever; one that waits for several ticks counts at each. */
+  readonly rateLimited: number;
 }
 
 /**
@@ -49,6 +66,10 @@ export class ConnectionState {
   readonly #settings: StateSettings;
   readonly #ignored: Networks;
   #surroundings: Surroundings;
+  /** Since the last report. */
+  #turned = NONE_TURNED;
+  readonly #rateLimit: RateLimit;
+  #limited: Limited[] = [];
   readonly #roles: Roles;
   readonly #listeners: Listeners;
   /** The connections there are, and those that closed since the last tick. */
@@ -78,9 +99,9 @@ export class ConnectionState {
       nonAggregated: new Networks(settings.nonAggregatedNetworks.map(parseNetwork)),
       known: new Networks(),
       publicAddresses: new Networks(),
-      externalIngress: false,
-      externalEgress: false,
+      ...toldDirections(settings.externalIps),
     };
+    this.#rateLimit = new RateLimit(settings.scrapeInterval, settings.maxConnectionsPerMinute);
     this.#roles = new Roles(seed);
     this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
     this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed);
@@ -104,7 +125,13 @@ export class ConnectionState {
       connections: this.#flows.size,
       listeners: this.#listeners.size,
       refused: tables.reduce((sum, { refused }) => sum + refused, 0),
+      rateLimited: this.#rateLimit.withheld,
     };
+  }
+
+  /** Containers that the latest tick had no room for, each once in a run. */
+  get limited(): readonly Limited[] {
+    return this.#limited;
   }
 
   /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
@@ -151,11 +178,24 @@ export class ConnectionState {
     };
   }
 
+  /** Takes over a runtime configuration; connections that it tells otherwise close and open at the next tick. */
+  config({ externalIps, maxConnectionsPerMinute }: ConfigFact): void {
+    const { externalIngress, externalEgress } = this.#surroundings;
+    const told = toldDirections(externalIps);
+    this.#turned = {
+      ingress: this.#turned.ingress || externalIngress !== told.externalIngress,
+      egress: this.#turned.egress || externalEgress !== told.externalEgress,
+    };
+    this.#surroundings = { ...this.#surroundings, ...told };
+    this.#rateLimit.setPerMinute(maxConnectionsPerMinute);
+  }
+
   /**
    * What changed since the tick before. What is closed is looked at once and then dropped; while nobody hears of it, it
    * is kept as it would be reported.
    */
   tick({ time, epoch, audience }: TickFact): Delta {
+    this.#limited = [];
     if (audience === 'none') {
       this.#collectClosedFlows();
       this.#crowded = false;
@@ -182,7 +222,10 @@ export class ConnectionState {
       this.#links,
       { ...moment, period },
       report(connectionReport, changes.connections),
+      this.#linkRules(),
     );
+    this.#turned = NONE_TURNED;
+    this.#limited = this.#rateLimit.endTick();
 
     this.#listeners.collect(this.#endpoints);
     this.#report(
@@ -197,9 +240,23 @@ export class ConnectionState {
     return changes;
   }
 
-  #report(reported: Table, current: Table, moment: Moment, emit: Emit): void {
-    delta(reported, current, moment, emit);
-    current.clear();
+  #report(reported: Table, current: Table, moment: Moment, emit: Emit, rules?: Rules): void {
+    const withheld = this.#rateLimit.withheld;
+    delta(reported, current, moment, emit, rules);
+    if (this.#rateLimit.withheld === withheld) current.clear();
+    else keepWithheld(current);
+  }
+
+  #linkRules(): Rules {
+    const { ingress, egress } = this.#turned;
+    return {
+      ...((ingress || egress) && {
+        isOver: (links, slot) => isOutdated(links, slot, this.#surroundings, this.#turned),
+      }),
+      // A fresh audience hears at once all that is known.
+      admits: (links, slot) =>
+        (links.flags[slot]! & RETOLD) !== 0 || this.#rateLimit.admits(linkContainer(links, slot)),
+    };
   }
 
   #isInScope(records: Records, at: number): boolean {
@@ -266,9 +323,38 @@ function forget(reported: Table, current: Table): void {
   for (let slot = reported.next(0); slot >= 0; slot = reported.next(slot + 1)) {
     current.copyKey(reported, slot);
     const known = current.put();
-    if (known >= 0) merge(current, known, reported.lastActive[slot]!, false);
+    if (known < 0) continue;
+    merge(current, known, reported.lastActive[slot]!, false);
+    current.flags[known]! |= RETOLD;
   }
   reported.clear();
+}
+
+/**
+ * Leaves in `links` for the next tick what this one had no room for, if it is closed and so would not be looked at
+ * again: then it is reported as far as there is room, and in any case when its afterglow is over.
+ */
+function keepWithheld(links: Table): void {
+  links.retain((slot) => {
+    if ((links.flags[slot]! & WITHHELD) === 0 || isActive(links, slot)) return false;
+    links.flags[slot]! &= ~WITHHELD;
+    return true;
+  });
+  links.trim();
+}
+
+function linkContainer({ rows }: Table, slot: number): number {
+  const row = slot * Link.WORDS;
+  return containerOf(rows[row + Link.container]!, rows[row + Link.tag]!);
+}
+
+function toldDirections(
+  externalIps: StateSettings['externalIps'],
+): Pick<Surroundings, 'externalIngress' | 'externalEgress'> {
+  return {
+    externalIngress: externalIps === 'ingress' || externalIps === 'both',
+    externalEgress: externalIps === 'egress' || externalIps === 'both',
+  };
 }
 
 function isListening(records: Records, at: number): boolean {

@@ -81,6 +81,7 @@ export class CompactView {
         for (const { pid } of signals) this.#shown.add(pid);
         return [];
       case 'control':
+      case 'config':
         return [];
     }
   }

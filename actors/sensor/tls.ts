@@ -1,8 +1,9 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { readFileSync, statSync, watch, type FSWatcher } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Settings } from '../settings/table.js';
+import { watchFiles, type WatchTimes } from '../settings/watch.js';
 import { asFailure, Failure } from '../telemetry/failures.js';
 import { certificatesIn, DamagedCertificate, subjectOf, untimely } from './certificate.js';
 
@@ -18,10 +19,6 @@ export interface TlsFiles {
 /** What is in the files. */
 export type TlsMaterial = Readonly<Record<keyof TlsFiles, Buffer>>;
 
-/** After a file has changed: the others may be about to. */
-const SETTLE_MS = 1000;
-/** Where the system tells of no change, or tells none on this file system. */
-const POLL_MS = 30_000;
 /** A bundle of all public authorities has a quarter of it. */
 const LARGEST_FILE = 1024 * 1024;
 
@@ -60,8 +57,7 @@ export interface TlsWatcher {
 }
 
 /**
- * Watches the files: written in place, renamed into place, or swapped by Kubernetes through the `..data` link of a
- * mounted secret.
+ * Watches the files. After one has changed the others may be about to, so they are read some time later.
  * @param current what was read of them before
  * @returns ends it
  */
@@ -69,11 +65,10 @@ export function watchTls(
   files: TlsFiles,
   current: TlsMaterial,
   { onChange, onBad }: TlsWatcher,
-  { settle = SETTLE_MS, poll = POLL_MS } = {},
+  times?: WatchTimes,
 ): () => void {
   let good = current;
   let complaint: string | undefined;
-  let settling: NodeJS.Timeout | undefined;
   const look = (): void => {
     const found = tryTls(files);
     if (found instanceof Failure) {
@@ -86,29 +81,7 @@ export function watchTls(
     good = found;
     onChange(found);
   };
-  const soon = (): void => {
-    clearTimeout(settling);
-    settling = setTimeout(look, settle).unref();
-  };
-  const folders = new Set([files.ca, files.cert, files.key].map((file) => path.dirname(file)));
-  const watchers = [...folders].flatMap((folder) => watched(folder, soon));
-  const timer = setInterval(look, poll).unref();
-  return () => {
-    clearTimeout(settling);
-    clearInterval(timer);
-    watchers.forEach((watcher) => watcher.close());
-  };
-}
-
-/** No watcher where the system has none left, or the folder is gone: polling goes on. */
-function watched(folder: string, onEvent: () => void): FSWatcher[] {
-  try {
-    const watcher = watch(folder, { persistent: false }, onEvent);
-    watcher.on('error', () => watcher.close());
-    return [watcher];
-  } catch {
-    return [];
-  }
+  return watchFiles([files.ca, files.cert, files.key], look, times);
 }
 
 function tryTls(files: TlsFiles): TlsMaterial | Failure {

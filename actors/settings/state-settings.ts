@@ -1,24 +1,28 @@
+import { withoutFile, type RuntimeConfig } from './runtime-config.js';
 import type { Settings } from './table.js';
 
 /**
  * The settings that a run's state and output depend on, in the shape of `StateSettings` in capture/facts.ts
  * (not imported: settings know nobody), but for the format, which a replay may change. Afterglow that is off is a
  * period of 0.
+ * @param config the runtime configuration that the run starts with
  */
 export function stateSettings(
   settings: Settings,
-): Pick<
-  Settings,
-  | 'scope'
-  | 'processTableSize'
-  | 'scrapeInterval'
-  | 'afterglowPeriod'
-  | 'endpoints'
-  | 'originators'
-  | 'networkDisabled'
-  | 'ignoredNetworks'
-  | 'nonAggregatedNetworks'
-> {
+  config: RuntimeConfig = withoutFile(settings),
+): RuntimeConfig &
+  Pick<
+    Settings,
+    | 'scope'
+    | 'processTableSize'
+    | 'scrapeInterval'
+    | 'afterglowPeriod'
+    | 'endpoints'
+    | 'originators'
+    | 'networkDisabled'
+    | 'ignoredNetworks'
+    | 'nonAggregatedNetworks'
+  > {
   return {
     scope: settings.scope,
     processTableSize: settings.processTableSize,
@@ -29,5 +33,7 @@ export function stateSettings(
     networkDisabled: settings.networkDisabled,
     ignoredNetworks: settings.ignoredNetworks,
     nonAggregatedNetworks: settings.nonAggregatedNetworks,
+    externalIps: config.externalIps,
+    maxConnectionsPerMinute: config.maxConnectionsPerMinute,
   };
 }

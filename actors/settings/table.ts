@@ -264,6 +264,27 @@ export const table = {
     default: [],
     help: 'Peers in these networks are reported by their address, never aggregated as external.',
   }),
+  externalIps: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_EXTERNAL_IPS_ENABLE',
+    parser: boolean,
+    default: false,
+    help: 'Report external peers by their address, in both directions. The runtime configuration may say otherwise.',
+  }),
+  runtimeConfig: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED',
+    parser: boolean,
+    default: false,
+    help: 'Read the runtime configuration file, and read it again whenever it changes.',
+  }),
+  runtimeConfigPath: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_CONFIG_PATH',
+    parser: filePath,
+    default: '/etc/stackrox/runtime_config.yaml',
+    help: 'That file, YAML.',
+  }),
   endpoints: setting({
     group: 'Network',
     environment: 'ROX_NETWORK_GRAPH_PORTS',

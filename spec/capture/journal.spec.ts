@@ -49,6 +49,8 @@ const facts: readonly Fact[] = [
   { kind: 'scan', of: 'processes', audience: 'fresh', time: 5e9, records: batch() },
   { kind: 'scan', of: 'processes', audience: 'none', time: 5.5e9, records: batch() },
   { kind: 'tick', time: 6e9, epoch: 1.7e18, audience: 'none' },
+  { kind: 'config', time: 6.5e9, externalIps: 'ingress', maxConnectionsPerMinute: 2_147_483_647 },
+  { kind: 'config', time: 6.6e9, externalIps: 'both', maxConnectionsPerMinute: 0 },
   { kind: 'tick', time: 7e9, epoch: 1.7e18, audience: 'fresh' },
 ];
 
@@ -143,6 +145,8 @@ describe('a recording', () => {
     ['a seed that is a number', { ...start, seed: 123456789012345 }],
     ['a network that is none', { ...start, settings: stateSettings({ ignoredNetworks: ['x'] }) }],
     ['a network without a length', { ...start, settings: stateSettings({ ignoredNetworks: ['10.0.0.0'] }) }],
+    ['a direction that is none', { ...start, settings: { ...stateSettings(), externalIps: 'up' } }],
+    ['less than no connections', { ...start, settings: stateSettings({ maxConnectionsPerMinute: -1 }) }],
     ['a process table of no size', { ...start, settings: stateSettings({ processTableSize: 0 }) }],
     ['a wall clock beyond all dates', { ...start, epoch: 1e300 }],
   ];
@@ -152,6 +156,30 @@ describe('a recording', () => {
       assert.equal(refusal().failure.code, 'REPLAY_UNREADABLE');
     });
   }
+
+  for (const config of [
+    { externalIps: 'up', maxConnectionsPerMinute: 1 },
+    { externalIps: 'both', maxConnectionsPerMinute: 2_147_483_648 },
+  ]) {
+    it(`with the runtime configuration ${JSON.stringify(config)} is refused`, () => {
+      record([start, { kind: 'config', time: 1, ...config } as Fact]);
+      assert.match(refusal().failure.message, /a runtime configuration that is none/);
+    });
+  }
+
+  it('from before there was a runtime configuration tells no external IPs and limits nothing', () => {
+    const config = ['externalIps', 'maxConnectionsPerMinute'];
+    const settings = Object.fromEntries(
+      Object.entries(start.settings).filter(([name]) => !config.includes(name)),
+    );
+    record([{ ...start, settings } as unknown as Fact]);
+    assert.deepEqual(read(), [
+      {
+        ...start,
+        settings: { ...settings, externalIps: 'none', maxConnectionsPerMinute: 2_147_483_647 },
+      },
+    ]);
+  });
 
   it('with any byte changed is read or refused, and never hangs or breaks', () => {
     record(facts);

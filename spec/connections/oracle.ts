@@ -49,3 +49,29 @@ export function specifiedChanges<Key extends string | number>(
   }
   return report.sort();
 }
+
+/** §7, Rate limit: how many *new active* connections of a container a tick has room for. */
+export function specifiedRoom(maxConnectionsPerMinute: number, scrapeInterval: number): number {
+  return Math.round((maxConnectionsPerMinute * scrapeInterval) / 60);
+}
+
+/** §7, external IPs turned on or off: entries that are over, because nothing is told like that any more. */
+export function specifiedClosing<Key extends string | number>(
+  old: Map<Key, Status>,
+  waiting: Map<Key, Status>,
+  isOver: (key: Key) => boolean,
+  T0: number,
+  P: number,
+): string[] {
+  const report: string[] = [];
+  for (const key of new Set([...old.keys(), ...waiting.keys()])) {
+    if (!isOver(key)) continue;
+    const was = old.get(key);
+    const waits = waiting.get(key);
+    const toldOpen = was !== undefined && (was.active || T0 - was.last < P);
+    if (toldOpen || waits) report.push(`${key} closed ${(waits ?? was)!.last}`);
+    old.delete(key);
+    waiting.delete(key);
+  }
+  return report;
+}

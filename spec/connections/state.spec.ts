@@ -139,7 +139,12 @@ describe('connections', () => {
     const story = new Story({ networkDisabled: true, scope: 'all' });
     story.events(client({ time: 1 }), listener({ time: 1 })).scan(2, client(), listener());
     assert.deepEqual(story.tick(30), { connections: [], endpoints: [] });
-    assert.deepEqual(story.state.statistics, { connections: 0, listeners: 0, refused: 0 });
+    assert.deepEqual(story.state.statistics, {
+      connections: 0,
+      listeners: 0,
+      refused: 0,
+      rateLimited: 0,
+    });
   });
 
   it('are no matter of records of processes', () => {

@@ -8,6 +8,7 @@ import type {
   EndpointReport,
 } from '../../actors/connections/report.js';
 import { ConnectionState } from '../../actors/connections/state.js';
+import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
 import { stateSettings } from '../support/facts.js';
 import { batch, socketRecord, type Socket } from '../support/records.js';
 
@@ -33,10 +34,13 @@ interface Options extends Partial<StateSettings> {
 export class Story {
   readonly state: ConnectionState;
   readonly #epoch: number;
+  #config: RuntimeConfig;
 
   constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, ...settings }: Options = {}) {
     this.#epoch = epoch;
-    this.state = new ConnectionState({ ...stateSettings(), ...settings }, originatorOf, seed, mostFlows);
+    const all = stateSettings(settings);
+    this.#config = { externalIps: all.externalIps, maxConnectionsPerMinute: all.maxConnectionsPerMinute };
+    this.state = new ConnectionState(all, originatorOf, seed, mostFlows);
   }
 
   /** Records of one batch, in this order. */
@@ -55,6 +59,13 @@ export class Story {
       time: nanoseconds(second),
       records: listed(...sockets),
     });
+    return this;
+  }
+
+  /** The runtime configuration from `second` on. */
+  config(second: number, config: Partial<RuntimeConfig>): this {
+    this.#config = { ...this.#config, ...config };
+    this.state.config({ kind: 'config', time: nanoseconds(second), ...this.#config });
     return this;
   }
 

@@ -51,6 +51,9 @@ describe('readSettings', () => {
         afterglowPeriod: 300,
         ignoredNetworks: ['169.254.0.0/16', 'fe80::/10'],
         nonAggregatedNetworks: [],
+        externalIps: false,
+        runtimeConfig: false,
+        runtimeConfigPath: '/etc/stackrox/runtime_config.yaml',
         endpoints: true,
         originators: true,
         networkDisabled: false,
@@ -106,6 +109,9 @@ describe('readSettings', () => {
       ['ROX_IGNORE_NETWORKS', '10.0.0.0/8, fd00::/8', { ignoredNetworks: ['10.0.0.0/8', 'fd00::/8'] }],
       ['ROX_IGNORE_NETWORKS', '', { ignoredNetworks: [] }],
       ['ROX_NON_AGGREGATED_NETWORKS', '1.2.3.4/32', { nonAggregatedNetworks: ['1.2.3.4/32'] }],
+      ['ROX_COLLECTOR_EXTERNAL_IPS_ENABLE', 'true', { externalIps: true }],
+      ['ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED', 'true', { runtimeConfig: true }],
+      ['ROX_COLLECTOR_CONFIG_PATH', '/c.yaml', { runtimeConfigPath: '/c.yaml' }],
       ['ROX_NETWORK_GRAPH_PORTS', 'false', { endpoints: false }],
       ['ROX_PROCESSES_LISTENING_ON_PORT', 'false', { originators: false }],
       ['ROX_COLLECTOR_DISABLE_NETWORK_FLOWS', 'true', { networkDisabled: true }],
@@ -325,6 +331,9 @@ describe('readSettings', () => {
       ROX_AFTERGLOW_PERIOD: ['-1', '-0.5', 'long', '1e2', 'Infinity', 'NaN'],
       ROX_IGNORE_NETWORKS: ['10.0.0.0', '10.0.0.0/33', 'fe80::/129'],
       ROX_NON_AGGREGATED_NETWORKS: ['all'],
+      ROX_COLLECTOR_EXTERNAL_IPS_ENABLE: ['0', 'both'],
+      ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED: ['0'],
+      ROX_COLLECTOR_CONFIG_PATH: ['a\0b'],
       ROX_NETWORK_GRAPH_PORTS: ['0'],
       ROX_PROCESSES_LISTENING_ON_PORT: ['0'],
       ROX_COLLECTOR_DISABLE_NETWORK_FLOWS: ['0'],
@@ -447,7 +456,7 @@ describe('readSettings', () => {
     it('in one line that names what is set', () => {
       const env = {
         ROX_COLLECTOR_TRACK_SEND_RECV: 'x',
-        ROX_COLLECTOR_CONFIG_PATH: '',
+        ROX_COLLECTOR_HTTP_ADDRESS: '',
         ENABLE_CORE_DUMP: 'true',
         UNRELATED: '1',
       };

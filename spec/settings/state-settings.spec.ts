@@ -13,6 +13,7 @@ describe('stateSettings', () => {
       ROX_COLLECTOR_DISABLE_NETWORK_FLOWS: 'true',
       ROX_IGNORE_NETWORKS: '10.0.0.0/8',
       ROX_NON_AGGREGATED_NETWORKS: '1.0.0.0/8',
+      ROX_COLLECTOR_EXTERNAL_IPS_ENABLE: 'true',
     });
     const expected: Omit<StateSettings, 'format'> = {
       scope: 'all',
@@ -24,9 +25,17 @@ describe('stateSettings', () => {
       networkDisabled: true,
       ignoredNetworks: ['10.0.0.0/8'],
       nonAggregatedNetworks: ['1.0.0.0/8'],
+      externalIps: 'both',
+      maxConnectionsPerMinute: 2048,
     };
     const state: Omit<StateSettings, 'format'> = stateSettings(settings);
     assert.deepEqual(state, expected);
+  });
+
+  it('takes the runtime configuration that is in force, if there is one', () => {
+    const config = { externalIps: 'egress', maxConnectionsPerMinute: 7 } as const;
+    const { externalIps, maxConnectionsPerMinute } = stateSettings(readSettings([], {}).settings, config);
+    assert.deepEqual({ externalIps, maxConnectionsPerMinute }, config);
   });
 
   it('has an afterglow of 0 s when afterglow is off', () => {

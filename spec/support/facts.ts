@@ -13,6 +13,8 @@ export function stateSettings(settings: Partial<StateSettings> = {}): StateSetti
     networkDisabled: false,
     ignoredNetworks: [],
     nonAggregatedNetworks: [],
+    externalIps: 'none',
+    maxConnectionsPerMinute: 2048,
     ...settings,
   };
 }

@@ -1,0 +1,167 @@
+import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { closest } from './closest.js';
+import { oneOf, wholeNumber, type Parser } from './parser.js';
+import type { Settings } from './table.js';
+
+/** What can be changed while Collector runs. */
+export interface RuntimeConfig {
+  /** External peers that are told by their address: who connects to containers, whom containers connect to, or both. */
+  readonly externalIps: (typeof EXTERNAL_IPS)[number];
+  /** New connections of one container that are reported in a minute, at most. */
+  readonly maxConnectionsPerMinute: number;
+}
+
+export const EXTERNAL_IPS = ['none', 'ingress', 'egress', 'both'] as const;
+
+/** protobuf's int32, which the existing product keeps it in. */
+export const MOST_CONNECTIONS_PER_MINUTE = 2_147_483_647;
+/** The existing product's. */
+const CONNECTIONS_PER_MINUTE = 2048;
+
+/** Unknown keys that are named, so that a file of something else fills no log. */
+const MOST_NAMED = 10;
+const LONGEST_SHOWN = 100;
+
+/** The keys of the file: what they are read by. An object is a mapping. */
+const keys = {
+  networking: {
+    externalIps: {
+      enabled: oneOf('ENABLED', 'DISABLED'),
+      direction: oneOf('INGRESS', 'EGRESS', 'BOTH'),
+    },
+    maxConnectionsPerMinute: wholeNumber(0, MOST_CONNECTIONS_PER_MINUTE),
+  },
+} as const;
+
+type Reader = Parser<string | number>;
+
+interface Keys {
+  readonly [key: string]: Reader | Keys;
+}
+
+/** What is in force without a file: what the environment says, and defaults. */
+export function withoutFile({ externalIps }: Pick<Settings, 'externalIps'>): RuntimeConfig {
+  return {
+    externalIps: externalIps ? 'both' : 'none',
+    maxConnectionsPerMinute: CONNECTIONS_PER_MINUTE,
+  };
+}
+
+/** A file that cannot be used; the message says of what, where in the file, and what is allowed. */
+export class RuntimeConfigError extends Error {}
+
+/**
+ * Reads the text of a runtime configuration file.
+ * @param without what holds for the keys that the file does not have, or that it leaves empty
+ * @returns the configuration, and a warning for each unknown key
+ * @throws RuntimeConfigError
+ */
+export function parseRuntimeConfig(
+  text: string,
+  without: RuntimeConfig,
+): { readonly config: RuntimeConfig; readonly warnings: readonly string[] } {
+  const { values, unknown } = valuesIn(text);
+  const enabled = values.get('networking.externalIps.enabled');
+  const direction = values.get('networking.externalIps.direction') ?? 'BOTH';
+  const limit = values.get('networking.maxConnectionsPerMinute');
+  // A direction alone narrows what the environment has turned on.
+  const isEnabled = enabled === undefined ? without.externalIps !== 'none' : enabled === 'ENABLED';
+  const externalIps = EXTERNAL_IPS.find((name) => name === String(direction).toLowerCase());
+  const more = unknown.length - MOST_NAMED;
+  return {
+    config: {
+      externalIps: isEnabled && externalIps !== undefined ? externalIps : 'none',
+      maxConnectionsPerMinute: typeof limit === 'number' ? limit : without.maxConnectionsPerMinute,
+    },
+    warnings: [
+      ...unknown.slice(0, MOST_NAMED),
+      ...(more > 0 ? [`${more} more unknown keys are ignored`] : []),
+    ],
+  };
+}
+
+/** The values of the known keys by their paths, and a sentence for each unknown one. */
+function valuesIn(text: string): { values: Map<string, string | number>; unknown: string[] } {
+  const lines = new LineCounter();
+  const document = parsed(text, lines);
+  const values = new Map<string, string | number>();
+  const unknown: string[] = [];
+  const placeOf = (node: Node | null): string => {
+    const { line, col } = lines.linePos(node?.range?.[0] ?? 0);
+    return `line ${line}, column ${col}`;
+  };
+
+  /** What an alias stands for, or the node itself. */
+  const target = (node: Node | null): Node | null => {
+    if (!isAlias(node)) return node;
+    const meant = node.resolve(document);
+    if (meant === undefined)
+      throw new RuntimeConfigError(`Nothing before *${node.source} at ${placeOf(node)} has that name`);
+    return meant;
+  };
+
+  const visit = (node: Node | null, known: Keys, path: string): void => {
+    const value = target(node);
+    if (value === null || (isScalar(value) && value.value === null)) return;
+    const of = path === '' ? '' : ` of ${path}`;
+    if (!isMap<Node, Node | null>(value)) {
+      throw new RuntimeConfigError(
+        `Bad value '${shown(value)}'${of} at ${placeOf(node)} (allowed: a mapping with ${Object.keys(known).join(', ')})`,
+      );
+    }
+    for (const { key, value: inner } of value.items) {
+      const name = shown(target(key));
+      const full = path === '' ? name : `${path}.${name}`;
+      const reader = Object.hasOwn(known, name) ? known[name] : undefined;
+      if (reader === undefined) {
+        const meant = closest(name, Object.keys(known));
+        const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+        unknown.push(`Unknown key '${full}' at ${placeOf(key)} is ignored${hint}`);
+      } else if (!isParser(reader)) {
+        visit(inner, reader, full);
+      } else {
+        const scalar = target(inner);
+        if (scalar === null || (isScalar(scalar) && scalar.value === null)) continue;
+        const result = isScalar(scalar) ? reader.parse(shown(scalar)) : { bad: shown(scalar) };
+        if ('bad' in result) {
+          throw new RuntimeConfigError(
+            `Bad value '${result.bad}' of ${full} at ${placeOf(inner)} (allowed: ${reader.allowed})`,
+          );
+        }
+        values.set(full, result.value);
+      }
+    }
+  };
+  visit(document.contents, keys, '');
+  return { values, unknown };
+}
+
+function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter, prettyErrors: false });
+  } catch (error) {
+    // Such as brackets within brackets, to no end.
+    throw new RuntimeConfigError(
+      `It cannot be parsed: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  const [error] = document.errors;
+  if (error === undefined) return document;
+  const { line, col } = lineCounter.linePos(error.pos[0]);
+  throw new RuntimeConfigError(`It is not YAML at line ${line}, column ${col}: ${error.message}`);
+}
+
+/** A scalar as it stands in the file; of anything else, what it is. */
+function shown(node: Node | null): string {
+  if (isScalar(node)) return shorten(node.source ?? String(node.value));
+  return isMap(node) ? 'a mapping' : 'a list';
+}
+
+function shorten(text: string): string {
+  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
+}
+
+function isParser(reader: Reader | Keys): reader is Reader {
+  return typeof reader['parse'] === 'function';
+}
