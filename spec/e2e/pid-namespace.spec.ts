@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmdirSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { Collector, DAEMON } from '../support/collector.js';
 import { Container, WIRE, wire, type Job } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { history } from '../support/history.js';
-import { client, endpoint, server, type Endpoint } from '../support/messages.js';
+import { client, endpoint, server, type Endpoint, type ProcessSignal } from '../support/messages.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
@@ -49,9 +49,7 @@ describe('The daemon in a pid namespace of its own', () => {
     await collector.signal(container.shortId, 'exit beside');
     const signals = collector.signals(container.shortId);
     assert.ok(signals.some(({ args, scraped }) => args === NEIGHBOUR[1] && scraped));
-    const own = [realpathSync(process.execPath), path.join(path.dirname(DAEMON), 'self-check')];
-    const reported = signals.filter(({ execFilePath }) => own.includes(execFilePath));
-    assert.deepEqual(reported, []);
+    assert.deepEqual(signals.filter(isOwn), []);
     await eventually(() => collector.stderr.includes('Self-check passed'), 'the self-check passes');
   });
 
@@ -115,13 +113,14 @@ describe("The daemon in a pid namespace of its own, with the host's /proc mounte
   this.timeout(30_000);
   const keep = resources();
   let collector: Collector;
+  let pod: Container;
   let caller: Container;
   let callee: Container;
   let older: { listener: Job; call: Job; port: number };
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    const pod = await keep(Container.create());
+    pod = await keep(Container.create());
     [caller, callee] = [await keep(Container.create()), await keep(Container.create())];
     wire(caller, callee);
     // A port by which a scan can tell which side serves.
@@ -133,8 +132,9 @@ describe("The daemon in a pid namespace of its own, with the host's /proc mounte
     await caller.start('spawn', '/bin/sleep', '86398');
 
     const hostRoot = mkdtempSync(path.join(tmpdir(), 'collector-host-root-'));
-    await keep({ remove: () => rmSync(hostRoot, { recursive: true }) });
     mkdirSync(path.join(hostRoot, 'proc'));
+    // Folder by folder, so that no mount could ever be emptied.
+    await keep({ remove: () => [path.join(hostRoot, 'proc'), hostRoot].forEach((one) => rmdirSync(one)) });
     collector = await keep(
       Collector.start([], {
         through: [...withHostProc(hostRoot), ...inPod(pod)],
@@ -161,6 +161,13 @@ describe("The daemon in a pid namespace of its own, with the host's /proc mounte
       [workload()],
     );
     assert.equal(collector.signals(caller.shortId).filter(({ args }) => args === '86398').length, 1);
+  });
+
+  it('reports who is in its container, but not itself', async () => {
+    const neighbour = await collector.signal(pod.shortId, NEIGHBOUR[1]);
+    assert.equal(neighbour.scraped, true);
+    await eventually(() => collector.stderr.includes('Self-check passed'), 'the self-check passes');
+    assert.deepEqual(collector.signals(pod.shortId).filter(isOwn), []);
   });
 
   it('reports the end of a connection from before, by the scan that misses it', async () => {
@@ -200,6 +207,13 @@ describe("The daemon in a pid namespace of its own, with the host's /proc mounte
     }
   });
 });
+
+/** Whether a signal is of the daemon or its self-check. */
+function isOwn({ execFilePath }: ProcessSignal): boolean {
+  return [realpathSync(process.execPath), path.join(path.dirname(DAEMON), 'self-check')].includes(
+    execFilePath,
+  );
+}
 
 /** The command that runs another one where the host's /proc is also to be found below `hostRoot`. */
 function withHostProc(hostRoot: string): string[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { process_record, record_header, RecordType, socket_record } from '../../../actors/capture/layout.js';
@@ -102,15 +102,15 @@ describe('A scan through /proc and one by BPF iterators', function () {
 
   it('show the path that a process sees itself, of a file that was removed and below another root', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'collector-procfs-'));
-    await keep({ remove: () => rmSync(folder, { recursive: true }) });
-    const copy = path.join(folder, 'copy');
+    const [copy, root] = [path.join(folder, 'copy'), path.join(folder, 'root')];
+    mkdirSync(root);
+    // Folder by folder, so that no mount could ever be emptied.
+    await keep({ remove: () => [root, folder].forEach((one) => rmdirSync(one)) });
     copyFileSync(workload(), copy);
     chmodSync(copy, 0o755);
     const job = await callee.start('exec', copy, 'hold', 'removed');
     await job.said('pid');
     rmSync(copy);
-    const root = path.join(folder, 'root');
-    mkdirSync(root);
     // In a mount namespace of its own, so that nothing stays mounted.
     const command = `mount --bind / ${root} && exec chroot ${root} /bin/sleep 1001`;
     await caller.start('exec', '/usr/bin/unshare', '--mount', 'sh', '-c', command);
@@ -156,6 +156,15 @@ describe('A scan through /proc and one by BPF iterators', function () {
     const lines = await agreed('sockets', [caller, callee], 6);
     const holders = lines.filter((line) => line.startsWith(`listening ${forkedPort} `));
     assert.equal(holders.length, 2, lines.join('\n'));
+  });
+
+  it('show a connection by Multipath TCP by its first way', async function () {
+    requires(this, existsSync('/proc/sys/net/mptcp/enabled'), 'the kernel has no Multipath TCP');
+    const serving = await callee.start('serve-multipath', WIRE.v4[1], '1');
+    const port = await serving.said('listening');
+    await (await caller.start('connect-multipath', WIRE.v4[1], port)).said('connected');
+    const lines = await agreed('sockets', [caller, callee], 3);
+    assert.equal(lines.filter((line) => line.includes(` ${port} `)).length, 3, lines.join('\n'));
   });
 
   it('show the loopback of a container too', async () => {
