@@ -222,13 +222,7 @@ describe('scan', () => {
 
   it('of processes says nothing about sockets', () => {
     const story = new Story().events(client({ time: 1 }));
-    story.state.scan({
-      kind: 'scan',
-      of: 'processes',
-      audience: 'same',
-      time: 10 * SECOND,
-      records: batch(),
-    });
+    story.state.scan({ kind: 'scan', of: 'processes', audience: 'same', time: 10 * SECOND, records: batch() });
     assert.deepEqual(story.connections(30), [CLIENT]);
   });
 
