@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { catchError, concat, connect, finalize, from, lastValueFrom, Observable, of, share, tap } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
-import { captureFacts } from './actors/capture/actor.js';
+import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import {
   attachPrograms,
   loadPrograms,
@@ -19,9 +19,12 @@ import {
 import type { Fact, StateSettings } from './actors/capture/facts.js';
 import { checkHost, readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Losses, summary } from './actors/capture/losses.js';
+import type { ProcfsOptions } from './actors/capture/procfs/scanner.js';
 import { Recorder } from './actors/capture/recorder.js';
 import { openRecording } from './actors/capture/replayer.js';
+import { chooseScanner, type ScannerChoice } from './actors/capture/scanner-choice.js';
 import { selfCheck } from './actors/capture/self-check.js';
+import { containerNumberInPath } from './actors/containers/cgroup-path.js';
 import { containerId } from './actors/containers/id.js';
 import { ContainerState } from './actors/containers/state.js';
 import { networkNews } from './actors/connections/actor.js';
@@ -150,15 +153,10 @@ async function collect(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
-  if (!host.hostPids) {
-    log.warning(
-      'Collector runs in a pid namespace of its own: what ran before it started is not seen, and sockets are not scanned; ' +
-        'set hostPID: true in its pod',
-    );
-  }
 
   let driver: Driver;
   let probe: Probe | undefined;
+  let scanning: ScannerChoice;
   let sensor: Sensor | undefined;
   let found: Found | undefined;
   let collecting: Promise<unknown> = Promise.resolve();
@@ -179,12 +177,13 @@ async function collect(): Promise<number> {
       }),
       load: phase(() => {
         probe = load(driver, host, found?.kind === 'local' ? found.path : '');
+        scanning = scannerFor(driver, probe, host);
         if (settings.check) probe.close();
         else attachPrograms(probe, host.release);
       }),
       collect: fromPromise(async ({ signal }) => {
         if (settings.check) return;
-        collecting = capture(driver, probe!, sensor, host, signal);
+        collecting = capture(driver, probe!, { sensor, host, scanning }, signal);
         await collecting;
       }),
     },
@@ -264,10 +263,7 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
       rings: plan.rings,
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,
-      allScopes: settings.scope === 'all',
-      // Never in a report, but a person who watches wants to see them.
-      loopback: settings.grpcServer === '' && outputFormat() === 'compact',
-      arguments: !settings.noProcessArguments,
+      ...shown(),
       runTime: false,
     },
     host.release,
@@ -278,14 +274,51 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
   return probe;
 }
 
+/** What both the programs and the scans show. */
+function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'arguments'> {
+  return {
+    allScopes: settings.scope === 'all',
+    // Never in a report, but a person who watches wants to see them.
+    loopback: settings.grpcServer === '' && outputFormat() === 'compact',
+    arguments: !settings.noProcessArguments,
+  };
+}
+
+/** How to scan what runs on this host. */
+function scannerFor(driver: Driver, probe: Probe, { hostPids }: HostFacts): ScannerChoice {
+  const choice = chooseScanner({
+    probe,
+    hostPids,
+    hostRoot: settings.hostRoot,
+    procfs: {
+      ...shown(),
+      containerOf: containerNumberInPath,
+      now: () => driver.clock().time,
+      onUnreadable: (message) => log.warning(message),
+    },
+  });
+  log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);
+  return choice;
+}
+
+/**
+ * One scan at the start is of use only to the iterators: they arrange that the end of what they find becomes an event.
+ * What procfs shows would never be seen to end.
+ */
+function whenToScrape(scanner: ScannerChoice['kind']): CaptureOptions['scrape'] {
+  if (scanner === 'partial') return 'never';
+  if (!settings.scrapeDisabled) return 'every tick';
+  return scanner === 'iterators' ? 'at start' : 'never';
+}
+
 /** A live run, to its end: facts, maybe recorded, to Sensor or to output. */
 async function capture(
   driver: Driver,
   probe: Probe,
-  sensor: Sensor | undefined,
-  host: HostFacts,
+  surroundings: { sensor: Sensor | undefined; host: HostFacts; scanning: ScannerChoice },
   stop: AbortSignal,
 ): Promise<void> {
+  const { sensor, host, scanning } = surroundings;
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
@@ -299,7 +332,8 @@ async function capture(
     probe,
     {
       settings: state,
-      scrape: !host.hostPids ? 'never' : settings.scrapeDisabled ? 'at start' : 'every tick',
+      scanner: scanning.scanner,
+      scrape: whenToScrape(scanning.kind),
       onStats: (stats) => {
         counted = summary(stats);
         const lost = losses.news(stats);

@@ -83,7 +83,8 @@ export interface Probe {
   stats(): ProgramStats[];
   /**
    * What runs now: process records or socket records, in memory of their own. Synchronous. Kernels before 5.18 can't
-   * give the arguments of processes (`RecordFlag.argsLost`): there, scan_processes is scan_processes_atomic.
+   * give the arguments of processes (`RecordFlag.argsLost`): there, scan_processes is scan_processes_atomic. A kernel that
+   * refuses one of these programs has none of them, and says here what it refused it with; events come all the same.
    */
   scan(program: 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets'): Uint8Array<ArrayBuffer>;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */

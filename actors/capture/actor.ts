@@ -5,10 +5,12 @@ import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
+import type { Scanner } from './scanner.js';
 
 export interface CaptureOptions {
   /** What goes into the start fact. */
   readonly settings: StateSettings;
+  readonly scanner: Scanner;
   /** When to scan sockets: never where a scan cannot see them all, since it is taken for the truth. */
   readonly scrape: 'never' | 'at start' | 'every tick';
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
@@ -47,7 +49,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scrape, onStats, listener, config }: CaptureOptions,
+  { settings, scanner, scrape, onStats, listener, config }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -57,8 +59,7 @@ export function captureFacts(
 
     const scan = (of: ScanFact['of'], audience: Audience = 'same') => {
       const time = now();
-      const records = new Records(probe.scan(of === 'processes' ? 'scan_processes' : 'scan_sockets'));
-      subscriber.next({ kind: 'scan', of, audience, time, records });
+      subscriber.next({ kind: 'scan', of, audience, time, records: scanner.scan(of) });
     };
     const tick = () => {
       probe.drain();

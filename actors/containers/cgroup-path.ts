@@ -1,3 +1,5 @@
+import { containerNumber } from './id.js';
+
 const DIGITS = 64;
 const SHORT_DIGITS = 12;
 const SCOPE = '.scope';
@@ -17,4 +19,10 @@ export function containerInPath(path: string): string | undefined {
   if (unit.slice(0, start - 1).endsWith('-conmon')) return undefined;
   const id = unit.slice(start);
   return /^[0-9a-f]+$/i.test(id) ? id.slice(0, SHORT_DIGITS).toLowerCase() : undefined;
+}
+
+/** The same as the number that records have, 0 for none. */
+export function containerNumberInPath(path: string): number {
+  const id = containerInPath(path);
+  return id === undefined ? 0 : containerNumber(id);
 }

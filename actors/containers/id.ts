@@ -17,3 +17,8 @@ export function containerId(container: number): string {
   }
   return id;
 }
+
+/** The container's number, of an id of 12 hexadecimal digits. */
+export function containerNumber(id: string): number {
+  return PRESENT + parseInt(id, 16);
+}

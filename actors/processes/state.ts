@@ -4,6 +4,9 @@ import { processArguments, processLineage, processName, processPath } from '../c
 import type { Records } from '../capture/records.js';
 import { signalId, type ProcessSignal } from './signal.js';
 
+/** A tick of USER_HZ, ns. */
+const TICK_NS = 1e7;
+
 /** What an endpoint says of the process that listens. */
 export interface Originator {
   readonly name: string;
@@ -157,7 +160,8 @@ export class ProcessState {
   /** The process may have come from another by fork alone, which nothing told of, or may have changed its arguments. */
   #listens(records: Records, at: number): void {
     const before = this.#processes.get(records.pid(at));
-    const told = before?.startTime === records.u64(at + process_record.start_time) && before.told;
+    const startTime = records.u64(at + process_record.start_time);
+    const told = before !== undefined && isSameStart(before.startTime, startTime) && before.told;
     this.#remember(records.pid(at), read(records, at, before?.scanned ?? 0, told, before));
   }
 
@@ -167,7 +171,8 @@ export class ProcessState {
 
   #forgetEnded(): void {
     for (const [pid, startTime] of this.#ended) {
-      if (this.#processes.get(pid)?.startTime === startTime) this.#processes.delete(pid);
+      const process = this.#processes.get(pid);
+      if (process !== undefined && isSameStart(process.startTime, startTime)) this.#processes.delete(pid);
     }
     this.#ended = [];
   }
@@ -206,7 +211,7 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
   const path = processPath(records, at);
   const startTime = records.u64(at + process_record.start_time);
   const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
-  const isSame = before?.startTime === startTime && before.path === path;
+  const isSame = before !== undefined && isSameStart(before.startTime, startTime) && before.path === path;
   return {
     startTime,
     container: records.container(at),
@@ -219,5 +224,14 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
 }
 
 function same(a: Process, b: Process): boolean {
-  return a.startTime === b.startTime && a.path === b.path && a.args === b.args;
+  return isSameStart(a.startTime, b.startTime) && a.path === b.path && a.args === b.args;
+}
+
+/**
+ * Whether two start times of one pid are those of one process. Procfs tells only in which tick it was, and so gives whole
+ * ticks, which the kernel's own times hardly ever are; no pid is used twice within a tick.
+ */
+function isSameStart(a: number, b: number): boolean {
+  if (a === b) return true;
+  return (a % TICK_NS === 0 || b % TICK_NS === 0) && Math.floor(a / TICK_NS) === Math.floor(b / TICK_NS);
 }

@@ -3,6 +3,7 @@
 
 #include "object.h"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -58,17 +60,17 @@ std::string take_lines()
     return text;
 }
 
-// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': …
+// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': … The last one it names is the one
+// that it gave up at; before that it may tell of others what does no harm.
 std::string named_in(const std::string &log)
 {
-    for (const char *kind : {"prog '", "map '"}) {
-        std::size_t start = log.find(kind);
-        if (start == std::string::npos)
-            continue;
-        start += std::strlen(kind);
-        return log.substr(start, log.find('\'', start) - start);
+    std::size_t last = 0;
+    for (const std::string kind : {"prog '", "map '"}) {
+        std::size_t start = log.rfind("libbpf: " + kind);
+        if (start != std::string::npos)
+            last = std::max(last, start + std::strlen("libbpf: ") + kind.size());
     }
-    return "object";
+    return last == 0 ? "object" : log.substr(last, log.find('\'', last) - last);
 }
 
 // Whether the running kernel has a BPF helper, by its name in enum bpf_func_id.
@@ -87,6 +89,11 @@ bool kernel_has_helper(const char *name)
     }
     btf__free(types);
     return found;
+}
+
+bool is_scan_program(const std::string &name)
+{
+    return std::find(std::begin(SCAN_PROGRAMS), std::end(SCAN_PROGRAMS), name) != std::end(SCAN_PROGRAMS);
 }
 
 [[noreturn]] void fail(const char *operation, const std::string &subject, int code)
@@ -108,22 +115,21 @@ Probe::Probe(const ProbeOptions &options)
     libbpf_set_print(keep_line);
     last_lines.clear();
     try {
-        if (options.object.empty()) {
-            bpf_object_open_opts opts{};
-            opts.sz = sizeof(opts);
-            opts.object_name = "collector";
-            object_ = bpf_object__open_mem(built_in_object(), built_in_object_size(), &opts);
-        } else {
-            object_ = bpf_object__open_file(options.object.c_str(), nullptr);
-        }
-        if (!object_)
-            fail("open", source_, errno);
-        check_layout();
+        open(options.object);
         make_rings(options);
         configure(options);
-        if (int result = bpf_object__load(object_); result < 0) {
-            std::string log = take_lines();
-            throw ProbeError{"load", named_in(log), -result, log};
+        try {
+            load();
+        } catch (const ProbeError &error) {
+            if (!is_scan_program(error.subject))
+                throw;
+            // Events are worth more than scans, and there are other ways to scan.
+            scan_refusal_ = error.code;
+            bpf_object__close(object_);
+            object_ = nullptr;
+            open(options.object);
+            configure(options);
+            load();
         }
         connect_rings();
         note_own_pid();
@@ -140,6 +146,29 @@ Probe::Probe(const ProbeOptions &options)
 Probe::~Probe()
 {
     release();
+}
+
+void Probe::open(const std::string &path)
+{
+    if (path.empty()) {
+        bpf_object_open_opts opts{};
+        opts.sz = sizeof(opts);
+        opts.object_name = "collector";
+        object_ = bpf_object__open_mem(built_in_object(), built_in_object_size(), &opts);
+    } else {
+        object_ = bpf_object__open_file(path.c_str(), nullptr);
+    }
+    if (!object_)
+        fail("open", source_, errno);
+    check_layout();
+}
+
+void Probe::load()
+{
+    if (int result = bpf_object__load(object_); result < 0) {
+        std::string log = take_lines();
+        throw ProbeError{"load", named_in(log), -result, log};
+    }
 }
 
 void Probe::release()
@@ -201,11 +230,12 @@ void Probe::configure(const ProbeOptions &options)
 {
     for (const char *name : EVENT_PROGRAMS)
         program(name);
-    for (const char *name : SCAN_PROGRAMS)
-        program(name);
     program(OWN_PID_PROGRAM);
     can_sleep_ = kernel_has_helper("BPF_FUNC_copy_from_user_task");
-    check(bpf_program__set_autoload(program("scan_processes"), can_sleep_), "load", "scan_processes");
+    for (const char *name : SCAN_PROGRAMS) {
+        bool is_wanted = scan_refusal_ == 0 && (can_sleep_ || std::strcmp(name, "scan_processes") != 0);
+        check(bpf_program__set_autoload(program(name), is_wanted), "load", name);
+    }
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
@@ -310,6 +340,8 @@ std::vector<ProgramReport> Probe::stats() const
 std::vector<std::uint8_t> Probe::scan(const char *name)
 {
     last_lines.clear();
+    if (scan_refusal_ != 0)
+        fail("scan", name, scan_refusal_);
     if (!can_sleep_ && std::strcmp(name, "scan_processes") == 0)
         name = "scan_processes_atomic";
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);

@@ -56,6 +56,8 @@ public:
     control *shared() { return control_; }
 
 private:
+    void open(const std::string &path);
+    void load();
     bpf_program *program(const char *name) const;
     bpf_map *map(const char *name) const;
     [[noreturn]] void refuse(const std::string &reason) const;
@@ -75,6 +77,8 @@ private:
     std::uint32_t ring_bytes_per_cpu_ = 0;
     control *control_ = nullptr;
     int run_time_fd_ = -1;
+    int scan_refusal_ =
+        0; // what the kernel refused the iterators with, so that there are none; 0: it took them
     bool can_sleep_ = false; // the kernel has iterators that may sleep
 };
 

@@ -236,6 +236,41 @@ describe('the probe in the kernel', function () {
     });
   }
 
+  it('loads without scans where the kernel refuses a scan, and says by what when it is asked for one', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
+    open.push({ close: () => rmSync(folder, { recursive: true }) });
+    const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
+    writeFileSync(path.join(folder, 'bad.bpf.c'), source.replace('#include "socket.h"', '#include "bad.h"'));
+    const socket = readFileSync(path.join(bpf, 'socket.h'), 'utf8');
+    const statement = '    struct file *file = ctx->file;\n';
+    assert.ok(socket.includes(statement));
+    writeFileSync(
+      path.join(folder, 'bad.h'),
+      socket.replace(
+        statement,
+        `${statement}    if (ctx->fd == 99) return *(volatile int *)(long)ctx->fd;\n`,
+      ),
+    );
+    const object = path.join(folder, 'bad.o');
+    compile(path.join(folder, 'bad.bpf.c'), object);
+    const probe = load({ object });
+    probe.attach();
+    const batches = collect(probe);
+    spawnSync('true');
+    probe.drain();
+    assert.ok(namesOf(batches, RecordType.exec).includes('true'));
+    for (const program of ['scan_sockets', 'scan_processes'] as const) {
+      assert.throws(
+        () => probe.scan(program),
+        (error) =>
+          isProbeError(error) &&
+          error.operation === 'scan' &&
+          error.subject === program &&
+          error.errno === 'EACCES',
+      );
+    }
+  });
+
   it('says which program was refused, the errno by name, and what the verifier said last', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
     open.push({ close: () => rmSync(folder, { recursive: true }) });

@@ -176,6 +176,48 @@ describe('process signals', () => {
   });
 });
 
+describe('a process whose start is known only to the tick', () => {
+  const exact: Process = { ...ls, startTime: 1_234_567_891 };
+  const rounded: Process = { ...exact, startTime: 1_230_000_000 };
+
+  it('is the one that was seen to start', () => {
+    const { signals } = fold([records(execRecord(exact)), scan(processRecord({ ...rounded, time: 9500 }))]);
+    assert.deepEqual(signals.map(gist), ['exec ls -l']);
+  });
+
+  it('is the one whose exec comes late', () => {
+    const { signals } = fold([scan(processRecord({ ...rounded, time: 9500 })), records(execRecord(exact))]);
+    assert.deepEqual(signals.map(gist), ['found ls -l']);
+  });
+
+  it('is told only to whoever is new when it is found again with its exact start', () => {
+    const found = processRecord(rounded);
+    const { signals } = fold([scan(found), scan(processRecord(exact)), scan(found), afresh(found)]);
+    assert.deepEqual(signals.map(gist), ['found ls -l', 'found ls -l']);
+  });
+
+  it('is forgotten when it ends', () => {
+    const { state } = fold([
+      scan(processRecord(rounded)),
+      records(exitRecord({ pid: 10, startTime: exact.startTime! })),
+      records(),
+    ]);
+    assert.equal(state.size, 0);
+  });
+
+  it('is not the one that had its pid a tick ago', () => {
+    const before = { ...exact, startTime: 1_229_999_999 };
+    const { signals, state } = fold([
+      records(execRecord(before)),
+      scan(processRecord({ ...rounded, time: 9500 })),
+      records(exitRecord({ pid: 10, startTime: before.startTime })),
+      records(),
+    ]);
+    assert.deepEqual(signals.map(gist), ['exec ls -l', 'found ls -l']);
+    assert.equal(state.size, 1);
+  });
+});
+
 describe('the process table', () => {
   const container = containerNumber(ID);
 

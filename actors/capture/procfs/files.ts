@@ -1,0 +1,95 @@
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+
+/** Bytes of the only buffer that files are read through. The kernel hands out a page or so at a time. */
+const BUFFER_BYTES = 64 * 1024;
+
+/**
+ * Files below a mounted procfs. What has gone reads as undefined, since processes end all the time; what may not be read
+ * does so too, and is counted.
+ */
+export class ProcfsFiles {
+  /** Things that could not be read, though they were there, and the first of them. */
+  unreadable = 0;
+  firstUnreadable = '';
+  readonly #folder: string;
+  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+
+  /** @param folder where the procfs is mounted */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Pids of all processes, ascending. */
+  pids(): number[] {
+    const names = this.list('') ?? [];
+    return names.flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
+  }
+
+  list(path: string): string[] | undefined {
+    return this.#tried(path, () => readdirSync(this.#at(path)));
+  }
+
+  /** What a link says, as text of bytes. */
+  link(path: string): string | undefined {
+    return this.#tried(path, () => readlinkSync(this.#at(path), 'latin1'));
+  }
+
+  /** The first bytes of a file, at most the buffer's, as text of bytes. */
+  text(path: string, limit = BUFFER_BYTES): string | undefined {
+    return this.#tried(path, () => {
+      const file = openSync(this.#at(path), 'r');
+      try {
+        let length = 0;
+        while (length < limit) {
+          const count = readSync(file, this.#buffer, length, limit - length, null);
+          if (count === 0) break;
+          length += count;
+        }
+        return this.#buffer.toString('latin1', 0, length);
+      } finally {
+        closeSync(file);
+      }
+    });
+  }
+
+  /**
+   * Reads a file of any length through the buffer.
+   * @param take is shown the first bytes of the buffer, and says how many of them it has done with
+   * @returns whether the file was there
+   */
+  stream(path: string, take: (bytes: Uint8Array, length: number) => number): boolean {
+    const read = this.#tried(path, () => {
+      const file = openSync(this.#at(path), 'r');
+      try {
+        let length = 0;
+        for (;;) {
+          const count = readSync(file, this.#buffer, length, BUFFER_BYTES - length, null);
+          if (count === 0) return true;
+          length += count;
+          const done = take(this.#buffer, length);
+          this.#buffer.copyWithin(0, done, length);
+          length -= done;
+        }
+      } finally {
+        closeSync(file);
+      }
+    });
+    return read === true;
+  }
+
+  #at(path: string): string {
+    return `${this.#folder}/${path}`;
+  }
+
+  #tried<T>(path: string, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      if (code !== 'ENOENT' && code !== 'ESRCH') {
+        if (this.unreadable++ === 0) this.firstUnreadable = `${this.#at(path)}: ${code}`;
+      }
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import type { ScanFact } from '../facts.js';
+import { SocketRole } from '../layout.js';
+import { RecordWriter, type AncestorSubject } from '../record-writer.js';
+import type { Records } from '../records.js';
+import type { Scanner } from '../scanner.js';
+import { ProcfsFiles } from './files.js';
+import { Task } from './task.js';
+import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
+import { parseSocketLink, parseStat, TICK_NS } from './text.js';
+
+/** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
+export interface ProcfsOptions {
+  /** Where the host's procfs is mounted. */
+  readonly folder: string;
+  /** Processes outside containers too, and their connections. */
+  readonly allScopes: boolean;
+  /** Connections with a loopback peer too. */
+  readonly loopback: boolean;
+  /** false: arguments are not read. */
+  readonly arguments: boolean;
+  /** The container's number that a cgroup's path names, 0 for none. */
+  readonly containerOf: (path: string) => number;
+  /** CLOCK_BOOTTIME, ns. */
+  readonly now: () => number;
+  /** Told once, when something could not be read although it was there. */
+  readonly onUnreadable: (message: string) => void;
+}
+
+/** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
+const ANCESTRY_DEPTH = 64;
+const LINEAGE_CAPACITY = 10;
+const ARGS_CAPACITY = 4096;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IPPROTO_TCP = 6;
+const TCP_LISTEN = 10;
+/** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
+const SHOWN_STATES = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
+
+/**
+ * Set in the upper half of a scanned socket's cookie, whose lower bits are its inode. The kernel counts real cookies up
+ * from 1 and never gets there, so that neither is taken for the other.
+ */
+const INODE_COOKIE = 0x8000_0000;
+const TWO_32 = 0x1_0000_0000;
+
+/** Flag PF_KTHREAD of linux/sched.h. */
+const KERNEL_THREAD = 0x0020_0000;
+const KTHREADD = 2;
+
+/** Name of Collector's only child, which is told of in records of its own. */
+const SELF_CHECK = 'self-check';
+
+/**
+ * Whether the procfs mounted there shows the pids of the host: kernel threads are in no other pid namespace, and the first
+ * of them is always number 2. Unlike the links below /proc/1/ns, everybody may read that.
+ */
+export function isHostProcfs(folder: string): boolean {
+  const stat = parseStat(new ProcfsFiles(folder).text(`${KTHREADD}/stat`) ?? '');
+  return stat !== undefined && (stat.flags & KERNEL_THREAD) !== 0;
+}
+
+/**
+ * Scans by reading the host's procfs. The records are those of the iterators, but for what procfs does not tell:
+ *
+ * - a process's start is known to the tick (10 ms), which ProcessState allows for;
+ * - a socket's cookie is made of its inode; its role and when it opened are not known, and its container is that of the
+ *   process that holds it now, whoever connected it;
+ * - sockets are found in the network namespaces of the processes that hold any, and among the descriptors that all threads
+ *   of a process share;
+ * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so that whoever runs in
+ *   Collector's own container counts as of the host.
+ *
+ * It blocks the event loop meanwhile: some 15 µs for each process of the host, 60 µs for each one that is shown, 8 µs for
+ * each socket that one of those holds. Memory grows with the sockets held, not with those of the host.
+ */
+export class ProcfsScanner implements Scanner {
+  readonly #options: ProcfsOptions;
+  readonly #files: ProcfsFiles;
+  #hasToldUnreadable = false;
+
+  constructor(options: ProcfsOptions) {
+    this.#options = options;
+    this.#files = new ProcfsFiles(options.folder);
+  }
+
+  scan(of: ScanFact['of']): Records {
+    const writer = new RecordWriter();
+    this.#files.unreadable = 0;
+    if (of === 'processes') this.#scanProcesses(writer);
+    else this.#scanSockets(writer);
+    this.#tellUnreadable();
+    return writer.records();
+  }
+
+  #scanProcesses(writer: RecordWriter): void {
+    const { now } = this.#options;
+    const known = new Map<number, Task>();
+    const task = (pid: number): Task => {
+      let found = known.get(pid);
+      if (found === undefined) known.set(pid, (found = this.#task(pid)));
+      return found;
+    };
+    for (const pid of this.#pids()) {
+      const one = task(pid);
+      if (!this.#isShown(one)) continue;
+      // Before anything of it is read, so that an exec meanwhile counts as later.
+      const time = now();
+      const { membership, stat, path } = one;
+      if (membership === undefined || stat === undefined || path === undefined) continue;
+      const { ids } = one;
+      if (ids === undefined) continue;
+      writer.process({
+        time,
+        container: membership.container,
+        pid,
+        comm: stat.comm,
+        startTime: stat.startTicks * TICK_NS,
+        ppid: stat.ppid,
+        ...ids,
+        path,
+        // One byte more than there is room for shows that some are cut.
+        args: this.#options.arguments ? one.args(ARGS_CAPACITY + 1) : '',
+        cgroup: membership.cgroup,
+        lineage: lineageOf(one, membership.container, task),
+      });
+    }
+  }
+
+  #scanSockets(writer: RecordWriter): void {
+    const time = this.#options.now();
+    const holders = new Map<number, Task[]>();
+    const namespaces = new Map<string, number[]>();
+    for (const pid of this.#pids()) {
+      const task = this.#task(pid);
+      if (!this.#isShown(task) || !this.#noteSockets(task, holders)) continue;
+      const namespace = this.#files.link(`${pid}/ns/net`);
+      if (namespace === undefined) continue;
+      const members = namespaces.get(namespace);
+      if (members === undefined) namespaces.set(namespace, [pid]);
+      else members.push(pid);
+    }
+    const row = emptyTcpRow();
+    const show = (family: number) => (socket: TcpRow) => {
+      const held = SHOWN_STATES.has(socket.state) ? holders.get(socket.inode) : undefined;
+      if (held !== undefined) this.#writeSocket(writer, time, socket, family, held);
+    };
+    for (const members of namespaces.values()) {
+      // Any of them will do, as long as it is there.
+      members.some((pid) => this.#readTable(`${pid}/net/tcp`, 1, row, show(AF_INET)));
+      row.local.fill(0);
+      row.remote.fill(0);
+      members.some((pid) => this.#readTable(`${pid}/net/tcp6`, 4, row, show(AF_INET6)));
+      row.local.fill(0);
+      row.remote.fill(0);
+    }
+  }
+
+  #readTable(path: string, words: 1 | 4, row: TcpRow, visit: (row: TcpRow) => void): boolean {
+    return this.#files.stream(path, (bytes, length) => readTcpRows(bytes, length, words, row, visit));
+  }
+
+  /** Adds a process to the holders of its sockets; whether it has any. */
+  #noteSockets(task: Task, holders: Map<number, Task[]>): boolean {
+    const folder = `${task.pid}/fd`;
+    const own = new Set<number>();
+    for (const descriptor of this.#files.list(folder) ?? []) {
+      const inode = parseSocketLink(this.#files.link(`${folder}/${descriptor}`) ?? '');
+      if (inode !== undefined) own.add(inode);
+    }
+    for (const inode of own) {
+      const others = holders.get(inode);
+      if (others === undefined) holders.set(inode, [task]);
+      else others.push(task);
+    }
+    return own.size > 0;
+  }
+
+  #writeSocket(writer: RecordWriter, time: number, row: TcpRow, family: number, held: readonly Task[]): void {
+    const isListening = row.state === TCP_LISTEN;
+    if (!isListening && !this.#options.loopback && isLoopback(row.remote, family)) return;
+    for (const { pid, stat, membership } of held) {
+      if (stat === undefined || membership === undefined) continue;
+      writer.socket({
+        time,
+        container: membership.container,
+        pid,
+        comm: stat.comm,
+        cookieLow: row.inode % TWO_32,
+        cookieHigh: (INODE_COOKIE | (row.inode / TWO_32)) >>> 0,
+        local: row.local,
+        remote: row.remote,
+        localPort: row.localPort,
+        remotePort: row.remotePort,
+        family,
+        protocol: IPPROTO_TCP,
+        role: isListening ? SocketRole.server : SocketRole.unknown,
+        state: row.state,
+      });
+    }
+  }
+
+  #task(pid: number): Task {
+    return new Task(pid, this.#files, this.#options.containerOf);
+  }
+
+  /** All but Collector's own. */
+  #pids(): number[] {
+    const own = this.#own();
+    return this.#files.pids().filter((pid) => pid !== own);
+  }
+
+  /** Collector's pid on the host. */
+  #own(): number {
+    return Number(this.#files.link('self'));
+  }
+
+  #isShown(task: Task): boolean {
+    const { membership } = task;
+    if (membership === undefined || (membership.container === 0 && !this.#options.allScopes)) return false;
+    return task.stat?.comm !== SELF_CHECK || task.stat.ppid !== this.#own();
+  }
+
+  #tellUnreadable(): void {
+    const { unreadable, firstUnreadable } = this.#files;
+    if (unreadable === 0 || this.#hasToldUnreadable) return;
+    this.#hasToldUnreadable = true;
+    this.#options.onUnreadable(
+      `${unreadable} files of processes can't be read, so that scans lack something: the first is ${firstUnreadable}`,
+    );
+  }
+}
+
+/** The ancestors in the same container, those that follow one another with equal paths only once. */
+function lineageOf(task: Task, container: number, taskOf: (pid: number) => Task): AncestorSubject[] {
+  const lineage: AncestorSubject[] = [];
+  let child = task;
+  for (let depth = 0; depth < ANCESTRY_DEPTH && lineage.length <= LINEAGE_CAPACITY; depth++) {
+    const ppid = child.stat?.ppid ?? 0;
+    if (ppid === 0) break;
+    const ancestor = taskOf(ppid);
+    if (ancestor.membership?.container !== container) break;
+    const { path, ids } = ancestor;
+    if (path === undefined || ids === undefined) break;
+    if (lineage.at(-1)?.path !== path) lineage.push({ pid: ppid, uid: ids.uid, path });
+    child = ancestor;
+  }
+  return lineage;
+}
+
+/** Of words as they are in memory, little endian. */
+function isLoopback(address: Uint32Array, family: number): boolean {
+  const [first, second, third, last] = address as unknown as [number, number, number, number];
+  if (family === AF_INET) return (first & 0xff) === 127;
+  if (first !== 0 || second !== 0) return false;
+  return third === 0 ? last === 0x0100_0000 : third === 0xffff_0000 && (last & 0xff) === 127;
+}

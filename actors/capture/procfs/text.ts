@@ -1,0 +1,97 @@
+/**
+ * What the files of /proc/<pid> say. All text here is that of bytes, one character each (`latin1`): the bytes are chosen
+ * by whoever runs, and go into records as they are. Formats are those of proc(5).
+ */
+
+/** Of /proc/<pid>/stat. */
+export interface Stat {
+  /** At most 15 bytes, unescaped. */
+  readonly comm: string;
+  readonly ppid: number;
+  /** Bits of PF_* in the kernel's linux/sched.h. */
+  readonly flags: number;
+  /** When it started: ticks of `TICK_NS` of CLOCK_BOOTTIME. */
+  readonly startTicks: number;
+  /** Bytes of its arguments, each with its NUL; 0 if it has none, or if they are not shown. */
+  readonly argsSize: number;
+}
+
+/** Nanoseconds in a tick of USER_HZ, which is 100 on both architectures. */
+export const TICK_NS = 1e7;
+
+/** Where fields are in a stat line, from the state, which is the first behind the name. */
+const Field = { ppid: 1, flags: 6, startTime: 19, argStart: 45, argEnd: 46 } as const;
+
+/** The process's name may contain spaces and parentheses, so it ends at the last one. Undefined: this is no stat line. */
+export function parseStat(text: string): Stat | undefined {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open < 0 || close < open) return undefined;
+  const fields = text.slice(close + 2).split(' ');
+  const number = (field: number) => Number(fields[field] ?? 0);
+  if (fields.length <= Field.startTime) return undefined;
+  return {
+    // The kernel writes two bytes in another way.
+    comm: text.slice(open + 1, close).replace(/\\([n\\])/g, (_, byte) => (byte === 'n' ? '\n' : '\\')),
+    ppid: number(Field.ppid),
+    flags: number(Field.flags),
+    startTicks: number(Field.startTime),
+    argsSize: Math.max(0, number(Field.argEnd) - number(Field.argStart)),
+  };
+}
+
+/** The real ids in /proc/<pid>/status, as Collector's user namespace has them. */
+export function parseIds(status: string): { readonly uid: number; readonly gid: number } | undefined {
+  const [, uid] = /^Uid:\t(\d+)/m.exec(status) ?? [];
+  const [, gid] = /^Gid:\t(\d+)/m.exec(status) ?? [];
+  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+}
+
+/** Which container a process is in. */
+export interface Membership {
+  /** The container's number, 0 for the host. */
+  readonly container: number;
+  /** Path of the cgroup that says so. */
+  readonly cgroup: string;
+}
+
+/**
+ * The container that /proc/<pid>/cgroup names: by the path in cgroup v2, else by the first of a v1 controller that names
+ * one, as the kernel side does (native/bpf/container.h). Hierarchies without a controller, such as systemd's, don't count.
+ * @param containerOf the container's number that a cgroup's path names, 0 for none
+ */
+export function parseCgroup(text: string, containerOf: (path: string) => number): Membership {
+  let unified = '/';
+  let v1: Membership | undefined;
+  for (const line of text.split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers === undefined || path === undefined) continue;
+    if (controllers === '') {
+      unified = path;
+      const container = containerOf(path);
+      if (container !== 0) return { container, cgroup: path };
+    } else if (v1 === undefined && !controllers.startsWith('name=')) {
+      const container = containerOf(path);
+      if (container !== 0) v1 = { container, cgroup: path };
+    }
+  }
+  // With v2 last, as the kernel lists it, v1 has to wait.
+  return v1 ?? { container: 0, cgroup: unified };
+}
+
+/** The inode of the socket behind a link in /proc/<pid>/fd, undefined if it is something else. */
+export function parseSocketLink(link: string): number | undefined {
+  return link.startsWith('socket:[') ? Number(link.slice('socket:['.length, -1)) : undefined;
+}
+
+/** The path as a process sees it whose root is `root`, when both are seen from the top of its mounts. */
+export function withinRoot(path: string, root: string): string {
+  return root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length) : path;
+}
+
+const DELETED = ' (deleted)';
+
+/** The kernel adds this to the path of a file that was removed while it runs, and so it may not be a part of the name. */
+export function withoutDeleted(path: string): string {
+  return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+}

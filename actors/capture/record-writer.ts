@@ -1,0 +1,180 @@
+import {
+  ancestor_record,
+  process_record,
+  record_header,
+  RecordFlag,
+  RecordType,
+  socket_record,
+} from './layout.js';
+import { Records } from './records.js';
+
+/** Capacities of `native/bpf/layout.h`. */
+const PATH_CAPACITY = 4096;
+const ARGS_CAPACITY = 4096;
+const CGROUP_CAPACITY = 1024;
+const ANCESTOR_PATH_CAPACITY = 1024;
+const LINEAGE_CAPACITY = 10;
+const COMM_LENGTH = 15;
+
+const FIRST_BYTES = 64 * 1024;
+const TWO_32 = 0x1_0000_0000;
+
+/** Who a record is about, and when it was so. Text is that of bytes, one character each (`latin1`). */
+export interface Subject {
+  /** CLOCK_BOOTTIME, ns. */
+  readonly time: number;
+  /** The container's number, 0 for the host. */
+  readonly container: number;
+  readonly pid: number;
+  readonly comm: string;
+}
+
+export interface ProcessSubject extends Subject {
+  /** CLOCK_BOOTTIME, ns. */
+  readonly startTime: number;
+  readonly ppid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly path: string;
+  /** argv, argv[0] first, each with a NUL behind it; undefined if it can't be read. */
+  readonly args: string | undefined;
+  readonly cgroup: string;
+  /** Nearest first. What is beyond the capacity of a record is cut. */
+  readonly lineage: readonly AncestorSubject[];
+}
+
+export interface AncestorSubject {
+  readonly pid: number;
+  readonly uid: number;
+  readonly path: string;
+}
+
+export interface SocketSubject extends Subject {
+  readonly cookieLow: number;
+  readonly cookieHigh: number;
+  /** Words in memory, so that their bytes come in network order. */
+  readonly local: Uint32Array;
+  readonly remote: Uint32Array;
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly family: number;
+  readonly protocol: number;
+  readonly role: number;
+  readonly state: number;
+}
+
+/** Writes the records of a scan as the kernel side writes them (`native/bpf/layout.h`), into memory that grows. */
+export class RecordWriter {
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #view = viewOf(this.#bytes);
+  #length = 0;
+
+  /** What was written, back to back. */
+  records(): Records {
+    return new Records(this.#bytes, this.#length);
+  }
+
+  process(subject: ProcessSubject): void {
+    const path = subject.path.slice(-PATH_CAPACITY);
+    const args = (subject.args ?? '').slice(0, ARGS_CAPACITY);
+    const cgroup = subject.cgroup.slice(-CGROUP_CAPACITY);
+    const lineage = subject.lineage.slice(0, LINEAGE_CAPACITY);
+    const flags =
+      (path === subject.path ? 0 : RecordFlag.pathCut) |
+      (args === (subject.args ?? '') ? 0 : RecordFlag.argsCut) |
+      (subject.args === undefined ? RecordFlag.argsLost : 0) |
+      (cgroup === subject.cgroup ? 0 : RecordFlag.cgroupCut) |
+      (lineage.length === subject.lineage.length ? 0 : RecordFlag.lineageCut);
+
+    const at = this.#begin(process_record.SIZE, RecordType.process, flags, subject);
+    const view = this.#view;
+    view.setUint32(at + process_record.start_time, subject.startTime % TWO_32, true);
+    view.setUint32(at + process_record.start_time + 4, subject.startTime / TWO_32, true);
+    view.setUint32(at + process_record.ppid, subject.ppid, true);
+    view.setUint32(at + process_record.uid, subject.uid, true);
+    view.setUint32(at + process_record.gid, subject.gid, true);
+    view.setUint16(at + process_record.path_size, path.length, true);
+    view.setUint16(at + process_record.args_size, args.length, true);
+    view.setUint16(at + process_record.cgroup_size, cgroup.length, true);
+    view.setUint16(at + process_record.lineage_count, lineage.length, true);
+    this.#put(subject.comm.slice(0, COMM_LENGTH), at + process_record.comm);
+    this.#append(path + args + cgroup);
+    this.#align();
+    for (const ancestor of lineage) this.#ancestor(ancestor);
+    this.#view.setUint32(at + record_header.size, this.#length - at, true);
+  }
+
+  socket(subject: SocketSubject): void {
+    const at = this.#begin(socket_record.SIZE, RecordType.socket, 0, subject);
+    const view = this.#view;
+    view.setUint32(at + socket_record.cookie, subject.cookieLow, true);
+    view.setUint32(at + socket_record.cookie + 4, subject.cookieHigh, true);
+    for (let word = 0; word < 4; word++) {
+      view.setUint32(at + socket_record.local_address + 4 * word, subject.local[word]!, true);
+      view.setUint32(at + socket_record.remote_address + 4 * word, subject.remote[word]!, true);
+    }
+    view.setUint16(at + socket_record.local_port, subject.localPort, true);
+    view.setUint16(at + socket_record.remote_port, subject.remotePort, true);
+    view.setUint16(at + socket_record.family, subject.family, true);
+    view.setUint8(at + socket_record.protocol, subject.protocol);
+    view.setUint8(at + socket_record.role, subject.role);
+    view.setUint8(at + socket_record.state, subject.state);
+    this.#put(subject.comm.slice(0, COMM_LENGTH), at + socket_record.comm);
+  }
+
+  #ancestor({ pid, uid, path }: AncestorSubject): void {
+    const shown = path.slice(-ANCESTOR_PATH_CAPACITY);
+    const at = this.#reserve(ancestor_record.SIZE);
+    this.#view.setUint32(at + ancestor_record.pid, pid, true);
+    this.#view.setUint32(at + ancestor_record.uid, uid, true);
+    this.#view.setUint16(at + ancestor_record.path_size, shown.length, true);
+    this.#view.setUint16(at + ancestor_record.flags, shown === path ? 0 : RecordFlag.pathCut, true);
+    this.#append(shown);
+    this.#align();
+  }
+
+  /** Starts a record whose fixed part has `size` bytes, all zero but for its header. */
+  #begin(size: number, type: number, flags: number, { time, container, pid }: Subject): number {
+    const at = this.#reserve(size);
+    const view = this.#view;
+    view.setUint32(at + record_header.size, size, true);
+    view.setUint16(at + record_header.type, type, true);
+    view.setUint16(at + record_header.flags, flags, true);
+    view.setUint32(at + record_header.time, time % TWO_32, true);
+    view.setUint32(at + record_header.time + 4, time / TWO_32, true);
+    view.setUint32(at + record_header.container, container % TWO_32, true);
+    view.setUint32(at + record_header.container + 4, container / TWO_32, true);
+    view.setUint32(at + record_header.pid, pid, true);
+    view.setUint32(at + record_header.tid, pid, true);
+    return at;
+  }
+
+  #append(text: string): void {
+    this.#put(text, this.#reserve(text.length));
+  }
+
+  #align(): void {
+    this.#reserve(-this.#length & 7);
+  }
+
+  #put(text: string, at: number): void {
+    for (let i = 0; i < text.length; i++) this.#bytes[at + i] = text.charCodeAt(i);
+  }
+
+  /** Makes room for bytes, which are zero; where they start. */
+  #reserve(size: number): number {
+    const at = this.#length;
+    this.#length += size;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(this.#bytes.length * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = viewOf(larger);
+    }
+    return at;
+  }
+}
+
+function viewOf({ buffer }: Uint8Array<ArrayBuffer>): DataView {
+  return new DataView(buffer);
+}

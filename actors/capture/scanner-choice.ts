@@ -1,0 +1,58 @@
+import { isProbeError, type Probe } from '../../native/index.js';
+import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanner.js';
+import { blindScanner, iteratorScanner, type Scanner } from './scanner.js';
+
+export interface ScannerNeeds {
+  readonly probe: Pick<Probe, 'scan'>;
+  /** Collector sees the pids of the host. */
+  readonly hostPids: boolean;
+  /** Where the host's root is mounted, without a slash at its end; empty on the host itself. */
+  readonly hostRoot: string;
+  readonly procfs: Omit<ProcfsOptions, 'folder'>;
+}
+
+export interface ScannerChoice {
+  readonly scanner: Scanner;
+  readonly kind: 'iterators' | 'procfs' | 'partial';
+  /** A sentence for the log. */
+  readonly why: string;
+}
+
+/**
+ * How to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach, else as far
+ * as the iterators see, which is not enough to say of a socket that it has gone.
+ */
+export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
+  const refusal = iteratorRefusal(probe);
+  if (hostPids && refusal === undefined) {
+    return { scanner: iteratorScanner(probe), kind: 'iterators', why: 'Scans go through BPF iterators.' };
+  }
+  const reason = hostPids
+    ? `BPF iterators do not run here (${refusal})`
+    : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
+  const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
+  if (folder !== undefined) {
+    const scanner = new ProcfsScanner({ ...procfs, folder });
+    return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.` };
+  }
+  return {
+    scanner: refusal === undefined ? iteratorScanner(probe) : blindScanner,
+    kind: 'partial',
+    why: hostPids
+      ? `${reason}, and ${hostRoot}/proc does not show the host's processes: what ran before Collector started is not ` +
+        'seen, and sockets are not scanned.'
+      : 'Collector runs in a pid namespace of its own: what ran before it started is not seen, and sockets are not ' +
+        "scanned; set hostPID: true in its pod, or mount the host's /proc below COLLECTOR_HOST_ROOT",
+  };
+}
+
+/** Why the iterators do not run; undefined if they do. */
+function iteratorRefusal(probe: Pick<Probe, 'scan'>): string | undefined {
+  try {
+    probe.scan('scan_sockets');
+    return undefined;
+  } catch (error) {
+    if (!isProbeError(error) || error.operation !== 'scan') throw error;
+    return `${error.subject}: ${error.errno}`;
+  }
+}
