@@ -49,7 +49,9 @@ export class RuntimeConfigFile {
       this.#read();
       if (!same(before, this.#current)) onChange(this.#current);
     };
-    return watchFiles([this.#path], look, times);
+    const stop = watchFiles([this.#path], look, times);
+    look(); // at what changed since it was read the first time
+    return stop;
   }
 
   #read(): void {

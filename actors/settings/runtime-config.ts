@@ -22,6 +22,13 @@ const CONNECTIONS_PER_MINUTE = 2048;
 const MOST_NAMED = 10;
 const LONGEST_SHOWN = 100;
 
+/**
+ * Bounds of how deep a text can be nested, far beyond what is ever needed: the parser calls itself for each level, and
+ * out of its stack V8 can end the process (a regular expression that cannot be compiled) instead of throwing.
+ */
+const MOST_BRACKETS = 100;
+const LONGEST_LINE = 500;
+
 /** The keys of the file: what they are read by. An object is a mapping. */
 const keys = {
   networking: {
@@ -136,12 +143,26 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
   return { values, unknown };
 }
 
+/** @throws RuntimeConfigError if it might be nested deeper than is safe to parse */
+function assertShallow(text: string): void {
+  let brackets = 0;
+  for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
+    if (line.length > LONGEST_LINE)
+      throw new RuntimeConfigError(`Line ${index + 1} has more than ${LONGEST_LINE} characters`);
+    if (/^\s*#/.test(line)) continue;
+    brackets += line.replaceAll(/[^[{]/g, '').length;
+    if (brackets > MOST_BRACKETS)
+      throw new RuntimeConfigError(`Up to line ${index + 1} it has more than ${MOST_BRACKETS} brackets`);
+  }
+}
+
 function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
+  assertShallow(text);
   let document: Document.Parsed;
   try {
     document = parseDocument(text, { lineCounter, prettyErrors: false });
   } catch (error) {
-    // Such as brackets within brackets, to no end.
+    // The parser is not ours, and a file must not end the run.
     throw new RuntimeConfigError(
       `It cannot be parsed: ${error instanceof Error ? error.message : String(error)}`,
     );

@@ -184,6 +184,13 @@ describe('the runtime configuration file', () => {
     await becomes(2);
   });
 
+  it('that changed between the first look and the watch is not missed', () => {
+    const config = opened();
+    writeFileSync(file, limit(1));
+    stop = config.watch((changed) => limits.push(changed.maxConnectionsPerMinute), FAST);
+    assert.deepEqual(limits, [1]);
+  });
+
   it('that changes without meaning anything else is no change', async () => {
     writeFileSync(file, limit(1));
     watched();

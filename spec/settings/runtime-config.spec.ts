@@ -122,8 +122,19 @@ describe('a runtime configuration', () => {
       );
     });
 
-    it('brackets within brackets to no end', () => {
-      assert.match(refusal('['.repeat(16_000)), /^It (is not YAML|cannot be parsed)/);
+    it('levels to no end, before they are parsed', () => {
+      for (const bracket of ['[', '{']) {
+        const lines = `${bracket.repeat(100)}\n`.repeat(100);
+        assert.equal(refusal(lines), 'Up to line 2 it has more than 100 brackets');
+        assert.match(refusal(bracket.repeat(100)), /^It is not YAML/);
+      }
+      for (const nested of ['- ', '? ', ': ']) {
+        assert.equal(refusal(`\n${nested.repeat(8000)}`), 'Line 2 has more than 500 characters');
+      }
+      assert.match(refusal('- '.repeat(250)), /^Bad value 'a list' at line 1/);
+      assert.equal(parseRuntimeConfig('? '.repeat(250), NOTHING).warnings.length, 1);
+      const deep = Array.from({ length: 170 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n');
+      assert.equal(parseRuntimeConfig(deep, NOTHING).warnings.length, 1);
     });
   });
 
