@@ -5,7 +5,7 @@ import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, type Emit, type Moment } from './afterglow.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
-import { Networks, networksIn } from './networks.js';
+import { Networks } from './networks.js';
 import { normalize, type Surroundings } from './normalize.js';
 import { connectionReport, endpointReport, type Delta } from './report.js';
 import { Roles } from './role.js';
@@ -146,8 +146,8 @@ export class ConnectionState {
   control({ publicAddresses, networks }: ControlFact): void {
     this.#surroundings = {
       ...this.#surroundings,
-      ...(publicAddresses && { publicAddresses: new Networks(networksIn(publicAddresses)) }),
-      ...(networks && { known: new Networks(networksIn(networks)) }),
+      ...(publicAddresses && { publicAddresses: new Networks(publicAddresses) }),
+      ...(networks && { known: new Networks(networks) }),
     };
   }
 
