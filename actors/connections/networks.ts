@@ -12,13 +12,10 @@ export class Networks {
   /** @param networks also as the rows that a control fact has */
   constructor(networks: readonly Network[] | Uint32Array = []) {
     const rows = networks instanceof Uint32Array ? networks : rowsOf(networks);
-    let ipv4 = 0;
-    for (let row = 0; row < rows.length; row += NETWORK_WORDS) if (rows[row] === AF_INET) ipv4++;
-    this.#ipv4 = new CidrTree(1, ipv4);
-    this.#ipv6 = new CidrTree(ADDRESS_WORDS, rows.length / NETWORK_WORDS - ipv4);
+    this.#ipv4 = new CidrTree(rows, AF_INET);
+    this.#ipv6 = new CidrTree(rows, AF_INET6);
     for (let row = 0; row < rows.length; row += NETWORK_WORDS) {
       const family = rows[row]!;
-      this.#treeOf(family).insert(rows, row + 2, rows[row + 1]!);
       if (isPrivate(rows, row + 2, family)) this.#familiesWithPrivate.add(family);
     }
   }
