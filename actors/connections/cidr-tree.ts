@@ -1,5 +1,5 @@
 import { NETWORK_WORDS } from '../capture/facts.js';
-import { ADDRESS_WORDS, AF_INET6, prefixMask } from './address.js';
+import { ADDRESS_WORDS, AF_INET6 } from './address.js';
 
 /** A node: bits of its prefix and whether it is a network, its two children (0: none), then the words of its address. */
 const LEFT = 1;
@@ -16,7 +16,7 @@ const ROOT = 0;
  */
 export class CidrTree {
   /** The nodes. What `find` gives is where one begins in here. */
-  readonly #nodes: Uint32Array;
+  readonly #nodes: Int32Array;
   /** u32 words of an address. */
   readonly #width: number;
 
@@ -27,8 +27,8 @@ export class CidrTree {
   constructor(rows: Uint32Array, family: number) {
     const order = inOrder(rows, family);
     this.#width = family === AF_INET6 ? ADDRESS_WORDS : 1;
-    this.#nodes = new Uint32Array((1 + order.length) * (ADDRESS + this.#width));
-    build(this.#nodes, this.#width, rows, order);
+    this.#nodes = new Int32Array((1 + order.length) * (ADDRESS + this.#width));
+    build(this.#nodes, this.#width, signed(rows), order);
   }
 
   /** The node of the longest prefix that contains the address at `words[at]`; -1: there is none. */
@@ -67,30 +67,43 @@ export class CidrTree {
  * what the engine does in machine code, from the first list on; so 64 bits are sorted that hold as many of the address as
  * the row's number leaves room for. The order saves time and does not decide what is found.
  */
-function inOrder(rows: Uint32Array, family: number): Uint32Array {
+function inOrder(rows: Uint32Array, family: number): Int32Array {
+  const words = signed(rows);
   const count = rows.length / NETWORK_WORDS;
-  const numberBits = prefixMask(Math.clz32(count));
-  const keys = new Uint32Array(count * 2);
+  const addressBits = signedMask(Math.clz32(count));
+  const keys = new Int32Array(count * 2);
   let end = 0;
   for (let number = 0, row = 0; number < count; number++, row += NETWORK_WORDS) {
-    if (rows[row] !== family) continue;
-    keys[end++] = (rows[row + 3]! & numberBits) | number;
-    keys[end++] = rows[row + 2]!;
+    if (words[row] !== family) continue;
+    keys[end] = (words[row + 3]! & addressBits) | number;
+    keys[end + 1] = words[row + 2]!;
+    end += 2;
   }
-  new BigUint64Array(keys.buffer, 0, end / 2).sort();
-  for (let key = 0; key < end; key += 2) keys[key] = (keys[key]! & ~numberBits) * NETWORK_WORDS;
+  new BigInt64Array(keys.buffer, 0, end / 2).sort();
+  for (let key = 0; key < end; key += 2) keys[key] = (keys[key]! & ~addressBits) * NETWORK_WORDS;
   return keys.subarray(0, end);
+}
+
+/** The same words as small integers: those above 2^31 would each be a number on the heap until the code is compiled. */
+function signed(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** A word whose first `bits` bits are set: none below 1, all from 32 on. */
+function signedMask(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? -1 : -1 << (32 - bits);
 }
 
 /**
  * Inserts networks. The way from the root to a network starts where it parts from the way to the one before, which is
  * near in a list in order.
  */
-function build(nodes: Uint32Array, width: number, rows: Uint32Array, order: Uint32Array): void {
+function build(nodes: Int32Array, width: number, rows: Int32Array, order: Int32Array): void {
   const size = ADDRESS + width;
   let end = size;
   /** The nodes around the last network and it itself, the root first. */
-  const path = new Uint32Array(2 + width * 32);
+  const path = new Int32Array(2 + width * 32);
   let depth = 0;
 
   for (let next = 0; next < order.length; next += 2) {
@@ -123,26 +136,27 @@ function build(nodes: Uint32Array, width: number, rows: Uint32Array, order: Uint
       // The network itself, or where it parts from the child: then it is what is missing there at the next turn.
       const fresh = end;
       end += size;
-      nodes[fresh] = common;
+      nodes[fresh] = common === prefix ? prefix | IS_NETWORK : common;
       for (let word = 0; word < width; word++) {
-        nodes[fresh + ADDRESS + word] = rows[words + word]! & prefixMask(common - word * 32);
+        nodes[fresh + ADDRESS + word] = rows[words + word]! & signedMask(common - word * 32);
       }
       if (child !== ROOT) nodes[fresh + LEFT + bitAt(nodes, child + ADDRESS, common)] = child;
       nodes[link] = fresh;
       path[++depth] = fresh;
+      if (common === prefix) break;
     }
   }
 }
 
-function contains(nodes: Uint32Array, node: number, length: number, words: Uint32Array, at: number): boolean {
+function contains(nodes: Int32Array, node: number, length: number, words: Uint32Array, at: number): boolean {
   for (let word = 0, bits = length; bits > 0; word++, bits -= 32) {
-    if (((nodes[node + ADDRESS + word]! ^ words[at + word]!) & prefixMask(bits)) !== 0) return false;
+    if (((nodes[node + ADDRESS + word]! ^ words[at + word]!) & signedMask(bits)) !== 0) return false;
   }
   return true;
 }
 
 /** How many bits two addresses have in common from the first on, of `most`. */
-function commonBits(one: Uint32Array, at: number, other: Uint32Array, otherAt: number, most: number): number {
+function commonBits(one: Int32Array, at: number, other: Int32Array, otherAt: number, most: number): number {
   for (let word = 0; word * 32 < most; word++) {
     const difference = one[at + word]! ^ other[otherAt + word]!;
     if (difference !== 0) return Math.min(most, word * 32 + Math.clz32(difference));
@@ -151,6 +165,6 @@ function commonBits(one: Uint32Array, at: number, other: Uint32Array, otherAt: n
 }
 
 /** The bit behind the first `bits` ones of an address. */
-function bitAt(words: Uint32Array, at: number, bits: number): number {
+function bitAt(words: Int32Array | Uint32Array, at: number, bits: number): number {
   return (words[at + (bits >>> 5)]! >>> (31 - (bits & 31))) & 1;
 }
