@@ -106,15 +106,28 @@ export function formatAddress(bytes: Uint8Array): string {
   return `${hexadecimal(groups.slice(0, start))}::${hexadecimal(groups.slice(end))}`;
 }
 
+/** The network around the address `words`, in the form that `settleNetwork` gives it. */
+function network(family: number, words: Uint32Array, prefix: number): Network {
+  const row = Uint32Array.of(family, prefix, ...words);
+  settleNetwork(row, 0);
+  return { family: row[0]!, prefix: row[1]!, words: row.subarray(2) };
+}
+
 /**
- * The network around the address `words`, of which bits behind the prefix do not count; an IPv4-mapped network is taken as
- * the IPv4 network that it is.
+ * Gives a network its one form, in place: an IPv4-mapped one becomes the IPv4 network that it is, and bits behind the
+ * prefix become zero, since they do not count.
+ * @param rows at `row` the family, the prefix's length and the 4 words of an address
  */
-export function network(family: number, words: Uint32Array, prefix: number): Network {
-  if (family === AF_INET6 && prefix >= MAPPED_PREFIX && isMapped(words, 0, AF_INET6)) {
-    return network(AF_INET, Uint32Array.of(words[3]!, 0, 0, 0), prefix - MAPPED_PREFIX);
+export function settleNetwork(rows: Uint32Array, row: number): void {
+  const address = row + 2;
+  if (rows[row + 1]! >= MAPPED_PREFIX && isMapped(rows, address, rows[row]!)) {
+    rows[row] = AF_INET;
+    rows[row + 1]! -= MAPPED_PREFIX;
+    rows[address] = rows[address + 3]!;
+    rows.fill(0, address + 1, address + ADDRESS_WORDS);
   }
-  return { family, words: words.map((word, at) => (word & prefixMask(prefix - at * 32)) >>> 0), prefix };
+  const prefix = rows[row + 1]!;
+  for (let word = 0; word < ADDRESS_WORDS; word++) rows[address + word]! &= prefixMask(prefix - word * 32);
 }
 
 /** A word whose first `bits` bits are set: none below 1, all from 32 on. */

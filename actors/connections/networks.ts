@@ -1,46 +1,59 @@
 import { NETWORK_WORDS } from '../capture/facts.js';
-import { AF_INET, isMapped, isPrivate, prefixMask, type Network } from './address.js';
+import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
+import { CidrTree } from './cidr-tree.js';
 
-/** A set of networks that answers which of them is the most specific one around an address. For short lists. */
+/** A set of networks that answers which of them is the most specific one around an address. */
 export class Networks {
-  /** Longest prefix first. */
-  readonly #networks: readonly Network[];
-  readonly #familiesWithPrivate: ReadonlySet<number>;
+  readonly #ipv4: CidrTree;
+  readonly #ipv6: CidrTree;
+  readonly #familiesWithPrivate = new Set<number>();
+  readonly #found = { family: AF_INET, words: new Uint32Array(ADDRESS_WORDS), prefix: 0 };
 
-  constructor(networks: Iterable<Network> = []) {
-    this.#networks = [...networks].sort((a, b) => b.prefix - a.prefix);
-    this.#familiesWithPrivate = new Set(
-      this.#networks.filter(({ words, family }) => isPrivate(words, 0, family)).map(({ family }) => family),
-    );
+  /** @param networks also as the rows that a control fact has */
+  constructor(networks: readonly Network[] | Uint32Array = []) {
+    const rows = networks instanceof Uint32Array ? networks : rowsOf(networks);
+    this.#ipv4 = new CidrTree(rows, AF_INET);
+    this.#ipv6 = new CidrTree(rows, AF_INET6);
+    for (let row = 0; row < rows.length; row += NETWORK_WORDS) {
+      const family = rows[row]!;
+      if (isPrivate(rows, row + 2, family)) this.#familiesWithPrivate.add(family);
+    }
   }
 
-  /** The longest prefix that contains the address; for an IPv4-mapped one, that of the IPv4 address in it. */
+  /**
+   * The longest prefix that contains the address; for an IPv4-mapped one, that of the IPv4 address in it.
+   * It is one object for each set, so that nothing is allocated: it holds until the set is asked again.
+   */
   find(words: Uint32Array, at: number, family: number): Network | undefined {
     const mapped = isMapped(words, at, family);
-    const first = mapped ? at + 3 : at;
     const wanted = mapped ? AF_INET : family;
-    for (const network of this.#networks) {
-      if (network.family === wanted && contains(network, words, first)) return network;
-    }
-    return undefined;
+    const tree = this.#treeOf(wanted);
+    const node = tree.find(words, mapped ? at + 3 : at);
+    if (node < 0) return undefined;
+    const found = this.#found;
+    found.family = wanted;
+    found.prefix = tree.prefix(node);
+    if (wanted === AF_INET) found.words.fill(0, 1);
+    tree.copyAddress(node, found.words);
+    return found;
   }
 
   /** Whether a network of the family lies in private address space. */
   hasPrivate(family: number): boolean {
     return this.#familiesWithPrivate.has(family);
   }
-}
 
-/** The networks in rows as a control fact has them. */
-export function* networksIn(rows: Uint32Array<ArrayBuffer>): Generator<Network> {
-  for (let at = 0; at < rows.length; at += NETWORK_WORDS) {
-    yield { family: rows[at]!, prefix: rows[at + 1]!, words: rows.subarray(at + 2, at + NETWORK_WORDS) };
+  #treeOf(family: number): CidrTree {
+    return family === AF_INET6 ? this.#ipv6 : this.#ipv4;
   }
 }
 
-function contains(network: Network, words: Uint32Array, at: number): boolean {
-  for (let word = 0, bits = network.prefix; bits > 0; word++, bits -= 32) {
-    if (((words[at + word]! ^ network.words[word]!) & prefixMask(bits)) !== 0) return false;
-  }
-  return true;
+/** Networks in rows as a control fact has them. */
+export function rowsOf(networks: readonly Network[]): Uint32Array<ArrayBuffer> {
+  const rows = new Uint32Array(networks.length * NETWORK_WORDS);
+  networks.forEach(({ family, prefix, words }, index) => {
+    rows.set([family, prefix], index * NETWORK_WORDS);
+    rows.set(words, index * NETWORK_WORDS + 2);
+  });
+  return rows;
 }

@@ -5,7 +5,7 @@ import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, WITHHELD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
-import { Networks, networksIn } from './networks.js';
+import { Networks } from './networks.js';
 import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
 import { RateLimit, type Limited } from './rate-limit.js';
 import { connectionReport, endpointReport, type Delta } from './report.js';
@@ -173,8 +173,8 @@ export class ConnectionState {
   control({ publicAddresses, networks }: ControlFact): void {
     this.#surroundings = {
       ...this.#surroundings,
-      ...(publicAddresses && { publicAddresses: new Networks(networksIn(publicAddresses)) }),
-      ...(networks && { known: new Networks(networksIn(networks)) }),
+      ...(publicAddresses && { publicAddresses: new Networks(publicAddresses) }),
+      ...(networks && { known: new Networks(networks) }),
     };
   }
 

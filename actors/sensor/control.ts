@@ -1,4 +1,4 @@
-import { AF_INET, AF_INET6, network, type Network } from '../connections/address.js';
+import { AF_INET, AF_INET6, settleNetwork } from '../connections/address.js';
 import { NETWORK_WORDS, type ControlFact } from '../capture/facts.js';
 import type { ControlMessage } from './messages.js';
 
@@ -19,68 +19,83 @@ const NONE = new Uint8Array(0);
  */
 export function readControl({ publicIpAddresses, ipNetworks }: ControlMessage): Control {
   const warnings: string[] = [];
-  const attempt = (what: string, read: () => readonly Network[]): Uint32Array<ArrayBuffer> | undefined => {
+  const attempt = <T>(what: string, list: T, read: (list: T) => Rows): Rows | undefined => {
     try {
-      return rows(read());
+      return read(list);
     } catch (error) {
       warnings.push(`Ignored Sensor's list of ${what}: ${(error as Error).message}`);
       return undefined;
     }
   };
-  const publicAddresses =
-    publicIpAddresses &&
-    attempt('public IPs', () => [
-      ...(publicIpAddresses.ipv4Addresses ?? []).map((address) =>
-        network(AF_INET, Uint32Array.of(address, 0, 0, 0), 32),
-      ),
-      ...pairs(publicIpAddresses.ipv6Addresses ?? []).map(([high, low]) =>
-        network(AF_INET6, Uint32Array.of(...halves(high), ...halves(low)), 128),
-      ),
-    ]);
-  const networks =
-    ipNetworks &&
-    attempt('known networks', () => [
-      ...networksIn(ipNetworks.ipv4Networks ?? NONE, IPV4_NETWORK, AF_INET),
-      ...networksIn(ipNetworks.ipv6Networks ?? NONE, IPV6_NETWORK, AF_INET6),
-    ]);
+  const publicAddresses = publicIpAddresses && attempt('public IPs', publicIpAddresses, readAddresses);
+  const networks = ipNetworks && attempt('known networks', ipNetworks, readNetworks);
   return { lists: { ...(publicAddresses && { publicAddresses }), ...(networks && { networks }) }, warnings };
 }
 
-type Wide = NonNullable<NonNullable<ControlMessage['publicIpAddresses']>['ipv6Addresses']>[number];
+type Rows = Uint32Array<ArrayBuffer>;
+type Addresses = NonNullable<ControlMessage['publicIpAddresses']>;
+type Wide = NonNullable<Addresses['ipv6Addresses']>[number];
 
-function pairs(words: readonly Wide[]): [Wide, Wide][] {
-  if (words.length % 2 !== 0) throw new Error(`${words.length} halves of IPv6 addresses are not pairs`);
-  return Array.from({ length: words.length / 2 }, (_, at) => [words[at * 2]!, words[at * 2 + 1]!]);
+/** @throws Error if an IPv6 address lacks its second half */
+function readAddresses({ ipv4Addresses, ipv6Addresses }: Addresses): Rows {
+  const ipv4 = ipv4Addresses ?? [];
+  const ipv6 = ipv6Addresses ?? [];
+  if (ipv6.length % 2 !== 0) throw new Error(`${ipv6.length} halves of IPv6 addresses are not pairs`);
+  const rows = new Uint32Array((ipv4.length + ipv6.length / 2) * NETWORK_WORDS);
+  let row = 0;
+  for (const address of ipv4) {
+    rows[row] = AF_INET;
+    rows[row + 1] = 32;
+    rows[row + 2] = address;
+    row += NETWORK_WORDS;
+  }
+  for (let half = 0; half < ipv6.length; half += 2, row += NETWORK_WORDS) {
+    rows[row] = AF_INET6;
+    rows[row + 1] = 128;
+    writeWide(ipv6[half]!, rows, row + 2);
+    writeWide(ipv6[half + 1]!, rows, row + 4);
+    settleNetwork(rows, row);
+  }
+  return rows;
 }
 
 /** The upper and the lower 32 bits of a fixed64. */
-function halves(word: Wide): [number, number] {
-  if (typeof word === 'number') return [Math.floor(word / 2 ** 32), word >>> 0];
-  return [word.high >>> 0, word.low >>> 0];
+function writeWide(word: Wide, out: Rows, at: number): void {
+  const isNumber = typeof word === 'number';
+  out[at] = isNumber ? Math.floor(word / 2 ** 32) : word.high;
+  out[at + 1] = isNumber ? word : word.low;
 }
 
-/** @param size of one network: its address in network order, then one byte with its prefix's length */
-function networksIn(bytes: Uint8Array, size: number, family: number): Network[] {
-  const name = family === AF_INET ? 'IPv4' : 'IPv6';
+/** @throws Error if a list is cut or has a prefix that no address has */
+function readNetworks({ ipv4Networks, ipv6Networks }: NonNullable<ControlMessage['ipNetworks']>): Rows {
+  const ipv4 = ipv4Networks ?? NONE;
+  const ipv6 = ipv6Networks ?? NONE;
+  const ipv4Rows = rowsIn(ipv4, IPV4_NETWORK, 'IPv4');
+  const rows = new Uint32Array(ipv4Rows + rowsIn(ipv6, IPV6_NETWORK, 'IPv6'));
+  writeNetworks(ipv4, IPV4_NETWORK, AF_INET, rows, 0);
+  writeNetworks(ipv6, IPV6_NETWORK, AF_INET6, rows, ipv4Rows);
+  return rows;
+}
+
+/** Words that the rows of a list of networks take. */
+function rowsIn(bytes: Uint8Array, size: number, name: string): number {
   if (bytes.length % size !== 0) {
     throw new Error(`${bytes.length} bytes of ${name} networks are not a multiple of ${size}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / size }, (_, index) => {
-    const at = index * size;
-    const prefix = view.getUint8(at + size - 1);
-    if (prefix > (size - 1) * 8) throw new Error(`an ${name} network has a prefix of ${prefix} bits`);
-    const words = new Uint32Array(4);
-    for (let word = 0; word * 4 < size - 1; word++) words[word] = view.getUint32(at + word * 4);
-    return network(family, words, prefix);
-  });
+  const bits = (size - 1) * 8;
+  for (let at = size - 1; at < bytes.length; at += size) {
+    if (bytes[at]! > bits) throw new Error(`an ${name} network has a prefix of ${bytes[at]} bits`);
+  }
+  return (bytes.length / size) * NETWORK_WORDS;
 }
 
-function rows(networks: readonly Network[]): Uint32Array<ArrayBuffer> {
-  const all = new Uint32Array(networks.length * NETWORK_WORDS);
-  networks.forEach(({ family, prefix, words }, index) => {
-    all.set([family, prefix], index * NETWORK_WORDS);
-    all.set(words, index * NETWORK_WORDS + 2);
-  });
-  return all;
+/** @param size of one network: its address in network order, then one byte with its prefix's length */
+function writeNetworks(bytes: Uint8Array, size: number, family: number, rows: Rows, first: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0, row = first; at < bytes.length; at += size, row += NETWORK_WORDS) {
+    rows[row] = family;
+    rows[row + 1] = view.getUint8(at + size - 1);
+    for (let word = 0; word * 4 < size - 1; word++) rows[row + 2 + word] = view.getUint32(at + word * 4);
+    settleNetwork(rows, row);
+  }
 }

@@ -9,6 +9,7 @@ import {
   parseNetwork,
 } from '../../actors/connections/address.js';
 import { Networks } from '../../actors/connections/networks.js';
+import { LinearNetworks } from '../../scripts/bench/linear-networks.js';
 
 describe('networks', () => {
   const networks = new Networks(
@@ -48,6 +49,58 @@ describe('networks', () => {
     assert.deepEqual(of('203.0.113.0/24', '2001:db8::/32'), [false, false]);
     assert.deepEqual(of('203.0.113.0/24', '10.0.0.0/24'), [true, false]);
     assert.deepEqual(of('fd00::/48'), [false, true]);
+  });
+
+  it('finds networks nested as deep as an address has bits, from all addresses to one', () => {
+    for (const [base, bits, family] of [
+      ['10.1.2.3', 32, 4],
+      ['2001:db8::1', 128, 6],
+    ] as const) {
+      const nested = Array.from({ length: bits + 1 }, (_, prefix) => parseNetwork(`${base}/${prefix}`));
+      assert.equal(find(new Networks(nested), base), `${base}/${bits}`);
+      assert.equal(find(new Networks(nested.reverse()), base), `${base}/${bits}`);
+      assert.match(find(new Networks(nested), family === 4 ? '138.0.0.1' : 'a001::') ?? '', /\/0$/);
+    }
+  });
+
+  it('finds nothing in an empty set', () => {
+    assert.equal(find(new Networks(), '10.1.2.3'), undefined);
+    assert.equal(find(new Networks(), 'fd00::1'), undefined);
+  });
+
+  it('takes IPv4-mapped networks for IPv4 ones', () => {
+    const mapped = new Networks([parseNetwork('::ffff:10.1.0.0/112')]);
+    assert.equal(find(mapped, '10.1.2.3'), '10.1.0.0/16');
+    assert.equal(find(mapped, '::ffff:10.1.2.3'), '10.1.0.0/16');
+  });
+
+  it('agrees with a list that is looked through', () => {
+    // Words from a small set, so that networks nest, repeat and hold the addresses.
+    const word = fc.constantFrom(0, 1, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_0000, 0xffff_ffff);
+    const address = fc.oneof(
+      word.map((first) => [AF_INET, first, 0, 0, 0] as const),
+      fc.tuple(fc.constant(AF_INET6), word, word, word, word),
+      word.map((last) => [AF_INET6, 0, 0, 0xffff, last] as const),
+    );
+    const network = fc
+      .tuple(address, fc.nat(128))
+      .map(([[family, ...words], prefix]) => [family, family === AF_INET ? prefix % 33 : prefix, ...words]);
+    fc.assert(
+      fc.property(
+        fc.array(network, { maxLength: 60 }),
+        fc.array(address, { minLength: 1 }),
+        (list, asked) => {
+          const rows = Uint32Array.from(list.flat());
+          const networks = new Networks(rows);
+          const linear = new LinearNetworks(rows);
+          for (const [family, ...words] of asked) {
+            const at = Uint32Array.of(7, ...words);
+            assert.equal(networks.find(at, 1, family)?.prefix ?? -1, linear.find(at, 1, family));
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
 
   it('agrees with the list that Node has', () => {
