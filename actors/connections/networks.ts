@@ -38,6 +38,12 @@ export class Networks {
     return found;
   }
 
+  /** Whether any network contains the address: as `find`, without what costs to say which. */
+  has(words: Uint32Array, at: number, family: number): boolean {
+    const mapped = isMapped(words, at, family);
+    return this.#treeOf(mapped ? AF_INET : family).find(words, mapped ? at + 3 : at) >= 0;
+  }
+
   /** Whether a network of the family lies in private address space. */
   hasPrivate(family: number): boolean {
     return this.#familiesWithPrivate.has(family);

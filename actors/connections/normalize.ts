@@ -63,10 +63,10 @@ export function normalize(flows: Table, slot: number, around: Surroundings, link
   let isAddress = true;
 
   const network = around.known.find(rows, remote, family);
-  if (isPrivate(rows, remote, family) || around.nonAggregated.find(rows, remote, family)) {
+  if (isPrivate(rows, remote, family) || around.nonAggregated.has(rows, remote, family)) {
     const networkFamily = isMapped(rows, remote, family) ? AF_INET : family;
     if (network && around.known.hasPrivate(networkFamily)) prefix = prefixIn(network, family);
-  } else if (around.publicAddresses.find(rows, remote, family)) {
+  } else if (around.publicAddresses.has(rows, remote, family)) {
     if (network) prefix = prefixIn(network, family);
   } else if (network) {
     ({ words, family, prefix } = network);
@@ -110,9 +110,7 @@ export function isOutdated(links: Table, slot: number, around: Surroundings, tur
   if (isServer ? around.externalIngress : around.externalEgress)
     return isAddress(tag) && external.every((word, index) => word === rows[remote + index]);
   return (
-    !isAddress(tag) &&
-    prefix === (family === AF_INET6 ? 128 : 32) &&
-    around.known.find(rows, remote, family) === undefined
+    !isAddress(tag) && prefix === (family === AF_INET6 ? 128 : 32) && !around.known.has(rows, remote, family)
   );
 }
 
