@@ -27,6 +27,7 @@ import {
   type StartFact,
   type StateSettings,
 } from './facts.js';
+import { AF_INET, AF_INET6 } from './linux.js';
 import { processParts, Records } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
@@ -53,10 +54,6 @@ const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
 
 /** 100 million days, ECMA-262's bound of time, in ns. */
 const LATEST_NS = 8.64e21;
-
-/** Linux's numbers of address families. */
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 const NOT_GIVEN = 0xffff_ffff;
 

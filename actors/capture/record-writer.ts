@@ -6,7 +6,7 @@ import {
   RecordType,
   socket_record,
 } from './layout.js';
-import { Records } from './records.js';
+import { Records, TWO_32 } from './records.js';
 
 /** Capacities of `native/bpf/layout.h`. */
 const PATH_CAPACITY = 4096;
@@ -17,7 +17,6 @@ const LINEAGE_CAPACITY = 10;
 const COMM_LENGTH = 15;
 
 const FIRST_BYTES = 64 * 1024;
-const TWO_32 = 0x1_0000_0000;
 
 /** Who a record is about, and when it was so. Text is that of bytes, one character each (`latin1`). */
 export interface Subject {

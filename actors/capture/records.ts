@@ -1,6 +1,7 @@
 import { process_record, ancestor_record, record_header } from './layout.js';
 
-const TWO_32 = 0x1_0000_0000;
+/** What the upper half of a 64-bit number counts. */
+export const TWO_32 = 0x1_0000_0000;
 
 /**
  * A run of kernel records in one buffer, read in place: `at` is always the byte offset of a record's first byte.

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { AF_INET, AF_INET6 } from '../capture/linux.js';
 
 /**
  * An address is 4 u32 words in some array, most significant first, and its family. IPv4 fills the first word and leaves
@@ -10,9 +11,7 @@ export const ADDRESS_WORDS = 4;
 /** Bits before the IPv4 address in an IPv4-mapped one. */
 export const MAPPED_PREFIX = 96;
 
-/** Linux's numbers, as in `struct socket_record`. */
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+export { AF_INET, AF_INET6 };
 
 /** Addresses that share their first `prefix` bits with `words`, whose other bits are zero. */
 export interface Network {

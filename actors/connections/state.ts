@@ -1,5 +1,6 @@
 import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
+import { TCP_LISTEN } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
@@ -21,9 +22,6 @@ import {
   writeOwner,
 } from './rows.js';
 import { Table } from './table.js';
-
-/** Of `enum` TCP_* in the kernel's `net/tcp_states.h`. */
-const TCP_LISTEN = 10;
 
 const NS_PER_SECOND = 1e9;
 const NS_PER_US = 1e3;
@@ -273,7 +271,7 @@ export class ConnectionState {
     const { key } = flows;
     const family = recordFamily(records, at);
     readAddress(records.u32, (at + socket_record.remote_address) >> 2, family, key, Flow.remote);
-    if (isLoopback(key, Flow.remote, family) || this.#ignored.find(key, Flow.remote, family)) return;
+    if (isLoopback(key, Flow.remote, family) || this.#ignored.has(key, Flow.remote, family)) return;
     readAddress(records.u32, (at + socket_record.local_address) >> 2, family, key, Flow.local);
     key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
     writeOwner(records, at, key, Flow.container, Flow.tag);

@@ -1,4 +1,5 @@
 import type { TlsMaterial } from '../sensor/tls.js';
+import { splitHostPort } from '../settings/host-port.js';
 import type { Settings } from '../settings/table.js';
 import type { Log } from '../telemetry/log.js';
 import { kernelCandidates, readKernelIdentity, type KernelIdentity } from './candidates.js';
@@ -119,9 +120,7 @@ function sourcesOf(version: string, { settings, tls }: DownloadOptions): Source[
   const { grpcServer, sniHostname, moduleDownloadBaseUrl } = settings;
   const sources: Source[] = [];
   if (grpcServer !== '') {
-    const colon = grpcServer.lastIndexOf(':');
-    const port = Number(grpcServer.slice(colon + 1));
-    const host = grpcServer.slice(0, colon).replace(/^\[|\]$/g, '');
+    const { host, port } = splitHostPort(grpcServer);
     const peer = (): Peer => {
       const material = tls();
       return { host, port, ...(material && { tls: { serverName: sniHostname, material } }) };

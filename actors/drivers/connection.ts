@@ -1,13 +1,10 @@
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
-import { certificatesIn, distrust, subjectOf } from '../sensor/certificate.js';
-import type { TlsMaterial } from '../sensor/tls.js';
-import { codeOf, Trouble, type TroubleKind } from './trouble.js';
-
-/** What OpenSSL makes of bytes that are no TLS. */
-const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
+import { certificatesIn, collectorsOwn, distrust } from '../sensor/certificate.js';
+import { NO_TLS, type TlsMaterial } from '../sensor/tls.js';
+import { codeOf } from '../sensor/shown.js';
+import { Trouble, type TroubleKind } from './trouble.js';
 
 /** A server to connect to, and how. */
 export interface Peer {
@@ -141,6 +138,5 @@ function hungUp(when: string, peer: Peer): string {
 /** Whom the other side refuses. */
 function ourselves({ tls }: Peer): string {
   if (tls?.material === undefined) return 'a client without certificate';
-  const own = new X509Certificate(tls.material.cert);
-  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
+  return collectorsOwn(tls.material.cert);
 }

@@ -3,7 +3,8 @@ import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Peer } from './connection.js';
 import { get, type Patience } from './request.js';
-import { codeOf, Trouble, type Place } from './trouble.js';
+import { codeOf } from '../sensor/shown.js';
+import { Trouble, type Place } from './trouble.js';
 import { unpack } from './unpack.js';
 
 /** How often and how long to try for one object at one place; times in ms. */

@@ -1,7 +1,8 @@
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { kernelName } from '../settings/parser.js';
 import { Failure } from '../telemetry/failures.js';
-import { codeOf, Trouble } from './trouble.js';
+import { codeOf } from '../sensor/shown.js';
+import { Trouble } from './trouble.js';
 import { unpack } from './unpack.js';
 
 /** Tells, in its first line, the version of the drivers that this Collector works with. */

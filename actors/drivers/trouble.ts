@@ -1,4 +1,3 @@
-import { shown } from '../sensor/shown.js';
 import type { FailureParameters } from '../telemetry/failures.js';
 
 /** What kind of trouble it is, by what there is to do about it. */
@@ -15,10 +14,4 @@ export class Trouble extends Error {
     super(reason, options);
     this.kind = kind;
   }
-}
-
-/** The code of a system error, else its message. */
-export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return shown(String(error));
-  return 'code' in error ? String(error.code) : shown(error.message);
 }

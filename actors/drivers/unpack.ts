@@ -5,7 +5,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Failure } from '../telemetry/failures.js';
-import { codeOf, Trouble } from './trouble.js';
+import { codeOf } from '../sensor/shown.js';
+import { Trouble } from './trouble.js';
 
 /** Bytes, packed or not. Real drivers have a few MiB. */
 export const LARGEST_OBJECT = 64 * 1024 * 1024;

@@ -38,6 +38,12 @@ export function subjectOf({ subject }: X509Certificate): string {
   return shown(subject.replaceAll('\n', ', '));
 }
 
+/** Collector's own certificate, as those are told of it who look for why it is refused. @param cert PEM */
+export function collectorsOwn(cert: Buffer): string {
+  const own = new X509Certificate(cert);
+  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
+}
+
 /** What the verification of a server's certificate looked at. */
 export interface Verified {
   /** What OpenSSL or, for the name, Node says, such as `CERT_HAS_EXPIRED`. */

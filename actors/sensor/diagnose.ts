@@ -1,13 +1,13 @@
-import { X509Certificate } from 'node:crypto';
 import type { LookupAddress } from 'node:dns';
 import dns from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { splitHostPort } from '../settings/host-port.js';
 import { Failure, type FailureParameters } from '../telemetry/failures.js';
-import { certificatesIn, distrust, subjectOf } from './certificate.js';
+import { certificatesIn, collectorsOwn, distrust } from './certificate.js';
 import type { SensorAddress } from './channel.js';
-import { shown } from './shown.js';
-import type { TlsMaterial } from './tls.js';
+import { codeOf, shown } from './shown.js';
+import { NO_TLS, type TlsMaterial } from './tls.js';
 
 type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
 
@@ -17,8 +17,6 @@ const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
 const FRAME_TYPE = 3;
 const SETTINGS = 4;
 const SILENCE = 'nothing at all';
-/** What OpenSSL makes of bytes that are no TLS. */
-const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
 /** Of a name with many addresses, so many are tried. */
 const MOST_ADDRESSES = 4;
 
@@ -48,7 +46,7 @@ export async function diagnose(
   timeout: number,
   { signal, lookup = systemLookup }: DiagnoseOptions = {},
 ): Promise<Failure> {
-  const { host, port } = parts(address);
+  const { host, port } = splitHostPort(address);
   const attempt = { timeout, signal };
   let socket: Socket | undefined;
   try {
@@ -70,12 +68,6 @@ export async function diagnose(
   } finally {
     socket?.destroy();
   }
-}
-
-/** @param address host:port, an IPv6 host in brackets; the settings have checked it */
-function parts(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
 async function systemLookup(host: string): Promise<LookupAddress[]> {
@@ -164,7 +156,8 @@ async function secured(
     if (text.includes('ALERT_NO_APPLICATION_PROTOCOL'))
       throw new Failure('SENSOR_WRONG_SERVICE', { address, answer: 'that it does not speak HTTP/2' });
     const refusal = clientRefusal(error);
-    if (refusal !== undefined) throw failure(`it refused ${describe(cert)}: ${refusal}`, 'client', error);
+    if (refusal !== undefined)
+      throw failure(`it refused ${collectorsOwn(cert)}: ${refusal}`, 'client', error);
     if (code === 'ECONNRESET' || code === 'EPIPE')
       throw failure(`it hung up during the TLS handshake (${code})`, 'server', error);
     throw failure(`the TLS handshake failed (${code})`, 'server', error);
@@ -189,12 +182,6 @@ function clientRefusal(error: unknown): string | undefined {
   return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
-/** Our own certificate. */
-function describe(cert: Buffer): string {
-  const own = new X509Certificate(cert);
-  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
-}
-
 /** How the other side answers a client of HTTP/2: its first bytes, or why there are none. */
 async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Error> {
   socket.write(HELLO);
@@ -214,7 +201,7 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   if (answer.message === SILENCE) return new Failure('SENSOR_WRONG_SERVICE', { address, answer: SILENCE });
   if (tls === undefined) return new Failure('SENSOR_BROKEN', { address, reason: codeOf(answer) });
   // With TLS 1.3 the server looks at our certificate when the handshake is over for us.
-  const own = describe(tls.cert);
+  const own = collectorsOwn(tls.cert);
   const refusal = clientRefusal(answer);
   const reason =
     refusal === undefined
@@ -272,9 +259,4 @@ async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: (
 /** What OpenSSL says is in the code, such as `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, or, of a write, in the message. */
 function openssl(error: unknown): string {
   return error instanceof Error ? `${codeOf(error)}:${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error ? String(error.code) : shown(error.message);
 }

@@ -5,3 +5,9 @@ export function shown(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]/g, '?');
   return plain.length <= LONGEST ? plain : `${plain.slice(0, LONGEST)}…`;
 }
+
+/** The code of a system error, else its message. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return shown(String(error));
+  return 'code' in error ? String(error.code) : shown(error.message);
+}

@@ -22,6 +22,9 @@ export type TlsMaterial = Readonly<Record<keyof TlsFiles, Buffer>>;
 /** A bundle of all public authorities has a quarter of it. */
 const LARGEST_FILE = 1024 * 1024;
 
+/** What OpenSSL makes of bytes that are no TLS. */
+export const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
+
 /** The files by the settings, whose rules see to it that all are named or none; undefined: plain text. */
 export function tlsFiles(settings: Settings): TlsFiles | undefined {
   const { tlsCerts, tlsCa, tlsClientCert, tlsClientKey } = settings;

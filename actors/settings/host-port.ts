@@ -9,6 +9,12 @@ export const hostPort: Parser<string> = {
   parse: (text) => (text === '' || isHostPort(text) ? { value: text } : { bad: text }),
 };
 
+/** The parts of an address that `hostPort` has accepted; an IPv6 address without its brackets. */
+export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
 function isHostPort(text: string): boolean {
   if (text.length > LONGEST) return false;
   const [, host, port] = /^(.+):([1-9]\d{0,4})$/.exec(text) ?? [];

@@ -1,7 +1,8 @@
 import type { ScanFact } from '../facts.js';
 import { SocketRole } from '../layout.js';
+import { AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN } from '../linux.js';
 import { RecordWriter, type AncestorSubject } from '../record-writer.js';
-import type { Records } from '../records.js';
+import { TWO_32, type Records } from '../records.js';
 import type { Scanner } from '../scanner.js';
 import { ProcfsFiles } from './files.js';
 import { Task } from './task.js';
@@ -31,10 +32,6 @@ const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 const ARGS_CAPACITY = 4096;
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-const IPPROTO_TCP = 6;
-const TCP_LISTEN = 10;
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
 const SHOWN_STATES = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
 
@@ -43,7 +40,6 @@ const SHOWN_STATES = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
  * from 1 and never gets there, so that neither is taken for the other.
  */
 const INODE_COOKIE = 0x8000_0000;
-const TWO_32 = 0x1_0000_0000;
 
 /** Flag PF_KTHREAD of linux/sched.h. */
 const KERNEL_THREAD = 0x0020_0000;

@@ -1,0 +1,6 @@
+/** Numbers of Linux's interfaces that records carry, as in `native/bpf/kernel.h`. */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const IPPROTO_TCP = 6;
+/** Of `enum` TCP_* in the kernel's `net/tcp_states.h`. */
+export const TCP_LISTEN = 10;
