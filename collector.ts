@@ -275,11 +275,12 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
 }
 
 /** What both the programs and the scans show. */
-function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'arguments'> {
+function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'pending' | 'arguments'> {
   return {
     allScopes: settings.scope === 'all',
     // Never in a report, but a person who watches wants to see them.
     loopback: settings.grpcServer === '' && outputFormat() === 'compact',
+    pending: !settings.connectionStatus,
     arguments: !settings.noProcessArguments,
   };
 }

@@ -14,6 +14,8 @@ export interface ProbeOptions {
   readonly allScopes: boolean;
   /** Connections with a loopback peer too. */
   readonly loopback: boolean;
+  /** Connections too that are not established yet, and those that never were. */
+  readonly pending: boolean;
   /** false: arguments never leave the kernel. */
   readonly arguments: boolean;
   /** Some cgroup v1 controller has a hierarchy of its own. */

@@ -3,4 +3,5 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const IPPROTO_TCP = 6;
 /** Of `enum` TCP_* in the kernel's `net/tcp_states.h`. */
+export const TCP_SYN_SENT = 2;
 export const TCP_LISTEN = 10;

@@ -299,6 +299,13 @@ export const table = {
     default: true,
     help: 'Report with each of these ports the process that listens.',
   }),
+  connectionStatus: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECT_CONNECTION_STATUS',
+    parser: boolean,
+    default: true,
+    help: 'Report a connection only once it is established; without this, also one that waits for an answer or never got one.',
+  }),
   networkDisabled: setting({
     group: 'Network',
     environment: 'ROX_COLLECTOR_DISABLE_NETWORK_FLOWS',

@@ -70,6 +70,7 @@ ProbeOptions read_options(const Napi::Object &given)
     options.knobs.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
     options.knobs.all_scopes = flag(given, "allScopes");
     options.knobs.loopback = flag(given, "loopback");
+    options.knobs.pending = flag(given, "pending");
     options.knobs.arguments = flag(given, "arguments");
     options.knobs.cgroup_v1 = flag(given, "cgroupV1");
     return options;

@@ -197,6 +197,10 @@ struct sock {
     __u16 sk_protocol;
 };
 
+struct inet_sock {
+    __be16 inet_sport;
+};
+
 struct mptcp_sock {
     struct sock *first;
 };

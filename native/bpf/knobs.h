@@ -12,8 +12,10 @@ struct knobs {
     __u32 cpus; /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
     __u8 all_scopes; /* 1: processes outside containers too */
     __u8 loopback;   /* 1: connections with a loopback peer too */
+    __u8 pending;    /* 1: connections too that are not established yet, and those that never were */
     __u8 arguments;  /* 0: arguments never leave the kernel */
     __u8 cgroup_v1; /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
+    __u8 reserved[3];
 };
 
 /* What is written while the programs are there. */

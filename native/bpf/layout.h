@@ -52,7 +52,7 @@ enum self_check {
  * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
  * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
  */
-enum { LAYOUT_VERSION = 1 };
+enum { LAYOUT_VERSION = 2 };
 
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */

@@ -196,12 +196,27 @@ static __always_inline void on_established(const struct sock *sk)
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
+/* Nobody answered, or somebody refused: tells of a connection that never was. Its port is only kept where it was sent from. */
+static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
+{
+    read_tuple(o, sk);
+    o->local_port = __builtin_bswap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+    if (!knobs.loopback && is_loopback(o)) {
+        count_skipped(PROGRAM_SOCKET);
+        return;
+    }
+    o->cookie = bpf_get_socket_cookie((void *)sk);
+    emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
+}
+
 static __always_inline void on_close(const struct sock *sk, int old_state)
 {
     struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
     if (!o)
         return;
-    if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
+    if (o->phase == PHASE_NEW && old_state == TCP_SYN_SENT && knobs.pending)
+        emit_failed(o, sk);
+    else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
         emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
@@ -295,7 +310,8 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     __u8 state = BPF_CORE_READ(tcp, __sk_common.skc_state);
     if (family != AF_INET && family != AF_INET6)
         return 0;
-    if (state != TCP_LISTEN && !(state < 32 && (1U << state & TCP_ALIVE)))
+    bool is_pending = knobs.pending && state == TCP_SYN_SENT;
+    if (state != TCP_LISTEN && !is_pending && !(state < 32 && (1U << state & TCP_ALIVE)))
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
@@ -307,8 +323,8 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
         return 0;
     set_owner(&found, task, container, named);
-    found.role = state == TCP_LISTEN ? ROLE_SERVER : ROLE_UNKNOWN;
-    found.phase = state == TCP_LISTEN ? PHASE_NEW : PHASE_REPORTED;
+    found.role = state == TCP_LISTEN ? ROLE_SERVER : is_pending ? ROLE_CLIENT : ROLE_UNKNOWN;
+    found.phase = state == TCP_LISTEN || is_pending ? PHASE_NEW : PHASE_REPORTED;
     if (is_multipath) {
         found.cookie = BPF_CORE_READ(tcp, __sk_common.skc_cookie.counter);
     } else {

@@ -26,6 +26,7 @@ export async function kernelFigures(
       cpusPerRing: 1,
       allScopes: false,
       loopback: false,
+      pending: false,
       arguments: true,
       runTime: true,
     },

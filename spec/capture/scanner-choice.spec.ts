@@ -14,6 +14,7 @@ describe('The choice of how to scan', () => {
   const procfs: Omit<ProcfsOptions, 'folder'> = {
     allScopes: true,
     loopback: true,
+    pending: false,
     arguments: true,
     containerOf: () => 0,
     now: () => 1,

@@ -173,6 +173,7 @@ describe('The self-check in the kernel', () => {
         cpusPerRing: 1,
         allScopes,
         loopback: allScopes,
+        pending: false,
         arguments: true,
         runTime: false,
       },

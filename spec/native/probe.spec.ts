@@ -381,6 +381,7 @@ function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
     cpusPerRing: 1,
     allScopes: true,
     loopback: true,
+    pending: false,
     arguments: true,
     cgroupV1: true,
     runTime: false,

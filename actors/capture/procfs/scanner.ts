@@ -1,6 +1,6 @@
 import type { ScanFact } from '../facts.js';
 import { SocketRole } from '../layout.js';
-import { AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN } from '../linux.js';
+import { AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_SYN_SENT } from '../linux.js';
 import { RecordWriter, type AncestorSubject } from '../record-writer.js';
 import { TWO_32, type Records } from '../records.js';
 import type { Scanner } from '../scanner.js';
@@ -17,6 +17,8 @@ export interface ProcfsOptions {
   readonly allScopes: boolean;
   /** Connections with a loopback peer too. */
   readonly loopback: boolean;
+  /** Connections too that are not established yet. */
+  readonly pending: boolean;
   /** false: arguments are not read. */
   readonly arguments: boolean;
   /** The container's number that a cgroup's path names, 0 for none. */
@@ -33,7 +35,7 @@ const LINEAGE_CAPACITY = 10;
 const ARGS_CAPACITY = 4096;
 
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
-const SHOWN_STATES = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
+const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
 
 /**
  * Set in the upper half of a scanned socket's cookie, whose lower bits are its inode. The kernel counts real cookies up
@@ -139,7 +141,9 @@ export class ProcfsScanner implements Scanner {
     }
     const row = emptyTcpRow();
     const show = (family: number) => (socket: TcpRow) => {
-      const held = SHOWN_STATES.has(socket.state) ? holders.get(socket.inode) : undefined;
+      const isShown =
+        SHOWN_STATES.has(socket.state) || (this.#options.pending && socket.state === TCP_SYN_SENT);
+      const held = isShown ? holders.get(socket.inode) : undefined;
       if (held !== undefined) this.#writeSocket(writer, time, socket, family, held);
     };
     for (const members of namespaces.values()) {
@@ -191,7 +195,7 @@ export class ProcfsScanner implements Scanner {
         remotePort: row.remotePort,
         family,
         protocol: IPPROTO_TCP,
-        role: isListening ? SocketRole.server : SocketRole.unknown,
+        role: roleOf(row.state),
         state: row.state,
       });
     }
@@ -243,6 +247,12 @@ function lineageOf(task: Task, container: number, taskOf: (pid: number) => Task)
     child = ancestor;
   }
   return lineage;
+}
+
+/** As far as a state tells: who has not been answered yet is the one who asks. */
+function roleOf(state: number): number {
+  if (state === TCP_LISTEN) return SocketRole.server;
+  return state === TCP_SYN_SENT ? SocketRole.client : SocketRole.unknown;
 }
 
 /** Of words as they are in memory, little endian. */

@@ -46,6 +46,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
       cpusPerRing: addon.possibleCpus,
       allScopes: false,
       loopback: true,
+      pending: true,
       arguments: true,
       cgroupV1: true,
       runTime: false,
@@ -56,6 +57,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
       folder: '/proc',
       allScopes: false,
       loopback: true,
+      pending: true,
       arguments: true,
       containerOf: containerNumberInPath,
       now: () => addon.clock().time,
@@ -165,6 +167,12 @@ describe('A scan through /proc and one by BPF iterators', function () {
     await (await caller.start('connect-multipath', WIRE.v4[1], port)).said('connected');
     const lines = await agreed('sockets', [caller, callee], 3);
     assert.equal(lines.filter((line) => line.includes(` ${port} `)).length, 3, lines.join('\n'));
+  });
+
+  it('show a connection that nobody has answered yet', async () => {
+    await caller.start('connect', '10.111.0.99', '7199');
+    const lines = await agreed('sockets', [caller], 1);
+    assert.equal(lines.filter((line) => /^state 2 \d+ 7199 /.test(line)).length, 1, lines.join('\n'));
   });
 
   it('show the loopback of a container too', async () => {
