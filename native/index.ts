@@ -80,6 +80,8 @@ export interface Probe {
   ): void;
   /** Delivers, before it returns, all records that were written before the call. */
   drain(): void;
+  /** While on, nothing is delivered but by `drain`: records stay in the rings, and are lost when those are full. */
+  hold(on: boolean): void;
   stats(): ProgramStats[];
   /**
    * What runs now: process records or socket records, in memory of their own. Synchronous. Kernels before 5.18 can't

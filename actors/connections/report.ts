@@ -57,8 +57,8 @@ export interface EndpointReport extends Report {
 const NOTHING = new Uint8Array(0);
 
 export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
-  const { rows } = links;
-  const row = slot * Link.WORDS;
+  const rows = links.page(slot);
+  const row = links.row(slot);
   const tag = rows[row + Link.tag]!;
   const port = portOf(rows[row + Link.port]!);
   const prefix = prefixOf(rows[row + Link.port]!);
@@ -79,8 +79,8 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
 }
 
 export function endpointReport(endpoints: Table, slot: number, closedAt: number | undefined): EndpointReport {
-  const { rows } = endpoints;
-  const row = slot * Endpoint.WORDS;
+  const rows = endpoints.page(slot);
+  const row = endpoints.row(slot);
   const tag = rows[row + Endpoint.tag]!;
   const family = familyOf(tag);
   const any = new Uint8Array(family === AF_INET6 ? 16 : 4);

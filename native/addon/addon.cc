@@ -88,6 +88,7 @@ public:
                                InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
+                               InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
                                InstanceMethod<&ProbeWrap::Scan>("scan"),
                                InstanceMethod<&ProbeWrap::Close>("close"),
@@ -166,6 +167,13 @@ private:
             napi_fatal_exception(env,
                                  error.Value()); // becomes 'uncaughtException', as in any callback of Node's
         }
+    }
+
+    void Hold(const Napi::CallbackInfo &info)
+    {
+        probe(info.Env());
+        if (pump_)
+            pump_->hold(info[0].As<Napi::Boolean>());
     }
 
     void Drain(const Napi::CallbackInfo &info)

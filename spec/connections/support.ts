@@ -28,16 +28,20 @@ interface Options extends Partial<StateSettings> {
   mostFlows?: number;
   /** Unix time minus CLOCK_BOOTTIME, ns. */
   epoch?: number;
+  /** Entries in a slice of a tick. */
+  slice?: number;
 }
 
 /** A state that is told facts in words; its times are seconds of CLOCK_BOOTTIME, its containers small numbers. */
 export class Story {
   readonly state: ConnectionState;
   readonly #epoch: number;
+  readonly #slice: number | undefined;
   #config: RuntimeConfig;
 
-  constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, ...settings }: Options = {}) {
+  constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, slice, ...settings }: Options = {}) {
     this.#epoch = epoch;
+    this.#slice = slice;
     const all = stateSettings(settings);
     this.#config = { externalIps: all.externalIps, maxConnectionsPerMinute: all.maxConnectionsPerMinute };
     this.state = new ConnectionState(all, originatorOf, seed, mostFlows);
@@ -70,7 +74,8 @@ export class Story {
   }
 
   delta(second: number, audience: Audience = 'same'): Delta {
-    return this.state.tick({ kind: 'tick', time: nanoseconds(second), epoch: this.#epoch, audience });
+    const fact = { kind: 'tick', time: nanoseconds(second), epoch: this.#epoch, audience } as const;
+    return whole(this.state.tick(fact, this.#slice));
   }
 
   tick(second: number, audience: Audience = 'same'): Changes {
@@ -88,6 +93,16 @@ export class Story {
   endpoints(second: number): string[] {
     return this.tick(second).endpoints;
   }
+}
+
+/** What all slices of a tick gave. */
+export function whole(parts: Iterable<Delta | undefined>): Delta {
+  const all: Delta = { connections: [], endpoints: [] };
+  for (const part of parts) {
+    all.connections.push(...(part?.connections ?? []));
+    all.endpoints.push(...(part?.endpoints ?? []));
+  }
+  return all;
 }
 
 /** A client of container 1. */
