@@ -5,7 +5,7 @@ import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
-import type { Scanner } from './scanner.js';
+import { wholeScan, type Scanner } from './scanner.js';
 import { Sequence } from './sequence.js';
 import type { Slices } from './slices.js';
 
@@ -74,13 +74,30 @@ export function captureFacts(
         subscriber.next(fact());
       });
 
-    const scan = (of: ScanFact['of'], audience: Audience = 'same') => {
-      const time = now();
-      subscriber.next({ kind: 'scan', of, audience, time, records: scanner.scan(of) });
-    };
+    function* scan(of: ScanFact['of'], audience: Audience = 'same') {
+      const fact = { kind: 'scan', of, audience, time: now() } as const;
+      if (of === 'processes') {
+        subscriber.next({ ...fact, records: yield* wholeScan(scanner.scan(of)) });
+        return;
+      }
+      const parts = scanner.scan(of);
+      let part: ScanFact['part'];
+      for (;;) {
+        const { done, value } = parts.next();
+        if (done === true) {
+          subscriber.next({ ...fact, ...(part !== undefined && { part: 'last' }), records: value });
+          return;
+        }
+        if (value !== undefined) {
+          part = part === undefined ? 'first' : 'next';
+          subscriber.next({ ...fact, part, records: value });
+        }
+        yield;
+      }
+    }
     function* tick() {
       probe.drain();
-      if (scrape === 'every tick' && !settings.networkDisabled) scan('sockets');
+      if (scrape === 'every tick' && !settings.networkDisabled) yield* scan('sockets');
       onStats(probe.stats());
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
       yield* slices.run();
@@ -124,15 +141,15 @@ export function captureFacts(
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
-      scan('processes', listener?.processAudience());
-      if (scrape !== 'never' && !settings.networkDisabled) scan('sockets');
+      yield* scan('processes', listener?.processAudience());
+      if (scrape !== 'never' && !settings.networkDisabled) yield* scan('sockets');
     });
     subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
     if (listener !== undefined) {
       const newcomers = listener.newcomers.subscribe(() =>
         sequence.add(function* () {
           probe.drain();
-          scan('processes', 'fresh');
+          yield* scan('processes', 'fresh');
         }),
       );
       subscriber.add(newcomers);

@@ -55,6 +55,7 @@ export interface EndpointReport extends Report {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_ADDRESS: AddressReport = { address: NOTHING, port: 0, network: NOTHING };
 
 export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
   const rows = links.page(slot);
@@ -68,7 +69,7 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
     container: containerOf(rows[row + Link.container]!, tag),
     protocol: protocolOf(tag),
     role: roleOf(tag),
-    local: { address: NOTHING, port: isServer ? port : 0, network: NOTHING },
+    local: isServer ? { ...NO_ADDRESS, port } : NO_ADDRESS,
     remote: {
       address: isAddress(tag) ? bytes : NOTHING,
       port: isServer ? 0 : port,

@@ -1,4 +1,4 @@
-import type { Audience, StateSettings } from '../../actors/capture/facts.js';
+import type { Audience, ScanFact, StateSettings } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { formatAddress } from '../../actors/connections/address.js';
 import type {
@@ -56,9 +56,21 @@ export class Story {
 
   /** A scan that began at `second` and listed these sockets. */
   scan(second: number, ...sockets: Socket[]): this {
+    return this.#scan(second, sockets);
+  }
+
+  /** The same in parts of so many sockets, and one without any at its end. */
+  scanInParts(second: number, size: number, ...sockets: Socket[]): this {
+    for (let at = 0; at === 0 || at < sockets.length; at += size)
+      this.#scan(second, sockets.slice(at, at + size), at === 0 ? 'first' : 'next');
+    return this.#scan(second, [], 'last');
+  }
+
+  #scan(second: number, sockets: Socket[], part?: ScanFact['part']): this {
     this.state.scan({
       kind: 'scan',
       of: 'sockets',
+      ...(part && { part }),
       audience: 'same',
       time: nanoseconds(second),
       records: listed(...sockets),
