@@ -70,7 +70,7 @@ export function captureFacts(
     });
     /** Facts that come by themselves, between the slices of others. */
     const next = (fact: () => Fact) =>
-      sequence.add(function* () {
+      sequence.addStep(() => {
         subscriber.next(fact());
       });
 

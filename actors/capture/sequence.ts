@@ -28,6 +28,15 @@ export class Sequence {
     if (this.#current === undefined) this.#advance();
   }
 
+  /** Adds a task without pauses. */
+  addStep(step: () => void): void {
+    const next = () => {
+      step();
+      return { done: true, value: undefined } as const;
+    };
+    this.add(() => ({ next }));
+  }
+
   /** Nothing is done any more. */
   close(): void {
     this.#isClosed = true;

@@ -62,8 +62,8 @@ function* report(
   try {
     for (const delta of state.tick(fact)) {
       if (subscriber.closed) return;
-      if (delta !== undefined) subscriber.next({ time, delta });
-      yield;
+      if (delta === undefined) yield;
+      else subscriber.next({ time, delta });
     }
     state.limited.forEach(onLimited);
     subscriber.complete();

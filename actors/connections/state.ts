@@ -283,6 +283,8 @@ export class ConnectionState {
       yield* this.#inSlices(to - from, slice, (low, high) => settle(from + low, from + high));
       if (count() < PART_ENTRIES) continue;
       yield { connections: connections.splice(0), endpoints: endpoints.splice(0) };
+      // Whoever takes a part has as much to do with it as it took to make.
+      yield;
       reported = 0;
     }
     table.trim();

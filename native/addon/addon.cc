@@ -230,9 +230,8 @@ private:
         std::size_t from = info[1].As<Napi::Number>().Uint32Value();
         if (from > buffer.ByteLength())
             throw Napi::RangeError::New(env, "the buffer ends before there");
-        std::size_t count = guarded(env, [&] {
-            return probe(env).read_scan(buffer.Data() + from, buffer.ByteLength() - from);
-        });
+        std::size_t count = guarded(
+            env, [&] { return probe(env).read_scan(buffer.Data() + from, buffer.ByteLength() - from); });
         return Napi::Number::New(env, static_cast<double>(count));
     }
 

@@ -43,7 +43,7 @@ describe('A sequence of tasks', () => {
   });
 
   it('lets a task that adds one end first', () => {
-    sequence.add(function* () {
+    sequence.addStep(() => {
       sequence.add(task('b', 1));
       done.push('a1');
     });
