@@ -112,7 +112,7 @@ describe('The facts of a run', () => {
 
   it('come in order when they come while a tick is under way, and nothing is delivered before they have', async () => {
     capture({ scrapeInterval: 0.01 });
-    while (!said.includes('hold')) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!said.includes('hold')) await turn();
     config.next({ externalIps: 'both', maxConnectionsPerMinute: 1 });
     newcomers.next();
     assert.ok(!said.includes('config'));
@@ -123,7 +123,7 @@ describe('The facts of a run', () => {
 
   it('end with a tick of their own when the stop comes in the middle of one', async () => {
     capture({ scrapeInterval: 0.01 });
-    while (!said.includes('hold')) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!said.includes('hold')) await turn();
     stop.abort();
     await turns(() => said.includes('complete'));
     assert.ok(said.filter((one) => one === 'ticked').length >= 2);
