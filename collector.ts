@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { catchError, concat, connect, finalize, from, lastValueFrom, Observable, of, share, tap } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
+import { Slices } from './actors/capture/slices.js';
 import {
   attachPrograms,
   loadPrograms,
@@ -99,8 +100,9 @@ async function replay(file: string): Promise<number> {
   try {
     const { start, facts } = openRecording(file);
     const state = { ...start.settings, format: settings.format ?? start.settings.format };
-    const all = concat(of(start), from(paced(facts)));
-    await lastValueFrom(fold(all, state, printed(state)), { defaultValue: undefined });
+    const slices = new Slices();
+    const all = concat(of(start), from(paced(facts, slices)));
+    await lastValueFrom(fold(all, state, slices, printed(state)), { defaultValue: undefined });
     const failure = await outputFailure();
     return failure === undefined ? 0 : explain(failure);
   } catch (error) {
@@ -109,11 +111,14 @@ async function replay(file: string): Promise<number> {
 }
 
 /** The facts, no faster than what they give is read. Ends when nobody reads it any more. */
-async function* paced(facts: Iterable<Fact>): AsyncGenerator<Fact> {
+async function* paced(facts: Iterable<Fact>, slices: Slices): AsyncGenerator<Fact> {
   for (const fact of facts) {
     yield fact;
-    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain').catch(() => undefined);
-    if (outputError !== undefined) return;
+    const work = slices.run();
+    do {
+      if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain').catch(() => undefined);
+      if (outputError !== undefined) return;
+    } while (work.next().done !== true);
   }
 }
 
@@ -328,6 +333,7 @@ async function capture(
     ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
     : undefined;
   const state = { ...stateSettings(settings, runtimeConfig?.current), format: outputFormat() };
+  const slices = new Slices();
   const facts = captureFacts(
     driver,
     probe,
@@ -335,6 +341,7 @@ async function capture(
       settings: state,
       scanner: scanning.scanner,
       scrape: whenToScrape(scanning.kind),
+      slices,
       onStats: (stats) => {
         counted = summary(stats);
         const lost = losses.news(stats);
@@ -348,7 +355,12 @@ async function capture(
     stop,
   ).pipe(share());
   sensor?.start();
-  const run = fold(recorded(facts), state, sensor ? (news) => sensor.deliver(news) : printed(state)).pipe(
+  const run = fold(
+    recorded(facts),
+    state,
+    slices,
+    sensor ? (news) => sensor.deliver(news) : printed(state),
+  ).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host.release);
     }),
@@ -388,6 +400,7 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
 function fold(
   facts: Observable<Fact>,
   { processTableSize }: StateSettings,
+  slices: Slices,
   tell: (news: News) => Observable<unknown>,
 ): Observable<unknown> {
   const state = new ProcessState(processTableSize);
@@ -414,6 +427,7 @@ function fold(
         network: networkNews(
           shared,
           (container, pid) => state.originatorId(container, pid),
+          slices,
           ({ container, count, most }) =>
             log.warning(
               `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +

@@ -56,6 +56,11 @@ export interface ProbeError extends Error {
   readonly log: string;
 }
 
+export type ScanProgram = 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets';
+
+/** What the kernel hands out in one read of an iterator, at most. */
+export const SCAN_READ_BYTES = 32 * 1024;
+
 /**
  * The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError. The
  * process that loads them is never told of.
@@ -82,13 +87,22 @@ export interface Probe {
   ): void;
   /** Delivers, before it returns, all records that were written before the call. */
   drain(): void;
+  /** While on, nothing is delivered but by `drain`: records stay in the rings, and are lost when those are full. */
+  hold(on: boolean): void;
   stats(): ProgramStats[];
   /**
    * What runs now: process records or socket records, in memory of their own. Synchronous. Kernels before 5.18 can't
    * give the arguments of processes (`RecordFlag.argsLost`): there, scan_processes is scan_processes_atomic. A kernel that
    * refuses one of these programs has none of them, and says here what it refused it with; events come all the same.
    */
-  scan(program: 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets'): Uint8Array<ArrayBuffer>;
+  scan(program: ScanProgram): Uint8Array<ArrayBuffer>;
+  /** Begins to do the same in parts. There is one at a time: beginning the next one gives up what was not read. */
+  beginScan(program: ScanProgram): void;
+  /**
+   * Puts some of the records into `buffer`, from a byte on, and says how many bytes; 0: there are no more. There has to be
+   * room for SCAN_READ_BYTES.
+   */
+  readScan(buffer: Uint8Array<ArrayBuffer>, from: number): number;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
   close(): void;
 }

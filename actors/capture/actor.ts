@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
-import type { Scanner } from './scanner.js';
+import { wholeScan, type Scanner } from './scanner.js';
+import { Sequence } from './sequence.js';
+import type { Slices } from './slices.js';
 
 export interface CaptureOptions {
   /** What goes into the start fact. */
@@ -15,6 +17,8 @@ export interface CaptureOptions {
   readonly scrape: 'never' | 'at start' | 'every tick';
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
+  /** What a tick has given to do; no fact follows before it is done. */
+  readonly slices: Slices;
   /** Who hears of what there is to tell; without it, always the same. */
   readonly listener?: Listener;
   /** The runtime configuration, whenever it is another one than before. */
@@ -44,12 +48,15 @@ const SEED_DIGITS = 15;
  * sockets and a tick. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
  * before it and a last tick, then completes; then, or when nobody listens any more, the probe is closed.
  *
+ * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
+ * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn.
+ *
  * A probe error (see native/index.ts) becomes the observable's.
  */
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scanner, scrape, onStats, listener, config }: CaptureOptions,
+  { settings, scanner, scrape, onStats, slices, listener, config }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -57,30 +64,71 @@ export function captureFacts(
     const batch = new Records(buffer);
     const now = () => driver.clock().time;
 
-    const scan = (of: ScanFact['of'], audience: Audience = 'same') => {
-      const time = now();
-      subscriber.next({ kind: 'scan', of, audience, time, records: scanner.scan(of) });
-    };
-    const tick = () => {
+    const sequence = new Sequence({
+      onPause: (pauses) => probe.hold(pauses),
+      onError: (error) => subscriber.error(error),
+    });
+    /** Facts that come by themselves, between the slices of others. */
+    const next = (fact: () => Fact) =>
+      sequence.addStep(() => {
+        subscriber.next(fact());
+      });
+
+    function* scan(of: ScanFact['of'], audience: Audience = 'same') {
+      const fact = { kind: 'scan', of, audience, time: now() } as const;
+      if (of === 'processes') {
+        subscriber.next({ ...fact, records: yield* wholeScan(scanner.scan(of)) });
+        return;
+      }
+      const parts = scanner.scan(of);
+      let part: ScanFact['part'];
+      for (;;) {
+        const { done, value } = parts.next();
+        if (done === true) {
+          subscriber.next({ ...fact, ...(part !== undefined && { part: 'last' }), records: value });
+          return;
+        }
+        if (value !== undefined) {
+          part = part === undefined ? 'first' : 'next';
+          subscriber.next({ ...fact, part, records: value });
+        }
+        yield;
+      }
+    }
+    function* tick() {
       probe.drain();
-      if (scrape === 'every tick' && !settings.networkDisabled) scan('sockets');
+      if (scrape === 'every tick' && !settings.networkDisabled) yield* scan('sockets');
       onStats(probe.stats());
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
-    };
-
-    const end = guarded(subscriber, () => {
-      probe.detach();
-      tick();
+      yield* slices.run();
+    }
+    let isDue = false;
+    function* dueTick() {
+      isDue = false;
+      yield* tick();
+    }
+    function* end() {
+      yield* tick();
       subscriber.complete();
-    });
-    const interval = setInterval(guarded(subscriber, tick), settings.scrapeInterval * 1000);
+    }
+    const onStop = () => {
+      probe.detach();
+      sequence.add(end);
+    };
+    const interval = setInterval(() => {
+      // One that is late makes up for those that come before it was done.
+      if (isDue) return;
+      isDue = true;
+      sequence.add(dueTick);
+    }, settings.scrapeInterval * 1000);
     subscriber.add(() => {
+      sequence.close();
       clearInterval(interval);
-      stop.removeEventListener('abort', end);
+      stop.removeEventListener('abort', onStop);
       probe.close();
     });
 
-    guarded(subscriber, () => {
+    sequence.add(function* () {
       const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
       subscriber.next({ kind: 'start', ...driver.clock(), seed, settings });
       probe.start(
@@ -93,36 +141,24 @@ export function captureFacts(
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       probe.drain();
-      scan('processes', listener?.processAudience());
-      if (scrape !== 'never' && !settings.networkDisabled) scan('sockets');
-      subscriber.add(
-        config?.subscribe((changed) => subscriber.next({ kind: 'config', time: now(), ...changed })),
+      yield* scan('processes', listener?.processAudience());
+      if (scrape !== 'never' && !settings.networkDisabled) yield* scan('sockets');
+    });
+    subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
+    if (listener !== undefined) {
+      const newcomers = listener.newcomers.subscribe(() =>
+        sequence.add(function* () {
+          probe.drain();
+          yield* scan('processes', 'fresh');
+        }),
       );
-      if (listener === undefined) return;
-      subscriber.add(
-        listener.newcomers.subscribe(
-          guarded(subscriber, () => {
-            probe.drain();
-            scan('processes', 'fresh');
-          }),
-        ),
+      subscriber.add(newcomers);
+      const control = listener.control.subscribe((lists) =>
+        next(() => ({ kind: 'control', time: now(), ...lists })),
       );
-      subscriber.add(
-        listener.control.subscribe((lists) => subscriber.next({ kind: 'control', time: now(), ...lists })),
-      );
-    })();
-    if (stop.aborted) end();
-    else stop.addEventListener('abort', end);
-  });
-}
-
-function guarded(subscriber: Subscriber<Fact>, action: () => void): () => void {
-  return () => {
-    if (subscriber.closed) return;
-    try {
-      action();
-    } catch (error) {
-      subscriber.error(error);
+      subscriber.add(control);
     }
-  };
+    if (stop.aborted) onStop();
+    else stop.addEventListener('abort', onStop);
+  });
 }

@@ -26,10 +26,15 @@ export interface RecordsFact {
   readonly records: Records;
 }
 
-/** What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete. `time` is when it began. */
+/**
+ * What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete. `time` is when it began.
+ * Many sockets come in parts, with nothing between them but other parts: several facts, of which only the last completes it.
+ */
 export interface ScanFact {
   readonly kind: 'scan';
   readonly of: 'processes' | 'sockets';
+  /** Absent: all is in this one. */
+  readonly part?: 'first' | 'next' | 'last';
   /** Who hears of the processes that are found. Sockets are not told before the next tick. */
   readonly audience: Audience;
   readonly time: number;

@@ -46,6 +46,9 @@ const Kind = {
   processesToNobody: 7,
   control: 8,
   config: 9,
+  socketsFirst: 10,
+  socketsNext: 11,
+  socketsLast: 12,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -129,10 +132,18 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
       return decodeConfig(payload, time);
     case Kind.records:
       return { kind: 'records', time, records: checked(new Records(payload)) };
+    case Kind.sockets:
+    case Kind.socketsFirst:
+    case Kind.socketsNext:
+    case Kind.socketsLast: {
+      const part = parts.find((part) => partKinds[part] === kind);
+      const records = checked(new Records(payload));
+      return { kind: 'scan', of: 'sockets', ...(part && { part }), audience: 'same', time, records };
+    }
     default:
       return {
         kind: 'scan',
-        of: kind === Kind.sockets ? 'sockets' : 'processes',
+        of: 'processes',
         audience: audiences.find((audience) => scanKinds[audience] === kind) ?? 'same',
         time,
         records: checked(new Records(payload)),
@@ -159,8 +170,12 @@ const scanKinds: Readonly<Record<Audience, number>> = {
   none: Kind.processesToNobody,
 };
 
-function scanKind({ of, audience }: ScanFact): number {
-  return of === 'sockets' ? Kind.sockets : scanKinds[audience];
+const partKinds = { first: Kind.socketsFirst, next: Kind.socketsNext, last: Kind.socketsLast } as const;
+const parts = ['first', 'next', 'last'] as const;
+
+function scanKind({ of, part, audience }: ScanFact): number {
+  if (of === 'processes') return scanKinds[audience];
+  return part === undefined ? Kind.sockets : partKinds[part];
 }
 
 /** Each list is its length in words, or `NOT_GIVEN`, then the words. */

@@ -3,7 +3,7 @@ import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanne
 import { blindScanner, iteratorScanner, type Scanner } from './scanner.js';
 
 export interface ScannerNeeds {
-  readonly probe: Pick<Probe, 'scan'>;
+  readonly probe: Pick<Probe, 'scan' | 'beginScan' | 'readScan'>;
   /** Collector sees the pids of the host. */
   readonly hostPids: boolean;
   /** Where the host's root is mounted, without a slash at its end; empty on the host itself. */

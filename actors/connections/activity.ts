@@ -23,15 +23,9 @@ export function observe(table: Table, slot: number, time: number, active: boolea
  * any more, unless something newer says so. When it went is not known, so `lastActive` stays at when it was last seen.
  */
 export function expire(table: Table, time: number): void {
-  for (let slot = table.next(0); slot >= 0; slot = table.next(slot + 1)) {
+  for (let slot = 0; slot < table.size; slot++) {
     if (table.lastActive[slot]! < time) setActive(table, slot, false);
   }
-}
-
-/** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
-export function merge(table: Table, slot: number, lastActive: number, active: boolean): void {
-  if (lastActive > table.lastActive[slot]!) table.lastActive[slot] = lastActive;
-  if (active) setActive(table, slot, true);
 }
 
 function setActive(table: Table, slot: number, active: boolean): void {

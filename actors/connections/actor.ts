@@ -1,11 +1,12 @@
-import { filter, map, type Observable } from 'rxjs';
-import type { Fact } from '../capture/facts.js';
+import { EMPTY, mergeMap, Observable, type Subscriber } from 'rxjs';
+import type { Fact, TickFact } from '../capture/facts.js';
+import type { Slices } from '../capture/slices.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
 import type { Limited } from './rate-limit.js';
 import { ConnectionState } from './state.js';
 
-/** What a tick has to say of the network. */
+/** What a tick has to say of the network, or a part of it: a large one comes in several. */
 export interface NetworkNews {
   /** Of the tick, Unix time in µs. */
   readonly time: number;
@@ -17,23 +18,24 @@ const SEED_DIGITS = 8;
 /**
  * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
  * @param originatorOf who listens; it has to have seen a fact before this actor does
+ * @param slices gets what a tick has to do, to be run before the next fact comes
  * @param onLimited a container has more new connections than may be reported; called once for each
  */
 export function networkNews(
   facts: Observable<Fact>,
   originatorOf: OriginatorOf,
+  slices: Slices,
   onLimited: (limited: Limited) => void = () => undefined,
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
-  const fold = (fact: Fact): NetworkNews | undefined => {
+  const fold = (fact: Fact): Observable<NetworkNews> => {
     if (fact.kind === 'start') {
       const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
       state = new ConnectionState(fact.settings, originatorOf, seed);
     } else if (fact.kind === 'tick') {
-      const delta = state?.tick(fact);
-      state?.limited.forEach(onLimited);
-      if (delta === undefined || delta.connections.length + delta.endpoints.length === 0) return undefined;
-      return { time: Math.floor((fact.time + fact.epoch) / 1000), delta };
+      if (state === undefined) return EMPTY;
+      const ticking = state;
+      return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, onLimited)));
     } else if (fact.kind === 'scan') {
       state?.scan(fact);
     } else if (fact.kind === 'control') {
@@ -44,10 +46,28 @@ export function networkNews(
       const { records } = fact;
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
     }
-    return undefined;
+    return EMPTY;
   };
-  return facts.pipe(
-    map(fold),
-    filter((news) => news !== undefined),
-  );
+  return facts.pipe(mergeMap(fold));
+}
+
+/** Passes the parts of a tick's delta on, as they come. */
+function* report(
+  state: ConnectionState,
+  fact: TickFact,
+  subscriber: Subscriber<NetworkNews>,
+  onLimited: (limited: Limited) => void,
+): Generator<undefined, void> {
+  const time = Math.floor((fact.time + fact.epoch) / 1000);
+  try {
+    for (const delta of state.tick(fact)) {
+      if (subscriber.closed) return;
+      if (delta === undefined) yield;
+      else subscriber.next({ time, delta });
+    }
+    state.limited.forEach(onLimited);
+    subscriber.complete();
+  } catch (error) {
+    subscriber.error(error);
+  }
 }

@@ -1,10 +1,17 @@
 import { isActive } from './activity.js';
-import { ACTIVE, OCCUPIED, type Table } from './table.js';
+import { ACTIVE, type Table } from './table.js';
 
-/** A bit of a slot's flags: what `delta` did not admit. */
-export const WITHHELD = 4;
+/**
+ * A table of what is reported has for each entry what it is now, if it is CURRENT, and beside it what it was reported
+ * as, if it is REPORTED: then `reportedActive`, and WAS_ACTIVE as ACTIVE was.
+ */
+export const CURRENT = 2;
+export const REPORTED = 4;
+export const WAS_ACTIVE = 8;
+/** It was reported before, to somebody else. */
+export const RETOLD = 16;
 
-/** When a delta is made, all in the tables' clock. */
+/** When a delta is made, all in the table's clock. */
 export interface Moment {
   /** T: of this report. */
   readonly now: number;
@@ -14,8 +21,8 @@ export interface Moment {
   readonly period: number;
 }
 
-/** Is called with the table and slot of something to report, as active or as closed when it was last active. */
-export type Emit = (table: Table, slot: number, active: boolean) => void;
+/** Is called with the slot of something to report: as active, or as closed when it was last active. */
+export type Emit = (slot: number, closed: number | undefined) => void;
 
 /** What else decides about an entry; by default nothing does. */
 export interface Rules {
@@ -25,67 +32,84 @@ export interface Rules {
   readonly admits?: (table: Table, slot: number) => boolean;
 }
 
+/** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
+export function merge(table: Table, slot: number, lastActive: number, active: boolean): void {
+  const flags = table.flags[slot]!;
+  const isFirst = (flags & CURRENT) === 0;
+  if (isFirst || lastActive > table.lastActive[slot]!) table.lastActive[slot] = lastActive;
+  table.flags[slot] = (isFirst ? flags & ~ACTIVE : flags) | CURRENT | (active ? ACTIVE : 0);
+}
+
 /**
- * Reports what differs between what was `reported` and what is `current`, and brings `reported` up to date.
+ * Makes what was reported news again, as closed when it was last seen to be active: it may have been told to nobody.
+ * What is still there will say so itself.
+ */
+export function forget(table: Table, slot: number): void {
+  if ((table.flags[slot]! & REPORTED) === 0) return;
+  merge(table, slot, table.reportedActive[slot]!, false);
+  table.flags[slot] = (table.flags[slot]! & ~(REPORTED | WAS_ACTIVE)) | RETOLD;
+}
+
+/**
+ * Reports in what the entries of `[from, to)` differ between what they were reported as and what they are; then they
+ * are REPORTED as that and no more CURRENT, or taken out. All of a table can be done in parts, from the last on.
  *
  * Something is recently active at t when it is active or was so less than a period before t. Thus what closes and
  * opens again within the period is not reported a second time, and what closes is told once the period is over. So
- * `reported` keeps what is still within the period although it is current no more. Without a period all this
- * comes down to what is active.
+ * an entry stays, as it was reported, while it is within the period although it is current no more. Without a period all
+ * this comes down to what is active.
  *
- * What is not admitted counts as not seen: it is not reported, and is marked WITHHELD in `current`.
+ * What is not admitted counts as not seen. If it is closed and so would not be looked at again, it stays CURRENT: then it
+ * is reported as far as there is room, and in any case when its afterglow is over.
  */
 export function delta(
-  reported: Table,
-  current: Table,
+  table: Table,
+  moment: Moment,
+  emit: Emit,
+  rules: Rules = {},
+  from = 0,
+  to: number = table.size,
+): void {
+  table.retain((slot) => settle(table, slot, moment, emit, rules), from, to);
+}
+
+/** @returns whether anything is left to be remembered of the entry */
+function settle(
+  table: Table,
+  slot: number,
   { now, before, period }: Moment,
   emit: Emit,
-  { isOver = no, admits = yes }: Rules = {},
-): void {
-  reported.retain((slot) => {
-    current.copyKey(reported, slot);
-    if (current.find() >= 0) return true;
-    if (isGlowing(reported, slot, now, period) && !isOver(reported, slot)) return true;
-    if (isRecentlyActive(reported, slot, before, period)) emit(reported, slot, false);
+  { isOver = no, admits = yes }: Rules,
+): boolean {
+  const flags = table.flags[slot]!;
+  const lastActive = table.lastActive[slot]!;
+  const reportedActive = table.reportedActive[slot]!;
+  const isKnown = (flags & REPORTED) !== 0;
+  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isGlowing(reportedActive, before, period));
+  const over = isOver(table, slot);
+  if ((flags & CURRENT) === 0) {
+    if (isGlowing(reportedActive, now, period) && !over) return true;
+    if (wasRecent) emit(slot, reportedActive);
     return false;
-  });
-  reported.trim();
-
-  for (let slot = current.next(0); slot >= 0; slot = current.next(slot + 1)) {
-    reported.copyKey(current, slot);
-    let known = reported.find();
-    const over = isOver(current, slot);
-    const isRecent = !over && isRecentlyActive(current, slot, now, period);
-    const wasRecent = known >= 0 && isRecentlyActive(reported, known, before, period);
-    if (isRecent && !wasRecent && !admits(current, slot)) {
-      current.flags[slot]! |= WITHHELD;
-      continue;
-    }
-    const isNews =
-      known < 0 ||
-      isRecent !== wasRecent ||
-      (!isRecent && current.lastActive[slot]! > reported.lastActive[known]!);
-    if (isNews) emit(current, slot, isRecent);
-
-    if (over) {
-      if (known >= 0) reported.remove(known);
-      continue;
-    }
-    known = known < 0 ? reported.put() : known;
-    if (known < 0) continue;
-    reported.lastActive[known] = current.lastActive[slot]!;
-    reported.flags[known] = current.flags[slot]! & (OCCUPIED | ACTIVE);
   }
+
+  const active = isActive(table, slot);
+  const isRecent = !over && (active || isGlowing(lastActive, now, period));
+  if (isRecent && !wasRecent && !admits(table, slot)) {
+    if (active) table.flags[slot] = flags & ~(CURRENT | ACTIVE);
+    return isKnown || !active;
+  }
+  const isNews = !isKnown || isRecent !== wasRecent || (!isRecent && lastActive > reportedActive);
+  if (isNews) emit(slot, isRecent ? undefined : lastActive);
+  table.reportedActive[slot] = lastActive;
+  table.flags[slot] = REPORTED | (active ? WAS_ACTIVE : 0);
+  return !over;
 }
 
 const no = (): boolean => false;
 const yes = (): boolean => true;
 
-function isRecentlyActive(table: Table, slot: number, time: number, period: number): boolean {
-  return isActive(table, slot) || isGlowing(table, slot, time, period);
-}
-
 /** Whether `time` is less than the period after the last activity; what is newer than `time` is as of `time`. */
-function isGlowing(table: Table, slot: number, time: number, period: number): boolean {
-  return Math.max(time - table.lastActive[slot]!, 0) < period;
+function isGlowing(lastActive: number, time: number, period: number): boolean {
+  return Math.max(time - lastActive, 0) < period;
 }

@@ -1,6 +1,7 @@
 import { socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
-import { expire, isActive, merge, observe } from './activity.js';
+import { expire, isActive, observe } from './activity.js';
+import { merge } from './afterglow.js';
 import { Endpoint, Listener, Unbound, containerOf, writeOwner } from './rows.js';
 import { Table } from './table.js';
 
@@ -50,8 +51,8 @@ export class Listeners {
     const slot = this.#sockets.put();
     if (slot < 0) return;
 
-    const { rows } = this.#sockets;
-    const row = slot * Listener.WORDS;
+    const rows = this.#sockets.page(slot);
+    const row = this.#sockets.row(slot);
     if (port !== 0) rows[row + Listener.port] = port;
     else if (active && rows[row + Listener.port] === 0) this.#awaitPort(records, at);
 
@@ -75,14 +76,15 @@ export class Listeners {
     if (slot < 0) return;
 
     const { key } = this.#sockets;
-    key[Listener.cookie] = unbound.rows[slot * Unbound.WORDS + Unbound.cookie]!;
-    key[Listener.cookie + 1] = unbound.rows[slot * Unbound.WORDS + Unbound.cookie + 1]!;
+    const cookie = unbound.row(slot) + Unbound.cookie;
+    key[Listener.cookie] = unbound.page(slot)[cookie]!;
+    key[Listener.cookie + 1] = unbound.page(slot)[cookie + 1]!;
     writeOwner(records, at, key, Listener.container, Listener.tag);
     unbound.remove(slot);
     const socket = this.#sockets.find();
     if (socket < 0) return;
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    this.#sockets.rows[socket * Listener.WORDS + Listener.port] = port;
+    this.#sockets.page(socket)[this.#sockets.row(socket) + Listener.port] = port;
   }
 
   /** A scan that began at `time` has listed all sockets. */
@@ -91,24 +93,31 @@ export class Listeners {
     this.#unbound.clear();
   }
 
-  /** Merges the sockets into `endpoints`, and drops the closed ones. */
-  collect(endpoints: Table): void {
+  /** Merges the sockets in the slots `[from, to)` into `endpoints`, and drops the closed ones; see `Table.retain`. */
+  collect(endpoints: Table, from: number, to: number): void {
     const sockets = this.#sockets;
-    sockets.retain((slot) => {
-      const active = isActive(sockets, slot);
-      if (this.#writeEndpoint(slot, endpoints.key)) {
-        const endpoint = endpoints.put();
-        if (endpoint >= 0) merge(endpoints, endpoint, sockets.lastActive[slot]!, active);
-      }
-      return active;
-    });
-    sockets.trim();
+    sockets.retain(
+      (slot) => {
+        const active = isActive(sockets, slot);
+        if (this.#writeEndpoint(slot, endpoints.key)) {
+          const endpoint = endpoints.put();
+          if (endpoint >= 0) merge(endpoints, endpoint, sockets.lastActive[slot]!, active);
+        }
+        return active;
+      },
+      from,
+      to,
+    );
+  }
+
+  trim(): void {
+    this.#sockets.trim();
   }
 
   /** Says whether the socket can be reported: whether its port is known. */
   #writeEndpoint(slot: number, endpoint: Uint32Array): boolean {
-    const { rows } = this.#sockets;
-    const row = slot * Listener.WORDS;
+    const rows = this.#sockets.page(slot);
+    const row = this.#sockets.row(slot);
     const container = rows[row + Listener.container]!;
     const tag = rows[row + Listener.tag]!;
     // A process's exec may be read after its listen, from another CPU's ring.

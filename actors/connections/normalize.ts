@@ -48,8 +48,8 @@ const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
  * address, a client by its peer's address and port.
  */
 export function normalize(flows: Table, slot: number, around: Surroundings, link: Uint32Array): void {
-  const { rows } = flows;
-  const row = slot * Flow.WORDS;
+  const rows = flows.page(slot);
+  const row = flows.row(slot);
   const remote = row + Flow.remote;
   const ports = rows[row + Flow.ports]!;
   const tag = rows[row + Flow.tag]!;
@@ -97,8 +97,8 @@ export interface Turned {
  * external addresses are told now, or by an address that is aggregated now.
  */
 export function isOutdated(links: Table, slot: number, around: Surroundings, turned: Turned): boolean {
-  const { rows } = links;
-  const row = slot * Link.WORDS;
+  const rows = links.page(slot);
+  const row = links.row(slot);
   const remote = row + Link.remote;
   const tag = rows[row + Link.tag]!;
   const isServer = roleOf(tag) === SocketRole.server;

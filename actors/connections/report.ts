@@ -55,10 +55,11 @@ export interface EndpointReport extends Report {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_ADDRESS: AddressReport = { address: NOTHING, port: 0, network: NOTHING };
 
 export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
-  const { rows } = links;
-  const row = slot * Link.WORDS;
+  const rows = links.page(slot);
+  const row = links.row(slot);
   const tag = rows[row + Link.tag]!;
   const port = portOf(rows[row + Link.port]!);
   const prefix = prefixOf(rows[row + Link.port]!);
@@ -68,7 +69,7 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
     container: containerOf(rows[row + Link.container]!, tag),
     protocol: protocolOf(tag),
     role: roleOf(tag),
-    local: { address: NOTHING, port: isServer ? port : 0, network: NOTHING },
+    local: isServer ? { ...NO_ADDRESS, port } : NO_ADDRESS,
     remote: {
       address: isAddress(tag) ? bytes : NOTHING,
       port: isServer ? 0 : port,
@@ -79,8 +80,8 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
 }
 
 export function endpointReport(endpoints: Table, slot: number, closedAt: number | undefined): EndpointReport {
-  const { rows } = endpoints;
-  const row = slot * Endpoint.WORDS;
+  const rows = endpoints.page(slot);
+  const row = endpoints.row(slot);
   const tag = rows[row + Endpoint.tag]!;
   const family = familyOf(tag);
   const any = new Uint8Array(family === AF_INET6 ? 16 : 4);

@@ -2,14 +2,20 @@ import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { TCP_LISTEN } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
-import { expire, isActive, merge, observe } from './activity.js';
+import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
-import { delta, WITHHELD, type Emit, type Moment, type Rules } from './afterglow.js';
+import { delta, forget, merge, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
 import { Networks } from './networks.js';
 import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
 import { RateLimit, type Limited } from './rate-limit.js';
-import { connectionReport, endpointReport, type Delta } from './report.js';
+import {
+  connectionReport,
+  endpointReport,
+  type ConnectionReport,
+  type Delta,
+  type EndpointReport,
+} from './report.js';
 import { Roles } from './role.js';
 import {
   Endpoint,
@@ -26,8 +32,8 @@ import { Table } from './table.js';
 const NS_PER_SECOND = 1e9;
 const NS_PER_US = 1e3;
 
-/** 3/4 of 2^19 slots of 53 bytes: 28 MB. */
-const MOST_FLOWS = 393_216;
+/** Of 150 bytes each, all tables together: 150 MB. */
+const MOST_FLOWS = 1_048_576;
 const MOST_ENDPOINTS = 98_304;
 
 /**
@@ -37,8 +43,17 @@ const MOST_ENDPOINTS = 98_304;
  */
 const CLOSED_KEPT = 512;
 
-/** A bit of a link's flags: it was reported before, to somebody else. */
-const RETOLD = 8;
+/**
+ * Entries that a slice of a tick works through: some 3 to 5 ms when the tables are far too large for the processor's
+ * caches. What is reported costs several times as much as what is only looked at.
+ */
+const SLICE_ENTRIES = 8_192;
+const REPORT_COST = 8;
+/** Entries that are settled at once, and reports that a part of a tick's delta holds at least, but for the last one. */
+const PART_ENTRIES = 1_024;
+
+/** Entries that are looked at together to find closed flows. */
+const SWEEP_ENTRIES = 4_096;
 
 const NONE_TURNED: Turned = { ingress: false, egress: false };
 
@@ -72,16 +87,18 @@ export class ConnectionState {
   readonly #listeners: Listeners;
   /** The connections there are, and those that closed since the last tick. */
   readonly #flows: Table;
-  /** What `#flows` is reported as: at this tick, and at the one before with its afterglow. */
+  /** What `#flows` is reported as: at this tick, beside what it was reported as, with its afterglow. */
   readonly #links: Table;
-  readonly #reportedLinks: Table;
   readonly #endpoints: Table;
-  readonly #reportedEndpoints: Table;
   #lastTick = 0;
   /** When the latest scan began. */
   #lastScan = -Infinity;
-  /** Flows that closed since the closed ones were looked at last. */
+  /** Flows that closed and were not swept since, more or less. */
   #closed = 0;
+  /** Flows from here on have been swept since the last time round. */
+  #hand = 0;
+  /** Entries left of the slice that a tick is at. */
+  #slice = 0;
   /** Hardly any closed flow is left to make room with, until the next tick. */
   #crowded = false;
 
@@ -103,28 +120,24 @@ export class ConnectionState {
     this.#roles = new Roles(seed);
     this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
     this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed);
-    this.#links = new Table(Link.WORDS, 0, mostFlows, seed);
-    this.#reportedLinks = new Table(Link.WORDS, 0, mostFlows, seed);
-    this.#endpoints = new Table(Endpoint.WORDS, 0, MOST_ENDPOINTS, seed);
-    this.#reportedEndpoints = new Table(Endpoint.WORDS, 0, MOST_ENDPOINTS, seed);
+    // Those there are, and as many that glow.
+    this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported');
+    this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported');
   }
 
   get statistics(): Statistics {
-    const tables = [
-      this.#flows,
-      this.#links,
-      this.#reportedLinks,
-      this.#endpoints,
-      this.#reportedEndpoints,
-      this.#listeners,
-      this.#roles,
-    ];
+    const tables = [this.#flows, this.#links, this.#endpoints, this.#listeners, this.#roles];
     return {
       connections: this.#flows.size,
       listeners: this.#listeners.size,
       refused: tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
     };
+  }
+
+  /** Memory of the tables of connections, used or not. */
+  get bytes(): number {
+    return this.#flows.bytes + this.#links.bytes;
   }
 
   /** Containers that the latest tick had no room for, each once in a run. */
@@ -148,11 +161,14 @@ export class ConnectionState {
     if (isAccepted && type === RecordType.open) this.#listeners.accepted(records, at);
   }
 
-  /** Folds a scan. It is the truth about sockets: what it does not list and nothing newer speaks for is closed. */
-  scan({ of, time, records }: ScanFact): void {
+  /**
+   * Folds a scan or a part of it. A scan is the truth about sockets: what it does not list and nothing newer speaks for is
+   * closed, once it is complete.
+   */
+  scan({ of, part, time, records }: ScanFact): void {
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
     // The listening ones first, since they tell the roles of the others.
-    this.#roles.clear();
+    if (part === undefined || part === 'first') this.#roles.clear();
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (!isListening(records, at) || !this.#isInScope(records, at)) continue;
       this.#roles.listening(records, at);
@@ -162,6 +178,7 @@ export class ConnectionState {
       if (isListening(records, at) || !this.#isInScope(records, at)) continue;
       this.#observeFlow(records, at, time, true);
     }
+    if (part === 'first' || part === 'next') return;
     expire(this.#flows, time);
     this.#listeners.expire(time);
     this.#lastScan = time;
@@ -189,60 +206,105 @@ export class ConnectionState {
   }
 
   /**
-   * What changed since the tick before. What is closed is looked at once and then dropped; while nobody hears of it, it
-   * is kept as it would be reported.
+   * What changed since the tick before, in parts, with pauses between: run it to its end before any other fact is folded.
+   * A slice is bounded by the entries that it works through, which does not change what all parts together say. What
+   * is closed is looked at once and then dropped; while nobody hears of it, it is kept as it would be reported.
+   * @param slice entries to work through before a pause
+   * @yields a part of the delta, or a pause
    */
-  tick({ time, epoch, audience }: TickFact): Delta {
+  *tick({ time, epoch, audience }: TickFact, slice = SLICE_ENTRIES): Generator<Delta | undefined, void> {
     this.#limited = [];
-    if (audience === 'none') {
-      this.#collectClosedFlows();
-      this.#crowded = false;
-      return { connections: [], endpoints: [] };
-    }
+    this.#slice = slice;
+    const flows = this.#flows;
     if (audience === 'fresh') {
-      forget(this.#reportedLinks, this.#links);
-      forget(this.#reportedEndpoints, this.#endpoints);
+      for (const table of [this.#links, this.#endpoints])
+        yield* this.#inSlices(table.size, slice, (from, to) => {
+          for (let slot = from; slot < to; slot++) forget(table, slot);
+        });
     }
+    yield* this.#inSlices(flows.size, slice, (from, to) => this.#collectFlows(from, to, audience));
+    this.#closed = 0;
+    this.#crowded = false;
+    if (audience === 'none') return;
+
+    flows.trim();
     const moment = { now: time, before: this.#lastTick };
     const unixMicroseconds = (ns: number) => Math.floor(ns / NS_PER_US + epoch / NS_PER_US);
     const report =
-      <T>(build: (table: Table, slot: number, closedAt: number | undefined) => T, into: T[]): Emit =>
-      (table, slot, active) =>
-        into.push(build(table, slot, active ? undefined : unixMicroseconds(table.lastActive[slot]!)));
-    const changes: Delta = { connections: [], endpoints: [] };
-
-    this.#collectClosedFlows();
-    this.#flows.trim();
-    for (let slot = this.#flows.next(0); slot >= 0; slot = this.#flows.next(slot + 1)) this.#addLink(slot);
+      <T>(build: (slot: number, closedAt: number | undefined) => T, into: T[]): Emit =>
+      (slot, closed) =>
+        into.push(build(slot, closed === undefined ? undefined : unixMicroseconds(closed)));
+    const connections: ConnectionReport[] = [];
+    const endpoints: EndpointReport[] = [];
     const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
-    this.#report(
-      this.#reportedLinks,
+    const link = report((slot, closedAt) => connectionReport(this.#links, slot, closedAt), connections);
+    yield* this.#deltas(
       this.#links,
       { ...moment, period },
-      report(connectionReport, changes.connections),
+      link,
+      slice,
+      { connections, endpoints },
       this.#linkRules(),
     );
     this.#turned = NONE_TURNED;
     this.#limited = this.#rateLimit.endTick();
 
-    this.#listeners.collect(this.#endpoints);
-    this.#report(
-      this.#reportedEndpoints,
-      this.#endpoints,
-      { ...moment, period: 0 },
-      report(endpointReport, changes.endpoints),
-    );
-
+    const listeners = this.#listeners;
+    yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.collect(this.#endpoints, from, to));
+    listeners.trim();
+    const endpoint = report((slot, closedAt) => endpointReport(this.#endpoints, slot, closedAt), endpoints);
+    yield* this.#deltas(this.#endpoints, { ...moment, period: 0 }, endpoint, slice, {
+      connections,
+      endpoints,
+    });
     this.#lastTick = time;
-    this.#crowded = false;
-    return changes;
+    if (connections.length + endpoints.length > 0) yield { connections, endpoints };
   }
 
-  #report(reported: Table, current: Table, moment: Moment, emit: Emit, rules?: Rules): void {
-    const withheld = this.#rateLimit.withheld;
-    delta(reported, current, moment, emit, rules);
-    if (this.#rateLimit.withheld === withheld) current.clear();
-    else keepWithheld(current);
+  /** Settles a whole table; hands out what `emit` has put into `changes` whenever it is enough for a part. */
+  *#deltas(
+    table: Table,
+    moment: Moment,
+    emit: Emit,
+    slice: number,
+    changes: Delta,
+    rules?: Rules,
+  ): Generator<Delta | undefined, void> {
+    const { connections, endpoints } = changes;
+    const count = () => connections.length + endpoints.length;
+    let reported = count();
+    const settle = (from: number, to: number) => {
+      delta(table, moment, emit, rules, from, to);
+      this.#slice -= (count() - reported) * REPORT_COST;
+      reported = count();
+    };
+    for (let to = table.size; to > 0; to -= PART_ENTRIES) {
+      const from = Math.max(to - PART_ENTRIES, 0);
+      yield* this.#inSlices(to - from, slice, (low, high) => settle(from + low, from + high));
+      if (count() < PART_ENTRIES) continue;
+      yield { connections: connections.splice(0), endpoints: endpoints.splice(0) };
+      // Whoever takes a part has as much to do with it as it took to make.
+      yield;
+      reported = 0;
+    }
+    table.trim();
+  }
+
+  /** Has `work` go through `[0, size)` in parts, from the last on, with a pause wherever a slice ends. */
+  *#inSlices(
+    size: number,
+    slice: number,
+    work: (from: number, to: number) => void,
+  ): Generator<undefined, void> {
+    for (let to = size; to > 0;) {
+      const from = Math.max(to - this.#slice, 0);
+      work(from, to);
+      this.#slice -= to - from;
+      to = from;
+      if (this.#slice > 0) continue;
+      yield;
+      this.#slice = slice;
+    }
   }
 
   #linkRules(): Rules {
@@ -283,25 +345,45 @@ export class ConnectionState {
     const flags = flows.flags[slot]!;
     const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
     flows.flags[slot] = withFlowRole(flags, role);
-    // Looking at all of them costs as much as the table is large: half of it has to go.
-    if (!active && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#collectClosedFlows();
+    // Looking at them costs as much as there are: half of them have to go.
+    if (!active && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
   }
 
   /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
   #makeRoom(): void {
     if (this.#crowded) return;
-    const before = this.#flows.size;
-    this.#collectClosedFlows();
-    this.#crowded = before - this.#flows.size < before / 8;
+    const enough = Math.min(this.#flows.size / 8, SWEEP_ENTRIES);
+    let freed = 0;
+    for (let left = this.#flows.size; left > 0 && freed < enough; left -= SWEEP_ENTRIES)
+      freed += this.#sweep();
+    this.#crowded = freed < enough;
   }
 
-  #collectClosedFlows(): void {
-    this.#closed = 0;
-    this.#flows.retain((slot) => {
-      if (isActive(this.#flows, slot)) return true;
-      this.#addLink(slot);
-      return false;
-    });
+  /** Looks at the closed ones of the next flows, so that it stops nobody for long. @returns how many there were */
+  #sweep(): number {
+    const { size } = this.#flows;
+    // Once round, all that had closed by then have been looked at, whatever was counted.
+    if (this.#hand <= 0) this.#closed = 0;
+    const to = this.#hand <= 0 ? size : Math.min(this.#hand, size);
+    this.#hand = Math.max(to - SWEEP_ENTRIES, 0);
+    this.#collectFlows(this.#hand, to, 'none');
+    const found = size - this.#flows.size;
+    this.#closed = Math.max(this.#closed - found, 0);
+    return found;
+  }
+
+  /** Merges the flows in the slots `[from, to)` into the links: the closed ones, which are dropped, or all. */
+  #collectFlows(from: number, to: number, audience: TickFact['audience']): void {
+    const flows = this.#flows;
+    flows.retain(
+      (slot) => {
+        const active = isActive(flows, slot);
+        if (!active || audience !== 'none') this.#addLink(slot);
+        return active;
+      },
+      from,
+      to,
+    );
   }
 
   #addLink(slot: number): void {
@@ -313,36 +395,9 @@ export class ConnectionState {
   }
 }
 
-/**
- * Makes what was `reported` news again, as closed when it was last seen to be active: it may have been told to nobody.
- * What is still there will say so itself.
- */
-function forget(reported: Table, current: Table): void {
-  for (let slot = reported.next(0); slot >= 0; slot = reported.next(slot + 1)) {
-    current.copyKey(reported, slot);
-    const known = current.put();
-    if (known < 0) continue;
-    merge(current, known, reported.lastActive[slot]!, false);
-    current.flags[known]! |= RETOLD;
-  }
-  reported.clear();
-}
-
-/**
- * Leaves in `links` for the next tick what this one had no room for, if it is closed and so would not be looked at
- * again: then it is reported as far as there is room, and in any case when its afterglow is over.
- */
-function keepWithheld(links: Table): void {
-  links.retain((slot) => {
-    if ((links.flags[slot]! & WITHHELD) === 0 || isActive(links, slot)) return false;
-    links.flags[slot]! &= ~WITHHELD;
-    return true;
-  });
-  links.trim();
-}
-
-function linkContainer({ rows }: Table, slot: number): number {
-  const row = slot * Link.WORDS;
+function linkContainer(links: Table, slot: number): number {
+  const rows = links.page(slot);
+  const row = links.row(slot);
   return containerOf(rows[row + Link.container]!, rows[row + Link.tag]!);
 }
 

@@ -1,30 +1,42 @@
-/** Bits of a slot's `flags` that every table shares; the ones above are the owner's. */
-export const OCCUPIED = 1;
-export const ACTIVE = 2;
+/** The bit of an entry's `flags` that every table shares; the ones above are the owner's. */
+export const ACTIVE = 1;
 
-const FEWEST_SLOTS = 1024;
+/** Entries, at least, that there is room for. */
+const FEWEST = 1024;
+const PAGE_SHIFT = 8;
+const PAGE_ENTRIES = 1 << PAGE_SHIFT;
+
+/** A finer growth than by doubling keeps what is not used yet below a fifth. */
+const GROWTH = 1.25;
+
+/** Whether a table remembers what each entry was reported as. */
+export type Kind = 'observed' | 'reported';
 
 /**
  * A hash table whose entries are rows of u32 words with the time at which each was last active.
  *
- * Rows lie next to one another in typed arrays, so an entry costs no object, no string and nothing to collect: at 3/4
- * load, the most there is, `(4 × words + 9) × 4/3` bytes, and twice that right after it grew. Open addressing with
- * linear probing; an entry that goes lets its followers move up, so that no tombstones pile up.
+ * The entries of a table are `[0, size)`, without gaps: what is taken out is replaced by the last one. Rows lie in pages
+ * of typed arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at most
+ * 1.25 × 17 bytes for its time, flags and places in the index; 8 more if it has a second time.
+ *
+ * Linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980): the index has
+ * a bucket for each entry, and grows by one, which splits one, with each entry that is added. So adding never stops to
+ * build the index anew, however large it is, and rows are never copied.
  *
  * To find or add an entry, write its row into `key` and call `find` or `put`. A slot stays what it is until the next
- * `put`, `remove`, `retain` or `clear`.
+ * `remove`, `retain` or `clear`.
  */
 export class Table {
   /** The row that the next `find` or `put` is about. */
   readonly key: Uint32Array;
   /** Words in a row. */
   readonly words: number;
-  /** Row of slot s: `[s * words, (s + 1) * words)`. */
-  rows!: Uint32Array;
   /** By slot; the owner chooses the clock. A new entry starts at -Infinity. */
-  lastActive!: Float64Array;
-  /** By slot: OCCUPIED, ACTIVE and bits of the owner. */
-  flags!: Uint8Array;
+  lastActive = new Float64Array(FEWEST);
+  /** By slot, as it was reported; the owner's alone. Empty in a table of the kind `observed`. */
+  reportedActive: Float64Array;
+  /** By slot: ACTIVE and bits of the owner. */
+  flags = new Uint8Array(FEWEST);
   /** Entries. */
   size = 0;
   /** Entries that `put` had no room for, ever. */
@@ -33,7 +45,13 @@ export class Table {
   readonly #keyWords: number;
   readonly #maximum: number;
   readonly #seed: number;
-  #mask = 0;
+  readonly #pages: Uint32Array[] = [];
+  /** By bucket, the slot of its first entry plus 1; by slot, that of the next one in the bucket. 0 is none. */
+  #heads = new Uint32Array(FEWEST);
+  #followers = new Uint32Array(FEWEST);
+  /** There are `mask + 1 + split` buckets: those below `split` have been split by the bit above the mask. */
+  #mask = FEWEST - 1;
+  #split = 0;
 
   /**
    * @param keyWords the first words of a row, which identify it
@@ -41,85 +59,98 @@ export class Table {
    * @param maximum entries; no more are taken
    * @param seed of the hash: without knowing it nobody can choose addresses and ports that collide
    */
-  constructor(keyWords: number, payloadWords: number, maximum: number, seed: number) {
+  constructor(
+    keyWords: number,
+    payloadWords: number,
+    maximum: number,
+    seed: number,
+    kind: Kind = 'observed',
+  ) {
     this.words = keyWords + payloadWords;
     this.key = new Uint32Array(this.words);
+    this.reportedActive = new Float64Array(kind === 'reported' ? FEWEST : 0);
     this.#keyWords = keyWords;
     this.#maximum = maximum;
     this.#seed = seed;
-    this.#allocate(FEWEST_SLOTS);
   }
 
-  /** Slots, of which at most 3/4 are taken. */
+  /** Entries that there is room for without growing. */
   get capacity(): number {
-    return this.#mask + 1;
+    return this.flags.length;
+  }
+
+  /** Bytes of all arrays, used or not. */
+  get bytes(): number {
+    const columns = [this.lastActive, this.reportedActive, this.flags, this.#heads, this.#followers];
+    return [...columns, ...this.#pages].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   get full(): boolean {
     return this.size >= this.#maximum;
   }
 
-  /** Makes `key` the row at `slot` of a table whose rows are alike. */
-  copyKey(from: Table, slot: number): void {
-    const { key, words } = this;
-    for (let word = 0; word < words; word++) key[word] = from.rows[slot * words + word]!;
+  /** Where the row of the entry at `slot` is: it starts at word `row(slot)`. Both hold for as long as the slot does. */
+  page(slot: number): Uint32Array {
+    return this.#pages[slot >>> PAGE_SHIFT]!;
+  }
+
+  row(slot: number): number {
+    return (slot & (PAGE_ENTRIES - 1)) * this.words;
   }
 
   /** The slot of the entry that `key` identifies, or -1. */
   find(): number {
-    const slot = this.#probe();
-    return this.flags[slot] === 0 ? -1 : slot;
+    return this.#findIn(this.#bucket(this.#hash(this.key, 0)));
   }
 
   /** The slot of the entry that `key` identifies, added with the payload of `key` if there is none; -1 if full. */
   put(): number {
-    let slot = this.#probe();
-    if (this.flags[slot] !== 0) return slot;
+    const bucket = this.#bucket(this.#hash(this.key, 0));
+    const found = this.#findIn(bucket);
+    if (found >= 0) return found;
     if (this.full) {
       this.refused++;
       return -1;
     }
-    if (this.size + 1 > this.capacity * 0.75) {
-      this.#resize(this.capacity * 2);
-      slot = this.#probe();
-    }
-    const { key, rows, words } = this;
-    const row = slot * words;
+    const slot = this.size++;
+    if (slot >= this.capacity) this.#resizeColumns(Math.ceil(this.capacity * GROWTH));
+    if (slot >>> PAGE_SHIFT === this.#pages.length)
+      this.#pages.push(new Uint32Array(PAGE_ENTRIES * this.words));
+    const { key, words } = this;
+    const rows = this.page(slot);
+    const row = this.row(slot);
     for (let word = 0; word < words; word++) rows[row + word] = key[word]!;
     this.lastActive[slot] = -Infinity;
-    this.flags[slot] = OCCUPIED;
-    this.size++;
+    this.flags[slot] = 0;
+    this.#followers[slot] = this.#heads[bucket]!;
+    this.#heads[bucket] = slot + 1;
+    if (this.size > this.#mask + 1 + this.#split) this.#splitBucket();
     return slot;
   }
 
-  /** Takes the entry at `slot` out; others may move into its place. */
+  /** Takes the entry at `slot` out; the last one moves into its place. */
   remove(slot: number): void {
-    const { flags, rows, words, lastActive } = this;
-    const mask = this.#mask;
-    let hole = slot;
-    for (let next = (hole + 1) & mask; flags[next] !== 0; next = (next + 1) & mask) {
-      const home = this.#hash(rows, next * words) & mask;
-      // Whoever has its home between the hole and itself would no longer be found from there.
-      if (((next - home) & mask) < ((next - hole) & mask)) continue;
-      for (let word = 0; word < words; word++) rows[hole * words + word] = rows[next * words + word]!;
-      lastActive[hole] = lastActive[next]!;
-      flags[hole] = flags[next]!;
-      hole = next;
-    }
-    flags[hole] = 0;
-    this.size--;
+    this.#redirect(slot, this.#followers[slot]!);
+    const last = --this.size;
+    if (slot === last) return;
+    this.#redirect(last, slot + 1);
+    this.#followers[slot] = this.#followers[last]!;
+    const to = this.page(slot);
+    const from = this.page(last);
+    const toRow = this.row(slot);
+    const fromRow = this.row(last);
+    for (let word = 0; word < this.words; word++) to[toRow + word] = from[fromRow + word]!;
+    this.lastActive[slot] = this.lastActive[last]!;
+    this.reportedActive[slot] = this.reportedActive[last]!;
+    this.flags[slot] = this.flags[last]!;
   }
 
-  /** Shows each entry's slot once and takes out those for which `keep` says no; `keep` must not change the table. */
-  retain(keep: (slot: number) => boolean): void {
-    const mask = this.#mask;
-    // Behind a free slot a run of neighbours starts, so no removal moves an entry across the starting point.
-    const start = this.flags.indexOf(0) + 1;
-    for (let step = 0; step < mask;) {
-      const slot = (start + step) & mask;
-      if (this.flags[slot] === 0 || keep(slot)) step++;
-      else this.remove(slot);
-    }
+  /**
+   * Shows the slots of `[from, to)`, the last one first, and takes out those for which `keep` says no; `keep` must not
+   * change the table. What moves comes from where this has been, so part after part, from the last on, shows each once.
+   */
+  retain(keep: (slot: number) => boolean, from = 0, to: number = this.size): void {
+    for (let slot = to - 1; slot >= from; slot--) if (!keep(slot)) this.remove(slot);
   }
 
   /**
@@ -127,35 +158,37 @@ export class Table {
    * comes next often needs it again.
    */
   trim(needed: number = this.size): void {
-    let capacity = this.capacity;
-    if (needed * 8 >= capacity) return;
-    while (capacity > FEWEST_SLOTS && needed * 2 < capacity) capacity /= 2;
-    if (capacity < this.capacity) this.#resize(capacity);
-  }
-
-  /** The first occupied slot from `slot` on, or -1: `for (let s = t.next(0); s >= 0; s = t.next(s + 1))`. */
-  next(slot: number): number {
-    const { flags } = this;
-    for (let at = slot; at < flags.length; at++) if (flags[at] !== 0) return at;
-    return -1;
+    const capacity = Math.max(FEWEST, needed * 2);
+    if (needed * 8 >= this.capacity || capacity >= this.capacity) return;
+    this.#resizeColumns(capacity);
+    this.#pages.length = Math.min(this.#pages.length, Math.ceil(capacity / PAGE_ENTRIES));
+    this.#heads = new Uint32Array(capacity);
+    this.#mask = (1 << (31 - Math.clz32(capacity))) - 1;
+    this.#split = 0;
+    for (let slot = 0; slot < this.size; slot++) {
+      const bucket = this.#bucket(this.#hash(this.page(slot), this.row(slot)));
+      this.#followers[slot] = this.#heads[bucket]!;
+      this.#heads[bucket] = slot + 1;
+    }
   }
 
   /** Takes all entries out, and leaves room for as many as there were. */
   clear(): void {
     const { size } = this;
-    this.flags.fill(0);
+    if (size === 0 && this.capacity === FEWEST) return;
+    this.#heads.fill(0);
     this.size = 0;
     this.trim(size);
   }
 
-  /** The slot where `key` is, or the free one where it belongs. */
-  #probe(): number {
-    const { key, rows, flags, words } = this;
-    const mask = this.#mask;
+  #findIn(bucket: number): number {
+    const { key, words } = this;
     const keyWords = this.#keyWords;
-    let slot = this.#hash(key, 0) & mask;
-    for (; flags[slot] !== 0; slot = (slot + 1) & mask) {
-      const row = slot * words;
+    const followers = this.#followers;
+    let slot = this.#heads[bucket]! - 1;
+    for (; slot >= 0; slot = followers[slot]! - 1) {
+      const rows = this.#pages[slot >>> PAGE_SHIFT]!;
+      const row = (slot & (PAGE_ENTRIES - 1)) * words;
       let word = 0;
       while (word < keyWords && rows[row + word] === key[word]) word++;
       if (word === keyWords) break;
@@ -163,39 +196,82 @@ export class Table {
     return slot;
   }
 
-  /** Multiply and fold, word by word; the multipliers are those of MurmurHash3's finaliser. */
+  #bucket(hash: number): number {
+    const bucket = hash & this.#mask;
+    return bucket < this.#split ? hash & (this.#mask * 2 + 1) : bucket;
+  }
+
+  /** Makes whatever leads to the entry at `slot` lead to another: to a slot plus 1, or to none. */
+  #redirect(slot: number, target: number): void {
+    const followers = this.#followers;
+    const bucket = this.#bucket(this.#hash(this.page(slot), this.row(slot)));
+    let at = this.#heads[bucket]! - 1;
+    if (at === slot) {
+      this.#heads[bucket] = target;
+      return;
+    }
+    while (followers[at] !== slot + 1) at = followers[at]! - 1;
+    followers[at] = target;
+  }
+
+  /** Adds a bucket, for half of those that are in the one that is next to be split. */
+  #splitBucket(): void {
+    const bit = this.#mask + 1;
+    const low = this.#split;
+    const high = low + bit;
+    if (high >= this.#heads.length) {
+      const heads = new Uint32Array(Math.ceil(this.#heads.length * GROWTH));
+      heads.set(this.#heads);
+      this.#heads = heads;
+    }
+    const heads = this.#heads;
+    const followers = this.#followers;
+    let slot = heads[low]! - 1;
+    heads[low] = 0;
+    while (slot >= 0) {
+      const next = followers[slot]! - 1;
+      const bucket = (this.#hash(this.page(slot), this.row(slot)) & bit) === 0 ? low : high;
+      followers[slot] = heads[bucket]!;
+      heads[bucket] = slot + 1;
+      slot = next;
+    }
+    this.#split++;
+    if (this.#split < bit) return;
+    this.#mask = this.#mask * 2 + 1;
+    this.#split = 0;
+  }
+
   #hash(from: Uint32Array, at: number): number {
-    let hash = this.#seed;
-    for (let word = at, end = at + this.#keyWords; word < end; word++) {
-      const value = from[word]!;
-      // Most words of an IPv4 address are 0, and always the same ones.
-      if (value === 0) continue;
-      hash = Math.imul(hash ^ value, 0x85ebca6b);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash, 0xc2b2ae35);
-    return hash ^ (hash >>> 16);
+    return hash(from, at, this.#keyWords, this.#seed);
   }
 
-  #resize(capacity: number): void {
-    const { rows, lastActive, flags, words } = this;
-    this.#allocate(capacity);
-    const mask = this.#mask;
-    for (let from = 0; from < flags.length; from++) {
-      if (flags[from] === 0) continue;
-      const row = from * words;
-      let slot = this.#hash(rows, row) & mask;
-      while (this.flags[slot] !== 0) slot = (slot + 1) & mask;
-      for (let word = 0; word < words; word++) this.rows[slot * words + word] = rows[row + word]!;
-      this.lastActive[slot] = lastActive[from]!;
-      this.flags[slot] = flags[from]!;
-    }
-  }
-
-  #allocate(capacity: number): void {
-    this.rows = new Uint32Array(capacity * this.words);
+  #resizeColumns(capacity: number): void {
+    const { lastActive, reportedActive, flags } = this;
+    const followers = this.#followers;
+    const kept = Math.min(capacity, this.capacity);
     this.lastActive = new Float64Array(capacity);
+    this.lastActive.set(lastActive.subarray(0, kept));
+    if (reportedActive.length > 0) {
+      this.reportedActive = new Float64Array(capacity);
+      this.reportedActive.set(reportedActive.subarray(0, kept));
+    }
     this.flags = new Uint8Array(capacity);
-    this.#mask = capacity - 1;
+    this.flags.set(flags.subarray(0, kept));
+    this.#followers = new Uint32Array(capacity);
+    this.#followers.set(followers.subarray(0, kept));
   }
+}
+
+/** A hash, 32 bits, of so many words. Multiply and fold; the multipliers are those of MurmurHash3's finaliser. */
+export function hash(from: Uint32Array, at: number, words: number, seed: number): number {
+  let hash = seed;
+  for (let word = at, end = at + words; word < end; word++) {
+    const value = from[word]!;
+    // Most words of an IPv4 address are 0, and always the same ones.
+    if (value === 0) continue;
+    hash = Math.imul(hash ^ value, 0x85ebca6b);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash, 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

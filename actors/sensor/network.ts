@@ -9,7 +9,10 @@ export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
   readonly received: (message: Buffer) => void;
   #stream: OpenStream | undefined;
-  #isBusy = false;
+  /** The stream that hears the delta of the moment: whoever is fresher hears the next one, from its beginning. */
+  #listening: OpenStream | undefined;
+  /** Messages that have not left yet. */
+  #leaving = 0;
   #isFresh = false;
   #onIdle: (() => void) | undefined;
 
@@ -21,20 +24,22 @@ export class NetworkSender implements StreamUser {
 
   /** Who hears a delta that is made now; asking is a promise to make it. */
   audience(): Audience {
-    if (this.#stream === undefined || this.#isBusy) return 'none';
+    this.#listening = this.#leaving > 0 ? undefined : this.#stream;
+    if (this.#listening === undefined) return 'none';
     const audience = this.#isFresh ? 'fresh' : 'same';
     this.#isFresh = false;
     return audience;
   }
 
+  /** Sends a delta or a part of it to the one who hears it. */
   send(message: Buffer): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#isBusy = true;
+    const stream = this.#listening;
+    if (stream === undefined || stream !== this.#stream) return;
+    this.#leaving++;
     stream.write(message, () => {
       if (stream !== this.#stream) return;
-      this.#isBusy = false;
-      this.#onIdle?.();
+      this.#leaving--;
+      if (this.#leaving === 0) this.#onIdle?.();
     });
   }
 
@@ -42,13 +47,13 @@ export class NetworkSender implements StreamUser {
   async idle(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
-      if (!this.#isBusy) resolve();
+      if (this.#leaving === 0) resolve();
     });
   }
 
   opened(stream: OpenStream): void {
     this.#stream = stream;
-    this.#isBusy = false;
+    this.#leaving = 0;
     this.#isFresh = true;
   }
 
@@ -58,7 +63,7 @@ export class NetworkSender implements StreamUser {
 
   closed(): void {
     this.#stream = undefined;
-    this.#isBusy = false;
+    this.#leaving = 0;
     this.#onIdle?.();
   }
 }

@@ -89,8 +89,11 @@ public:
                                InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
+                               InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
                                InstanceMethod<&ProbeWrap::Scan>("scan"),
+                               InstanceMethod<&ProbeWrap::BeginScan>("beginScan"),
+                               InstanceMethod<&ProbeWrap::ReadScan>("readScan"),
                                InstanceMethod<&ProbeWrap::Close>("close"),
                            });
     }
@@ -169,6 +172,13 @@ private:
         }
     }
 
+    void Hold(const Napi::CallbackInfo &info)
+    {
+        probe(info.Env());
+        if (pump_)
+            pump_->hold(info[0].As<Napi::Boolean>());
+    }
+
     void Drain(const Napi::CallbackInfo &info)
     {
         probe(info.Env());
@@ -206,6 +216,24 @@ private:
         Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
         std::memcpy(buffer.Data(), bytes.data(), bytes.size());
         return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
+    }
+
+    void BeginScan(const Napi::CallbackInfo &info)
+    {
+        std::string program = info[0].As<Napi::String>();
+        guarded(info.Env(), [&] { probe(info.Env()).begin_scan(program.c_str()); });
+    }
+
+    Napi::Value ReadScan(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        auto buffer = info[0].As<Napi::Uint8Array>();
+        std::size_t from = info[1].As<Napi::Number>().Uint32Value();
+        if (from > buffer.ByteLength())
+            throw Napi::RangeError::New(env, "the buffer ends before there");
+        std::size_t count = guarded(
+            env, [&] { return probe(env).read_scan(buffer.Data() + from, buffer.ByteLength() - from); });
+        return Napi::Number::New(env, static_cast<double>(count));
     }
 
     void Close(const Napi::CallbackInfo &) { release(); }

@@ -184,6 +184,7 @@ void Probe::release()
     if (run_time_fd_ >= 0)
         close(run_time_fd_);
     run_time_fd_ = -1;
+    end_scan();
     bpf_object__close(object_);
     object_ = nullptr;
 }
@@ -339,6 +340,23 @@ std::vector<ProgramReport> Probe::stats() const
 
 std::vector<std::uint8_t> Probe::scan(const char *name)
 {
+    // The kernel hands out whole records, at most 32 KiB a read.
+    constexpr std::size_t CHUNK = 64 * 1024;
+    begin_scan(name);
+    std::vector<std::uint8_t> bytes;
+    for (;;) {
+        std::size_t used = bytes.size();
+        bytes.resize(used + CHUNK);
+        std::size_t count = read_scan(bytes.data() + used, CHUNK);
+        bytes.resize(used + count);
+        if (count == 0)
+            return bytes;
+    }
+}
+
+void Probe::begin_scan(const char *name)
+{
+    end_scan();
     last_lines.clear();
     if (scan_refusal_ != 0)
         fail("scan", name, scan_refusal_);
@@ -347,28 +365,35 @@ std::vector<std::uint8_t> Probe::scan(const char *name)
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
     if (!link)
         fail("scan", name, errno);
-    int fd = bpf_iter_create(bpf_link__fd(link));
+    scan_fd_ = bpf_iter_create(bpf_link__fd(link));
     int code = errno;
     bpf_link__destroy(link); // the iterator holds what it needs
-    if (fd < 0)
+    if (scan_fd_ < 0)
         fail("scan", name, code);
+    scan_name_ = name;
+}
 
-    // The kernel hands out whole records, at most 32 KiB a read.
-    constexpr std::size_t CHUNK = 64 * 1024;
-    std::vector<std::uint8_t> bytes;
-    for (;;) {
-        std::size_t used = bytes.size();
-        bytes.resize(used + CHUNK);
-        ssize_t count = read(fd, bytes.data() + used, CHUNK);
-        code = errno;
-        bytes.resize(used + (count > 0 ? count : 0));
-        if (count > 0 || (count < 0 && (code == EINTR || code == EAGAIN)))
+std::size_t Probe::read_scan(std::uint8_t *bytes, std::size_t room)
+{
+    while (scan_fd_ >= 0) {
+        ssize_t count = read(scan_fd_, bytes, room);
+        int code = errno;
+        if (count > 0)
+            return static_cast<std::size_t>(count);
+        if (count < 0 && (code == EINTR || code == EAGAIN))
             continue;
-        close(fd);
+        end_scan();
         if (count < 0)
-            fail("scan", name, code);
-        return bytes;
+            fail("scan", scan_name_, code);
     }
+    return 0;
+}
+
+void Probe::end_scan()
+{
+    if (scan_fd_ >= 0)
+        close(scan_fd_);
+    scan_fd_ = -1;
 }
 
 } // namespace collector

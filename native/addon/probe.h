@@ -50,6 +50,11 @@ public:
     // that may sleep, scan_processes is scan_processes_atomic.
     std::vector<std::uint8_t> scan(const char *program);
 
+    // The same in parts: begin_scan, then read_scan until it gives 0. There is one at a time: what was not read to its
+    // end is given up for the next one.
+    void begin_scan(const char *program);
+    std::size_t read_scan(std::uint8_t *bytes, std::size_t room); // whole records; room for 32 KiB at least
+
     std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
     std::uint32_t ring_bytes_per_cpu() const { return ring_bytes_per_cpu_; }
     const std::vector<int> &ring_fds() const { return ring_fds_; }
@@ -67,6 +72,7 @@ private:
     void connect_rings();
     void note_own_pid();
     void map_control();
+    void end_scan();
     void release();
 
     std::string source_; // the object's path, or what stands for it
@@ -77,6 +83,8 @@ private:
     std::uint32_t ring_bytes_per_cpu_ = 0;
     control *control_ = nullptr;
     int run_time_fd_ = -1;
+    int scan_fd_ = -1;
+    std::string scan_name_;
     int scan_refusal_ =
         0; // what the kernel refused the iterators with, so that there are none; 0: it took them
     bool can_sleep_ = false; // the kernel has iterators that may sleep

@@ -86,6 +86,8 @@ void Pump::on_timer(uv_timer_t *handle)
 
 void Pump::visit()
 {
+    if (held_)
+        return;
     std::size_t found = 0;
     try {
         found = deliver_until(boot_time_ns(), VISIT_BYTES);

@@ -27,6 +27,9 @@ public:
     // Delivers, now, all records that were written before the call. Throws ProbeError.
     void drain();
 
+    // While on, visits deliver nothing: records wait in the rings.
+    void hold(bool on) { held_ = on; }
+
     // Stops and deletes the pump, once libuv has let go of its handles. The probe may go right after the call.
     void close();
 
@@ -53,6 +56,7 @@ private:
     std::uint64_t busy_interval_ms_;
     std::vector<Head> heads_;
     std::uint32_t empty_visits_ = 0;
+    bool held_ = false;
     int epoll_fd_;
     uv_poll_t poll_;
     uv_timer_t timer_;

@@ -29,7 +29,7 @@ export function connectionFigures(recording: string, milliseconds: number): Figu
           for (let at = 0; at < batch.length; at += batch.size(at)) state.record(batch, at);
         }
       },
-      () => state.tick({ kind: 'tick', time, epoch: 0, audience: 'same' }),
+      () => [...state.tick({ kind: 'tick', time, epoch: 0, audience: 'same' })],
     ];
   });
   return [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ProcfsScanner, isHostProcfs, type ProcfsOptions } from '../../actors/capture/procfs/scanner.js';
 import { chooseScanner } from '../../actors/capture/scanner-choice.js';
+import { scanned } from '../support/scanned.js';
 
 const KTHREADD = '2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 24 0 0\n';
 const SHELL = '2 (sh) S 1 0 0 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 24 0 0\n';
@@ -20,8 +21,10 @@ describe('The choice of how to scan', () => {
     now: () => 1,
     onUnreadable: (message) => told.push(message),
   };
-  const running = { scan: () => new Uint8Array(0) };
+  const idle = { beginScan: () => undefined, readScan: () => 0 };
+  const running = { ...idle, scan: () => new Uint8Array(0) };
   const refused = {
+    ...idle,
     scan: () => {
       throw Object.assign(new Error('refused'), {
         operation: 'scan',
@@ -74,6 +77,7 @@ describe('The choice of how to scan', () => {
 
   it('passes on what is no refusal', () => {
     const broken = {
+      ...idle,
       scan: () => {
         throw new Error('a defect');
       },
@@ -86,8 +90,8 @@ describe('The choice of how to scan', () => {
     symlinkSync('1', path.join(root, 'proc/self'));
     mkdirSync(path.join(root, 'proc/7/cgroup'), { recursive: true });
     const scanner = new ProcfsScanner({ ...procfs, folder: path.join(root, 'proc') });
-    assert.equal(scanner.scan('processes').length, 0);
-    scanner.scan('sockets');
+    assert.equal(scanned(scanner, 'processes').length, 0);
+    scanned(scanner, 'sockets');
     assert.equal(told.length, 1);
     assert.match(told[0]!, /^1 files? of processes can't be read.*proc\/7\/cgroup: EISDIR$/);
   });

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { delta, type Moment } from '../../actors/connections/afterglow.js';
-import { ACTIVE, Table } from '../../actors/connections/table.js';
+import {
+  CURRENT,
+  REPORTED,
+  WAS_ACTIVE,
+  delta,
+  merge,
+  type Moment,
+} from '../../actors/connections/afterglow.js';
+import { Table } from '../../actors/connections/table.js';
 import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
 
 type Model = Map<number, Status>;
@@ -126,32 +133,38 @@ function of(status: Status | undefined): Model {
   return new Map(status ? [[1, status]] : []);
 }
 
-/** Runs the delta over tables; `all` tells of which key, `report` does not. */
+/** Runs the delta over a table; `all` tells of which key, `report` does not. */
 function run(
   old: Model,
   current: Model,
   moment: Moment,
 ): { report: string[]; all: string[]; reported: Model } {
-  const reported = tableOf(old);
+  const table = tableOf(old, current);
+  const keyOf = (slot: number) => table.page(slot)[table.row(slot)]!;
   const all: string[] = [];
-  delta(reported, tableOf(current), moment, (table, slot, active) =>
-    all.push(`${table.rows[slot]} ${active ? 'active' : `closed ${table.lastActive[slot]}`}`),
+  delta(table, moment, (slot, closed) =>
+    all.push(`${keyOf(slot)} ${closed === undefined ? 'active' : `closed ${closed}`}`),
   );
   const left: Model = new Map();
-  for (let slot = reported.next(0); slot >= 0; slot = reported.next(slot + 1)) {
-    const active = (reported.flags[slot]! & ACTIVE) !== 0;
-    left.set(reported.rows[slot]!, { active, last: reported.lastActive[slot]! });
+  for (let slot = 0; slot < table.size; slot++) {
+    assert.equal(table.flags[slot]! & CURRENT, 0);
+    const active = (table.flags[slot]! & WAS_ACTIVE) !== 0;
+    left.set(keyOf(slot), { active, last: table.reportedActive[slot]! });
   }
   return { report: all.map((line) => line.replace(/^\d+ /, '')), all: all.sort(), reported: left };
 }
 
-function tableOf(model: Model): Table {
-  const table = new Table(1, 0, 1000, 1);
-  for (const [key, { active, last }] of model) {
+function tableOf(old: Model, current: Model): Table {
+  const table = new Table(1, 0, 1000, 1, 'reported');
+  const put = (key: number) => {
     table.key[0] = key;
-    const slot = table.put();
-    table.lastActive[slot] = last;
-    if (active) table.flags[slot]! |= ACTIVE;
+    return table.put();
+  };
+  for (const [key, { active, last }] of old) {
+    const slot = put(key);
+    table.reportedActive[slot] = last;
+    table.flags[slot] = REPORTED | (active ? WAS_ACTIVE : 0);
   }
+  for (const [key, { active, last }] of current) merge(table, put(key), last, active);
   return table;
 }

@@ -100,6 +100,28 @@ describe('any history of opens, closes and scans', () => {
     );
   });
 
+  it('gives the same deltas, in the same order, however ticks are sliced and scans are parted', () => {
+    fc.assert(
+      fc.property(history, period, fc.integer({ min: 1, max: 9 }), (history, afterglowPeriod, slice) => {
+        const [once, sliced] = [storyOf(afterglowPeriod), storyOf(afterglowPeriod, 1, slice)];
+        history.forEach((interval, index) => {
+          for (const [at, one] of interval.entries()) {
+            const time = timeOf(index, at, one);
+            tell(once, one, time);
+            if (one.kind === 'event') tell(sliced, one, time);
+            else sliced.scanInParts(time, slice, ...socketsOf(one.listed));
+          }
+          const audience = index % 4 === 3 ? 'fresh' : 'same';
+          assert.deepEqual(
+            sliced.delta((index + 1) * TICK, audience),
+            once.delta((index + 1) * TICK, audience),
+          );
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('gives the same deltas in whatever order events are read, before the scan or after', () => {
     fc.assert(
       fc.property(history, period, fc.infiniteStream(fc.nat()), (history, afterglowPeriod, random) => {
@@ -185,19 +207,27 @@ function worded(report: string[]): string[] {
   return report.map((line) => line.replace(/ active$/, '')).sort();
 }
 
-function storyOf(afterglowPeriod: number, seed = 1): Story {
+function storyOf(afterglowPeriod: number, seed = 1, slice?: number): Story {
   const ignoredNetworks = ['169.254.0.0/16'];
-  return new Story({ afterglowPeriod, ignoredNetworks, seed, originatorOf: (_, pid) => pid });
+  const originatorOf = (_: number, pid: number) => pid;
+  return new Story({ afterglowPeriod, ignoredNetworks, seed, originatorOf, ...(slice && { slice }) });
 }
 
 function tell(story: Story, one: Happening, time: number): void {
   if (one.kind === 'scan') {
-    story.scan(time, ...one.listed.map((index) => SUBJECTS[index]!.socket));
+    story.scan(time, ...socketsOf(one.listed));
     return;
   }
   const { socket } = SUBJECTS[one.subject]!;
   const types = socket.type === 'listen' ? (['listen', 'unlisten'] as const) : (['open', 'close'] as const);
   story.events({ ...socket, time, type: types[one.opens ? 0 : 1] });
+}
+
+/** As the kernel lists them: the listening ones first. */
+function socketsOf(subjects: readonly number[]): Socket[] {
+  const sockets = subjects.map((index) => SUBJECTS[index]!.socket);
+  const isListener = ({ type }: Socket) => type === 'listen';
+  return [...sockets.filter(isListener), ...sockets.filter((socket) => !isListener(socket))];
 }
 
 /** Seconds, different for each fact: whole ms by chance, µs by place. */

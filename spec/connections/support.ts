@@ -1,4 +1,4 @@
-import type { Audience, StateSettings } from '../../actors/capture/facts.js';
+import type { Audience, ScanFact, StateSettings } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { formatAddress } from '../../actors/connections/address.js';
 import type {
@@ -28,16 +28,20 @@ interface Options extends Partial<StateSettings> {
   mostFlows?: number;
   /** Unix time minus CLOCK_BOOTTIME, ns. */
   epoch?: number;
+  /** Entries in a slice of a tick. */
+  slice?: number;
 }
 
 /** A state that is told facts in words; its times are seconds of CLOCK_BOOTTIME, its containers small numbers. */
 export class Story {
   readonly state: ConnectionState;
   readonly #epoch: number;
+  readonly #slice: number | undefined;
   #config: RuntimeConfig;
 
-  constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, ...settings }: Options = {}) {
+  constructor({ originatorOf = () => 0, seed = 1, mostFlows, epoch = 0, slice, ...settings }: Options = {}) {
     this.#epoch = epoch;
+    this.#slice = slice;
     const all = stateSettings(settings);
     this.#config = { externalIps: all.externalIps, maxConnectionsPerMinute: all.maxConnectionsPerMinute };
     this.state = new ConnectionState(all, originatorOf, seed, mostFlows);
@@ -52,9 +56,21 @@ export class Story {
 
   /** A scan that began at `second` and listed these sockets. */
   scan(second: number, ...sockets: Socket[]): this {
+    return this.#scan(second, sockets);
+  }
+
+  /** The same in parts of so many sockets, and one without any at its end. */
+  scanInParts(second: number, size: number, ...sockets: Socket[]): this {
+    for (let at = 0; at === 0 || at < sockets.length; at += size)
+      this.#scan(second, sockets.slice(at, at + size), at === 0 ? 'first' : 'next');
+    return this.#scan(second, [], 'last');
+  }
+
+  #scan(second: number, sockets: Socket[], part?: ScanFact['part']): this {
     this.state.scan({
       kind: 'scan',
       of: 'sockets',
+      ...(part && { part }),
       audience: 'same',
       time: nanoseconds(second),
       records: listed(...sockets),
@@ -70,7 +86,8 @@ export class Story {
   }
 
   delta(second: number, audience: Audience = 'same'): Delta {
-    return this.state.tick({ kind: 'tick', time: nanoseconds(second), epoch: this.#epoch, audience });
+    const fact = { kind: 'tick', time: nanoseconds(second), epoch: this.#epoch, audience } as const;
+    return whole(this.state.tick(fact, this.#slice));
   }
 
   tick(second: number, audience: Audience = 'same'): Changes {
@@ -88,6 +105,16 @@ export class Story {
   endpoints(second: number): string[] {
     return this.tick(second).endpoints;
   }
+}
+
+/** What all slices of a tick gave. */
+export function whole(parts: Iterable<Delta | undefined>): Delta {
+  const all: Delta = { connections: [], endpoints: [] };
+  for (const part of parts) {
+    all.connections.push(...(part?.connections ?? []));
+    all.endpoints.push(...(part?.endpoints ?? []));
+  }
+  return all;
 }
 
 /** A client of container 1. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { ACTIVE, OCCUPIED, Table } from '../../actors/connections/table.js';
+import { Flow, Link } from '../../actors/connections/rows.js';
+import { ACTIVE, hash, Table } from '../../actors/connections/table.js';
 
 const SEED = 0x1234_5678;
 const KEY = 3;
@@ -24,7 +25,8 @@ describe('table', () => {
     write(table, 5, 77);
     table.put();
     write(table, 5, 88);
-    assert.equal(table.rows[table.put() * table.words + 1], 77);
+    const slot = table.put();
+    assert.equal(table.page(slot)[table.row(slot) + 1], 77);
   });
 
   it('takes no more than its maximum and counts what it refused', () => {
@@ -45,8 +47,8 @@ describe('table', () => {
     const table = new Table(1, 0, 1e6, SEED);
     const empty = table.capacity;
     fill(table, 50_000);
-    assert.ok(table.capacity >= 50_000 / 0.75 && table.capacity < 4 * 50_000);
-    table.retain((slot) => table.rows[slot]! < 100);
+    assert.ok(table.capacity >= 50_000 && table.capacity <= 1.25 * 50_000 + 1);
+    table.retain((slot) => valueAt(table, slot) < 100);
     table.trim();
     assert.equal(table.size, 100);
     assert.equal(table.capacity, empty);
@@ -62,27 +64,35 @@ describe('table', () => {
     const { capacity } = table;
     table.clear();
     assert.equal(table.size, 0);
-    assert.equal(table.next(0), -1);
+    assert.equal(putValue(table, 7), 0);
+    table.remove(0);
     assert.equal(table.capacity, capacity);
     table.clear();
     assert.ok(table.capacity < capacity);
   });
 
-  it('costs at most 150 bytes a connection at any size past 1,000', () => {
-    const table = new Table(11, 0, 1e6, SEED);
+  it('costs at most 150 bytes a connection and the link it is reported as, at any size past 1,000', () => {
+    const flows = new Table(Flow.WORDS, 0, 1e6, SEED);
+    const links = new Table(Link.WORDS, 0, 1e6, SEED, 'reported');
     for (let value = 0; value < 100_000; value++) {
-      write(table, value);
-      table.put();
+      putValue(flows, value);
+      putValue(links, value);
+      const bytes = flows.bytes + links.bytes;
       if (value < 1000) continue;
-      const bytes = table.rows.byteLength + table.lastActive.byteLength + table.flags.byteLength;
-      assert.ok(bytes / table.size <= 150, `${bytes / table.size} bytes at ${table.size} entries`);
+      assert.ok(bytes / flows.size <= 150, `${bytes / flows.size} bytes at ${flows.size} entries`);
     }
   });
 
   it('does not let one seed choose the places of another', () => {
-    const tables = [1, 2].map((seed) => new Table(1, 0, 1e6, seed));
-    const places = tables.map((table) => Array.from({ length: 100 }, (_, value) => putValue(table, value)));
-    assert.notDeepEqual(places[0], places[1]);
+    const places = (seed: number) =>
+      Array.from({ length: 100 }, (_, value) => hash(Uint32Array.of(value), 0, 1, seed) & 1023);
+    assert.notDeepEqual(places(1), places(2));
+    // What falls into one place under one seed is spread by another.
+    const together = Array.from({ length: 50_000 }, (_, value) => value).filter(
+      (value) => (hash(Uint32Array.of(value), 0, 1, 1) & 1023) === 0,
+    );
+    const spread = new Set(together.map((value) => hash(Uint32Array.of(value), 0, 1, 2) & 1023));
+    assert.ok(together.length > 25 && spread.size > together.length / 4);
   });
 
   it('shows each entry once while it takes entries out', () => {
@@ -92,7 +102,7 @@ describe('table', () => {
         for (const value of values) putValue(table, value);
         const seen: number[] = [];
         table.retain((slot) => {
-          const value = table.rows[slot]!;
+          const value = valueAt(table, slot);
           seen.push(value);
           return value % 6 <= rest;
         });
@@ -131,7 +141,7 @@ describe('table', () => {
               else {
                 oracle.set(name, { value, payload: oracle.get(name)?.payload ?? value });
                 table.lastActive[slot] = value;
-                table.flags[slot] = OCCUPIED | (value % 2 === 0 ? 0 : ACTIVE);
+                table.flags[slot] = value % 2 === 0 ? 0 : ACTIVE;
               }
             } else if (kind === 'retain') {
               const divisor = 2 + (value % 5);
@@ -174,6 +184,10 @@ function putValue(table: Table, value: number): number {
   return table.put();
 }
 
+function valueAt(table: Table, slot: number): number {
+  return table.page(slot)[table.row(slot)]!;
+}
+
 function fill(table: Table, count: number): void {
   for (let value = 0; value < count; value++) putValue(table, value);
 }
@@ -182,8 +196,8 @@ function fill(table: Table, count: number): void {
 function contents(table: Table): [string, string][] {
   const all: [string, string][] = [];
   const { words } = table;
-  for (let slot = table.next(0); slot >= 0; slot = table.next(slot + 1)) {
-    const row = table.rows.subarray(slot * words, (slot + 1) * words);
+  for (let slot = 0; slot < table.size; slot++) {
+    const row = table.page(slot).subarray(table.row(slot), table.row(slot) + words);
     const key = words === KEY + PAYLOAD ? row.subarray(0, KEY) : row;
     const active = (table.flags[slot]! & ACTIVE) === 0 ? 0 : 1;
     all.push([key.join(), `${table.lastActive[slot]} ${row.at(-1)} ${active}`]);

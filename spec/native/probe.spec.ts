@@ -11,7 +11,14 @@ import { Records } from '../../actors/capture/records.js';
 import { decodeField } from '../../actors/capture/text.js';
 import { containerInPath } from '../../actors/containers/cgroup-path.js';
 import { containerId } from '../../actors/containers/id.js';
-import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
+import {
+  isProbeError,
+  loadAddon,
+  SCAN_READ_BYTES,
+  type Addon,
+  type Probe,
+  type ProbeOptions,
+} from '../../native/index.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
@@ -83,6 +90,39 @@ describe('the probe in the kernel', function () {
         await delay(10);
       assert.ok(namesOf(batches, RecordType.exec).includes('true'), `round ${round}`);
     }
+  });
+
+  it('keeps what happens in the rings while it is held, and delivers it afterwards', async () => {
+    const probe = load();
+    probe.attach();
+    const batches = collect(probe);
+    probe.drain();
+    batches.length = 0;
+    probe.hold(true);
+    spawnSync('true');
+    await delay(700);
+    assert.deepEqual(batches, []);
+    probe.hold(false);
+    for (let waited = 0; waited < 150 && !namesOf(batches, RecordType.exec).includes('true'); waited++)
+      await delay(10);
+    assert.ok(namesOf(batches, RecordType.exec).includes('true'));
+  });
+
+  it('gives what a scan finds in parts, too, and one that was given up is no hindrance', () => {
+    const probe = load();
+    const part = new Uint8Array(SCAN_READ_BYTES + 4096);
+    probe.beginScan('scan_processes');
+    assert.ok(probe.readScan(part, 4096) > 0);
+    probe.beginScan('scan_processes');
+    const parts: Records[] = [];
+    for (let length; (length = probe.readScan(part, 0)) > 0;) parts.push(new Records(part.slice(0, length)));
+    assert.equal(probe.readScan(part, 0), 0);
+    assert.throws(() => probe.readScan(part, part.length + 1), RangeError);
+    const whole = [new Records(probe.scan('scan_processes'))];
+    const names = (some: readonly Records[]) => new Set(namesOf(some, RecordType.process));
+    assert.ok(names(parts).size > 3);
+    // Others come and go meanwhile, but not whoever was there before this test and still is.
+    assert.ok([...names(parts)].filter((name) => names(whole).has(name)).length > names(parts).size / 2);
   });
 
   it('delivers what follows from something else after it, over batches far smaller than what there is', () => {

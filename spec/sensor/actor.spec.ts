@@ -14,7 +14,7 @@ import { asFailure } from '../../actors/telemetry/failures.js';
 import { createLog } from '../../actors/telemetry/log.js';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
 import type { DoubleOptions } from '../../scripts/sensor/double.js';
-import { client } from '../connections/support.js';
+import { client, whole } from '../connections/support.js';
 import { eventually } from '../support/eventually.js';
 import { stateSettings } from '../support/facts.js';
 import { batch, containerNumber, socketRecord } from '../support/records.js';
@@ -269,7 +269,7 @@ describe('Sensor, over gRPC', () => {
     }, 2);
     const tick = (): void => {
       time += 1e9;
-      const delta = state.tick({ kind: 'tick', time, epoch: 0, audience: sensor.listener.audience() });
+      const delta = whole(state.tick({ kind: 'tick', time, epoch: 0, audience: sensor.listener.audience() }));
       if (delta.connections.length > 0) network.next({ time, delta });
     };
     try {

@@ -43,6 +43,10 @@ const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN
  */
 const INODE_COOKIE = 0x8000_0000;
 
+/** Looked at before the event loop has its turn: some 5 ms. */
+const SLICE_PROCESSES = 100;
+const SLICE_DESCRIPTORS = 500;
+
 /** Flag PF_KTHREAD of linux/sched.h. */
 const KERNEL_THREAD = 0x0020_0000;
 const KTHREADD = 2;
@@ -70,8 +74,9 @@ export function isHostProcfs(folder: string): boolean {
  * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so that whoever runs in
  *   Collector's own container counts as of the host.
  *
- * It blocks the event loop meanwhile: some 15 µs for each process of the host, 60 µs for each one that is shown, 8 µs for
- * each socket that one of those holds. Memory grows with the sockets held, not with those of the host.
+ * It takes some 15 µs for each process of the host, 60 µs for each one that is shown, 8 µs for each socket that one of those
+ * holds, with pauses between; only the table of one namespace, and the list of one process's descriptors, are read at
+ * once. Memory grows with the sockets held, not with those of the host.
  */
 export class ProcfsScanner implements Scanner {
   readonly #options: ProcfsOptions;
@@ -83,17 +88,18 @@ export class ProcfsScanner implements Scanner {
     this.#files = new ProcfsFiles(options.folder);
   }
 
-  scan(of: ScanFact['of']): Records {
+  *scan(of: ScanFact['of']): Generator<undefined, Records> {
     const writer = new RecordWriter();
     this.#files.unreadable = 0;
-    if (of === 'processes') this.#scanProcesses(writer);
-    else this.#scanSockets(writer);
+    if (of === 'processes') yield* this.#scanProcesses(writer);
+    else yield* this.#scanSockets(writer);
     this.#tellUnreadable();
     return writer.records();
   }
 
-  #scanProcesses(writer: RecordWriter): void {
+  *#scanProcesses(writer: RecordWriter): Generator<undefined, void> {
     const { now } = this.#options;
+    let seen = 0;
     const known = new Map<number, Task>();
     const task = (pid: number): Task => {
       let found = known.get(pid);
@@ -101,6 +107,7 @@ export class ProcfsScanner implements Scanner {
       return found;
     };
     for (const pid of this.#pids()) {
+      if (++seen % SLICE_PROCESSES === 0) yield;
       const one = task(pid);
       if (!this.#isShown(one)) continue;
       // Before anything of it is read, so that an exec meanwhile counts as later.
@@ -126,13 +133,15 @@ export class ProcfsScanner implements Scanner {
     }
   }
 
-  #scanSockets(writer: RecordWriter): void {
+  *#scanSockets(writer: RecordWriter): Generator<undefined, void> {
     const time = this.#options.now();
     const holders = new Map<number, Task[]>();
     const namespaces = new Map<string, number[]>();
+    let seen = 0;
     for (const pid of this.#pids()) {
+      if (++seen % SLICE_PROCESSES === 0) yield;
       const task = this.#task(pid);
-      if (!this.#isShown(task) || !this.#noteSockets(task, holders)) continue;
+      if (!this.#isShown(task) || !(yield* this.#noteSockets(task, holders))) continue;
       const namespace = this.#files.link(`${pid}/ns/net`);
       if (namespace === undefined) continue;
       const members = namespaces.get(namespace);
@@ -151,9 +160,11 @@ export class ProcfsScanner implements Scanner {
       members.some((pid) => this.#readTable(`${pid}/net/tcp`, 1, row, show(AF_INET)));
       row.local.fill(0);
       row.remote.fill(0);
+      yield;
       members.some((pid) => this.#readTable(`${pid}/net/tcp6`, 4, row, show(AF_INET6)));
       row.local.fill(0);
       row.remote.fill(0);
+      yield;
     }
   }
 
@@ -162,10 +173,12 @@ export class ProcfsScanner implements Scanner {
   }
 
   /** Adds a process to the holders of its sockets; whether it has any. */
-  #noteSockets(task: Task, holders: Map<number, Task[]>): boolean {
+  *#noteSockets(task: Task, holders: Map<number, Task[]>): Generator<undefined, boolean> {
     const folder = `${task.pid}/fd`;
     const own = new Set<number>();
+    let seen = 0;
     for (const descriptor of this.#files.list(folder) ?? []) {
+      if (++seen % SLICE_DESCRIPTORS === 0) yield;
       const inode = parseSocketLink(this.#files.link(`${folder}/${descriptor}`) ?? '');
       if (inode !== undefined) own.add(inode);
     }

@@ -22,6 +22,7 @@ import { isRoot, requires } from '../../support/requirements.js';
 import { resources } from '../../support/resources.js';
 import { containerNumber } from '../../support/records.js';
 import { workload } from '../../support/workload.js';
+import { scanned } from '../../support/scanned.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../../dist/collector.node');
 const TICK_NS = 1e7;
@@ -73,7 +74,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
   /** Both scans show the same of the containers, once nothing is on its way any more; what they show. */
   async function agreed(of: 'processes' | 'sockets', containers: readonly Container[], enough: number) {
     const show = of === 'processes' ? processLines : socketLines;
-    const lines = (scanner: Scanner) => show(scanner.scan(of), containers);
+    const lines = (scanner: Scanner) => show(scanned(scanner, of), containers);
     let last: [string[], string[]] = [[], []];
     await eventually(
       () => {
@@ -202,7 +203,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
     await job.said('pid');
     const starts = (scanner: Scanner) => {
       const times = new Map<number, number>();
-      each(scanner.scan('processes'), RecordType.process, (records, at) =>
+      each(scanned(scanner, 'processes'), RecordType.process, (records, at) =>
         times.set(records.pid(at), records.u64(at + process_record.start_time)),
       );
       return times;

@@ -1,0 +1,150 @@
+/**
+ * What live connections cost, from 1,000 to 1,000,000 of them: bytes, processor time of a tick, and that of its longest
+ * slice, garbage collection on other threads included.
+ * Each is reported as itself, which is the worst case, and no limit holds any back: `npx tsx scripts/bench/connections.ts`,
+ * or with counts as its arguments.
+ */
+import type { StateSettings } from '../../actors/capture/facts.js';
+import { record_header, RecordType, SocketRole } from '../../actors/capture/layout.js';
+import { AF_INET, IPPROTO_TCP } from '../../actors/capture/linux.js';
+import { RecordWriter } from '../../actors/capture/record-writer.js';
+import type { Records } from '../../actors/capture/records.js';
+import { ConnectionState } from '../../actors/connections/state.js';
+
+const COUNTS = [1000, 10_000, 100_000, 1_000_000];
+const SEED = 0x5eed;
+const BATCH_RECORDS = 500;
+const SECOND = 1e9;
+const TICK = 30 * SECOND;
+const CONTAINER = 2 ** 48 + 1;
+/** Small tables are ticked so often that their times can be told from the clock's grain. */
+const LEAST_WORK = 200_000;
+
+const settings: StateSettings = {
+  scope: 'containers',
+  format: 'json',
+  processTableSize: 1,
+  scrapeInterval: TICK / SECOND,
+  afterglowPeriod: 300,
+  endpoints: true,
+  originators: true,
+  networkDisabled: false,
+  ignoredNetworks: [],
+  nonAggregatedNetworks: [],
+  externalIps: 'none',
+  maxConnectionsPerMinute: 1e9,
+};
+
+interface Cost {
+  cpuMs: number;
+  longestMs: number;
+  reports: number;
+}
+
+/** A batch of events of connections whose numbers start with `first`; each has a peer of its own. */
+function events(type: number, first: number, count: number, time: number): Records {
+  const writer = new RecordWriter();
+  const local = Uint32Array.of(0x0100_000a, 0, 0, 0);
+  for (let number = first; number < first + count; number++) {
+    const host = number >>> 8;
+    const remote = Uint32Array.of(
+      10 | (((host >> 8) & 0xff) << 16) | ((host & 0xff) << 24) | (1 << 8),
+      0,
+      0,
+      0,
+    );
+    writer.socket({
+      time,
+      container: CONTAINER,
+      pid: 1,
+      comm: 'bench',
+      cookieLow: number,
+      cookieHigh: 0,
+      local,
+      remote,
+      localPort: 40_000,
+      remotePort: 1 + (number & 0xff),
+      family: AF_INET,
+      protocol: IPPROTO_TCP,
+      role: SocketRole.client,
+      state: 1,
+    });
+  }
+  const records = writer.records();
+  for (let at = 0; at < records.length; at += records.size(at))
+    records.u16[(at + record_header.type) >> 1] = type;
+  return records;
+}
+
+/** Folds events in batches, which are made beforehand. */
+function fold(state: ConnectionState, type: number, first: number, count: number, time: number): Cost {
+  const cost: Cost = { cpuMs: 0, longestMs: 0, reports: 0 };
+  for (let done = 0; done < count; done += BATCH_RECORDS) {
+    const records = events(type, first + done, Math.min(BATCH_RECORDS, count - done), time);
+    add(cost, () => {
+      for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
+    });
+  }
+  return cost;
+}
+
+function tick(state: ConnectionState, time: number, audience: 'same' | 'fresh' = 'same'): Cost {
+  const cost: Cost = { cpuMs: 0, longestMs: 0, reports: 0 };
+  const slices = state.tick({ kind: 'tick', time, epoch: 0, audience });
+  let next: ReturnType<typeof slices.next>;
+  do {
+    add(cost, () => (next = slices.next()));
+    cost.reports += next!.value?.connections.length ?? 0;
+  } while (next!.done !== true);
+  return cost;
+}
+
+function add(cost: Cost, work: () => void): void {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  const cpuMs = (user + system) / 1000;
+  cost.longestMs = Math.max(cost.longestMs, cpuMs);
+  cost.cpuMs += cpuMs;
+}
+
+/** One life of a state with so many connections; by what was measured. */
+function measure(count: number): ReadonlyMap<string, Cost & { bytes: number }> {
+  let now = 0;
+  globalThis.gc?.();
+  const state = new ConnectionState(settings, () => 0, SEED);
+  const costs = new Map<string, Cost & { bytes: number }>();
+  const note = (name: string, cost: Cost) => costs.set(name, { ...cost, bytes: state.bytes / count });
+  note('open', fold(state, RecordType.open, 0, count, (now += SECOND)));
+  note('first tick', tick(state, (now += TICK)));
+  tick(state, (now += TICK));
+  note('steady tick', tick(state, (now += TICK)));
+  const tenth = Math.ceil(count / 10);
+  fold(state, RecordType.close, 0, tenth, (now += SECOND));
+  note('open a tenth', fold(state, RecordType.open, count, tenth, (now += SECOND)));
+  note('churn tick', tick(state, (now += TICK)));
+  note('fresh tick', tick(state, now + TICK, 'fresh'));
+  return costs;
+}
+
+const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : COUNTS;
+for (let warm = 0; warm < 5; warm++) measure(20_000);
+console.log(
+  'connections  what            bytes each  CPU ms   ns each  longest ms  reports  ns each / a decade before',
+);
+const before = new Map<string, number>();
+for (const count of counts) {
+  const rounds = Math.max(1, Math.ceil(LEAST_WORK / count));
+  const all = Array.from({ length: rounds }, () => measure(count));
+  for (const [name, { bytes, reports }] of all[0]!) {
+    const cpuMs = all.reduce((sum, costs) => sum + costs.get(name)!.cpuMs, 0) / rounds;
+    const longest = Math.max(...all.map((costs) => costs.get(name)!.longestMs));
+    const each = (cpuMs * 1e6) / count;
+    const ratio = before.has(name) ? (each / before.get(name)!).toFixed(2) : '';
+    before.set(name, each);
+    console.log(
+      `${String(count).padStart(11)}  ${name.padEnd(14)}  ${bytes.toFixed(1).padStart(10)}  ${cpuMs.toFixed(1).padStart(6)}  ` +
+        `${each.toFixed(0).padStart(8)}  ${longest.toFixed(1).padStart(10)}  ${String(reports).padStart(7)}  ${ratio}`,
+    );
+  }
+}
