@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { AF_INET, AF_INET6 } from '../../actors/connections/address.js';
 import { Networks } from '../../actors/connections/networks.js';
+import { allAtOnce } from '../../actors/connections/sliced.js';
 import { readControl } from '../../actors/sensor/control.js';
 import { decodeControl } from '../../actors/sensor/messages.js';
 import { sensor } from '../../proto/generated/messages.js';
@@ -83,7 +84,7 @@ for (const { name, family, bytes } of kinds) {
     const builds: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const start = performance.now();
-      rows = readControl(decodeControl(encoded)).lists.networks!;
+      rows = allAtOnce(readControl(decodeControl(encoded))).lists.networks!;
       const decoded = performance.now();
       networks = new Networks(rows);
       const end = performance.now();
