@@ -7,14 +7,14 @@ import type { OpenStream, StreamUser } from './stream.js';
  */
 export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
-  readonly received: (message: Buffer) => void;
+  readonly received: (message: Buffer) => Promise<void>;
   #stream: OpenStream | undefined;
   #isBusy = false;
   #isFresh = false;
   #onIdle: (() => void) | undefined;
 
-  /** @param onReceived takes what Sensor sends */
-  constructor(registration: Buffer, onReceived: (message: Buffer) => void) {
+  /** @param onReceived takes what Sensor sends, and the next message when it is done with one */
+  constructor(registration: Buffer, onReceived: (message: Buffer) => Promise<void>) {
     this.registration = registration;
     this.received = onReceived;
   }
