@@ -17,18 +17,30 @@ const ROOT = 0;
 export class CidrTree {
   /** The nodes. What `find` gives is where one begins in here. */
   readonly #nodes: Int32Array;
+  readonly #family: number;
   /** u32 words of an address. */
   readonly #width: number;
+  /** Where there is room for the next node. */
+  #end: number;
 
   /**
-   * @param rows networks as a control fact has them
-   * @param family which of them are taken
+   * @param family which networks are taken
+   * @param most networks that there is room for
    */
-  constructor(rows: Uint32Array, family: number) {
-    const order = inOrder(rows, family);
+  constructor(family: number, most: number) {
+    this.#family = family;
     this.#width = family === AF_INET6 ? ADDRESS_WORDS : 1;
-    this.#nodes = new Int32Array((1 + order.length) * (ADDRESS + this.#width));
-    build(this.#nodes, this.#width, signed(rows), order);
+    this.#end = ADDRESS + this.#width;
+    this.#nodes = new Int32Array((1 + most * 2) * this.#end);
+  }
+
+  /**
+   * Takes in those of the family. The more of them at a time, the less it costs for each.
+   * @param rows networks as a control fact has them
+   */
+  insert(rows: Uint32Array): void {
+    const order = inOrder(rows, this.#family);
+    this.#end = build(this.#nodes, this.#width, this.#end, signed(rows), order);
   }
 
   /** The node of the longest prefix that contains the address at `words[at]`; -1: there is none. */
@@ -96,12 +108,12 @@ function signedMask(bits: number): number {
 }
 
 /**
- * Inserts networks. The way from the root to a network starts where it parts from the way to the one before, which is
+ * Inserts networks; where there is room for the next node then. The way from the root to a network starts where it parts from the way to the one before, which is
  * near in a list in order.
  */
-function build(nodes: Int32Array, width: number, rows: Int32Array, order: Int32Array): void {
+function build(nodes: Int32Array, width: number, room: number, rows: Int32Array, order: Int32Array): number {
   const size = ADDRESS + width;
-  let end = size;
+  let end = room;
   /** The nodes around the last network and it itself, the root first. */
   const path = new Int32Array(2 + width * 32);
   let depth = 0;
@@ -146,6 +158,7 @@ function build(nodes: Int32Array, width: number, rows: Int32Array, order: Int32A
       if (common === prefix) break;
     }
   }
+  return end;
 }
 
 function contains(nodes: Int32Array, node: number, length: number, words: Uint32Array, at: number): boolean {

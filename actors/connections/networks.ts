@@ -1,23 +1,38 @@
 import { NETWORK_WORDS } from '../capture/facts.js';
 import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
 import { CidrTree } from './cidr-tree.js';
+import { allAtOnce, type Sliced } from './sliced.js';
+
+/** Networks that are taken in at a time: a millisecond or two of work, and some more while the code is not compiled yet. */
+const SLICE = 4096 * NETWORK_WORDS;
+
+/** What answers are looked up in. It never changes, so that sets can share it. */
+interface Index {
+  readonly ipv4: CidrTree;
+  readonly ipv6: CidrTree;
+  readonly familiesWithPrivate: ReadonlySet<number>;
+}
+
+/** Indexes that were made before a set asks for them; they go with their rows. */
+const prepared = new WeakMap<Uint32Array, Index>();
+
+/**
+ * Makes ready what a set of these networks takes long to make, so that it is there at once.
+ * @param rows networks as a control fact has them, which must not change any more
+ */
+export function* prepare(rows: Uint32Array): Sliced<void> {
+  prepared.set(rows, yield* index(rows));
+}
 
 /** A set of networks that answers which of them is the most specific one around an address. */
 export class Networks {
-  readonly #ipv4: CidrTree;
-  readonly #ipv6: CidrTree;
-  readonly #familiesWithPrivate = new Set<number>();
+  readonly #index: Index;
   readonly #found = { family: AF_INET, words: new Uint32Array(ADDRESS_WORDS), prefix: 0 };
 
   /** @param networks also as the rows that a control fact has */
   constructor(networks: readonly Network[] | Uint32Array = []) {
     const rows = networks instanceof Uint32Array ? networks : rowsOf(networks);
-    this.#ipv4 = new CidrTree(rows, AF_INET);
-    this.#ipv6 = new CidrTree(rows, AF_INET6);
-    for (let row = 0; row < rows.length; row += NETWORK_WORDS) {
-      const family = rows[row]!;
-      if (isPrivate(rows, row + 2, family)) this.#familiesWithPrivate.add(family);
-    }
+    this.#index = prepared.get(rows) ?? allAtOnce(index(rows));
   }
 
   /**
@@ -46,11 +61,11 @@ export class Networks {
 
   /** Whether a network of the family lies in private address space. */
   hasPrivate(family: number): boolean {
-    return this.#familiesWithPrivate.has(family);
+    return this.#index.familiesWithPrivate.has(family);
   }
 
   #treeOf(family: number): CidrTree {
-    return family === AF_INET6 ? this.#ipv6 : this.#ipv4;
+    return family === AF_INET6 ? this.#index.ipv6 : this.#index.ipv4;
   }
 }
 
@@ -62,4 +77,23 @@ export function rowsOf(networks: readonly Network[]): Uint32Array<ArrayBuffer> {
     rows.set(words, index * NETWORK_WORDS + 2);
   });
   return rows;
+}
+
+function* index(rows: Uint32Array): Sliced<Index> {
+  let ofIPv6 = 0;
+  for (let row = 0; row < rows.length; row += NETWORK_WORDS) if (rows[row] === AF_INET6) ofIPv6++;
+  const ipv4 = new CidrTree(AF_INET, rows.length / NETWORK_WORDS - ofIPv6);
+  const ipv6 = new CidrTree(AF_INET6, ofIPv6);
+  const familiesWithPrivate = new Set<number>();
+  for (let from = 0; from < rows.length; from += SLICE) {
+    const slice = rows.subarray(from, from + SLICE);
+    ipv4.insert(slice);
+    ipv6.insert(slice);
+    for (let row = 0; row < slice.length; row += NETWORK_WORDS) {
+      const family = slice[row]!;
+      if (isPrivate(slice, row + 2, family)) familiesWithPrivate.add(family);
+    }
+    yield;
+  }
+  return { ipv4, ipv6, familiesWithPrivate };
 }

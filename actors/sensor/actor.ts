@@ -10,7 +10,7 @@ import type { Originator } from '../processes/state.js';
 import type { Log } from '../telemetry/log.js';
 import { openChannel, type SensorAddress } from './channel.js';
 import { connectToSensor } from './connect.js';
-import { readControl } from './control.js';
+import { readControl, type Control } from './control.js';
 import { diagnose } from './diagnose.js';
 import {
   decodeControl,
@@ -25,6 +25,7 @@ import { SignalQueue, type QueueCounts } from './queue.js';
 import { SignalSender } from './signals.js';
 import { methods, networkMetadata, streamEffect, type StreamUser } from './stream.js';
 import { readTls, watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
+import { inTurns } from './turns.js';
 
 export interface SensorOptions extends SensorAddress {
   /** undefined: plain text. */
@@ -63,7 +64,9 @@ export class Sensor {
   readonly #signals: SignalSender;
   readonly #network: NetworkSender;
   readonly #newcomers = new Subject<void>();
-  readonly #control = new Subject<ReturnType<typeof readControl>['lists']>();
+  readonly #control = new Subject<Control['lists']>();
+  /** Until all control messages that came are taken: one at a time, also over two streams. */
+  #controlled = Promise.resolve();
   readonly #streams: ActorRefFrom<typeof stream>[];
   readonly #ending = new Set<Promise<void>>();
   readonly #stopWatching: () => void;
@@ -93,13 +96,8 @@ export class Sensor {
     );
     const warn = log.throttled('warning');
     this.#network = new NetworkSender(networkRegistration(registration), (message) => {
-      try {
-        const { lists, warnings } = readControl(decodeControl(message));
-        warnings.forEach(warn);
-        this.#control.next(lists);
-      } catch (error) {
-        warn(`Ignored a message of Sensor that is none: ${(error as Error).message}`);
-      }
+      this.#controlled = this.#controlled.then(() => this.#takeControl(message, warn));
+      return this.#controlled;
     });
     this.#streams = [
       this.#stream('process signals', methods.signals, new Metadata(), this.#signals, backOff.signals),
@@ -178,6 +176,17 @@ export class Sensor {
     for (const actor of this.#streams) actor.send({ type: 'stop' });
     await Promise.all(this.#ending);
     this.#channel.close();
+  }
+
+  /** A long list takes many turns of the event loop; it is in force all at once when it is read. */
+  async #takeControl(message: Buffer, warn: (message: string) => void): Promise<void> {
+    try {
+      const { lists, warnings } = await inTurns(readControl(decodeControl(message)));
+      warnings.forEach(warn);
+      this.#control.next(lists);
+    } catch (error) {
+      warn(`Ignored a message of Sensor that is none: ${(error as Error).message}`);
+    }
   }
 
   #stream(

@@ -1,4 +1,6 @@
 import { AF_INET, AF_INET6, settleNetwork } from '../connections/address.js';
+import { prepare } from '../connections/networks.js';
+import type { Sliced } from '../connections/sliced.js';
 import { NETWORK_WORDS, type ControlFact } from '../capture/facts.js';
 import type { ControlMessage } from './messages.js';
 
@@ -13,22 +15,31 @@ const IPV4_NETWORK = 5;
 const IPV6_NETWORK = 17;
 const NONE = new Uint8Array(0);
 
+/** Entries of a list that are read at a time. */
+const SLICE = 8192;
+/** In each list: more than a cluster can have. With room for the answers to come they are 80 MB in IPv6. */
+const MOST = 1_000_000;
+
 /**
  * The lists of a control message. One of the wrong length is left out with a warning, and so is one with a prefix that
- * no address has; what was in force stays then. Each of the two lists is taken whether or not the other is there.
+ * no address has or with more than a million entries; what was in force stays then. Each of the two lists is taken
+ * whether or not the other is there.
  */
-export function readControl({ publicIpAddresses, ipNetworks }: ControlMessage): Control {
+export function* readControl({ publicIpAddresses, ipNetworks }: ControlMessage): Sliced<Control> {
   const warnings: string[] = [];
-  const attempt = <T>(what: string, list: T, read: (list: T) => Rows): Rows | undefined => {
+  function* attempt(what: string, read: Sliced<Rows>): Sliced<Rows | undefined> {
     try {
-      return read(list);
+      const rows = yield* read;
+      yield* prepare(rows);
+      return rows;
     } catch (error) {
       warnings.push(`Ignored Sensor's list of ${what}: ${(error as Error).message}`);
       return undefined;
     }
-  };
-  const publicAddresses = publicIpAddresses && attempt('public IPs', publicIpAddresses, readAddresses);
-  const networks = ipNetworks && attempt('known networks', ipNetworks, readNetworks);
+  }
+  const publicAddresses =
+    publicIpAddresses && (yield* attempt('public IPs', readAddresses(publicIpAddresses)));
+  const networks = ipNetworks && (yield* attempt('known networks', readNetworks(ipNetworks)));
   return { lists: { ...(publicAddresses && { publicAddresses }), ...(networks && { networks }) }, warnings };
 }
 
@@ -36,27 +47,36 @@ type Rows = Uint32Array<ArrayBuffer>;
 type Addresses = NonNullable<ControlMessage['publicIpAddresses']>;
 type Wide = NonNullable<Addresses['ipv6Addresses']>[number];
 
-/** @throws Error if an IPv6 address lacks its second half */
-function readAddresses({ ipv4Addresses, ipv6Addresses }: Addresses): Rows {
+/** @throws Error if an IPv6 address lacks its second half, or if there are too many */
+function* readAddresses({ ipv4Addresses, ipv6Addresses }: Addresses): Sliced<Rows> {
   const ipv4 = ipv4Addresses ?? [];
   const ipv6 = ipv6Addresses ?? [];
   if (ipv6.length % 2 !== 0) throw new Error(`${ipv6.length} halves of IPv6 addresses are not pairs`);
-  const rows = new Uint32Array((ipv4.length + ipv6.length / 2) * NETWORK_WORDS);
+  const rows = rowsFor(ipv4.length + ipv6.length / 2);
   let row = 0;
   for (const address of ipv4) {
     rows[row] = AF_INET;
     rows[row + 1] = 32;
     rows[row + 2] = address;
     row += NETWORK_WORDS;
+    if (row % (SLICE * NETWORK_WORDS) === 0) yield;
   }
-  for (let half = 0; half < ipv6.length; half += 2, row += NETWORK_WORDS) {
+  for (let half = 0; half < ipv6.length; half += 2) {
     rows[row] = AF_INET6;
     rows[row + 1] = 128;
     writeWide(ipv6[half]!, rows, row + 2);
     writeWide(ipv6[half + 1]!, rows, row + 4);
     settleNetwork(rows, row);
+    row += NETWORK_WORDS;
+    if (row % (SLICE * NETWORK_WORDS) === 0) yield;
   }
   return rows;
+}
+
+/** @throws Error if there are too many */
+function rowsFor(count: number): Rows {
+  if (count > MOST) throw new Error(`it has ${count} entries, and no more than ${MOST} are allowed`);
+  return new Uint32Array(count * NETWORK_WORDS);
 }
 
 /** The upper and the lower 32 bits of a fixed64. */
@@ -66,35 +86,47 @@ function writeWide(word: Wide, out: Rows, at: number): void {
   out[at + 1] = isNumber ? word : word.low;
 }
 
-/** @throws Error if a list is cut or has a prefix that no address has */
-function readNetworks({ ipv4Networks, ipv6Networks }: NonNullable<ControlMessage['ipNetworks']>): Rows {
+/** @throws Error if a list is cut, has a prefix that no address has, or too many networks */
+function* readNetworks({
+  ipv4Networks,
+  ipv6Networks,
+}: NonNullable<ControlMessage['ipNetworks']>): Sliced<Rows> {
   const ipv4 = ipv4Networks ?? NONE;
   const ipv6 = ipv6Networks ?? NONE;
-  const ipv4Rows = rowsIn(ipv4, IPV4_NETWORK, 'IPv4');
-  const rows = new Uint32Array(ipv4Rows + rowsIn(ipv6, IPV6_NETWORK, 'IPv6'));
-  writeNetworks(ipv4, IPV4_NETWORK, AF_INET, rows, 0);
-  writeNetworks(ipv6, IPV6_NETWORK, AF_INET6, rows, ipv4Rows);
+  const ipv4Count = countIn(ipv4, IPV4_NETWORK, 'IPv4');
+  const rows = rowsFor(ipv4Count + countIn(ipv6, IPV6_NETWORK, 'IPv6'));
+  yield* writeNetworks(ipv4, IPV4_NETWORK, AF_INET, rows);
+  yield* writeNetworks(ipv6, IPV6_NETWORK, AF_INET6, rows.subarray(ipv4Count * NETWORK_WORDS));
   return rows;
 }
 
-/** Words that the rows of a list of networks take. */
-function rowsIn(bytes: Uint8Array, size: number, name: string): number {
-  if (bytes.length % size !== 0) {
-    throw new Error(`${bytes.length} bytes of ${name} networks are not a multiple of ${size}`);
-  }
-  const bits = (size - 1) * 8;
-  for (let at = size - 1; at < bytes.length; at += size) {
-    if (bytes[at]! > bits) throw new Error(`an ${name} network has a prefix of ${bytes[at]} bits`);
-  }
-  return (bytes.length / size) * NETWORK_WORDS;
+/** How many networks there are in a list. @throws Error if it is cut */
+function countIn(bytes: Uint8Array, size: number, name: string): number {
+  if (bytes.length % size === 0) return bytes.length / size;
+  throw new Error(`${bytes.length} bytes of ${name} networks are not a multiple of ${size}`);
 }
 
-/** @param size of one network: its address in network order, then one byte with its prefix's length */
-function writeNetworks(bytes: Uint8Array, size: number, family: number, rows: Rows, first: number): void {
+/**
+ * @param size of one network: its address in network order, then one byte with its prefix's length
+ * @throws Error at a prefix that no address has
+ */
+function* writeNetworks(bytes: Uint8Array, size: number, family: number, rows: Rows): Sliced<void> {
+  for (let from = 0; from < bytes.length; from += SLICE * size) {
+    const slice = bytes.subarray(from, from + SLICE * size);
+    writeSlice(slice, size, family, rows.subarray((from / size) * NETWORK_WORDS));
+    yield;
+  }
+}
+
+function writeSlice(bytes: Uint8Array, size: number, family: number, rows: Rows): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0, row = first; at < bytes.length; at += size, row += NETWORK_WORDS) {
+  for (let at = 0, row = 0; at < bytes.length; at += size, row += NETWORK_WORDS) {
+    const prefix = view.getUint8(at + size - 1);
+    if (prefix > (size - 1) * 8) {
+      throw new Error(`an ${family === AF_INET ? 'IPv4' : 'IPv6'} network has a prefix of ${prefix} bits`);
+    }
     rows[row] = family;
-    rows[row + 1] = view.getUint8(at + size - 1);
+    rows[row + 1] = prefix;
     for (let word = 0; word * 4 < size - 1; word++) rows[row + 2 + word] = view.getUint32(at + word * 4);
     settleNetwork(rows, row);
   }

@@ -7,7 +7,7 @@ import type { OpenStream, StreamUser } from './stream.js';
  */
 export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
-  readonly received: (message: Buffer) => void;
+  readonly received: (message: Buffer) => Promise<void>;
   #stream: OpenStream | undefined;
   /** The stream that hears the delta of the moment: whoever is fresher hears the next one, from its beginning. */
   #listening: OpenStream | undefined;
@@ -16,8 +16,8 @@ export class NetworkSender implements StreamUser {
   #isFresh = false;
   #onIdle: (() => void) | undefined;
 
-  /** @param onReceived takes what Sensor sends */
-  constructor(registration: Buffer, onReceived: (message: Buffer) => void) {
+  /** @param onReceived takes what Sensor sends, and the next message when it is done with one */
+  constructor(registration: Buffer, onReceived: (message: Buffer) => Promise<void>) {
     this.registration = registration;
     this.received = onReceived;
   }

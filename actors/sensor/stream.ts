@@ -34,7 +34,8 @@ export interface StreamUser {
   readonly drained: () => void;
   /** Nothing more can be written, and what was written may not have arrived. */
   readonly closed: () => void;
-  readonly received?: (message: Buffer) => void;
+  /** Takes a message; the next one is read when the promise is fulfilled, so that no more of them pile up. */
+  readonly received?: (message: Buffer) => Promise<void>;
 }
 
 /** What a stream is made of. */
@@ -80,9 +81,12 @@ export function streamEffect({
       call = client.makeBidiStreamRequest(method, asIs, asIs, metadata);
       call.on('error', ({ message }) => over(message));
       call.on('status', ({ code, details }) => over(`${status[code]}: ${details}`));
-      call.on('data', (message: Buffer) => user.received?.(message));
       call.on('drain', () => !isOver && user.drained());
       const open: Call = call;
+      open.on('data', (message: Buffer) => {
+        open.pause();
+        void Promise.resolve(user.received?.(message)).then(() => open.resume());
+      });
       call.write(user.registration, () => {
         if (isOver) return;
         send({ type: 'opened' });

@@ -1,7 +1,9 @@
 /**
- * What it costs to take Sensor's networks in, and to find one: `npx tsx scripts/bench/networks.ts`. The pause is all that
- * the event loop waits for: the message is decoded, its lists become rows, the rows become a set.
+ * What it costs to take Sensor's networks in, and to find one: `npx tsx scripts/bench/networks.ts`. The message is
+ * decoded, its lists become rows, the rows become a set: the pause is the longest that the event loop waits for that, the
+ * slice that takes longest. The first list is the one of a fresh process; `… first <family> <size>` takes in only that.
  */
+import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { AF_INET, AF_INET6 } from '../../actors/connections/address.js';
 import { Networks } from '../../actors/connections/networks.js';
@@ -13,6 +15,8 @@ import { medianOf } from './statistics.js';
 
 const SIZES = [10, 1000, 10_000, 100_000];
 const ROUNDS = 9;
+/** Processes that take in a list as their first. */
+const FRESH = 5;
 const PROBES = 65_536;
 /** Looked at in one measurement of the list: networks times lookups. */
 const LINEAR_WORK = 50_000_000;
@@ -73,35 +77,58 @@ function random(): number {
   return seed / 2 ** 32;
 }
 
-for (const { name, family, bytes } of kinds) {
-  for (const size of SIZES) {
-    const encoded = message(bytes, size);
-    let first: number | undefined;
-    let networks = new Networks();
-    let rows = new Uint32Array(0);
-    const pauses: number[] = [];
-    const builds: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const start = performance.now();
-      rows = readControl(decodeControl(encoded)).lists.networks!;
-      const decoded = performance.now();
-      networks = new Networks(rows);
-      const end = performance.now();
-      first ??= end - start;
-      pauses.push(end - start);
-      builds.push(end - decoded);
-    }
-    const probes = probesOf(rows, family);
-    const list = new LinearNetworks(rows);
-    const inTree = (words: Uint32Array, at: number) => networks.find(words, at, family);
-    const inList = (words: Uint32Array, at: number) => list.find(words, at, family);
-    lookup(inTree, probes, PROBES);
-    const tree = medianOf(Array.from({ length: ROUNDS }, () => lookup(inTree, probes, PROBES)));
-    const linear = lookup(inList, probes, Math.max(50, Math.min(PROBES, LINEAR_WORK / size)));
-    console.log(
-      `${String(size).padStart(7)} ${name} networks: pause ${medianOf(pauses).toFixed(2)} ms ` +
-        `(the first ${first!.toFixed(2)}, the longest ${Math.max(...pauses).toFixed(2)}), of it ` +
-        `${medianOf(builds).toFixed(2)} to build; a lookup ${tree.toFixed(0)} ns, in a list ${linear.toFixed(0)} ns`,
-    );
+/** Takes a message in; the set, its rows, and the ms of the longest slice and of all. */
+function take(encoded: Buffer): { networks: Networks; rows: Uint32Array; longest: number; total: number } {
+  let longest = 0;
+  let total = 0;
+  const timed = <T>(act: () => T): T => {
+    const start = performance.now();
+    const result = act();
+    const duration = performance.now() - start;
+    longest = Math.max(longest, duration);
+    total += duration;
+    return result;
+  };
+  const work = timed(() => readControl(decodeControl(encoded)));
+  for (;;) {
+    const { done, value } = timed(() => work.next());
+    if (!done) continue;
+    const rows = value.lists.networks!;
+    const networks = timed(() => new Networks(rows));
+    return { networks, rows, longest, total };
   }
 }
+
+/** The longest slices of first lists, each in a process of its own, ms. */
+function firstPauses(name: string, size: number): number[] {
+  return Array.from({ length: FRESH }, () => {
+    const script = [...process.execArgv, process.argv[1]!, 'first', name, String(size)];
+    return Number(spawnSync(process.execPath, script, { encoding: 'utf8' }).stdout);
+  });
+}
+
+const [mode, only, count] = process.argv.slice(2);
+if (mode === 'first') {
+  console.log(take(message(kinds.find(({ name }) => name === only)!.bytes, Number(count))).longest);
+} else
+  for (const { name, family, bytes } of kinds) {
+    for (const size of SIZES) {
+      const encoded = message(bytes, size);
+      const taken = Array.from({ length: ROUNDS }, () => take(encoded));
+      const { networks, rows } = taken[0]!;
+      const pauses = taken.map(({ longest }) => longest);
+      const first = firstPauses(name, size);
+      const probes = probesOf(rows, family);
+      const list = new LinearNetworks(rows);
+      const inTree = (words: Uint32Array, at: number) => networks.find(words, at, family);
+      const inList = (words: Uint32Array, at: number) => list.find(words, at, family);
+      lookup(inTree, probes, PROBES);
+      const tree = medianOf(Array.from({ length: ROUNDS }, () => lookup(inTree, probes, PROBES)));
+      const linear = lookup(inList, probes, Math.max(50, Math.min(PROBES, LINEAR_WORK / size)));
+      console.log(
+        `${String(size).padStart(7)} ${name} networks: pause ${medianOf(pauses).toFixed(2)} ms ` +
+          `(the first ${medianOf(first).toFixed(2)}, the longest ${Math.max(...pauses, ...first).toFixed(2)}), in all ` +
+          `${medianOf(taken.map(({ total }) => total)).toFixed(2)} ms; a lookup ${tree.toFixed(0)} ns, in a list ${linear.toFixed(0)} ns`,
+      );
+    }
+  }

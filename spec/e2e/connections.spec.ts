@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
-import { Container, type Job, wire, WIRE } from '../support/container.js';
+import { Container, type Job, WIRE } from '../support/container.js';
 import { history } from '../support/history.js';
 import { client, endpoint, server } from '../support/messages.js';
+import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
@@ -218,22 +219,3 @@ describe('The daemon, on what was connected and listened on before it', function
     assert.deepEqual(await history(collector, expected, 'closed'), ['open', 'closed']);
   });
 });
-
-async function pair(keep: ReturnType<typeof resources>): Promise<[Container, Container]> {
-  const two: [Container, Container] = [await keep(Container.create()), await keep(Container.create())];
-  wire(...two);
-  return two;
-}
-
-/** Starts a job that listens; the job, and the port. */
-async function listening(container: Container, ...words: readonly string[]): Promise<[Job, number]> {
-  const job = await container.start(...words);
-  return [job, Number(await job.said('listening'))];
-}
-
-/** Starts a job that keeps one connection open. */
-async function connected(container: Container, address: string, port: number): Promise<Job> {
-  const job = await container.start('connect', address, String(port));
-  await job.said('connected');
-  return job;
-}

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
+import { allAtOnce } from '../../actors/connections/sliced.js';
 import { readControl, type Control } from '../../actors/sensor/control.js';
-import { decodeControl } from '../../actors/sensor/messages.js';
+import { decodeControl, type ControlMessage } from '../../actors/sensor/messages.js';
 import { messageType } from '../support/proto-json.js';
 import { Story, client } from '../connections/support.js';
 
 const type = messageType('sensor.NetworkFlowsControlMessage');
 
-/** What is made of a message as it comes over the wire. */
+/** A message as it comes over the wire. */
+function wired(message: object): ControlMessage {
+  return decodeControl(type.encode(type.fromObject(message)).finish() as Buffer);
+}
+
+/** What is made of it. */
 function receive(message: object): Control {
-  return readControl(decodeControl(type.encode(type.fromObject(message)).finish() as Buffer));
+  return allAtOnce(readControl(wired(message)));
 }
 
 const PUBLIC = 0xcb007107; // 203.0.113.7
@@ -81,6 +87,34 @@ describe("Sensor's control messages", () => {
       '1 client nothing - 203.0.113.7 in 203.0.113.7/24 :80',
       '1 client nothing - in 203.0.113.0/24 :80',
     ]);
+  });
+
+  it('are read in slices, the same as at once, however long they are', () => {
+    const ipv4Networks = new Uint8Array(5 * 100_000);
+    for (let network = 0; network < 100_000; network++) {
+      ipv4Networks.set([20, network >> 16, network >> 8, network, 32], network * 5);
+    }
+    const work = readControl(wired({ ipNetworks: { ipv4Networks } }));
+    let slices = 1;
+    let step = work.next();
+    for (; !step.done; step = work.next()) slices++;
+    assert.ok(slices > 10, `${slices} slices`);
+    assert.deepEqual(shown(step.value, '20.0.0.0', '20.1.134.159', '20.1.134.160'), [
+      '255.255.255.255 :80',
+      'in 20.0.0.0/32 :80',
+      'in 20.1.134.159/32 :80',
+    ]);
+  });
+
+  it('are ignored where they have more than a million entries, with a warning that says how many', () => {
+    const { lists, warnings } = receive({
+      ipNetworks: { ipv4Networks: new Uint8Array(5 * 1_000_001) },
+      publicIpAddresses: { ipv4Addresses: [PUBLIC] },
+    });
+    assert.deepEqual(warnings, [
+      "Ignored Sensor's list of known networks: it has 1000001 entries, and no more than 1000000 are allowed",
+    ]);
+    assert.deepEqual(Object.keys(lists), ['publicAddresses']);
   });
 
   it('empty a list that is there and empty', () => {

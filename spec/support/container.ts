@@ -198,18 +198,65 @@ export function wire(...pair: readonly [Container, Container]): void {
     b,
   ]);
   pair.forEach(({ pid }, side) => {
-    const commands = [
+    inNetworkOf(pid, [
       'link set lo up',
       `addr add ${WIRE.v4[side]!}/24 dev eth0`,
       // Nobody else can have the address, so that nothing has to wait until the kernel has asked around.
       `addr add ${WIRE.v6[side]!}/64 dev eth0 nodad`,
       'link set eth0 up',
-    ];
-    // nsenter and not `ip netns exec`, which hides the cgroups.
-    execFileSync('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], {
-      input: commands.join('\n'),
-    });
+    ]);
   });
+}
+
+/** What is on a bridge: in `members` at place i, the addresses of `LAN` for i + 1. */
+export const LAN = {
+  v4: (member: number) => `10.77.0.${member + 1}`,
+  v6: (member: number) => `fd00:77::${(member + 1).toString(16)}`,
+} as const;
+
+/**
+ * Joins the members by a bridge in the network namespace of `hub`, with their addresses of `LAN`. `outside` is on it,
+ * too, with addresses of its own, which all members reach and which reach all members. It goes when they go.
+ */
+export function bridge(
+  hub: Container,
+  members: readonly Container[],
+  outside: { readonly machine: Container; readonly addresses: readonly [string, ...string[]] },
+): void {
+  inNetworkOf(hub.pid, [
+    'link add br0 type bridge mcast_snooping 0',
+    'link set br0 up',
+    ...[...members, outside.machine].flatMap(({ pid }, index) => [
+      `link add name port${index} type veth peer name eth0 netns ${pid}`,
+      `link set port${index} master br0 up`,
+    ]),
+  ]);
+  const isV6 = (address: string) => address.includes(':');
+  members.forEach((member, index) => {
+    inNetworkOf(member.pid, [
+      'link set lo up',
+      `addr add ${LAN.v4(index)}/24 dev eth0`,
+      `addr add ${LAN.v6(index)}/64 dev eth0 nodad`,
+      'link set eth0 up',
+      ...outside.addresses.map((address) => `route add ${address} dev eth0`),
+    ]);
+  });
+  const source = (v6: boolean) => outside.addresses.find((address) => isV6(address) === v6)!;
+  inNetworkOf(outside.machine.pid, [
+    'link set lo up',
+    ...outside.addresses.map((address) => `addr add ${address} dev eth0${isV6(address) ? ' nodad' : ''}`),
+    'link set eth0 up',
+    `route add ${LAN.v4(-1)}/24 dev eth0 src ${source(false)}`,
+    `route add ${LAN.v6(-1)}/64 dev eth0 src ${source(true)}`,
+  ]);
+}
+
+/**
+ * Runs commands of ip(8) in the network namespace of a container, given by its pid: by nsenter, and not by
+ * `ip netns exec`, which hides the cgroups.
+ */
+export function inNetworkOf(pid: number, commands: readonly string[]): void {
+  execFileSync('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], { input: commands.join('\n') });
 }
 
 function kubepods(id: string): string {

@@ -208,6 +208,8 @@ static struct address address_of(const char *host, int port)
 
 /* Of the sockets of a job: TCP, or TCP under Multipath TCP. */
 static int protocol = IPPROTO_TCP;
+/* Whether several sockets of a job's user may listen on one port. */
+static int reuses_port;
 
 /* Reads to the end of what the peer sends, which is when it closes. */
 static void drain(int fd)
@@ -222,6 +224,10 @@ static int listen_on(const char *host, const char *port)
 {
     struct address address = address_of(host, port ? atoi(port) : 0);
     int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM, protocol));
+    if (reuses_port)
+        must("SO_REUSEPORT", setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuses_port, sizeof(reuses_port)));
+    /* Who starts anew finds connections of before in TIME_WAIT. */
+    must("SO_REUSEADDR", setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
     must("bind", bind(fd, &address.any, address.size));
     must("listen", listen(fd, BACKLOG));
     must("getsockname", getsockname(fd, &address.any, &address.size));
@@ -254,6 +260,64 @@ static int job_serve_multipath(char **words)
 {
     protocol = IPPROTO_MPTCP;
     return job_serve(words);
+}
+
+/* serve-all ADDRESS [PORT]: all connections at once, each until its peer closes, until the job is stopped */
+static _Noreturn int job_serve_all(char **words)
+{
+    static struct pollfd sources[256];
+    nfds_t count = 1;
+    sources[0] = (struct pollfd){.fd = listen_on(words[0], words[1]), .events = POLLIN};
+    for (;;) {
+        must("poll", poll(sources, count, -1));
+        for (nfds_t i = count - 1; i > 0; i--) {
+            char bytes[256];
+            if (!sources[i].revents || read(sources[i].fd, bytes, sizeof(bytes)) > 0)
+                continue;
+            close(sources[i].fd);
+            sources[i] = sources[--count];
+        }
+        if (sources[0].revents && count < sizeof(sources) / sizeof(*sources))
+            sources[count++] = (struct pollfd){.fd = accept_from(sources[0].fd), .events = POLLIN};
+    }
+}
+
+/* serve-shared ADDRESS COUNT [PORT]: as serve, on a port that others may listen on, too */
+static int job_serve_shared(char **words)
+{
+    reuses_port = 1;
+    return job_serve(words);
+}
+
+/* serve-passed ADDRESS: one connection, passed over a Unix socket to a process that reads it to its end */
+static int job_serve_passed(char **words)
+{
+    int ends[2], listener = listen_on(words[0], NULL);
+    must("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {
+        .header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec data = {.iov_base = (char[1]){0}, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control};
+    message.msg_controllen = sizeof(control);
+    pid_t reader = must("fork", fork());
+    int fd;
+    if (reader == 0) {
+        must("close", close(listener));
+        must("recvmsg", recvmsg(ends[1], &message, 0));
+        memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+        drain(fd);
+        exit(0);
+    }
+    fd = accept_from(listener);
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    must("sendmsg", sendmsg(ends[0], &message, 0));
+    close(fd);
+    say("passed on");
+    must("waitpid", waitpid(reader, NULL, 0));
+    return 0;
 }
 
 /* serve-forked ADDRESS: who listens forks, and the child accepts one connection */
@@ -317,6 +381,41 @@ static int job_connect(char **words)
     struct address address = address_of(words[0], atoi(words[1]));
     must("connect", connect_to(&address));
     say("connected");
+    return stay();
+}
+
+/* connect-async ADDRESS PORT: one connection by a connect that does not wait, open until the job is stopped */
+static int job_connect_async(char **words)
+{
+    struct address address = address_of(words[0], atoi(words[1]));
+    int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, protocol));
+    if (connect(fd, &address.any, address.size) < 0 && errno != EINPROGRESS)
+        fail("connect");
+    say("pending");
+    struct pollfd source = {.fd = fd, .events = POLLOUT};
+    must("poll", poll(&source, 1, -1));
+    int error = 0;
+    socklen_t size = sizeof(error);
+    must("SO_ERROR", getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size));
+    if (error) {
+        say("failed %s", strerror(error));
+        return 0;
+    }
+    say("connected");
+    return stay();
+}
+
+/* connect-forked ADDRESS PORT: one connection that a child holds open, too, when this process has closed it */
+static int job_connect_forked(char **words)
+{
+    struct address address = address_of(words[0], atoi(words[1]));
+    int fd = must("connect", connect_to(&address));
+    if (must("fork", fork()) == 0) {
+        must("prctl", prctl(PR_SET_PDEATHSIG, SIGKILL));
+        stay();
+    }
+    close(fd);
+    say("closed here");
     return stay();
 }
 
@@ -515,6 +614,8 @@ static const struct job {
 } jobs[] = {
     {"as", 3, job_as},
     {"connect", 2, job_connect},
+    {"connect-async", 2, job_connect_async},
+    {"connect-forked", 2, job_connect_forked},
     {"connect-half", 2, job_connect_half},
     {"connect-multipath", 2, job_connect_multipath},
     {"connections", 3, job_connections},
@@ -531,10 +632,13 @@ static const struct job {
     {"noise", 1, job_noise},
     {"programs", 1, job_programs},
     {"serve", 2, job_serve},
+    {"serve-all", 1, job_serve_all},
     {"serve-forked", 1, job_serve_forked},
     {"serve-handed", 1, job_serve_handed},
     {"serve-multipath", 2, job_serve_multipath},
     {"serve-on", 1, job_serve_on},
+    {"serve-passed", 1, job_serve_passed},
+    {"serve-shared", 2, job_serve_shared},
     {"spawn", 1, job_spawn},
     {"thread-exec", 1, job_thread_exec},
 };
