@@ -326,7 +326,8 @@ async function capture(
   const runtimeConfig = settings.runtimeConfig
     ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
     : undefined;
-  const state = { ...stateSettings(settings, runtimeConfig?.current), format: outputFormat() };
+  const format = sensor === undefined ? outputFormat() : 'json';
+  const state = { ...stateSettings(settings, runtimeConfig?.current), format };
   const facts = captureFacts(
     driver,
     probe,
@@ -386,10 +387,11 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
 /** Folds facts, and passes on what there is to tell. */
 function fold(
   facts: Observable<Fact>,
-  { processTableSize }: StateSettings,
+  { processTableSize, format }: StateSettings,
   tell: (news: News) => Observable<unknown>,
 ): Observable<unknown> {
-  const state = new ProcessState(processTableSize);
+  // A person who watches gets a line for each event.
+  const state = new ProcessState(processTableSize, format !== 'compact');
   const warn = log.throttled('warning');
   let forgotten = 0;
   const containers = new ContainerState();
@@ -400,11 +402,14 @@ function fold(
       }
     }),
     tap(({ kind }) => {
-      if (kind !== 'tick' || state.evicted + state.nameless === forgotten) return;
-      forgotten = state.evicted + state.nameless;
+      if (kind !== 'tick') return;
+      const { evicted, nameless, throttleForgotten } = state.statistics;
+      const sum = evicted + nameless + throttleForgotten;
+      if (sum === forgotten) return;
+      forgotten = sum;
       warn(
-        `Forgot ${state.evicted} processes and ${state.nameless} times who listens so far, for want of room: ` +
-          'ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
+        `Forgot ${evicted} processes, ${nameless} times who listens and ${throttleForgotten} times how often a ` +
+          'process was told so far, for want of room: ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
       );
     }),
     connect((shared) =>
