@@ -423,6 +423,7 @@ function fold(
               `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
                 `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
             ),
+          (used) => state.keepOriginators(used),
         ),
         originator: (id) => state.originator(id),
       }),

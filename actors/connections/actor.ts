@@ -18,11 +18,14 @@ const SEED_DIGITS = 8;
  * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
  * @param originatorOf who listens; it has to have seen a fact before this actor does
  * @param onLimited a container has more new connections than may be reported; called once for each
+ * @param onOriginators which processes reports may still speak of; called before each tick gives a report, so that what
+ * it names is among them
  */
 export function networkNews(
   facts: Observable<Fact>,
   originatorOf: OriginatorOf,
   onLimited: (limited: Limited) => void = () => undefined,
+  onOriginators: (used: ReadonlySet<number>) => void = () => undefined,
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
   const fold = (fact: Fact): NetworkNews | undefined => {
@@ -30,6 +33,7 @@ export function networkNews(
       const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
       state = new ConnectionState(fact.settings, originatorOf, seed);
     } else if (fact.kind === 'tick') {
+      if (state !== undefined) onOriginators(state.usedOriginators());
       const delta = state?.tick(fact);
       state?.limited.forEach(onLimited);
       if (delta === undefined || delta.connections.length + delta.endpoints.length === 0) return undefined;

@@ -38,6 +38,13 @@ export class Listeners {
     return this.#sockets.refused + this.#unbound.refused;
   }
 
+  /** Adds the numbers of the sockets' processes to `used`. */
+  addOriginators(used: Set<number>): void {
+    const { rows } = this.#sockets;
+    for (let slot = this.#sockets.next(0); slot >= 0; slot = this.#sockets.next(slot + 1))
+      used.add(rows[slot * Listener.WORDS + Listener.originator]!);
+  }
+
   /** The socket of the record at `at` listened at `time`, or ended to. */
   observe(records: Records, at: number, time: number, active: boolean): void {
     const port = records.u16[(at + socket_record.local_port) >> 1]!;

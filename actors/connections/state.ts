@@ -132,6 +132,17 @@ export class ConnectionState {
     return this.#limited;
   }
 
+  /** Numbers of all processes that a report may still speak of. */
+  usedOriginators(): ReadonlySet<number> {
+    const used = new Set<number>();
+    this.#listeners.addOriginators(used);
+    for (const table of [this.#endpoints, this.#reportedEndpoints]) {
+      for (let slot = table.next(0); slot >= 0; slot = table.next(slot + 1))
+        used.add(table.rows[slot * Endpoint.WORDS + Endpoint.originator]!);
+    }
+    return used;
+  }
+
   /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
   record(records: Records, at: number): void {
     const type = records.type(at);

@@ -55,8 +55,10 @@ export class ProcessState {
   readonly #capacity: number;
   readonly #isThrottled: boolean;
   readonly #processes = new Map<number, Process>();
-  readonly #originators: Originator[] = [{ name: '', path: '', args: '' }];
+  /** By their numbers; those that nobody uses are undefined, and their numbers stand in `#freeOriginators`. */
+  readonly #originators: (Originator | undefined)[] = [undefined];
   readonly #originatorIds = new Map<string, number>();
+  readonly #freeOriginators: number[] = [];
   #seed = '';
   /** Made anew by each start fact. */
   #throttle: SignalThrottle | undefined;
@@ -117,7 +119,7 @@ export class ProcessState {
   originatorId(container: number, pid: number): number {
     const process = this.#processes.get(pid);
     if (process?.container !== container) return 0;
-    const key = `${process.name}\0${process.path}\0${process.args}`;
+    const key = originatorKey(process);
     const known = this.#originatorIds.get(key);
     if (known !== undefined) return known;
     if (this.#originatorText + key.length > MOST_ORIGINATOR_TEXT) {
@@ -126,9 +128,21 @@ export class ProcessState {
     }
     this.#originatorText += key.length;
     const { name, path, args } = process;
-    const id = this.#originators.push({ name, path, args }) - 1;
+    const id = this.#freeOriginators.pop() ?? this.#originators.length;
+    this.#originators[id] = { name, path, args };
     this.#originatorIds.set(key, id);
     return id;
+  }
+
+  /** Forgets all originators but those whose numbers are `used`; the numbers of the others may come again. */
+  keepOriginators(used: ReadonlySet<number>): void {
+    for (const [key, id] of this.#originatorIds) {
+      if (used.has(id)) continue;
+      this.#originatorIds.delete(key);
+      this.#originators[id] = undefined;
+      this.#originatorText -= key.length;
+      this.#freeOriginators.push(id);
+    }
   }
 
   /** @param id as `originatorId` gave it, not 0 */
@@ -228,6 +242,10 @@ export class ProcessState {
       lineage: processLineage(records, at),
     };
   }
+}
+
+function originatorKey({ name, path, args }: Originator): string {
+  return `${name}\0${path}\0${args}`;
 }
 
 /** @param before what is known of the pid: its arguments stand in for those of the same process that can't be read */

@@ -337,7 +337,14 @@ describe('the process table', () => {
     assert.ok(told > 500 && told < 1200, `${told}`);
     assert.equal(told + state.statistics.nameless, 2000);
     // Who is known stays known.
-    assert.notEqual(state.originatorId(container, 1), 0);
+    const first = state.originatorId(container, 1);
+    assert.notEqual(first, 0);
+    // There is room again once nobody asks for the others any more.
+    state.keepOriginators(new Set([first]));
+    const last = state.originatorId(container, 2000);
+    assert.match(state.originator(last).args, /^2000 /);
+    assert.notEqual(last, first);
+    assert.match(state.originator(first).args, /^1 /);
   });
 
   it('forgets first what was told of longest ago', () => {
