@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Collector } from '../support/collector.js';
+import { Collector, runToEnd } from '../support/collector.js';
 import { Container } from '../support/container.js';
 import type { ProcessSignal } from '../support/messages.js';
 import { eventually } from '../support/eventually.js';
@@ -222,14 +222,17 @@ describe('The daemon, on a program that starts over and over', () => {
     requires(this, isRoot, 'no root');
   });
 
-  it('reports it ten times, and others all the same', async () => {
+  it('reports it ten times, and others all the same; a replay does too', async () => {
     const container = await keep(Container.create());
-    const collector = await keep(Collector.start([]));
+    const file = path.join(scratchFolder(), 'throttled.collector');
+    const collector = await keep(Collector.start([`--record=${file}`]));
     for (let i = 0; i < TIMES; i++) await container.run('exec', workload(), 'exit', 'again');
     await container.run('exec', workload(), 'exit', 'other');
     await collector.signal(container.shortId, 'exit other');
     const again = collector.signals(container.shortId).filter(({ args }) => args === 'exit again');
     assert.equal(again.length, 10);
+    await collector.stop();
+    assert.equal((await runToEnd([`--replay=${file}`])).stdout, collector.stdout);
   });
 
   it('shows every start to a person who watches', async () => {
@@ -260,7 +263,9 @@ describe('The daemon that is told to keep arguments to itself', () => {
     const found = await collector.shows(
       () => `a process from before and a new one, among ${JSON.stringify(signals())}`,
       () => {
-        const both = ['early-secret', 'late-secret'].map((name) => signals().find((one) => one.name === name));
+        const both = ['early-secret', 'late-secret'].map((name) =>
+          signals().find((one) => one.name === name),
+        );
         return both.every((one) => one !== undefined) && both;
       },
     );

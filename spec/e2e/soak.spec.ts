@@ -4,7 +4,8 @@ import path from 'node:path';
 import { isRoot, requires } from '../support/requirements.js';
 
 const SCRIPT = path.join(import.meta.dirname, '../../scripts/soak.ts');
-const [EXECS, CONTAINERS] = [6000, 60];
+/** Each lives for some milliseconds. */
+const [EXECS, CONTAINERS] = [6000, 1500];
 /** Bytes in 1,000 execs: so few of them say only that nothing is kept of each. */
 const BOUND = 2 * 1024 * 1024;
 
