@@ -332,7 +332,8 @@ async function capture(
   const runtimeConfig = settings.runtimeConfig
     ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
     : undefined;
-  const state = { ...stateSettings(settings, runtimeConfig?.current), format: outputFormat() };
+  const format = sensor === undefined ? outputFormat() : 'json';
+  const state = { ...stateSettings(settings, runtimeConfig?.current), format };
   const slices = new Slices();
   const facts = captureFacts(
     driver,
@@ -399,11 +400,12 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
 /** Folds facts, and passes on what there is to tell. */
 function fold(
   facts: Observable<Fact>,
-  { processTableSize }: StateSettings,
+  { processTableSize, format }: StateSettings,
   slices: Slices,
   tell: (news: News) => Observable<unknown>,
 ): Observable<unknown> {
-  const state = new ProcessState(processTableSize);
+  // A person who watches gets a line for each event.
+  const state = new ProcessState(processTableSize, format !== 'compact');
   const warn = log.throttled('warning');
   let forgotten = 0;
   const containers = new ContainerState();
@@ -414,11 +416,14 @@ function fold(
       }
     }),
     tap(({ kind }) => {
-      if (kind !== 'tick' || state.evicted + state.nameless === forgotten) return;
-      forgotten = state.evicted + state.nameless;
+      if (kind !== 'tick') return;
+      const { evicted, nameless, throttleForgotten } = state.statistics;
+      const sum = evicted + nameless + throttleForgotten;
+      if (sum === forgotten) return;
+      forgotten = sum;
       warn(
-        `Forgot ${state.evicted} processes and ${state.nameless} times who listens so far, for want of room: ` +
-          'ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
+        `Forgot ${evicted} processes, ${nameless} times who listens and ${throttleForgotten} times how often a ` +
+          'process was told so far, for want of room: ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
       );
     }),
     connect((shared) =>
@@ -433,6 +438,7 @@ function fold(
               `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
                 `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
             ),
+          (used) => state.keepOriginators(used),
         ),
         originator: (id) => state.originator(id),
       }),

@@ -178,7 +178,7 @@ async function record(workshop: Workshop, work: Work, plan: Plan): Promise<strin
 }
 
 async function withDaemon<T>(args: readonly string[], action: (daemon: Daemon) => Promise<T>): Promise<T> {
-  const daemon = await Daemon.start(bundle, ...args);
+  const daemon = await Daemon.start(bundle, args);
   try {
     return await action(daemon);
   } finally {

@@ -4,6 +4,7 @@ import type { Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
+import { countLost } from './losses.js';
 import { Records } from './records.js';
 import { wholeScan, type Scanner } from './scanner.js';
 import { Sequence } from './sequence.js';
@@ -45,7 +46,7 @@ const SEED_DIGITS = 15;
 
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
- * sockets and a tick. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
+ * sockets and a tick; before those a scan of processes, if the kernel has lost records since the last. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
  * before it and a last tick, then completes; then, or when nobody listens any more, the probe is closed.
  *
  * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
@@ -95,10 +96,17 @@ export function captureFacts(
         yield;
       }
     }
+    let lost = 0;
     function* tick() {
       probe.drain();
+      const stats = probe.stats();
+      if (countLost(stats) > lost) {
+        // Among what was lost may be the start of a process that still runs, or that of one that listens.
+        lost = countLost(stats);
+        yield* scan('processes', listener?.processAudience());
+      }
       if (scrape === 'every tick' && !settings.networkDisabled) yield* scan('sockets');
-      onStats(probe.stats());
+      onStats(stats);
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
       yield* slices.run();
     }

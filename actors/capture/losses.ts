@@ -7,6 +7,11 @@ const causes = [
   ['missed', 'the program was already running'],
 ] as const;
 
+/** How many records the kernel could not hand over since the programs were loaded. */
+export function countLost(stats: readonly ProgramStats[]): number {
+  return stats.reduce((sum, row) => causes.reduce((s, [key]) => s + row[key], sum), 0);
+}
+
 /** Tells of records that the kernel could not hand over, once for each loss. */
 export class Losses {
   #told = 0;
@@ -16,7 +21,7 @@ export class Losses {
    * @param stats as counted since the programs were loaded
    */
   news(stats: readonly ProgramStats[]): string | undefined {
-    const total = stats.reduce((sum, row) => causes.reduce((s, [key]) => s + row[key], sum), 0);
+    const total = countLost(stats);
     if (total === this.#told) return undefined;
     const isNew = total - this.#told;
     this.#told = total;
@@ -31,9 +36,7 @@ export class Losses {
 
 /** One line with everything that the programs counted. */
 export function summary(stats: readonly ProgramStats[]): string {
-  const sum = (key: 'events' | 'skipped' | (typeof causes)[number][0]) =>
-    stats.reduce((total, row) => total + row[key], 0);
+  const skipped = stats.reduce((total, row) => total + row.skipped, 0);
   const events = stats.map((row) => `${row.program} ${row.events}`).join(', ');
-  const lost = sum('lost') + sum('failed') + sum('missed');
-  return `Kernel events: ${events}; left out on purpose: ${sum('skipped')}; lost: ${lost}`;
+  return `Kernel events: ${events}; left out on purpose: ${skipped}; lost: ${countLost(stats)}`;
 }

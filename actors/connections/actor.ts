@@ -20,12 +20,15 @@ const SEED_DIGITS = 8;
  * @param originatorOf who listens; it has to have seen a fact before this actor does
  * @param slices gets what a tick has to do, to be run before the next fact comes
  * @param onLimited a container has more new connections than may be reported; called once for each
+ * @param onOriginators which processes reports may still speak of; called before each tick gives a report, so that what
+ * it names is among them
  */
 export function networkNews(
   facts: Observable<Fact>,
   originatorOf: OriginatorOf,
   slices: Slices,
   onLimited: (limited: Limited) => void = () => undefined,
+  onOriginators: (used: ReadonlySet<number>) => void = () => undefined,
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
   const fold = (fact: Fact): Observable<NetworkNews> => {
@@ -35,6 +38,7 @@ export function networkNews(
     } else if (fact.kind === 'tick') {
       if (state === undefined) return EMPTY;
       const ticking = state;
+      onOriginators(ticking.usedOriginators());
       return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, onLimited)));
     } else if (fact.kind === 'scan') {
       state?.scan(fact);

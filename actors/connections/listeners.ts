@@ -39,6 +39,14 @@ export class Listeners {
     return this.#sockets.refused + this.#unbound.refused;
   }
 
+  /** Adds the numbers of the sockets' processes to `used`. */
+  addOriginators(used: Set<number>): void {
+    const sockets = this.#sockets;
+    for (let slot = 0; slot < sockets.size; slot++) {
+      used.add(sockets.page(slot)[sockets.row(slot) + Listener.originator]!);
+    }
+  }
+
   /** The socket of the record at `at` listened at `time`, or ended to. */
   observe(records: Records, at: number, time: number, active: boolean): void {
     const port = records.u16[(at + socket_record.local_port) >> 1]!;

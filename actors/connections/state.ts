@@ -145,6 +145,17 @@ export class ConnectionState {
     return this.#limited;
   }
 
+  /** Numbers of all processes that a report may still speak of. */
+  usedOriginators(): ReadonlySet<number> {
+    const used = new Set<number>();
+    this.#listeners.addOriginators(used);
+    const endpoints = this.#endpoints;
+    for (let slot = 0; slot < endpoints.size; slot++) {
+      used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
+    }
+    return used;
+  }
+
   /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
   record(records: Records, at: number): void {
     const type = records.type(at);

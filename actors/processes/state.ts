@@ -3,6 +3,7 @@ import { exit_record, process_record, RecordFlag, RecordType } from '../capture/
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
 import { signalId, type ProcessSignal } from './signal.js';
+import { SignalThrottle } from './throttle.js';
 
 /** A tick of USER_HZ, ns. */
 const TICK_NS = 1e7;
@@ -30,6 +31,20 @@ interface Process extends Originator {
  */
 const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
 
+/** How full the table is, and what was not told. All counts are of the whole run. */
+export interface Statistics {
+  /** Processes remembered now. */
+  readonly processes: number;
+  /** Processes forgotten for want of room. */
+  readonly evicted: number;
+  /** Times that an originator was told as unknown for want of room. */
+  readonly nameless: number;
+  /** Signals that the throttle held back. */
+  readonly throttled: number;
+  /** Keys that the throttle forgot too early for want of room. */
+  readonly throttleForgotten: number;
+}
+
 /**
  * Folds facts to the processes that run and to the signals that tell of them.
  *
@@ -38,10 +53,16 @@ const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
  */
 export class ProcessState {
   readonly #capacity: number;
+  readonly #isThrottled: boolean;
   readonly #processes = new Map<number, Process>();
-  readonly #originators: Originator[] = [{ name: '', path: '', args: '' }];
+  /** By their numbers; those that nobody uses are undefined, and their numbers stand in `#freeOriginators`. */
+  readonly #originators: (Originator | undefined)[] = [undefined];
   readonly #originatorIds = new Map<string, number>();
+  readonly #freeOriginators: number[] = [];
   #seed = '';
+  /** Made anew by each start fact. */
+  #throttle: SignalThrottle | undefined;
+  #hasScanned = false;
   #epoch = 0;
   #signals = 0;
   #originatorText = 0;
@@ -50,24 +71,23 @@ export class ProcessState {
   /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
   #ended: (readonly [pid: number, startTime: number])[] = [];
 
-  /** @param capacity processes that are remembered at most; beyond it the one known longest is forgotten */
-  constructor(capacity: number) {
+  /**
+   * @param capacity processes that are remembered at most; beyond it the one known longest is forgotten
+   * @param isThrottled whether there is a bound to how often the same is told
+   */
+  constructor(capacity: number, isThrottled = true) {
     this.#capacity = capacity;
+    this.#isThrottled = isThrottled;
   }
 
-  /** Processes remembered now. */
-  get size(): number {
-    return this.#processes.size;
-  }
-
-  /** Processes forgotten for want of room, ever. */
-  get evicted(): number {
-    return this.#evicted;
-  }
-
-  /** Times that an originator was told as unknown for want of room, ever. */
-  get nameless(): number {
-    return this.#nameless;
+  get statistics(): Statistics {
+    return {
+      processes: this.#processes.size,
+      evicted: this.#evicted,
+      nameless: this.#nameless,
+      throttled: this.#throttle?.suppressed ?? 0,
+      throttleForgotten: this.#throttle?.forgotten ?? 0,
+    };
   }
 
   /** The signals that follow from a fact, in the order of its records. */
@@ -77,6 +97,7 @@ export class ProcessState {
     switch (fact.kind) {
       case 'start':
         this.#seed = fact.seed;
+        this.#throttle = this.#isThrottled ? new SignalThrottle(fact.seed) : undefined;
         this.#epoch = fact.epoch;
         break;
       case 'tick':
@@ -86,7 +107,7 @@ export class ProcessState {
         this.#foldEvents(fact.records, signals);
         break;
       case 'scan':
-        this.#foldScan(fact.records, fact.audience, signals);
+        if (fact.of === 'processes') this.#foldScan(fact.records, fact.audience, signals);
     }
     return signals;
   }
@@ -98,7 +119,7 @@ export class ProcessState {
   originatorId(container: number, pid: number): number {
     const process = this.#processes.get(pid);
     if (process?.container !== container) return 0;
-    const key = `${process.name}\0${process.path}\0${process.args}`;
+    const key = originatorKey(process);
     const known = this.#originatorIds.get(key);
     if (known !== undefined) return known;
     if (this.#originatorText + key.length > MOST_ORIGINATOR_TEXT) {
@@ -107,9 +128,21 @@ export class ProcessState {
     }
     this.#originatorText += key.length;
     const { name, path, args } = process;
-    const id = this.#originators.push({ name, path, args }) - 1;
+    const id = this.#freeOriginators.pop() ?? this.#originators.length;
+    this.#originators[id] = { name, path, args };
     this.#originatorIds.set(key, id);
     return id;
+  }
+
+  /** Forgets all originators but those whose numbers are `used`; the numbers of the others may come again. */
+  keepOriginators(used: ReadonlySet<number>): void {
+    for (const [key, id] of this.#originatorIds) {
+      if (used.has(id)) continue;
+      this.#originatorIds.delete(key);
+      this.#originators[id] = undefined;
+      this.#originatorText -= key.length;
+      this.#freeOriginators.push(id);
+    }
   }
 
   /** @param id as `originatorId` gave it, not 0 */
@@ -136,6 +169,7 @@ export class ProcessState {
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (records.type(at) === RecordType.process) this.#found(records, at, audience, signals);
     }
+    this.#hasScanned = true;
   }
 
   #exec(records: Records, at: number, signals: ProcessSignal[]): void {
@@ -144,6 +178,7 @@ export class ProcessState {
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
     if (before?.told === true && records.time(at) <= before.scanned && same(before, process)) return;
     this.#remember(records.pid(at), process);
+    if (this.#throttle?.admits(process, records.time(at)) === false) return;
     signals.push(this.#signal(records, at, process, records.time(at), false));
   }
 
@@ -154,6 +189,9 @@ export class ProcessState {
     if (audience !== 'fresh' && before?.told === true && same(before, process)) return;
     this.#remember(records.pid(at), process);
     if (!isTold) return;
+    // Whoever is new hears of every process. A later scan makes up for lost execs, and finds forks too.
+    const isThrottled = this.#hasScanned && audience !== 'fresh';
+    if (isThrottled && this.#throttle?.admits(process, records.time(at)) === false) return;
     signals.push(this.#signal(records, at, process, process.startTime, true));
   }
 
@@ -204,6 +242,10 @@ export class ProcessState {
       lineage: processLineage(records, at),
     };
   }
+}
+
+function originatorKey({ name, path, args }: Originator): string {
+  return `${name}\0${path}\0${args}`;
 }
 
 /** @param before what is known of the pid: its arguments stand in for those of the same process that can't be read */

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 
 /** What the kernel wrote for a run, by its own count. */
 export interface Counts {
@@ -9,7 +10,8 @@ export interface Counts {
   readonly lost: number;
 }
 
-const READY = /Driver loaded into kernel\? true/;
+/** By then what ran before has been looked for, too. */
+const READY = /Self-check (passed|failed)/;
 const COUNTS = /Kernel events: process_exec (\d+), process_exit \d+, socket_state (\d+);.* lost: (\d+)/;
 
 /** A Collector of its own process, as it is built, with its default settings. */
@@ -18,26 +20,38 @@ export class Daemon {
   readonly #exit: Promise<unknown>;
   #log = '';
 
-  private constructor(bundle: string, args: readonly string[]) {
+  private constructor(bundle: string, args: readonly string[], stdout: 'ignore' | 'pipe') {
     // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like.
     const env = { PATH: process.env['PATH'] };
     this.#child = spawn(process.execPath, [bundle, '--format=json', ...args], {
       env,
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', stdout, 'pipe'],
     });
     this.#exit = once(this.#child, 'close');
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
   }
 
-  /** Starts `dist/collector.js` and waits until it collects. */
-  static async start(bundle: string, ...args: readonly string[]): Promise<Daemon> {
-    const daemon = new Daemon(bundle, args);
+  /**
+   * Starts `dist/collector.js` and waits until it collects.
+   * @param stdout `pipe`: whoever asks for it has to read `output`
+   */
+  static async start(
+    bundle: string,
+    args: readonly string[] = [],
+    stdout: 'ignore' | 'pipe' = 'ignore',
+  ): Promise<Daemon> {
+    const daemon = new Daemon(bundle, args, stdout);
     const { stderr } = daemon.#child;
     while (!READY.test(daemon.#log)) {
       if (daemon.#hasEnded) throw new Error(`Collector ended before it collected:\n${daemon.#log}`);
       await Promise.race([once(stderr!, 'data'), daemon.#exit]);
     }
     return daemon;
+  }
+
+  /** Its standard output, if that is a pipe. */
+  get output(): Readable {
+    return this.#child.stdout!;
   }
 
   get #hasEnded(): boolean {

@@ -132,9 +132,13 @@ static void trickle_once(void)
 
 static void spawn_once(void)
 {
-    char *arguments[] = {(char *)program, "--with", "some", "arguments", NULL}, *environment[] = {NULL};
+    // Different each time, since Collector tells of the same only so often.
+    static unsigned long count;
+    char number[24];
+    char *arguments[] = {(char *)program, "--with", "arguments", number, NULL}, *environment[] = {NULL};
     pid_t pid;
     int status;
+    snprintf(number, sizeof(number), "%lu", count++);
     errno = posix_spawn(&pid, program, NULL, NULL, arguments, environment);
     if (errno)
         die(program);

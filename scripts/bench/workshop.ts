@@ -119,7 +119,7 @@ function killIfThere(pid: number): void {
 }
 
 /** Where cgroup v2 is mounted, alone or beside the hierarchies of v1. */
-function unifiedHierarchy(): string {
+export function unifiedHierarchy(): string {
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
   const mount = mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2');
   if (mount?.[1] === undefined)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { containerInPath } from '../../actors/containers/cgroup-path.js';
+import { parseCgroup } from '../../actors/capture/procfs/text.js';
+import { containerInPath, containerNumberInPath } from '../../actors/containers/cgroup-path.js';
 import { containerId } from '../../actors/containers/id.js';
+import { cgroupCases, cgroupLines } from '../support/cgroup-corpus.js';
 import { containerNumber } from '../support/records.js';
 
 const ID = '4f2a91bc03de5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e';
@@ -46,6 +48,20 @@ describe('the container that a cgroup path names', () => {
     `/init.scope/${ID}`,
   ];
   for (const path of unnamed) it(`is not in '${path}'`, () => assert.equal(containerInPath(path), undefined));
+});
+
+describe('the container of a process, by its cgroups', () => {
+  for (const { title, expected, text } of cgroupCases) {
+    it(`is ${expected ?? 'none'} for ${title}`, () => {
+      const { container } = parseCgroup(text, containerNumberInPath);
+      assert.equal(containerId(container), expected ?? '');
+      // No cgroup of it says anything else.
+      for (const { path, controllers } of cgroupLines(text)) {
+        const named = containerInPath(path);
+        if (named !== undefined && !controllers[0]?.startsWith('name=')) assert.equal(named, expected);
+      }
+    });
+  }
 });
 
 describe('the id of a container', () => {

@@ -5,7 +5,7 @@ import { Container, wire, WIRE } from '../support/container.js';
 import { countEvents, type Counts } from '../support/recording.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
-import { onHost, scratchFolder } from '../support/workload.js';
+import { onHost, scratchFolder, workload } from '../support/workload.js';
 
 /** Different numbers in the two containers, so that an event given to the wrong one shows. */
 const EXECS = { busy: 10_000, calm: 1_000 };
@@ -132,6 +132,38 @@ describe('The daemon that cannot keep up', function () {
     // An exec and an exit each, and the exit of the job.
     assert.equal(seen + lost, 2 * EXECS + 1);
     assert.match(collector.stderr, /\[WARNING .*process_exec \d+ because the ring buffer was full/);
+  });
+});
+
+describe('The daemon that lost the start of a process', function () {
+  this.timeout(30_000);
+  const keep = resources();
+
+  it('finds it at the next tick, as it runs, and tells of it once', async function () {
+    requires(this, isRoot, 'no root');
+    const container = await keep(Container.create());
+    const env = {
+      ROX_COLLECTOR_SINSP_BUFFER_SIZE: '65536',
+      ROX_COLLECTOR_SINSP_CPU_PER_BUFFER: '0',
+      ROX_COLLECTOR_SCRAPE_INTERVAL: '1',
+    };
+    const collector = await keep(Collector.start([], { env }));
+    process.kill(collector.pid, 'SIGSTOP');
+    await container.run('execs', '2000');
+    const job = await container.start('exec', workload(), 'hold', 'unseen');
+    await job.said('pid');
+    process.kill(collector.pid, 'SIGCONT');
+
+    const { scraped } = await collector.signal(container.shortId, 'hold unseen');
+    assert.equal(scraped, true);
+    // Another loss leads to another scan.
+    process.kill(collector.pid, 'SIGSTOP');
+    await container.run('execs', '2000');
+    const last = await container.start('exec', workload(), 'hold', 'last');
+    await last.said('pid');
+    process.kill(collector.pid, 'SIGCONT');
+    await collector.signal(container.shortId, 'hold last');
+    assert.equal(collector.signals(container.shortId).filter(({ args }) => args === 'hold unseen').length, 1);
   });
 });
 

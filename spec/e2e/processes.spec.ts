@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Collector } from '../support/collector.js';
+import { Collector, runToEnd } from '../support/collector.js';
 import { Container } from '../support/container.js';
 import type { ProcessSignal } from '../support/messages.js';
 import { eventually } from '../support/eventually.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
+import { TestSensor } from '../support/sensor.js';
 import { onHost, scratchFolder, workload } from '../support/workload.js';
 
 /** Most bytes that are kept of arguments, and of a path. */
@@ -165,6 +166,114 @@ describe('The daemon, on processes that ran before it', () => {
     assert.notEqual(pidInContainer(signal.pid), '');
     // A start is older than what follows from it, and kept in nanoseconds.
     assert.ok(started.from - 1 <= time && time <= started.to + 1, `${signal.time} is when it started`);
+  });
+});
+
+describe('The daemon, on processes in a container with the pids of the host', () => {
+  const keep = resources();
+  let container: Container;
+  let collector: Collector;
+
+  before(async function () {
+    requires(this, isRoot, 'no root');
+    container = await keep(Container.create({ hostPids: true }));
+    const job = await container.start('exec', program('early-too'), 'spawn', workload(), 'hold', 'early too');
+    await job.said('pid');
+    collector = await keep(Collector.start([]));
+  });
+
+  const signal = (args: string) => collector.signal(container.shortId, args);
+
+  it('reports them with the pids that they have there', async () => {
+    const job = await container.start('exec', workload(), 'hold', 'same pid');
+    await job.said('pid');
+    assert.equal((await signal('hold same pid')).pid, job.id);
+  });
+
+  it('reports ancestors up to the container boundary, though there is no boundary of pids', async () => {
+    await container.run('exec', program('inside'), 'spawn', workload(), 'exit', 'shared');
+    assert.deepEqual(lineage(await signal('exit shared')), [program('inside'), workload()]);
+  });
+
+  it('reports those that ran before with the ancestors that they have in the container', async () => {
+    const found = await signal('hold early too');
+    assert.equal(found.scraped, true);
+    assert.deepEqual(lineage(found), [program('early-too'), workload()]);
+  });
+
+  it('reports one that entered from the host, without the ancestors that it has there', async () => {
+    await onHost('enter', container.procs, workload(), 'exit', 'entered');
+    assert.deepEqual(lineage(await signal('exit entered')), []);
+  });
+
+  it('leaves out a host helper that passes through', async () => {
+    await onHost('helper', container.procs);
+    await container.run('exec', workload(), 'exit', 'after the helper');
+    await signal('exit after the helper');
+    assert.ok(!collector.stdout.includes('exit helper'));
+  });
+});
+
+describe('The daemon, on a program that starts over and over', () => {
+  const keep = resources();
+  const TIMES = 15;
+
+  before(function () {
+    requires(this, isRoot, 'no root');
+  });
+
+  it('reports it ten times, and others all the same; a replay does too', async () => {
+    const container = await keep(Container.create());
+    const file = path.join(scratchFolder(), 'throttled.collector');
+    const collector = await keep(Collector.start([`--record=${file}`]));
+    for (let i = 0; i < TIMES; i++) await container.run('exec', workload(), 'exit', 'again');
+    await container.run('exec', workload(), 'exit', 'other');
+    await collector.signal(container.shortId, 'exit other');
+    const again = collector.signals(container.shortId).filter(({ args }) => args === 'exit again');
+    assert.equal(again.length, 10);
+    await collector.stop();
+    assert.equal((await runToEnd([`--replay=${file}`])).stdout, collector.stdout);
+  });
+
+  it('shows every start to a person who watches', async () => {
+    const container = await keep(Container.create());
+    const collector = await keep(Collector.start(['--format=compact']));
+    for (let i = 0; i < TIMES; i++) await container.run('exec', workload(), 'exit', 'again');
+    const shown = () => collector.lines.filter((line) => line.includes(' exec ') && line.includes('again'));
+    await collector.shows(
+      () => `${TIMES} starts, not ${shown().length}`,
+      () => shown().length === TIMES,
+    );
+  });
+});
+
+describe('The daemon that is told to keep arguments to itself', () => {
+  const keep = resources();
+
+  it('reports processes without any, those that ran before and those that start', async function () {
+    requires(this, isRoot, 'no root');
+    const container = await keep(Container.create());
+    const early = await container.start('exec', program('early-secret'), 'hold', 'secret');
+    await early.said('pid');
+    const sensor = await keep(TestSensor.start());
+    const env = { ROX_COLLECTOR_NO_PROCESS_ARGUMENTS: 'true' };
+    const collector = await keep(Collector.start([], { sensor, env }));
+    await container.run('exec', program('late-secret'), 'exit', 'secret');
+    const signals = () => collector.signals(container.shortId);
+    const found = await collector.shows(
+      () => `a process from before and a new one, among ${JSON.stringify(signals())}`,
+      () => {
+        const both = ['early-secret', 'late-secret'].map((name) =>
+          signals().find((one) => one.name === name),
+        );
+        return both.every((one) => one !== undefined) && both;
+      },
+    );
+    assert.deepEqual(
+      found.map(({ execFilePath }) => execFilePath),
+      [program('early-secret'), program('late-secret')],
+    );
+    for (const { args } of signals()) assert.equal(args ?? '', '');
   });
 });
 

@@ -19,6 +19,8 @@ import {
   type Probe,
   type ProbeOptions,
 } from '../../native/index.js';
+import { cgroupCases, cgroupLines } from '../support/cgroup-corpus.js';
+import { cgroupHierarchies } from '../support/container.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
@@ -366,19 +368,14 @@ describe('the container that the kernel side names', function () {
     `${'long-'.repeat(38)}${ID}`,
     `conmon-${ID}`,
   ];
-  const hierarchies = new Map<string, string>();
+  /** A cpuset has to be told first what it has. */
+  const hierarchies = new Map([...cgroupHierarchies()].filter(([name]) => name !== 'cpuset'));
   const top = `collector-test-${process.pid}`;
   let sleeper: ChildProcess | undefined;
   let probe: Probe | undefined;
 
   before(function () {
     requires(this, isRoot, 'cgroups and BPF programs need root');
-    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
-      const [, folder = '', type] = line.split(' ');
-      if (type === 'cgroup2') hierarchies.set('v2', folder);
-      // One controller stands for all, if v1 has it in a hierarchy of its own.
-      if (type === 'cgroup' && line.split(' ')[3]?.split(',').includes('pids')) hierarchies.set('v1', folder);
-    }
     const addon = loadAddon(addonPath);
     probe = probeOf(addon, { rings: 1, ringBytes: 4096, cpusPerRing: addon.possibleCpus });
     sleeper = spawn('sleep', ['1000']);
@@ -392,22 +389,48 @@ describe('the container that the kernel side names', function () {
     for (const folder of hierarchies.values()) removeTree(path.join(folder, top));
   });
 
-  for (const version of ['v2', 'v1']) {
+  /** Moves the process; the cgroup is made. */
+  function move(hierarchy: string, cgroup: string): void {
+    const folder = path.join(hierarchies.get(hierarchy)!, cgroup);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, 'cgroup.procs'), String(sleeper!.pid));
+  }
+
+  /** The id of the process's container as a scan tells it, empty for none. */
+  function told(): string | undefined {
+    const found = new Records(probe!.scan('scan_processes'));
+    for (let at = 0; at < found.length; at += found.size(at)) {
+      if (found.pid(at) === sleeper!.pid) return containerId(found.container(at));
+    }
+    return undefined;
+  }
+
+  // One controller stands for all, if v1 has it in a hierarchy of its own.
+  for (const hierarchy of ['v2', 'pids']) {
+    const version = hierarchy === 'v2' ? 'v2' : 'v1';
     it(`is the one that the rule says, for every path in cgroup ${version}`, function () {
-      const folder = hierarchies.get(version);
-      requires(this, folder !== undefined, `no cgroup ${version} here`);
+      requires(this, hierarchies.has(hierarchy), `no cgroup ${version} here`);
       for (const name of paths) {
-        const full = path.join(folder!, top, name);
-        mkdirSync(full, { recursive: true });
-        writeFileSync(path.join(full, 'cgroup.procs'), String(sleeper!.pid));
-        const found = new Records(probe!.scan('scan_processes'));
-        let told: string | undefined;
-        for (let at = 0; at < found.length; at += found.size(at)) {
-          if (found.pid(at) === sleeper!.pid) told = containerId(found.container(at));
-        }
-        assert.equal(told, containerInPath(`/${top}/${name}`) ?? '', name);
+        move(hierarchy, path.join(top, name));
+        assert.equal(told(), containerInPath(`/${top}/${name}`) ?? '', name);
       }
-      writeFileSync(path.join(folder!, 'cgroup.procs'), String(sleeper!.pid));
+      move(hierarchy, '.');
+    });
+  }
+
+  for (const { title, expected, text } of cgroupCases) {
+    it(`is ${expected ?? 'none'} for ${title}`, function () {
+      const places = cgroupLines(text).flatMap((line) => {
+        const names = line.controllers.length === 0 ? ['v2'] : line.controllers;
+        return names.filter((name) => hierarchies.has(name)).map((name) => [name, line.path] as const);
+      });
+      requires(this, places.length > 0, 'no hierarchy that it is in is mounted here');
+      try {
+        for (const [hierarchy, cgroup] of places) move(hierarchy, path.join(top, cgroup));
+        assert.equal(told(), expected ?? '');
+      } finally {
+        for (const [hierarchy] of places) move(hierarchy, '.');
+      }
     });
   }
 });

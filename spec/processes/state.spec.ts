@@ -166,13 +166,59 @@ describe('process signals', () => {
   });
 
   it('have ids that never repeat, and are the same when the facts are folded again', () => {
-    const facts = [records(...Array.from({ length: 1000 }, (_, pid) => execRecord({ ...ls, pid })))];
+    const facts = [
+      records(
+        ...Array.from({ length: 1000 }, (_, pid) => execRecord({ ...ls, pid, args: ['ls', `${pid}`] })),
+      ),
+    ];
     const ids = fold(facts).signals.map(({ id }) => id);
     assert.equal(new Set(ids).size, 1000);
     assert.deepEqual(
       fold(facts).signals.map(({ id }) => id),
       ids,
     );
+  });
+});
+
+describe('process signals that repeat', () => {
+  const many = (make: (process: Process) => Uint8Array, from = 0) =>
+    Array.from({ length: 12 }, (_, i) => make({ ...ls, pid: from + i + 100, startTime: 5000 + i }));
+
+  it('are told ten times, and those held back are counted', () => {
+    const { signals, state } = fold([records(...many(execRecord))]);
+    assert.equal(signals.length, 10);
+    assert.equal(state.statistics.throttled, 2);
+    // They are known all the same.
+    assert.equal(state.statistics.processes, 12);
+    assert.notEqual(state.originatorId(containerNumber(ID), 111), 0);
+  });
+
+  it('are all told to somebody who watches', () => {
+    const state = new ProcessState(100, false);
+    state.fold(start);
+    assert.equal(state.fold(records(...many(execRecord))).length, 12);
+    assert.equal(state.statistics.throttled, 0);
+  });
+
+  it('are all told of processes that were there before, and to whoever is new', () => {
+    const { signals } = fold([scan(...many(processRecord)), afresh(...many(processRecord))]);
+    assert.equal(signals.length, 24);
+  });
+
+  it('are told ten times of processes that only a later scan has found', () => {
+    const { signals } = fold([
+      scan(),
+      scan(...many(processRecord)),
+      scan(...many(processRecord)),
+      scan(...many(processRecord, 50)),
+    ]);
+    assert.equal(signals.length, 10);
+  });
+
+  it('are not told again by a scan after the throttle has held them back', () => {
+    const { signals } = fold([scan(), records(...many(execRecord)), scan(...many(processRecord))]);
+    assert.deepEqual(new Set(signals.map(gist)), new Set(['exec ls -l']));
+    assert.equal(signals.length, 10);
   });
 });
 
@@ -202,7 +248,7 @@ describe('a process whose start is known only to the tick', () => {
       records(exitRecord({ pid: 10, startTime: exact.startTime! })),
       records(),
     ]);
-    assert.equal(state.size, 0);
+    assert.equal(state.statistics.processes, 0);
   });
 
   it('is not the one that had its pid a tick ago', () => {
@@ -214,7 +260,7 @@ describe('a process whose start is known only to the tick', () => {
       records(),
     ]);
     assert.deepEqual(signals.map(gist), ['exec ls -l', 'found ls -l']);
-    assert.equal(state.size, 1);
+    assert.equal(state.statistics.processes, 1);
   });
 });
 
@@ -271,9 +317,10 @@ describe('the process table', () => {
             );
           });
           const { state } = fold([...facts, records()], capacity);
-          assert.ok(state.size <= capacity);
-          assert.ok(state.size + state.evicted >= known.size);
-          if (known.size <= capacity && state.evicted === 0) assert.equal(state.size, known.size);
+          assert.ok(state.statistics.processes <= capacity);
+          assert.ok(state.statistics.processes + state.statistics.evicted >= known.size);
+          if (known.size <= capacity && state.statistics.evicted === 0)
+            assert.equal(state.statistics.processes, known.size);
         },
       ),
     );
@@ -288,9 +335,16 @@ describe('the process table', () => {
       if (state.originatorId(container, pid) !== 0) told++;
     }
     assert.ok(told > 500 && told < 1200, `${told}`);
-    assert.equal(told + state.nameless, 2000);
+    assert.equal(told + state.statistics.nameless, 2000);
     // Who is known stays known.
-    assert.notEqual(state.originatorId(container, 1), 0);
+    const first = state.originatorId(container, 1);
+    assert.notEqual(first, 0);
+    // There is room again once nobody asks for the others any more.
+    state.keepOriginators(new Set([first]));
+    const last = state.originatorId(container, 2000);
+    assert.match(state.originator(last).args, /^2000 /);
+    assert.notEqual(last, first);
+    assert.match(state.originator(first).args, /^1 /);
   });
 
   it('forgets first what was told of longest ago', () => {

@@ -18,6 +18,8 @@ export interface Placement {
   readonly hierarchy?: string;
   /** The cgroup's path by the container's 64 digits. */
   readonly cgroup?: (id: string) => string;
+  /** It shares the host's pid namespace, as a pod with `hostPID: true` does. */
+  readonly hostPids?: boolean;
 }
 
 /** Mount points of the cgroup hierarchies: `v2`, and each v1 controller by its name. */
@@ -34,7 +36,7 @@ export function cgroupHierarchies(): ReadonlyMap<string, string> {
 }
 
 /**
- * A container as the kernel sees one: a cgroup named like a container's, a pid and a network namespace. Its first
+ * A container as the kernel sees one: a cgroup named like a container's, a network and mostly a pid namespace. Its first
  * process is `workload container`, which forks for every job.
  */
 export class Container implements Resource {
@@ -52,7 +54,7 @@ export class Container implements Resource {
   #requests: Promise<unknown> = Promise.resolve();
   #awaited: ((job: Job) => void) | undefined;
 
-  private constructor({ hierarchy = 'v2', cgroup = kubepods }: Placement) {
+  private constructor({ hierarchy = 'v2', cgroup = kubepods, hostPids = false }: Placement) {
     const mount = cgroupHierarchies().get(hierarchy);
     if (mount === undefined) throw new Error(`No cgroup hierarchy of ${hierarchy} is mounted.`);
     let folder = mount;
@@ -64,7 +66,8 @@ export class Container implements Resource {
       this.#folders.unshift(folder);
     }
     this.procs = path.join(folder, 'cgroup.procs');
-    this.#process = spawn(workload(), ['container', this.procs], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const job = hostPids ? 'container-host-pids' : 'container';
+    this.#process = spawn(workload(), [job, this.procs], { stdio: ['pipe', 'pipe', 'inherit'] });
     // Writing to a container that has just ended is no news: whoever waits for its answer says so.
     this.#process.stdin.on('error', () => undefined);
     createInterface(this.#process.stdout).on('line', (line) => this.#hear(line));

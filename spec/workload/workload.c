@@ -535,6 +535,17 @@ static void reap(void)
         say("%d ended %d", child, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+/* Whether the container has the host's pid namespace instead of one of its own. */
+static int shares_pids;
+
+/* Ends the container; what still runs in a pid namespace of its own goes with it, else it has to be told. */
+static _Noreturn void end_container(void)
+{
+    if (shares_pids)
+        kill(0, SIGKILL);
+    exit(0);
+}
+
 /* Does what the lines of standard input say, until they end. */
 static _Noreturn void be_container(void)
 {
@@ -558,7 +569,7 @@ static _Noreturn void be_container(void)
             continue;
         ssize_t count = read(STDIN_FILENO, input + used, sizeof(input) - used);
         if (count <= 0)
-            exit(0);
+            end_container();
         used += count;
         for (char *end; (end = memchr(input, '\n', used));) {
             *end = '\0';
@@ -590,14 +601,27 @@ static int job_helper(char **words)
     return 0;
 }
 
+/* enter CGROUP.PROCS PATH ARGUMENTS…: a child that enters the cgroup and execs, as what is started in a container later */
+static int job_enter(char **words)
+{
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        enter(words[0]);
+        job_exec(words + 1);
+    }
+    must("waitpid", waitpid(child, NULL, 0));
+    return 0;
+}
+
 /* container CGROUP.PROCS…: this process stays on the host, and ends when the container has */
 static int job_container(char **words)
 {
     int status;
-    must("unshare", unshare(CLONE_NEWPID | CLONE_NEWNET));
+    must("unshare", unshare(CLONE_NEWNET | (shares_pids ? 0 : CLONE_NEWPID)));
     pid_t child = must("fork", fork());
     if (child == 0) {
         must("prctl", prctl(PR_SET_PDEATHSIG, SIGKILL));
+        must("setpgid", setpgid(0, 0));
         for (; *words; words++)
             enter(*words);
         be_container();
@@ -605,6 +629,13 @@ static int job_container(char **words)
     say("0 pid %d", child);
     must("waitpid", waitpid(child, &status, 0));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* container-host-pids CGROUP.PROCS…: the same with the host's pids, as of a pod with hostPID */
+static int job_container_host_pids(char **words)
+{
+    shares_pids = 1;
+    return job_container(words);
 }
 
 static const struct job {
@@ -620,8 +651,10 @@ static const struct job {
     {"connect-multipath", 2, job_connect_multipath},
     {"connections", 3, job_connections},
     {"container", 1, job_container},
+    {"container-host-pids", 1, job_container_host_pids},
     {"deep-exec", 3, job_deep_exec},
     {"drain", 1, job_drain},
+    {"enter", 2, job_enter},
     {"exec", 1, job_exec},
     {"execs", 1, job_execs},
     {"exit", 0, job_exit},

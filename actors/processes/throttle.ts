@@ -1,0 +1,113 @@
+import { TWO_32 } from '../capture/records.js';
+import { KeyedHash } from './keyed-hash.js';
+
+/** What a signal is throttled by. */
+export interface ThrottleKey {
+  /** The container's number. */
+  readonly container: number;
+  readonly name: string;
+  readonly args: string;
+  readonly path: string;
+}
+
+/** Signals of one key that are told in one window, and how long that lasts, ns of CLOCK_BOOTTIME. */
+export const MOST_PER_WINDOW = 10;
+export const WINDOW_NS = 30 * 60 * 1e9;
+/** Of the arguments, what counts. */
+const ARGUMENT_UNITS = 256;
+
+/** Keys that one hash leads to. */
+const WAYS = 16;
+/** 65,536 keys of 17 bytes in all: 1.1 MB. A power of two. */
+const SETS = 4096;
+const KEY_DIGITS = 8;
+
+/**
+ * Keeps a process that is started over and over from filling the stream: of each key ten signals are told in half an
+ * hour, which begins with the first of them.
+ *
+ * Keys are kept as 64-bit hashes in a table of fixed size: 16 places for each value of the hash's lowest bits. A new
+ * key that finds its places taken by others in their windows makes one of them be forgotten, so that a flood of new keys
+ * can make an old one be told more often, and never be told less. That is the one that was told least, and of those the
+ * one whose window began first: a key that is throttled is the last to go, and the flood itself the first.
+ */
+export class SignalThrottle {
+  readonly #hash: KeyedHash;
+  readonly #digest = new Uint32Array(2);
+  readonly #mask: number;
+  /** By place: two words of hash, when the window began, and how many were told in it; 0 is an empty place. */
+  readonly #hashes: Uint32Array;
+  readonly #starts: Float64Array;
+  readonly #told: Uint8Array;
+  #suppressed = 0;
+  #forgotten = 0;
+
+  /**
+   * @param seed at least 9 hexadecimal digits of the run's; without knowing them nobody can choose keys that collide
+   * @param sets a power of two; there is room for 16 times as many keys
+   */
+  constructor(seed: string, sets = SETS) {
+    this.#hash = new KeyedHash(parseInt(seed.slice(0, KEY_DIGITS), 16), parseInt(seed.slice(KEY_DIGITS), 16));
+    this.#mask = sets - 1;
+    this.#hashes = new Uint32Array(sets * WAYS * 2);
+    this.#starts = new Float64Array(sets * WAYS);
+    this.#told = new Uint8Array(sets * WAYS);
+  }
+
+  /** Signals that were not told, ever. */
+  get suppressed(): number {
+    return this.#suppressed;
+  }
+
+  /** Keys that were forgotten within their windows for want of room, ever: each may have been told too often since. */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  /** Whether a signal of this key may be told at `time` (CLOCK_BOOTTIME, ns); if so, it counts as told. */
+  admits({ container, name, args, path }: ThrottleKey, time: number): boolean {
+    const hash = this.#hash;
+    hash.start();
+    hash.word(container);
+    hash.word(container / TWO_32);
+    hash.text(name);
+    hash.text(args, ARGUMENT_UNITS);
+    hash.text(path);
+    hash.end(this.#digest);
+
+    const place = this.#place(time);
+    if (time - this.#starts[place]! >= WINDOW_NS || this.#told[place] === 0) {
+      this.#starts[place] = time;
+      this.#told[place] = 1;
+      return true;
+    }
+    if (this.#told[place]! >= MOST_PER_WINDOW) {
+      this.#suppressed++;
+      return false;
+    }
+    this.#told[place]!++;
+    return true;
+  }
+
+  /** The place of the key whose hash is at hand; one that is made empty for it if it has none. */
+  #place(time: number): number {
+    const [low, high] = this.#digest as unknown as [number, number];
+    const first = (low & this.#mask) * WAYS;
+    let best = first;
+    let bestWeight = Infinity;
+    for (let place = first; place < first + WAYS; place++) {
+      const told = this.#told[place]!;
+      if (told > 0 && this.#hashes[place * 2] === low && this.#hashes[place * 2 + 1] === high) return place;
+      const weight = time - this.#starts[place]! >= WINDOW_NS ? 0 : told;
+      if (weight < bestWeight || (weight === bestWeight && this.#starts[place]! < this.#starts[best]!)) {
+        best = place;
+        bestWeight = weight;
+      }
+    }
+    if (bestWeight > 0) this.#forgotten++;
+    this.#told[best] = 0;
+    this.#hashes[best * 2] = low;
+    this.#hashes[best * 2 + 1] = high;
+    return best;
+  }
+}
