@@ -3,7 +3,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
-import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
+import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { Records } from './records.js';
 import type { Scanner } from './scanner.js';
 
@@ -19,6 +19,8 @@ export interface CaptureOptions {
   readonly listener?: Listener;
   /** The runtime configuration, whenever it is another one than before. */
   readonly config?: Observable<RuntimeConfig>;
+  /** What container runtimes tell. */
+  readonly containers?: Observable<Omit<ContainersFact, 'kind' | 'time'>>;
 }
 
 /** The other end, as far as it takes part in the facts of a run. */
@@ -49,7 +51,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scanner, scrape, onStats, listener, config }: CaptureOptions,
+  { settings, scanner, scrape, onStats, listener, config, containers }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -97,6 +99,9 @@ export function captureFacts(
       if (scrape !== 'never' && !settings.networkDisabled) scan('sockets');
       subscriber.add(
         config?.subscribe((changed) => subscriber.next({ kind: 'config', time: now(), ...changed })),
+      );
+      subscriber.add(
+        containers?.subscribe((news) => subscriber.next({ kind: 'containers', time: now(), ...news })),
       );
       if (listener === undefined) return;
       subscriber.add(
