@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Fact } from '../../actors/capture/facts.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
+import { ContainerState } from '../../actors/containers/state.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { startFact } from '../support/facts.js';
 import {
@@ -27,8 +28,14 @@ const curl: Process = {
 
 function lines(facts: readonly Fact[], options: CompactOptions = { color: false }): string[] {
   const processes = new ProcessState(100);
-  const view = new CompactView(options);
-  return [start, ...facts].flatMap((fact) => view.fold(fact, processes.fold(fact))).slice(1);
+  const containers = new ContainerState();
+  const view = new CompactView((container) => containers.metadataOf(container), options);
+  return [start, ...facts]
+    .flatMap((fact) => {
+      containers.fold(fact);
+      return view.fold(fact, processes.fold(fact));
+    })
+    .slice(1);
 }
 
 function records(...bytes: readonly Uint8Array[]): Fact {
@@ -123,7 +130,7 @@ describe('compact output', () => {
   });
 
   it('begins with what the columns are', () => {
-    assert.deepEqual(new CompactView({ color: false }).fold(start, []), [
+    assert.deepEqual(new CompactView(() => undefined, { color: false }).fold(start, []), [
       'TIME     CONTAINER        PID EVENT   DETAILS',
     ]);
   });
