@@ -5,8 +5,7 @@ import type { Records } from './records.js';
  * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
  * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
  */
-export type Fact =
-  StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | ContainersFact | TickFact;
+export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | ContainersFact | TickFact;
 
 /** First fact of a run: what the later ones have to be read with. */
 export interface StartFact {

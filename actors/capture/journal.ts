@@ -216,7 +216,12 @@ function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFac
 
 function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
   const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Partial<ContainersFact>;
-  if (!Array.isArray(told) || !told.every(isMetadata) || !Array.isArray(removed) || !removed.every(isContainerId))
+  if (
+    !Array.isArray(told) ||
+    !told.every(isMetadata) ||
+    !Array.isArray(removed) ||
+    !removed.every(isContainerId)
+  )
     throw new Error('containers that are none');
   return { kind: 'containers', time, told, removed };
 }

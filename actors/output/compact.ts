@@ -222,9 +222,7 @@ export class CompactView {
   #container(container: number): string {
     const metadata = this.#metadata(container);
     if (metadata === undefined || metadata.pod === '') return containerId(container) || 'host';
-    return this.#options.width === undefined
-      ? fullName(metadata)
-      : shortName(metadata, this.#containerWidth);
+    return this.#options.width === undefined ? fullName(metadata) : shortName(metadata, this.#containerWidth);
   }
 
   #styled(text: string, style: string): string {

@@ -54,10 +54,7 @@ export function runtimeNews(options: RuntimesOptions): Observable<RuntimeNews> {
   return merge(...options.sockets.map((socket) => newsOf(socket, options)));
 }
 
-function newsOf(
-  socket: string,
-  { strangers, log, times = TIMES }: RuntimesOptions,
-): Observable<RuntimeNews> {
+function newsOf(socket: string, { strangers, log, times = TIMES }: RuntimesOptions): Observable<RuntimeNews> {
   return new Observable((subscriber) => {
     const bell = new Bell();
     const warn = log.throttled('warning', WARN_SECONDS);
