@@ -233,7 +233,8 @@ function isMetadata(value: unknown): value is ContainerMetadata {
   return (
     isContainerId(id) &&
     typeof labels === 'object' &&
-    [namespace, pod, podUid, name, image, imageDigest, ...Object.values(labels ?? {})].every(
+    labels !== null &&
+    [namespace, pod, podUid, name, image, imageDigest, ...Object.values(labels)].every(
       (text) => typeof text === 'string',
     )
   );
