@@ -228,13 +228,13 @@ function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
 
 function isMetadata(value: unknown): value is ContainerMetadata {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, labels, ...texts } = value as Partial<ContainerMetadata>;
+  const { id, labels, ...texts } = value as Record<string, unknown>;
   const { namespace, pod, podUid, name, image, imageDigest } = texts;
   return (
     isContainerId(id) &&
     typeof labels === 'object' &&
     labels !== null &&
-    [namespace, pod, podUid, name, image, imageDigest, ...Object.values(labels)].every(
+    [namespace, pod, podUid, name, image, imageDigest, ...(Object.values(labels) as unknown[])].every(
       (text) => typeof text === 'string',
     )
   );

@@ -21,7 +21,7 @@ function removed(ids: readonly string[], time: number): ContainersFact {
 }
 
 describe('what runtimes told of containers', () => {
-  const [id = '', other = ''] = [idOf(1), idOf(2)];
+  const [id, other] = [idOf(1), idOf(2)];
 
   it('is known by id, as it was told last', () => {
     const state = new ContainerState();

@@ -156,7 +156,8 @@ describe('With real container runtimes, the daemon', function () {
     assert.ok(warnings.length <= 1, collector.stderr);
   });
 
-  it(`attributes each of ${MANY} containers that come and go while connections run`, async () => {
+  it(`attributes each of ${MANY} containers that come and go while connections run`, async function () {
+    this.timeout(180_000);
     const server = await keep(containerd.run('busy-server'));
     await server.start('main', { command: ['/workload', 'serve', '0.0.0.0', '1000000', String(SERVE_PORT)] });
     const client = await keep(containerd.run('busy-client'));

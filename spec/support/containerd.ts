@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import { cgroupHierarchies } from './container.js';
+import { removeCgroups } from './cgroups.js';
 import { eventually } from './eventually.js';
+import { removeFolder } from './folder.js';
 import type { Resource } from './resources.js';
 import { workload } from './workload.js';
 
@@ -201,17 +202,9 @@ export class Containerd implements Resource {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       if (commandLine(pid).includes(this.socket)) process.kill(Number(pid), 'SIGKILL');
     }
-    for (const hierarchy of new Set(cgroupHierarchies().values())) {
-      const root = path.join(hierarchy, this.#name);
-      await eventually(() => removeCgroups(root), `${root} can be removed`);
-    }
+    await removeCgroups(this.#name);
     if (existsSync(`/sys/class/net/${this.#name}`)) execFileSync('ip', ['link', 'del', this.#name]);
-    const mounts = readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' ')[1] ?? '')
-      .filter((target) => target.startsWith(`${this.#folder}/`));
-    for (const target of mounts.reverse()) execFileSync('umount', ['-l', target]);
-    execFileSync('rm', ['-rf', this.#folder]);
+    removeFolder(this.#folder);
   }
 }
 
@@ -341,16 +334,5 @@ function commandLine(pid: string): string {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
   } catch {
     return '';
-  }
-}
-
-/** Whether a cgroup and all below it are gone now. */
-function removeCgroups(root: string): boolean {
-  if (!existsSync(root)) return true;
-  try {
-    execFileSync('find', [root, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', '+'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
   }
 }

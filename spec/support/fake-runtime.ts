@@ -13,9 +13,9 @@ const { v1 } = runtime;
 
 /** What a fake runtime has. */
 export interface Inventory {
-  containers: runtime.v1.IContainer[];
-  items: runtime.v1.IPodSandbox[];
-  images: runtime.v1.IImage[];
+  containers: runtime.v1.Container.$Properties[];
+  items: runtime.v1.PodSandbox.$Properties[];
+  images: runtime.v1.Image.$Properties[];
 }
 
 export interface FakeOptions {
@@ -79,7 +79,7 @@ export class FakeRuntime implements Resource {
   }
 
   /** Adds a pod with one container; both ids have 64 digits. */
-  add(pod: string, id: string, image: runtime.v1.IContainer = {}): void {
+  add(pod: string, id: string, image: runtime.v1.Container.$Properties = {}): void {
     const podSandboxId = `f${id.slice(1)}`;
     this.inventory.items.push({
       id: podSandboxId,

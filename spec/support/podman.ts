@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { removeCgroups } from './cgroups.js';
+import { removeFolder } from './folder.js';
 import type { Resource } from './resources.js';
 import { workload } from './workload.js';
 
@@ -11,6 +13,7 @@ const ULIMITS = ['--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024'];
 /** Podman with storage of its own, whose containers have the workload as their root. */
 export class Podman implements Resource {
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'podman-'));
+  readonly #cgroup = path.basename(this.#folder);
   readonly #containers: string[] = [];
 
   /** Starts a container. @returns its id, 64 digits */
@@ -18,7 +21,16 @@ export class Podman implements Resource {
     const root = path.join(this.#folder, 'rootfs');
     mkdirSync(root, { recursive: true });
     copyFileSync(workload(), path.join(root, 'workload'));
-    const id = this.#podman('run', '--detach', ...ULIMITS, '--network=none', '--rootfs', root, ...command);
+    const id = this.#podman(
+      'run',
+      '--detach',
+      `--cgroup-parent=/${this.#cgroup}`,
+      ...ULIMITS,
+      '--network=none',
+      '--rootfs',
+      root,
+      ...command,
+    );
     this.#containers.push(id);
     return id;
   }
@@ -28,9 +40,10 @@ export class Podman implements Resource {
     this.#podman('exec', id, ...command);
   }
 
-  remove(): void {
+  async remove(): Promise<void> {
     for (const id of this.#containers) this.#podman('rm', '--force', '--time=0', id);
-    execFileSync('rm', ['-rf', this.#folder]);
+    await removeCgroups(this.#cgroup);
+    removeFolder(this.#folder);
   }
 
   #podman(...words: readonly string[]): string {

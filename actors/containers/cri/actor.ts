@@ -115,13 +115,13 @@ interface Visitor {
   readonly listed: (found: ReadonlyMap<string, ContainerMetadata>) => void;
 }
 
-/** Lists again and again what a runtime has. @throws Error that says what ended it; it ends well when `signal` aborts */
+/** Lists again and again what a runtime has. @throws Error that says what ended it, if only that `signal` aborted */
 async function visitRuntime(
   socket: string,
   times: Times,
   { bell, absent, opened, listed }: Visitor,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<never> {
   while (!(await exists(socket))) {
     absent();
     await delay(times.look, undefined, { signal });
@@ -138,10 +138,11 @@ async function visitRuntime(
         () => (hasEvents = false),
       );
     }
-    while (!signal.aborted) {
+    for (;;) {
       await delay(times.rest, undefined, { signal });
       await bell.sleep(hasEvents ? times.pollBesideEvents : times.poll, signal);
-      if (!signal.aborted) listed(await client.list());
+      signal.throwIfAborted();
+      listed(await client.list());
     }
   } finally {
     client.close();

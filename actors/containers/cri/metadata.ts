@@ -2,9 +2,9 @@
 import type { runtime } from '../../../proto/generated/messages.js';
 import type { ContainerMetadata } from '../../capture/facts.js';
 
-type Pod = runtime.v1.IPodSandbox;
-type Container = runtime.v1.IContainer;
-type Image = runtime.v1.IImage;
+type Pod = runtime.v1.PodSandbox.$Properties;
+type Container = runtime.v1.Container.$Properties;
+type Image = runtime.v1.Image.$Properties;
 type Labels = Record<string, string> | null | undefined;
 
 const SHORT_ID = 12;
