@@ -11,7 +11,7 @@ const floorPlan = {
   'actors/settings': [],
   'actors/telemetry': [],
   'actors/capture': ['native', ...common],
-  'actors/containers': ['actors/capture', ...common],
+  'actors/containers': ['machines', 'actors/capture', ...common],
   'actors/processes': ['actors/capture', 'actors/containers', ...common],
   'actors/connections': ['actors/capture', 'actors/containers', 'actors/processes', ...common],
   'actors/sensor': ['machines', ...state, ...common],

@@ -5,7 +5,19 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { catchError, concat, connect, finalize, from, lastValueFrom, Observable, of, share, tap } from 'rxjs';
+import {
+  catchError,
+  concat,
+  connect,
+  finalize,
+  from,
+  lastValueFrom,
+  Observable,
+  of,
+  share,
+  Subject,
+  tap,
+} from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import { Slices } from './actors/capture/slices.js';
@@ -26,7 +38,9 @@ import { openRecording } from './actors/capture/replayer.js';
 import { chooseScanner, type ScannerChoice } from './actors/capture/scanner-choice.js';
 import { selfCheck } from './actors/capture/self-check.js';
 import { containerNumberInPath } from './actors/containers/cgroup-path.js';
+import { runtimeNews } from './actors/containers/cri/actor.js';
 import { containerId } from './actors/containers/id.js';
+import { MOST_NAMED } from './actors/containers/metadata.js';
 import { ContainerState } from './actors/containers/state.js';
 import { networkNews } from './actors/connections/actor.js';
 import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
@@ -335,6 +349,8 @@ async function capture(
   const format = sensor === undefined ? outputFormat() : 'json';
   const state = { ...stateSettings(settings, runtimeConfig?.current), format };
   const slices = new Slices();
+  const sockets = settings.runtimeSockets.map((socket) => path.join(settings.hostRoot, socket));
+  const strangers = new Subject<number>();
   const facts = captureFacts(
     driver,
     probe,
@@ -352,16 +368,13 @@ async function capture(
       ...(runtimeConfig && {
         config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
       }),
+      ...(settings.runtimeConfig && { containers: runtimeNews({ sockets, strangers, log }) }),
     },
     stop,
   ).pipe(share());
   sensor?.start();
-  const run = fold(
-    recorded(facts),
-    state,
-    slices,
-    sensor ? (news) => sensor.deliver(news) : printed(state),
-  ).pipe(
+  const tell = sensor ? (news: News) => sensor.deliver(news) : printed(state);
+  const run = fold(recorded(facts), state, slices, tell, (count) => strangers.next(count)).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host.release);
     }),
@@ -397,23 +410,34 @@ function recorded(facts: Observable<Fact>): Observable<Fact> {
   );
 }
 
-/** Folds facts, and passes on what there is to tell. */
+/**
+ * Folds facts, and passes on what there is to tell.
+ * @param onStranger a container was met that no runtime has told of
+ */
 function fold(
   facts: Observable<Fact>,
   { processTableSize, format }: StateSettings,
   slices: Slices,
   tell: (news: News) => Observable<unknown>,
+  onStranger: (count: number) => void = () => undefined,
 ): Observable<unknown> {
   // A person who watches gets a line for each event.
   const state = new ProcessState(processTableSize, format !== 'compact');
   const warn = log.throttled('warning');
   let forgotten = 0;
   const containers = new ContainerState();
+  const warnOfNames = log.throttled('warning');
+  let strangers = 0;
+  let unnamed = 0;
   return facts.pipe(
     tap((fact) => {
       for (const { id, cgroup } of containers.fold(fact)) {
         log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
       }
+      if (containers.strangers !== strangers) onStranger((strangers = containers.strangers));
+      if (containers.evicted === unnamed) return;
+      unnamed = containers.evicted;
+      warnOfNames(`Forgot the names of ${unnamed} containers so far: there is room for ${MOST_NAMED}`);
     }),
     tap(({ kind }) => {
       if (kind !== 'tick') return;
@@ -441,6 +465,7 @@ function fold(
           (used) => state.keepOriginators(used),
         ),
         originator: (id) => state.originator(id),
+        metadata: (container) => containers.metadataOf(container),
       }),
     ),
   );

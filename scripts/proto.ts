@@ -1,4 +1,4 @@
-/** Generates proto/generated/messages.js and its types from proto/*.proto: what the daemon speaks to Sensor with. */
+/** Generates proto/generated/messages.js and its types from proto/*.proto: what the daemon speaks to Sensor and container runtimes with. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,7 @@ export function generateMessages(): void {
     [
       pbjs,
       ...['--target=static-module', '--wrap=esm', '--dependency=protobufjs/minimal.js', '--dts', ...left],
-      ...['--path=proto', '--out=proto/generated/messages.js', 'proto/sensor.proto'],
+      ...['--path=proto', '--out=proto/generated/messages.js', 'proto/sensor.proto', 'proto/cri.proto'],
     ],
     { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
   );

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(clang g++ libbpf-dev make)
-test=("${build[@]}" iproute2 nftables openssl)
+test=("${build[@]}" containerd containernetworking-plugins iproute2 nftables openssl podman runc)
 lint=(clang-format shellcheck)
 
 case ${1-all} in

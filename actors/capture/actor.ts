@@ -3,7 +3,7 @@ import { Observable } from 'rxjs';
 import type { Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
-import type { Audience, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
+import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { countLost } from './losses.js';
 import { Records } from './records.js';
 import { wholeScan, type Scanner } from './scanner.js';
@@ -24,6 +24,8 @@ export interface CaptureOptions {
   readonly listener?: Listener;
   /** The runtime configuration, whenever it is another one than before. */
   readonly config?: Observable<RuntimeConfig>;
+  /** What container runtimes tell. */
+  readonly containers?: Observable<Omit<ContainersFact, 'kind' | 'time'>>;
 }
 
 /** The other end, as far as it takes part in the facts of a run. */
@@ -57,7 +59,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scanner, scrape, onStats, slices, listener, config }: CaptureOptions,
+  { settings, scanner, scrape, onStats, slices, listener, config, containers }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -153,6 +155,9 @@ export function captureFacts(
       if (scrape !== 'never' && !settings.networkDisabled) yield* scan('sockets');
     });
     subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
+    subscriber.add(
+      containers?.subscribe((news) => next(() => ({ kind: 'containers', time: now(), ...news }))),
+    );
     if (listener !== undefined) {
       const newcomers = listener.newcomers.subscribe(() =>
         sequence.add(function* () {

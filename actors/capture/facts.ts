@@ -5,7 +5,7 @@ import type { Records } from './records.js';
  * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
  * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
  */
-export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | TickFact;
+export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | ContainersFact | TickFact;
 
 /** First fact of a run: what the later ones have to be read with. */
 export interface StartFact {
@@ -61,6 +61,32 @@ export const NETWORK_WORDS = 6;
 export interface ConfigFact extends RuntimeConfig {
   readonly kind: 'config';
   readonly time: number;
+}
+
+/** What a container runtime tells of containers, as far as it is other than what it told before. */
+export interface ContainersFact {
+  readonly kind: 'containers';
+  readonly time: number;
+  readonly told: readonly ContainerMetadata[];
+  /** Ids of containers that the runtime has removed. */
+  readonly removed: readonly string[];
+}
+
+/** What a container is called. The text is the runtime's: not to be shown on a terminal as it is. */
+export interface ContainerMetadata {
+  /** 12 lower-case hexadecimal digits. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUid: string;
+  /** Empty for the sandbox, which holds the namespaces of its pod. */
+  readonly name: string;
+  /** As in the pod's specification, where the runtime still knows; empty for a sandbox. */
+  readonly image: string;
+  /** `sha256:…` of the image's manifest; empty for an image that came from no registry. */
+  readonly imageDigest: string;
+  /** The pod's and the container's own. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** The report is due. */

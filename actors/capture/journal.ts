@@ -3,7 +3,7 @@
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payload of `start` is JSON.
+ * wrote them (layout.ts); the payloads of `start` and `containers` are JSON.
  */
 import { cidr } from '../settings/cidr.js';
 import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';
@@ -21,6 +21,8 @@ import {
   NETWORK_WORDS,
   type Audience,
   type ConfigFact,
+  type ContainerMetadata,
+  type ContainersFact,
   type ControlFact,
   type Fact,
   type ScanFact,
@@ -49,6 +51,7 @@ const Kind = {
   socketsFirst: 10,
   socketsNext: 11,
   socketsLast: 12,
+  containers: 13,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -78,6 +81,11 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       const { externalIps, maxConnectionsPerMinute } = fact;
       const payload = bytesOf(Uint32Array.of(EXTERNAL_IPS.indexOf(externalIps), maxConnectionsPerMinute));
       return [header(Kind.config, payload.length, fact.time, 0), payload];
+    }
+    case 'containers': {
+      const { told, removed } = fact;
+      const text = Buffer.from(JSON.stringify({ told, removed }));
+      return [header(Kind.containers, text.length, fact.time, 0), text];
     }
     case 'tick': {
       const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
@@ -130,6 +138,8 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
       return decodeControl(payload, time);
     case Kind.config:
       return decodeConfig(payload, time);
+    case Kind.containers:
+      return decodeContainers(payload, time);
     case Kind.records:
       return { kind: 'records', time, records: checked(new Records(payload)) };
     case Kind.sockets:
@@ -217,6 +227,36 @@ function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFac
   if (externalIps === undefined || !isConnectionsPerMinute(maxConnectionsPerMinute))
     throw new Error('a runtime configuration that is none');
   return { kind: 'config', time, externalIps, maxConnectionsPerMinute };
+}
+
+function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
+  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Partial<ContainersFact>;
+  if (
+    !Array.isArray(told) ||
+    !told.every(isMetadata) ||
+    !Array.isArray(removed) ||
+    !removed.every(isContainerId)
+  )
+    throw new Error('containers that are none');
+  return { kind: 'containers', time, told, removed };
+}
+
+function isMetadata(value: unknown): value is ContainerMetadata {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, labels, ...texts } = value as Record<string, unknown>;
+  const { namespace, pod, podUid, name, image, imageDigest } = texts;
+  return (
+    isContainerId(id) &&
+    typeof labels === 'object' &&
+    labels !== null &&
+    [namespace, pod, podUid, name, image, imageDigest, ...(Object.values(labels) as unknown[])].every(
+      (text) => typeof text === 'string',
+    )
+  );
+}
+
+function isContainerId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{12}$/.test(value);
 }
 
 function isConnectionsPerMinute(value: unknown): value is number {

@@ -46,7 +46,7 @@ export function networkNews(
       state?.control(fact);
     } else if (fact.kind === 'config') {
       state?.config(fact);
-    } else if (state !== undefined) {
+    } else if (fact.kind === 'records' && state !== undefined) {
       const { records } = fact;
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
     }

@@ -1,9 +1,10 @@
-import type { Fact } from '../capture/facts.js';
+import type { ContainerMetadata, Fact } from '../capture/facts.js';
 import { RecordFlag, RecordType } from '../capture/layout.js';
 import { processCgroup } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
 import { containerInPath } from './cgroup-path.js';
-import { containerId } from './id.js';
+import { containerId, containerNumber } from './id.js';
+import { MetadataTable } from './metadata.js';
 
 /** More containers than a node runs; beyond it the one known longest is forgotten. */
 const MOST_CONTAINERS = 4096;
@@ -21,19 +22,45 @@ export interface Mismatch {
  * Which container a process is in was decided in the kernel, before anything of it was written. Attribution is what
  * this product must not get wrong, so the first process of each container is judged a second time here, from the path
  * of its cgroup and by code of its own; a difference is told.
+ *
+ * What containers are called comes from their runtime, later or never.
  */
 export class ContainerState {
   /** Paths of the containers' cgroups, by the containers' numbers. */
   readonly #cgroups = new Map<number, string>();
+  readonly #metadata = new MetadataTable();
+  #strangers = 0;
 
   /** Containers known now. */
   get size(): number {
     return this.#cgroups.size;
   }
 
+  /** How many containers had no name when they were met, so far: a reason to ask the runtime again. */
+  get strangers(): number {
+    return this.#strangers;
+  }
+
+  /** Containers whose names had to be forgotten for want of room, so far. */
+  get evicted(): number {
+    return this.#metadata.evicted;
+  }
+
+  /** What a runtime told of a container; undefined if none did. @param id 12 lower-case hexadecimal digits */
+  metadata(id: string): ContainerMetadata | undefined {
+    return this.#metadata.get(containerNumber(id));
+  }
+
+  /** The same, by the container's number. */
+  metadataOf(container: number): ContainerMetadata | undefined {
+    return this.#metadata.get(container);
+  }
+
   /** The containers that a fact showed for the first time and that were judged differently here. */
   fold(fact: Fact): Mismatch[] {
     const mismatches: Mismatch[] = [];
+    if (fact.kind === 'containers') this.#metadata.fold(fact);
+    if (fact.kind === 'tick') this.#metadata.expire(fact.time);
     if (fact.kind !== 'records' && fact.kind !== 'scan') return mismatches;
     const { records } = fact;
     for (let at = 0; at < records.length; at += records.size(at)) {
@@ -51,6 +78,7 @@ export class ContainerState {
     const cgroup = processCgroup(records, at);
     if (this.#cgroups.size >= MOST_CONTAINERS) this.#cgroups.delete(this.#cgroups.keys().next().value!);
     this.#cgroups.set(container, cgroup);
+    if (this.#metadata.get(container) === undefined) this.#strangers++;
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
     const id = containerId(container);
     return isCut || containerInPath(cgroup) === id ? undefined : { id, cgroup };

@@ -1,5 +1,5 @@
 import { filter, map, merge, type Observable } from 'rxjs';
-import type { StateSettings } from '../capture/facts.js';
+import type { ContainerMetadata, StateSettings } from '../capture/facts.js';
 import type { NetworkNews } from '../connections/actor.js';
 import type { ProcessNews } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
@@ -12,6 +12,8 @@ export interface News {
   readonly network: Observable<NetworkNews>;
   /** Describes an endpoint's process by its number. */
   readonly originator: (id: number) => Originator;
+  /** What a runtime told of a container, by the container's number. */
+  readonly metadata: (container: number) => ContainerMetadata | undefined;
 }
 
 /** Lines without their newlines; each array is what came at once. */
@@ -31,7 +33,7 @@ function jsonLines({ processes, network, originator }: News): Observable<readonl
   );
 }
 
-function compactLines({ processes }: News, options: CompactOptions): Observable<readonly string[]> {
-  const view = new CompactView(options);
+function compactLines({ processes, metadata }: News, options: CompactOptions): Observable<readonly string[]> {
+  const view = new CompactView(metadata, options);
   return processes.pipe(map(({ fact, signals }) => view.fold(fact, signals)));
 }

@@ -1,6 +1,6 @@
 /** One readable line an event, for a person at a terminal of 80 columns. */
 import { AF_INET6, formatAddress } from '../connections/address.js';
-import type { Fact } from '../capture/facts.js';
+import type { ContainerMetadata, Fact } from '../capture/facts.js';
 import {
   exit_record,
   RecordFlag,
@@ -24,11 +24,14 @@ export interface CompactOptions {
 }
 
 const COMM_SIZE = 16;
-const HEADER = 'TIME     CONTAINER        PID EVENT   DETAILS';
+/** Columns of a container's id, and of its name: as a part of the terminal's, or of a file, whose lines have no end. */
+const ID_WIDTH = 12;
+const NAME_PART = 0.3;
+const NAME_WIDTH_IN_FILE = 40;
 /** How many ancestors a line hints at, at most. */
 const ANCESTORS = 2;
-/** What stands before a line's details. */
-const HEAD_WIDTH = 38;
+/** What stands before a line's details, but for the container. */
+const HEAD_WIDTH = 26;
 /** The part of the room for details that ancestors may take; what the process itself does matters more. */
 const ANCESTORS_PART = 1 / 4;
 
@@ -57,12 +60,21 @@ interface Piece {
 
 /** Folds facts to lines. A process's end is shown if its start was. */
 export class CompactView {
+  readonly #metadata: (container: number) => ContainerMetadata | undefined;
   readonly #options: CompactOptions;
+  /** Columns for the container, once there are names. */
+  readonly #nameWidth: number;
+  #containerWidth = ID_WIDTH;
   readonly #shown = new Set<number>();
   #epoch = 0;
 
-  constructor(options: CompactOptions) {
+  /** @param metadata what a runtime told of a container, by the container's number */
+  constructor(metadata: (container: number) => ContainerMetadata | undefined, options: CompactOptions) {
+    this.#metadata = metadata;
     this.#options = options;
+    const { width } = options;
+    this.#nameWidth =
+      width === undefined ? NAME_WIDTH_IN_FILE : Math.max(ID_WIDTH, Math.floor(width * NAME_PART));
   }
 
   /** The lines that a fact gives, without their newlines. `signals` are what the processes gave for it. */
@@ -70,7 +82,7 @@ export class CompactView {
     switch (fact.kind) {
       case 'start':
         this.#epoch = fact.epoch;
-        return [this.#styled(HEADER, BOLD)];
+        return [this.#header()];
       case 'tick':
         this.#epoch = fact.epoch;
         return [];
@@ -80,10 +92,20 @@ export class CompactView {
         // What was running before is not news; that it ends is.
         for (const { pid } of signals) this.#shown.add(pid);
         return [];
+      case 'containers':
+        if (fact.told.length === 0 || this.#containerWidth === this.#nameWidth) return [];
+        this.#containerWidth = this.#nameWidth;
+        return [this.#header()];
       case 'control':
       case 'config':
         return [];
     }
+  }
+
+  /** Said again when the columns have moved. */
+  #header(): string {
+    const container = 'CONTAINER'.padEnd(this.#containerWidth);
+    return this.#styled(`TIME     ${container}     PID EVENT   DETAILS`, BOLD);
   }
 
   #records(records: Records, signals: readonly ProcessSignal[]): string[] {
@@ -125,7 +147,7 @@ export class CompactView {
 
   get #roomForAncestors(): number {
     const { width = Infinity } = this.#options;
-    return Math.max((width - HEAD_WIDTH) * ANCESTORS_PART, 0);
+    return Math.max((width - HEAD_WIDTH - this.#containerWidth) * ANCESTORS_PART, 0);
   }
 
   #exit(records: Records, at: number): string {
@@ -181,7 +203,7 @@ export class CompactView {
     const head: Piece[] = [
       { text: new Date(milliseconds).toISOString().slice(11, 19), style: DIM },
       { text: ' ' },
-      { text: (containerId(container) || 'host').padEnd(12), style: containerStyle(container) },
+      { text: this.#container(container).padEnd(this.#containerWidth), style: containerStyle(container) },
       { text: ` ${String(records.u32[(at + record_header.pid) >> 2]).padStart(7)} ` },
       { text: label.padEnd(7), style: color },
       { text: ' ' },
@@ -190,17 +212,43 @@ export class CompactView {
     let line = '';
     for (const { text, style } of [...head, ...details]) {
       if (room <= 0) break;
-      const safe = printable(text);
-      const fits = safe.length <= room ? safe : `${safe.slice(0, room - 1)}…`;
+      const fits = cut(printable(text), room);
       room -= fits.length;
       line += style === undefined ? fits : this.#styled(fits, style);
     }
     return line.trimEnd();
   }
 
+  #container(container: number): string {
+    const metadata = this.#metadata(container);
+    if (metadata === undefined || metadata.pod === '') return containerId(container) || 'host';
+    return this.#options.width === undefined ? fullName(metadata) : shortName(metadata, this.#containerWidth);
+  }
+
   #styled(text: string, style: string): string {
     return this.#options.color && text !== '' ? `${style}${text}${RESET}` : text;
   }
+}
+
+/** `namespace/pod/container`; a sandbox has no container's name. */
+function fullName({ namespace, pod, name }: ContainerMetadata): string {
+  return [namespace, pod, name].filter((part) => part !== '').join('/');
+}
+
+/** The same within `room` columns: without the namespace if need be, then with what tells least cut away. */
+function shortName(metadata: ContainerMetadata, room: number): string {
+  const full = fullName(metadata);
+  if (full.length <= room) return full;
+  const { pod, name } = metadata;
+  const tail = name === '' ? '' : `/${name}`;
+  if (pod.length + tail.length <= room) return pod + tail;
+  // A pod's name begins with what it is of; the random part at its end matters least.
+  const podRoom = Math.max(room - tail.length, Math.floor(room / 2));
+  return cut(cut(pod, podRoom) + tail, room);
+}
+
+function cut(text: string, room: number): string {
+  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
 }
 
 /** The nearest ancestors that there is room for, the parent last, each with `›` behind it; `…›` stands for more. */

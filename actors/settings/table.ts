@@ -276,7 +276,14 @@ export const table = {
     environment: 'ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED',
     parser: boolean,
     default: false,
-    help: 'Read the runtime configuration file, and read it again whenever it changes.',
+    help: 'Read the runtime configuration file, and again whenever it changes; ask container runtimes for names.',
+  }),
+  runtimeSockets: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_RUNTIME_SOCKETS',
+    parser: listOf(absolutePath),
+    default: ['/run/containerd/containerd.sock', '/run/crio/crio.sock'],
+    help: 'Where container runtimes listen (CRI), below the root of the host.',
   }),
   runtimeConfigPath: setting({
     group: 'Network',

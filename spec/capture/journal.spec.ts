@@ -59,8 +59,29 @@ const facts: readonly Fact[] = [
   { kind: 'tick', time: 6e9, epoch: 1.7e18, audience: 'none' },
   { kind: 'config', time: 6.5e9, externalIps: 'ingress', maxConnectionsPerMinute: 2_147_483_647 },
   { kind: 'config', time: 6.6e9, externalIps: 'both', maxConnectionsPerMinute: 0 },
+  {
+    kind: 'containers',
+    time: 6.7e9,
+    told: [
+      {
+        id: '4f2a91bc03de',
+        namespace: 'shop',
+        pod: 'web-0',
+        podUid: 'u',
+        name: 'main',
+        image: 'shop/wéb:1',
+        imageDigest: '',
+        labels: { app: 'web' },
+      },
+    ],
+    removed: ['0123456789ab'],
+  },
   { kind: 'tick', time: 7e9, epoch: 1.7e18, audience: 'fresh' },
 ];
+
+function webContainer(): object {
+  return facts.flatMap((fact) => (fact.kind === 'containers' ? fact.told : []))[0]!;
+}
 
 /** A fact as plain data, which can be compared and survives the next one. */
 function plain(fact: Fact): object {
@@ -172,6 +193,20 @@ describe('a recording', () => {
     it(`with the runtime configuration ${JSON.stringify(config)} is refused`, () => {
       record([start, { kind: 'config', time: 1, ...config } as Fact]);
       assert.match(refusal().failure.message, /a runtime configuration that is none/);
+    });
+  }
+
+  for (const [what, told, removed] of [
+    ['an id that is none', [], ['xyz']],
+    ['no id', [{ labels: {} }], []],
+    ['a label that is no text', [{ ...webContainer(), labels: { app: 1 } }], []],
+    ['no labels', [{ ...webContainer(), labels: null }], []],
+    ['a pod that is no text', [{ ...webContainer(), pod: 7 }], []],
+    ['no list of them', {}, []],
+  ] as const) {
+    it(`with containers with ${what} is refused`, () => {
+      record([start, { kind: 'containers', time: 1, told, removed } as unknown as Fact]);
+      assert.match(refusal().failure.message, /containers that are none/);
     });
   }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
-import type { Fact } from '../../actors/capture/facts.js';
+import type { ContainerMetadata, Fact } from '../../actors/capture/facts.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
+import { ContainerState } from '../../actors/containers/state.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { startFact } from '../support/facts.js';
 import {
@@ -27,8 +28,28 @@ const curl: Process = {
 
 function lines(facts: readonly Fact[], options: CompactOptions = { color: false }): string[] {
   const processes = new ProcessState(100);
-  const view = new CompactView(options);
-  return [start, ...facts].flatMap((fact) => view.fold(fact, processes.fold(fact))).slice(1);
+  const containers = new ContainerState();
+  const view = new CompactView((container) => containers.metadataOf(container), options);
+  return [start, ...facts]
+    .flatMap((fact) => {
+      containers.fold(fact);
+      return view.fold(fact, processes.fold(fact));
+    })
+    .slice(1);
+}
+
+/** What a runtime tells of the container. */
+function told(metadata: Partial<ContainerMetadata>): Fact {
+  const web = {
+    namespace: 'shop',
+    pod: 'web-0',
+    podUid: 'u',
+    name: 'main',
+    image: 'i',
+    imageDigest: '',
+    labels: {},
+  };
+  return { kind: 'containers', time: 1, told: [{ id: ID, ...web, ...metadata }], removed: [] };
 }
 
 function records(...bytes: readonly Uint8Array[]): Fact {
@@ -122,8 +143,54 @@ describe('compact output', () => {
     );
   });
 
+  const exit = exitRecord({ container: ID, pid: 4242, comm: 'curl' });
+  const names: readonly (readonly [string, Partial<ContainerMetadata>, number | undefined, string])[] = [
+    ['in full in a file', { pod: 'web-6d4cf56db6-2xkqp' }, undefined, 'shop/web-6d4cf56db6-2xkqp/main'],
+    ['in full where there is room', {}, 80, 'shop/web-0/main'],
+    [
+      'without the namespace where there is not',
+      { pod: 'web-6d4cf56db6-2xkq' },
+      80,
+      'web-6d4cf56db6-2xkq/main',
+    ],
+    ['with its pod cut', { pod: 'frontend-6d4cf56db6-2xkqp' }, 80, 'frontend-6d4cf56db…/main'],
+    [
+      'with both cut',
+      { pod: 'p'.repeat(30), name: 'c'.repeat(30) },
+      80,
+      `${'p'.repeat(11)}…/${'c'.repeat(10)}…`,
+    ],
+    ['of a sandbox, which is its pod', { name: '' }, 80, 'shop/web-0'],
+    ['by its id where it is in no pod', { pod: '' }, 80, ID],
+  ];
+  for (const [how, metadata, width, expected] of names) {
+    it(`names a container ${how}`, () => {
+      const shown = lines([told(metadata), records(execRecord(curl), exit)], {
+        color: false,
+        ...(width !== undefined && { width }),
+      });
+      const column = width === undefined ? 40 : 24;
+      assert.deepEqual(shown, [
+        `TIME     ${'CONTAINER'.padEnd(column)}     PID EVENT   DETAILS`,
+        ...shown.slice(1, 2),
+        `22:13:20 ${expected.padEnd(column)}    4242 exit    curl`,
+      ]);
+      assert.ok(shown[1]!.startsWith(`22:13:20 ${expected} `));
+    });
+  }
+
+  it('says what the columns are again when names move them, and once', () => {
+    const shown = lines([told({}), told({ pod: 'web-1' })], { color: false });
+    assert.equal(shown.length, 1);
+  });
+
+  it('lets no pod write to the terminal as it likes', () => {
+    const [, line = ''] = lines([told({ pod: 'a\x1b[2Jb' }), records(execRecord(curl))]);
+    assert.match(line, /shop\/a�\[2Jb\/main/);
+  });
+
   it('begins with what the columns are', () => {
-    assert.deepEqual(new CompactView({ color: false }).fold(start, []), [
+    assert.deepEqual(new CompactView(() => undefined, { color: false }).fold(start, []), [
       'TIME     CONTAINER        PID EVENT   DETAILS',
     ]);
   });

@@ -54,6 +54,7 @@ describe('readSettings', () => {
         externalIps: false,
         runtimeConfig: false,
         runtimeConfigPath: '/etc/stackrox/runtime_config.yaml',
+        runtimeSockets: ['/run/containerd/containerd.sock', '/run/crio/crio.sock'],
         endpoints: true,
         originators: true,
         connectionStatus: true,
@@ -113,6 +114,7 @@ describe('readSettings', () => {
       ['ROX_COLLECTOR_EXTERNAL_IPS_ENABLE', 'true', { externalIps: true }],
       ['ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED', 'true', { runtimeConfig: true }],
       ['ROX_COLLECTOR_CONFIG_PATH', '/c.yaml', { runtimeConfigPath: '/c.yaml' }],
+      ['ROX_COLLECTOR_RUNTIME_SOCKETS', '/a.sock,/b.sock', { runtimeSockets: ['/a.sock', '/b.sock'] }],
       ['ROX_NETWORK_GRAPH_PORTS', 'false', { endpoints: false }],
       ['ROX_PROCESSES_LISTENING_ON_PORT', 'false', { originators: false }],
       ['ROX_COLLECT_CONNECTION_STATUS', 'false', { connectionStatus: false }],
@@ -160,10 +162,14 @@ describe('readSettings', () => {
 
     it('taking an empty one as not set', () => {
       for (const [name, { environment, default: value }] of declarations) {
-        if (environment === undefined || name === 'ignoredNetworks') continue;
+        if (environment === undefined || ['ignoredNetworks', 'runtimeSockets'].includes(name)) continue;
         assert.deepEqual(settingsOf([], { [environment]: '' })[name as keyof Settings], value, environment);
       }
     });
+  });
+
+  it('takes an empty ROX_COLLECTOR_RUNTIME_SOCKETS for no runtime at all', () => {
+    assert.deepEqual(settingsOf([], { ROX_COLLECTOR_RUNTIME_SOCKETS: '' }).runtimeSockets, []);
   });
 
   describe('reads arguments', () => {
@@ -336,6 +342,7 @@ describe('readSettings', () => {
       ROX_COLLECTOR_EXTERNAL_IPS_ENABLE: ['0', 'both'],
       ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED: ['0'],
       ROX_COLLECTOR_CONFIG_PATH: ['a\0b'],
+      ROX_COLLECTOR_RUNTIME_SOCKETS: ['a.sock'],
       ROX_NETWORK_GRAPH_PORTS: ['0'],
       ROX_PROCESSES_LISTENING_ON_PORT: ['0'],
       ROX_COLLECT_CONNECTION_STATUS: ['0'],

@@ -1,0 +1,98 @@
+/** What a runtime answers, as metadata of ours: bounded, and nothing taken for granted. */
+import type { runtime } from '../../../proto/generated/messages.js';
+import type { ContainerMetadata } from '../../capture/facts.js';
+
+type Pod = runtime.v1.PodSandbox.$Properties;
+type Container = runtime.v1.Container.$Properties;
+type Image = runtime.v1.Image.$Properties;
+type Labels = Record<string, string> | null | undefined;
+
+const SHORT_ID = 12;
+/** Longer than any name, tag or label in Kubernetes can be. */
+const LONGEST_TEXT = 512;
+const MOST_LABELS = 64;
+
+/** The id as Collector has it, if it is one of a container: 64 hexadecimal digits. */
+export function shortId(id: string | null | undefined): string | undefined {
+  return /^[0-9a-f]{64}$/.test(id ?? '') ? id!.slice(0, SHORT_ID) : undefined;
+}
+
+/** @param id the short one */
+export function sandboxMetadata(id: string, { metadata, labels }: Pod): ContainerMetadata {
+  return {
+    id,
+    namespace: text(metadata?.namespace),
+    pod: text(metadata?.name),
+    podUid: text(metadata?.uid),
+    name: '',
+    image: '',
+    imageDigest: '',
+    labels: bounded(labels),
+  };
+}
+
+/**
+ * @param id the short one
+ * @param pod its sandbox; undefined if the runtime no longer has it
+ */
+export function containerMetadata(
+  id: string,
+  { metadata, image, imageRef, labels }: Container,
+  pod: Pod | undefined,
+  images: ImageNames,
+): ContainerMetadata {
+  const known = images.get(imageRef);
+  const given = text(image?.userSpecifiedImage) || text(image?.image);
+  // A kubelet asks for an image by its id, which tells a person nothing.
+  const isName = given !== '' && !given.startsWith('sha256:') && !/^[0-9a-f]{64}$/.test(given);
+  return {
+    ...sandboxMetadata(id, pod ?? {}),
+    name: text(metadata?.name),
+    image: isName ? given : (known?.name ?? given),
+    imageDigest: known?.digest || digestIn(text(imageRef)) || digestIn(given),
+    labels: bounded({ ...pod?.labels, ...labels }),
+  };
+}
+
+/** What the images of a runtime are called, by what containers call them. */
+export class ImageNames {
+  #names: ReadonlyMap<string, { readonly name: string; readonly digest: string }> = new Map();
+
+  /** Whether one of these containers has an image that was not there when images were last learned. */
+  lacksAny(containers: readonly Container[]): boolean {
+    return containers.some(({ imageRef }) => !this.#names.has(imageRef ?? ''));
+  }
+
+  /** Takes what the runtime has now; of these, only those in use are kept. An image that is gone has no name. */
+  learn(images: readonly Image[], containers: readonly Container[]): void {
+    const all = new Map<string, Image>();
+    for (const image of images) {
+      for (const key of [image.id, ...(image.repoDigests ?? [])]) if (key) all.set(key, image);
+    }
+    this.#names = new Map(
+      containers.map(({ imageRef }) => {
+        const { repoTags, repoDigests } = all.get(imageRef ?? '') ?? {};
+        const [digest = ''] = repoDigests ?? [];
+        return [imageRef ?? '', { name: text(repoTags?.[0] ?? digest), digest: digestIn(text(digest)) }];
+      }),
+    );
+  }
+
+  get(imageRef: string | null | undefined): { readonly name: string; readonly digest: string } | undefined {
+    return this.#names.get(imageRef ?? '');
+  }
+}
+
+/** Of `name@digest`. */
+function digestIn(reference: string): string {
+  return /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1] ?? '';
+}
+
+function text(value: string | null | undefined): string {
+  return (value ?? '').slice(0, LONGEST_TEXT);
+}
+
+function bounded(labels: Labels): Record<string, string> {
+  const some = Object.entries(labels ?? {}).slice(0, MOST_LABELS);
+  return Object.fromEntries(some.map(([key, value]) => [text(key), text(value)]));
+}
