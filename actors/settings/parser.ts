@@ -44,6 +44,17 @@ export function wholeNumber(
   };
 }
 
+/** A number in decimal notation that lies between two others, which it is not; `what` says so. */
+export function decimal(above: number, below: number, what: string): Parser<number> {
+  return {
+    allowed: `a number ${what}`,
+    parse: (text) => {
+      const value = /^\d*\.?\d+$/.test(text) ? Number(text) : NaN;
+      return value > above && value < below ? { value } : { bad: text };
+    },
+  };
+}
+
 /** Seconds, with a fraction if wanted, never negative. */
 export const seconds: Parser<number> = {
   allowed: 'a number of seconds, 0 or more',
