@@ -1,6 +1,7 @@
 import { socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, merge, observe } from './activity.js';
+import { listEndpoints, type View } from './listing.js';
 import { Endpoint, Listener, Unbound, containerOf, writeOwner } from './rows.js';
 import { Table } from './table.js';
 
@@ -23,6 +24,8 @@ export class Listeners {
    */
   readonly #unbound: Table;
   readonly #originatorOf: OriginatorOf;
+  /** Sockets that were dropped since they had ended, ever. */
+  ended = 0;
 
   constructor(originatorOf: OriginatorOf, seed: number) {
     this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed);
@@ -32,6 +35,10 @@ export class Listeners {
 
   get size(): number {
     return this.#sockets.size;
+  }
+
+  get maximum(): number {
+    return this.#sockets.maximum;
   }
 
   get refused(): number {
@@ -100,9 +107,15 @@ export class Listeners {
         const endpoint = endpoints.put();
         if (endpoint >= 0) merge(endpoints, endpoint, sockets.lastActive[slot]!, active);
       }
+      if (!active) this.ended++;
       return active;
     });
     sockets.trim();
+  }
+
+  /** What is listened on now, as text: see `listEndpoints`. */
+  list(view: View): Generator<string> {
+    return listEndpoints(this.#sockets, view);
   }
 
   /** Says whether the socket can be reported: whether its port is known. */

@@ -47,7 +47,12 @@ const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
  * Writes into `link` the row that the flow at `slot` is reported as. A server is known by its own port and its peer's
  * address, a client by its peer's address and port.
  */
-export function normalize(flows: Table, slot: number, around: Surroundings, link: Uint32Array): void {
+export function normalize(
+  flows: Pick<Table, 'rows' | 'flags'>,
+  slot: number,
+  around: Surroundings,
+  link: Uint32Array,
+): void {
   const { rows } = flows;
   const row = slot * Flow.WORDS;
   const remote = row + Flow.remote;

@@ -5,7 +5,9 @@ import type { Records } from '../capture/records.js';
 import { expire, isActive, merge, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, WITHHELD, type Emit, type Moment, type Rules } from './afterglow.js';
+import { Census } from './census.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
+import { listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
 import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
 import { RateLimit, type Limited } from './rate-limit.js';
@@ -53,6 +55,14 @@ export interface Statistics {
   readonly rateLimited: number;
 }
 
+/** How full a table is: entries now, the most that it takes, and those that it had no room for, ever. */
+export interface TableStatistics {
+  readonly name: string;
+  readonly entries: number;
+  readonly capacity: number;
+  readonly refused: number;
+}
+
 /**
  * The connections and endpoints of containers: a fold over the kernel's records, scans and ticks. The same facts
  * give the same deltas.
@@ -77,6 +87,7 @@ export class ConnectionState {
   readonly #reportedLinks: Table;
   readonly #endpoints: Table;
   readonly #reportedEndpoints: Table;
+  readonly #census = new Census();
   #lastTick = 0;
   /** When the latest scan began. */
   #lastScan = -Infinity;
@@ -109,22 +120,45 @@ export class ConnectionState {
     this.#reportedEndpoints = new Table(Endpoint.WORDS, 0, MOST_ENDPOINTS, seed);
   }
 
+  /** How many connections there are, by kind. */
+  get census(): Census {
+    return this.#census;
+  }
+
   get statistics(): Statistics {
-    const tables = [
-      this.#flows,
-      this.#links,
-      this.#reportedLinks,
-      this.#endpoints,
-      this.#reportedEndpoints,
-      this.#listeners,
-      this.#roles,
-    ];
     return {
       connections: this.#flows.size,
       listeners: this.#listeners.size,
-      refused: tables.reduce((sum, { refused }) => sum + refused, 0),
+      refused: this.tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
     };
+  }
+
+  get tables(): readonly TableStatistics[] {
+    return Object.entries({
+      connections: this.#flows,
+      current_connections: this.#links,
+      reported_connections: this.#reportedLinks,
+      listeners: this.#listeners,
+      current_endpoints: this.#endpoints,
+      reported_endpoints: this.#reportedEndpoints,
+      listening_addresses: this.#roles,
+    }).map(([name, { size, maximum, refused }]) => ({ name, entries: size, capacity: maximum, refused }));
+  }
+
+  /** Listening sockets that ended and were dropped, ever. */
+  get unlistened(): number {
+    return this.#listeners.ended;
+  }
+
+  /** What there is now, for somebody who asks: see `listConnections`. */
+  connections(view: View): Generator<string> {
+    return listConnections(this.#flows, this.#surroundings, view);
+  }
+
+  /** The same of what is listened on. */
+  endpoints(view: View): Generator<string> {
+    return this.#listeners.list(view);
   }
 
   /** Containers that the latest tick had no room for, each once in a run. */
@@ -196,6 +230,7 @@ export class ConnectionState {
     this.#limited = [];
     if (audience === 'none') {
       this.#collectClosedFlows();
+      this.#census.endInterval();
       this.#crowded = false;
       return { connections: [], endpoints: [] };
     }
@@ -212,6 +247,7 @@ export class ConnectionState {
     const changes: Delta = { connections: [], endpoints: [] };
 
     this.#collectClosedFlows();
+    this.#census.endInterval();
     this.#flows.trim();
     for (let slot = this.#flows.next(0); slot >= 0; slot = this.#flows.next(slot + 1)) this.#addLink(slot);
     const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
@@ -277,12 +313,18 @@ export class ConnectionState {
     writeOwner(records, at, key, Flow.container, Flow.tag);
 
     if (flows.full && flows.find() < 0) this.#makeRoom();
+    const known = flows.size;
     const slot = flows.put();
     if (slot < 0 || !observe(flows, slot, time, active)) return;
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.
     const flags = flows.flags[slot]!;
     const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
+    const isNew = flows.size > known;
+    const isMoved = !isNew && role !== flowRole(flags);
+    if (isMoved) this.#census.move(flows, slot, -1);
     flows.flags[slot] = withFlowRole(flags, role);
+    if (isNew) this.#census.add(flows, slot);
+    else if (isMoved) this.#census.move(flows, slot, 1);
     // Looking at all of them costs as much as the table is large: half of it has to go.
     if (!active && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#collectClosedFlows();
   }
@@ -300,6 +342,7 @@ export class ConnectionState {
     this.#flows.retain((slot) => {
       if (isActive(this.#flows, slot)) return true;
       this.#addLink(slot);
+      this.#census.remove(this.#flows, slot);
       return false;
     });
   }

@@ -30,9 +30,13 @@ export class Table {
   /** Entries that `put` had no room for, ever. */
   refused = 0;
 
+  /** Entries that there can be. */
+  readonly maximum: number;
+
+  /** Of the hash. */
+  readonly seed: number;
+
   readonly #keyWords: number;
-  readonly #maximum: number;
-  readonly #seed: number;
   #mask = 0;
 
   /**
@@ -45,8 +49,8 @@ export class Table {
     this.words = keyWords + payloadWords;
     this.key = new Uint32Array(this.words);
     this.#keyWords = keyWords;
-    this.#maximum = maximum;
-    this.#seed = seed;
+    this.maximum = maximum;
+    this.seed = seed;
     this.#allocate(FEWEST_SLOTS);
   }
 
@@ -56,7 +60,7 @@ export class Table {
   }
 
   get full(): boolean {
-    return this.size >= this.#maximum;
+    return this.size >= this.maximum;
   }
 
   /** Makes `key` the row at `slot` of a table whose rows are alike. */
@@ -165,7 +169,7 @@ export class Table {
 
   /** Multiply and fold, word by word; the multipliers are those of MurmurHash3's finaliser. */
   #hash(from: Uint32Array, at: number): number {
-    let hash = this.#seed;
+    let hash = this.seed;
     for (let word = at, end = at + this.#keyWords; word < end; word++) {
       const value = from[word]!;
       // Most words of an IPv4 address are 0, and always the same ones.

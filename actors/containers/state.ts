@@ -26,9 +26,22 @@ export class ContainerState {
   /** Paths of the containers' cgroups, by the containers' numbers. */
   readonly #cgroups = new Map<number, string>();
 
+  /** Containers forgotten for want of room, ever. */
+  evicted = 0;
+
   /** Containers known now. */
   get size(): number {
     return this.#cgroups.size;
+  }
+
+  /** The path of a container's cgroup, by the container's number; undefined if it is not known. */
+  cgroup(container: number): string | undefined {
+    return this.#cgroups.get(container);
+  }
+
+  /** Containers that can be known at a time. */
+  get capacity(): number {
+    return MOST_CONTAINERS;
   }
 
   /** The containers that a fact showed for the first time and that were judged differently here. */
@@ -49,7 +62,10 @@ export class ContainerState {
 
   #meet(container: number, records: Records, at: number): Mismatch | undefined {
     const cgroup = processCgroup(records, at);
-    if (this.#cgroups.size >= MOST_CONTAINERS) this.#cgroups.delete(this.#cgroups.keys().next().value!);
+    if (this.#cgroups.size >= MOST_CONTAINERS) {
+      this.#cgroups.delete(this.#cgroups.keys().next().value!);
+      this.evicted++;
+    }
     this.#cgroups.set(container, cgroup);
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
     const id = containerId(container);
