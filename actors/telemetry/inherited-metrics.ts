@@ -212,7 +212,9 @@ function connectionSummaries({ connections, quantiles }: Sources): Family[] {
   ];
 }
 
-function typed(values: Readonly<Partial<Record<CounterName | ProcfsName, number>> | Record<string, number>>): Sample[] {
+function typed(
+  values: Readonly<Partial<Record<CounterName | ProcfsName, number>> | Record<string, number>>,
+): Sample[] {
   return Object.entries(values).map(([type, value]) => ({ value, labels: { type } }));
 }
 

@@ -78,7 +78,10 @@ export function nativeMetrics(sources: Sources): Family[] {
       type: 'gauge',
       read: () =>
         streams().flatMap(({ name, state }) =>
-          STREAM_STATES.map((each) => ({ value: each === state ? 1 : 0, labels: { stream: name, state: each } })),
+          STREAM_STATES.map((each) => ({
+            value: each === state ? 1 : 0,
+            labels: { stream: name, state: each },
+          })),
         ),
     },
     {

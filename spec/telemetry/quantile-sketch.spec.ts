@@ -83,7 +83,10 @@ describe('The summary of a window', () => {
             const values = window.map(({ value }) => value);
             return values.includes(answer) ? rankError(values, quantile, answer) : Infinity;
           });
-          assert.ok(Math.min(...errors) <= 0.01 + between(covers[0]!.length), `${quantile}: ${errors.join()}`);
+          assert.ok(
+            Math.min(...errors) <= 0.01 + between(covers[0]!.length),
+            `${quantile}: ${errors.join()}`,
+          );
         }
       }),
       { numRuns: 30 },
