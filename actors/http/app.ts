@@ -28,7 +28,10 @@ export function createApp(routes: readonly Route[], onError: (error: unknown) =>
 }
 
 async function handle(ctx: Context, routes: readonly Route[]): Promise<Answer> {
-  const { path } = ctx;
+  // Taken apart here: what koa parses a target with complains of strange ones on standard error.
+  const target = ctx.req.url ?? '';
+  if (!target.startsWith('/')) return json(400, { error: 'A request names a path that starts with "/".' });
+  const [path = '', ...search] = target.split('?');
   const matching = routes.filter((route) => restOf(path, route) !== undefined);
   if (matching.length === 0) return json(404, { error: `Nothing is served at ${path}.` });
   // HEAD is GET whose body is left out, which Node does.
@@ -45,7 +48,8 @@ async function handle(ctx: Context, routes: readonly Route[]): Promise<Answer> {
     ctx.set('Connection', 'close');
     return json(413, { error: `A body has at most ${MOST_BODY} bytes.` });
   }
-  const request: Request = { body, query: new URLSearchParams(ctx.querystring), rest: restOf(path, route)! };
+  const query = new URLSearchParams(search.join('?'));
+  const request: Request = { body, query, rest: restOf(path, route)! };
   return route.handle(request);
 }
 

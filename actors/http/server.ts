@@ -15,6 +15,12 @@ const SILENCE_MS = 30_000;
 const MOST_CONNECTIONS = 1024;
 const MOST_HEADER_BYTES = 8192;
 
+/** What a client that makes no sense is told, by Node's code of its error; else that it is a bad request. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+};
+
 /** A server that listens, until it is closed. */
 export interface HttpServer {
   /** host:port, as it came to be. */
@@ -44,9 +50,9 @@ export async function openServer(
     listener,
   );
   server.setTimeout(SILENCE_MS);
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable)
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket) => {
+    const status = REFUSALS[code] ?? '400 Bad Request';
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else socket.destroy();
   });
   limitConnections(server);

@@ -31,7 +31,7 @@ export class Metrics {
       if (LAG_STATISTICS.test(name)) this.#registry.removeSingleMetric(name);
     const tick = new Histogram({
       name: 'collector_tick_duration_seconds',
-      help: 'How long a report took, from the kernel counters to the message on its way.',
+      help: 'How long it took to make a report of the network, and to send or print it.',
       buckets: DURATIONS,
       registers: [this.#registry],
     });
