@@ -18,10 +18,10 @@ export function createApp(routes: readonly Route[], onError: (error: unknown) =>
   app.silent = true;
   app.use(async (ctx) => {
     try {
-      await answer(ctx, await handle(ctx, routes));
+      answer(ctx, await handle(ctx, routes));
     } catch (error) {
       onError(error);
-      await answer(ctx, json(500, { error: 'Internal error; the log has more.' }));
+      answer(ctx, json(500, { error: 'Internal error; the log has more.' }));
     }
   });
   return app;
