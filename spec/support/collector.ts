@@ -125,8 +125,8 @@ export class Collector implements Resource {
       return [...this.#sensor.messages('signals'), ...this.#sensor.messages('network')];
     const end = this.stdout.lastIndexOf('\n') + 1;
     if (end > this.#parsed) {
-      const lines = this.stdout.slice(this.#parsed, end - 1).split('\n');
-      this.#messages.push(...lines.map((line) => JSON.parse(line) as Message));
+      for (const line of this.stdout.slice(this.#parsed, end - 1).split('\n'))
+        this.#messages.push(JSON.parse(line) as Message);
       this.#parsed = end;
     }
     return this.#messages;
