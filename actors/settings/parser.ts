@@ -78,6 +78,19 @@ export function listOf<T>(item: Parser<T>, separator: ',' | ' ' = ','): Parser<r
   };
 }
 
+/** The same, but at least one, and each counts once. */
+export function someOf<T>(item: Parser<T>): Parser<readonly T[]> {
+  const { allowed, parse } = listOf(item);
+  return {
+    allowed,
+    parse: (text) => {
+      const parsed = parse(text);
+      if ('bad' in parsed) return parsed;
+      return parsed.value.length === 0 ? { bad: text } : { value: [...new Set(parsed.value)] };
+    },
+  };
+}
+
 /** The path of a file, absolute or relative to the working directory. */
 export const filePath: Parser<string> = {
   allowed: 'the path of a file',

@@ -12,6 +12,7 @@ import {
   listOf,
   oneOf,
   seconds,
+  someOf,
   wholeNumber,
   type Parser,
 } from './parser.js';
@@ -391,7 +392,7 @@ export const table = {
   connectionStatsQuantiles: setting<readonly number[]>({
     group: 'Operation',
     environment: 'ROX_COLLECTOR_CONNECTION_STATS_QUANTILES',
-    parser: listOf(decimal(0, 1, 'between 0 and 1, without these')),
+    parser: someOf(decimal(0, 1, 'between 0 and 1, without these')),
     default: [0.5, 0.9, 0.95],
     help: 'The quantiles that these have.',
   }),

@@ -201,7 +201,7 @@ describe('The census', () => {
         for (const history of histories) {
           for (const one of history) {
             const local = one.remote.includes(':') ? 'fd00::1' : '10.0.0.1';
-            story.events(client({ ...one, local, time: time++ } as Socket));
+            story.events(client({ ...one, local, time: time++ }));
           }
           const expected = zeros();
           for (const entry of Object.values(connections(story, { normalize: false })).flat()) {
