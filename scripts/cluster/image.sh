@@ -3,6 +3,7 @@
 # No registry is asked: a stand-in for the Dockerfile's base is made of Debian's packages and this machine's Node.
 # usage: image.sh TAG
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 [ $# = 1 ] || { sed -n 4p "$0" >&2; exit 2; }
 need buildah mmdebstrap ca-certificates
@@ -53,5 +54,6 @@ double=$(mktemp -d "$CLUSTER_DIR/double.XXXXXX")
 trap 'rm -rf "$double"' EXIT
 (cd "$HERE/../.." && node_modules/.bin/esbuild scripts/sensor.ts --bundle --platform=node --format=esm --outfile="$double/sensor.mjs" --log-level=error \
   --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);")
+# shellcheck disable=SC2016 # buildah expands it
 printf 'ARG NODE_VERSION\nFROM node:${NODE_VERSION}-bookworm-slim\nCOPY sensor.mjs /\nUSER 65532:65532\nENTRYPOINT ["node", "/sensor.mjs"]\n' >"$double/Dockerfile"
 build sensor-double:1 "$double"

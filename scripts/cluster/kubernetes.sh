@@ -2,6 +2,7 @@
 # Builds Kubernetes 1.20.2 (apiserver, controller-manager, scheduler, kubelet, kube-proxy) from Debian's source package with
 # Debian's Go, into $CLUSTER_DIR/kubernetes. Does nothing if the binaries are there.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 bin=$CLUSTER_DIR/kubernetes work=$CLUSTER_DIR/kube/build
 parts=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)

@@ -47,7 +47,9 @@ interface Line {
   readonly message?: {
     readonly register?: { readonly hostname: string };
     readonly collectorRegisterRequest?: { readonly hostname: string };
-    readonly signal?: { readonly processSignal: { readonly name: string; readonly containerId: string; readonly args?: string } };
+    readonly signal?: {
+      readonly processSignal: { readonly name: string; readonly containerId: string; readonly args?: string };
+    };
     readonly info?: { readonly time?: string; readonly updatedConnections?: readonly Connection[] };
   };
 }
@@ -102,17 +104,27 @@ function helm(...values: string[]): void {
     ...['helm', 'upgrade', '--install', 'collector', path.join(root, 'deploy/collector'), '-n', NAMESPACE],
     ...['--set', 'image.tag=test', '--set', 'image.pullPolicy=Never'],
     ...['--set', `sensor.address=${sensorAddress()}`, '--set', 'sensor.serverName=sensor.stackrox.svc'],
-    ...['--set-string', `env.ROX_COLLECTOR_SCRAPE_INTERVAL=${SCRAPE_SECONDS}`, '--set-string', 'env.ROX_ENABLE_AFTERGLOW=false'],
+    ...[
+      '--set-string',
+      `env.ROX_COLLECTOR_SCRAPE_INTERVAL=${SCRAPE_SECONDS}`,
+      '--set-string',
+      'env.ROX_ENABLE_AFTERGLOW=false',
+    ],
     ...['--set-string', 'env.ROX_COLLECTOR_INTROSPECTION_ENABLE=true'],
     ...values,
   ]);
 }
 
-const sensorAddress = () => `${kubectl('get', 'service', 'sensor', '-o', 'jsonpath={.spec.clusterIP}')}:${SENSOR_PORT}`;
+const sensorAddress = () =>
+  `${kubectl('get', 'service', 'sensor', '-o', 'jsonpath={.spec.clusterIP}')}:${SENSOR_PORT}`;
 
 function pods(): { name: string; ip: string; node: string }[] {
   const all = JSON.parse(kubectl('get', 'pods', '-l', 'app.kubernetes.io/name=collector', '-o', 'json')) as {
-    items: { metadata: { name: string; deletionTimestamp?: string }; status: { podIP: string }; spec: { nodeName: string } }[];
+    items: {
+      metadata: { name: string; deletionTimestamp?: string };
+      status: { podIP: string };
+      spec: { nodeName: string };
+    }[];
   };
   return all.items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -176,7 +188,15 @@ spec:
 
 /** Asks a pod over HTTP, from a node. */
 function ask(ip: string, rest: string): string {
-  return run(enter, ['curl', '--silent', '--show-error', '--fail', '--max-time', '5', `http://${ip}:${rest}`]);
+  return run(enter, [
+    'curl',
+    '--silent',
+    '--show-error',
+    '--fail',
+    '--max-time',
+    '5',
+    `http://${ip}:${rest}`,
+  ]);
 }
 
 /** Sees to it that both nodes tell of something that began after `since`. */
@@ -190,7 +210,9 @@ async function bothNodesTell(since: number): Promise<void> {
       const role = node === 'node1' ? 'ROLE_CLIENT' : 'ROLE_SERVER';
       const connections = mine.flatMap(({ message }) => message?.info?.updatedConnections ?? []);
       assert.ok(
-        connections.some((one) => one.role === role && (one.localAddress?.port ?? one.remoteAddress?.port) === 8080),
+        connections.some(
+          (one) => one.role === role && (one.localAddress?.port ?? one.remoteAddress?.port) === 8080,
+        ),
         `${node} tells of no connection to port 8080 as ${role}`,
       );
     }
@@ -202,14 +224,16 @@ async function main(): Promise<void> {
   await step('images of Collector and of the Sensor double', () => void script('image.sh', 'test'));
   await step('helm', () => void script('helm.sh'));
 
-  await step('Sensor double with mutual TLS', async () => {
+  await step('Sensor double with mutual TLS', () => {
     run(enter, ['kubectl', 'create', 'namespace', NAMESPACE]);
     run('node_modules/.bin/tsx', ['scripts/sensor.ts', `--make-certs=${scratch}/certs`]);
     for (const [name, folder] of [
       ['sensor-tls', 'server'],
       ['collector-tls', 'client'],
     ]) {
-      const files = ['ca.pem', 'cert.pem', 'key.pem'].map((file) => `--from-file=${scratch}/certs/${folder}/${file}`);
+      const files = ['ca.pem', 'cert.pem', 'key.pem'].map(
+        (file) => `--from-file=${scratch}/certs/${folder}/${file}`,
+      );
       kubectl('create', 'secret', 'generic', name!, ...files);
     }
     apply(SENSOR);
@@ -218,7 +242,12 @@ async function main(): Promise<void> {
 
   await step('helm install: both nodes get ready', () => {
     helm('--wait', '--timeout', '90s');
-    assert.deepEqual(pods().map(({ node }) => node).sort(), NODES);
+    assert.deepEqual(
+      pods()
+        .map(({ node }) => node)
+        .sort(),
+      NODES,
+    );
   });
 
   await step('both nodes register and tell of the workload', async () => {
@@ -228,7 +257,9 @@ async function main(): Promise<void> {
     const ip = kubectl('get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}');
     apply(WORKLOAD.split('---').at(-1)!.replace('SERVER', ip));
     await eventually(30, () => {
-      const names = lines().slice(since).map(({ message }) => message?.signal?.processSignal.name);
+      const names = lines()
+        .slice(since)
+        .map(({ message }) => message?.signal?.processSignal.name);
       assert.ok(names.includes('httpd') && names.includes('nc'), 'no process of the workload was told');
     });
     await bothNodesTell(since);
@@ -254,8 +285,15 @@ async function main(): Promise<void> {
     );
     try {
       await eventually(30, () => {
-        const answer = run(enter, ['curl', '-s', '-g', 'http://127.0.0.1:9099/api/v1/query?query=rox_collector_counters{type="userspace"}%20or%20up']);
-        const { data } = JSON.parse(answer) as { data: { result: { metric: Record<string, string>; value: [number, string] }[] } };
+        const answer = run(enter, [
+          'curl',
+          '-s',
+          '-g',
+          'http://127.0.0.1:9099/api/v1/query?query=rox_collector_counters{type="userspace"}%20or%20up',
+        ]);
+        const { data } = JSON.parse(answer) as {
+          data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+        };
         const up = data.result.filter(({ metric, value }) => metric['__name__'] === 'up' && value[1] === '1');
         assert.equal(up.length, 2, answer);
       });
@@ -265,17 +303,38 @@ async function main(): Promise<void> {
   });
 
   await step('a change of the ConfigMap is picked up without a restart', async () => {
-    const before = pods().map(({ name }) => name).sort();
+    const before = pods()
+      .map(({ name }) => name)
+      .sort();
     helm('--set', 'runtimeConfig.networking.externalIps.enabled=ENABLED');
     await eventually(120, () => {
-      for (const { ip } of pods()) assert.match(ask(ip, '8080/state/runtime-config'), /ENABLED|"enabled":\s*true/);
+      for (const { ip } of pods())
+        assert.match(ask(ip, '8080/state/runtime-config'), /ENABLED|"enabled":\s*true/);
     });
-    assert.deepEqual(pods().map(({ name }) => name).sort(), before);
+    assert.deepEqual(
+      pods()
+        .map(({ name }) => name)
+        .sort(),
+      before,
+    );
   });
 
   await step('a node that is drained keeps its Collector', async () => {
-    run(enter, ['kubectl', 'drain', 'node2', '--ignore-daemonsets', '--force', '--delete-emptydir-data', '--timeout=60s']);
-    assert.deepEqual(pods().map(({ node }) => node).sort(), NODES);
+    run(enter, [
+      'kubectl',
+      'drain',
+      'node2',
+      '--ignore-daemonsets',
+      '--force',
+      '--delete-emptydir-data',
+      '--timeout=60s',
+    ]);
+    assert.deepEqual(
+      pods()
+        .map(({ node }) => node)
+        .sort(),
+      NODES,
+    );
     run(enter, ['kubectl', 'uncordon', 'node2']);
     apply(WORKLOAD.split('---').slice(0, 1).join('---'));
     await eventually(60, () => kubectl('wait', '--for=condition=Ready', 'pod/server', '--timeout=5s'));
@@ -290,7 +349,10 @@ async function main(): Promise<void> {
     const old = new Set(pods().map(({ name }) => name));
     helm('--set', 'podAnnotations.again=yes', '--wait', '--timeout', '120s');
     kubectl('rollout', 'status', 'ds/collector', '--timeout=120s');
-    assert.ok(pods().every(({ name }) => !old.has(name)), 'the pods are the same as before');
+    assert.ok(
+      pods().every(({ name }) => !old.has(name)),
+      'the pods are the same as before',
+    );
     await bothNodesTell(lines().length);
     const gaps = NODES.map((node) => {
       const all = lines();
@@ -323,7 +385,9 @@ try {
   const { message, stderr } = error as Error & { stderr?: string };
   process.stdout.write(`failed\n${message}\n${stderr ?? ''}\n`);
   try {
-    process.stdout.write(`${kubectl('get', 'pods', '-o', 'wide')}${kubectl('logs', '-l', 'app.kubernetes.io/name=collector', '--tail=25', '--prefix')}`);
+    process.stdout.write(
+      `${kubectl('get', 'pods', '-o', 'wide')}${kubectl('logs', '-l', 'app.kubernetes.io/name=collector', '--tail=25', '--prefix')}`,
+    );
   } catch {
     // There is no cluster to ask.
   }

@@ -2,6 +2,7 @@
 # Starts Kubernetes 1.20: a control plane and node1, then node2 unless ONE_NODE=1. Each node has network, mount and UTS
 # namespaces of its own, with its own containerd, kubelet and kube-proxy; the control plane runs on node1.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 K=$CLUSTER_DIR/nodes bin=$CLUSTER_DIR/kubernetes cert=$CLUSTER_DIR/nodes/cert
 nodes=(node1 node2)

@@ -29,7 +29,10 @@ done
 install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map
 install -m 0755 -t "$root/opt/collector/dist" dist/collector.node dist/self-check
 # Where the existing product's probe calls it.
-install -D -m 0755 scripts/image/status-check.js "$root/usr/local/bin/status-check.sh"
+install -d "$root/usr/local/bin"
+node_modules/.bin/esbuild scripts/image/status-check.ts --platform=node --format=cjs --banner:js='#!/usr/local/bin/node' --log-level=error \
+    --outfile="$root/usr/local/bin/status-check.sh"
+chmod 0755 "$root/usr/local/bin/status-check.sh"
 # The folder of kernel objects, with the licence that a driver there comes under.
 install -D -m 0644 LICENSES/GPL-2.0-only.txt "$root/kernel-modules/LICENSE"
 install -D -m 0644 -t "$root/licenses" LICENSE LICENSES/*
@@ -45,7 +48,7 @@ mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 for package in "${packages[@]}"; do
     install -D -m 0644 "/usr/share/doc/$package/copyright" "$root/licenses/debian/$package" || true
 done
-node scripts/image/sbom.js "${packages[@]}" >"$root/licenses/sbom.cdx.json"
+node_modules/.bin/tsx scripts/image/sbom.ts "${packages[@]}" >"$root/licenses/sbom.cdx.json"
 
 install -d "$root/etc" "$root/module" "$root/host"
 install -d -m 1777 "$root/tmp"
