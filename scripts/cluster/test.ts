@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -238,6 +238,16 @@ async function main(): Promise<void> {
     }
     apply(SENSOR);
     kubectl('rollout', 'status', 'deploy/sensor', '--timeout=60s');
+  });
+
+  await step("the existing product's DaemonSet runs this image unchanged", async () => {
+    apply(readFileSync(path.join(here, 'drop-in.yaml'), 'utf8').replace('SENSOR', sensorAddress()));
+    kubectl('rollout', 'status', 'ds/drop-in', '--timeout=90s');
+    await eventually(20, () => {
+      for (const node of NODES)
+        assert.equal(streamsOf(lines(), node).size, 2, `${node} has not registered twice`);
+    });
+    kubectl('delete', 'ds', 'drop-in', '--wait');
   });
 
   await step('helm install: both nodes get ready', () => {
