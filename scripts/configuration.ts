@@ -4,6 +4,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { configurationReference } from '../actors/settings/reference.js';
+import { configurationReference } from './reference.js';
 
 writeFileSync(path.resolve(import.meta.dirname, '../docs/configuration.md'), configurationReference());

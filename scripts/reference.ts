@@ -1,4 +1,4 @@
-import { collectorConfig, groups, table, type Declaration } from './table.js';
+import { collectorConfig, groups, table, type Declaration } from '../actors/settings/table.js';
 
 /** docs/configuration.md, made from the table of settings. */
 export function configurationReference(): string {
