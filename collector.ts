@@ -21,6 +21,7 @@ import {
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import { Slices } from './actors/capture/slices.js';
+import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
 import {
   attachPrograms,
   loadPrograms,
@@ -205,8 +206,14 @@ async function collect(): Promise<number> {
       load: phase(() => {
         probe = load(driver, host, found?.kind === 'local' ? found.path : '');
         scanning = scannerFor(driver, probe, host, observer);
+        checkScans(scanning.kind, host);
         if (settings.check) probe.close();
-        else attachPrograms(probe, host.release);
+        else {
+          attachPrograms(probe, host.release);
+          // Root could take them back, and may need them to read what belongs to somebody else.
+          if (host.euid !== 0)
+            log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
+        }
       }),
       collect: fromPromise(async ({ signal }) => {
         if (settings.check) return;

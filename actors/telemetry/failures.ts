@@ -16,7 +16,8 @@ const catalogue = {
     remedy:
       `Give the collector container ${missing.join(', ')}: in the pod's manifest, add ` +
       `${missing.map((name) => `"${name.replace('CAP_', '')}"`).join(', ')} to securityContext.capabilities.add and ` +
-      'set securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
+      'either leave out allowPrivilegeEscalation: false, so that a user other than root can get them, or set ' +
+      'securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
   }),
 
   /** @param path where BTF was looked for */
