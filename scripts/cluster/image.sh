@@ -54,6 +54,9 @@ double=$(mktemp -d "$CLUSTER_DIR/double.XXXXXX")
 trap 'rm -rf "$double"' EXIT
 (cd "$HERE/../.." && node_modules/.bin/esbuild scripts/sensor.ts --bundle --platform=node --format=esm --outfile="$double/sensor.mjs" --log-level=error \
   --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);")
+
+mkdir "$double/proto"
+cp "$HERE"/../../proto/*.proto "$double/proto"
 # shellcheck disable=SC2016 # buildah expands it
-printf 'ARG NODE_VERSION\nFROM node:${NODE_VERSION}-bookworm-slim\nCOPY sensor.mjs /\nUSER 65532:65532\nENTRYPOINT ["node", "/sensor.mjs"]\n' >"$double/Dockerfile"
+printf 'ARG NODE_VERSION\nFROM node:${NODE_VERSION}-bookworm-slim\nCOPY sensor.mjs /\nCOPY proto /proto\nUSER 65532:65532\nENTRYPOINT ["node", "/sensor.mjs"]\n' >"$double/Dockerfile"
 build sensor-double:1 "$double"
