@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -10,10 +9,11 @@ import { Collector, DAEMON, runToEnd, type Options } from '../support/collector.
 import { Container, wire, WIRE } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { samplesIn, type Samples } from '../support/exposition.js';
+import { Prometheus } from '../support/prometheus.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
-import { scratchFolder, workload } from '../support/workload.js';
+import { workload } from '../support/workload.js';
 
 const env = {
   ROX_COLLECTOR_SCRAPE_INTERVAL: '1',
@@ -141,43 +141,11 @@ describe('A daemon that is operated', function () {
 
   it('is scraped by Prometheus', async function () {
     requires(this, spawnSync('prometheus', ['--version']).status === 0, 'no prometheus');
-    const folder = path.join(scratchFolder(), 'prometheus');
-    mkdirSync(folder);
-    const config = path.join(folder, 'prometheus.yml');
-    writeFileSync(
-      config,
-      `scrape_configs:\n- job_name: collector\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['${collector.address('Metrics')}']\n`,
-    );
-    const address = `127.0.0.1:${await freePort()}`;
-    const prometheus = spawn(
-      'prometheus',
-      [`--config.file=${config}`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=${address}`],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    let said = '';
-    prometheus.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    try {
-      const query = async (expression: string) => {
-        const url = `/api/v1/query?query=${encodeURIComponent(expression)}`;
-        const { status, text } = await ask(address, url).catch(() => ({ status: 0, text: '' }));
-        if (status !== 200) return NaN;
-        const { data } = JSON.parse(text) as { data?: { result: { value: [number, string] }[] } };
-        return Number(data?.result[0]?.value[1]);
-      };
-      const shows = async (expression: string) =>
-        eventually(
-          async () => (await query(expression)) >= 1,
-          () => `${expression}; it said ${said}`,
-          30_000,
-        );
-      await shows('up{job="collector"}');
-      await shows('collector_build_info');
-      await shows('rox_collector_events{type="kernel"}');
-      await shows('rox_connections_total_count{dir="out",peer="private"}');
-    } finally {
-      prometheus.kill('SIGKILL');
-      await once(prometheus, 'close');
-    }
+    const prometheus = await keep(Prometheus.start(collector.address('Metrics')));
+    await prometheus.shows('up{job="collector"}', 1);
+    await prometheus.shows('collector_build_info', 1);
+    await prometheus.shows('rox_collector_events{type="kernel"}', 1);
+    await prometheus.shows('rox_connections_total_count{dir="out",peer="private"}', 1);
   });
 
   it('goes on, and stays ready, under slow clients, many and garbage', async () => {
@@ -360,13 +328,3 @@ describe('A daemon whose address is taken', function () {
     assert.match(stderr, /FATAL .*cannot listen on 0\.0\.0\.0:8080/);
   });
 });
-
-/** A port that was free a moment ago, for programs that cannot say which one they took. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
