@@ -15,7 +15,7 @@ import { TestSensor } from '../support/sensor.js';
 import { metricsIn } from './promql.js';
 
 const ROOT = path.join(import.meta.dirname, '../..');
-const FOLDER = path.join(ROOT, 'deploy/monitoring');
+const FOLDER = path.join(ROOT, 'deploy/collector/monitoring');
 const RUNBOOK = 'docs/runbook.md';
 
 /** Metrics of others, and who has them. */
