@@ -17,7 +17,8 @@ const floorPlan = {
   'actors/sensor': ['machines', ...state, ...common],
   'actors/drivers': ['actors/sensor', ...common],
   'actors/output': [...state, ...common],
-  'actors/http': ['actors/sensor', ...state, ...common],
+  'actors/profiles': common,
+  'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
 };
 
 const parts = Object.keys(floorPlan);
