@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(clang g++ libbpf-dev make)
-test=("${build[@]}" curl iproute2 openssl prometheus)
+test=("${build[@]}" curl golang-go iproute2 openssl prometheus)
 lint=(clang-format shellcheck)
 
 case ${1-all} in

@@ -5,8 +5,8 @@ import type { HeapProfiler, Profiler, Session } from 'node:inspector';
  * scripts/bench/profile.ts).
  */
 export const CPU_INTERVAL_US = 10_000;
-/** An allocation is sampled every so many bytes, on average: as often as Go and gperftools do it. */
-export const HEAP_INTERVAL_BYTES = 512 * 1024;
+/** An allocation is sampled every so many bytes, on average; that is what V8 takes by itself. The heap is a small one. */
+export const HEAP_INTERVAL_BYTES = 32 * 1024;
 
 /** What V8 sampled, as the DevTools protocol has it, without what nobody needs here. */
 export type RawProfile = {
