@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { RawProfile } from './sampler.js';
 
-/** Room for the source map and a profile of many stacks, MB; a conversion that needs more fails, and Collector goes on. */
-const MOST_MEMORY_MB = 256;
+/**
+ * Room for the source map and a profile of many stacks, MB: a conversion that needs more fails, and Collector goes on.
+ * The smaller the young generation is, the less garbage there is at a time.
+ */
+const MEMORY = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 2 };
 
 /**
  * Converts profiles for pprof, gzipped, in a thread.
@@ -11,10 +14,7 @@ const MOST_MEMORY_MB = 256;
  */
 export function encoder(worker: string): (raw: RawProfile) => Promise<Buffer> {
   return async (raw) => {
-    const thread = new Worker(worker, {
-      workerData: raw,
-      resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY_MB },
-    });
+    const thread = new Worker(worker, { workerData: raw, resourceLimits: MEMORY });
     // An error that the thread throws is thrown here.
     const [encoded] = (await once(thread, 'message')) as [Uint8Array];
     await thread.terminate();
