@@ -96,8 +96,7 @@ class Table {
    * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that cannot be
    * of the function is not believed.
    */
-  #within({ url, lineNumber }: Runtime.CallFrame, start: Position, line: number): number {
-    if (line <= lineNumber) return start.line;
+  #within({ url }: Runtime.CallFrame, start: Position, line: number): number {
     const found = this.#positions.find(url, line);
     return found.file === start.file && found.line >= start.line ? found.line : start.line;
   }

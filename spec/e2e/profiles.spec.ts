@@ -97,4 +97,10 @@ describe('Profiles of a daemon', function () {
     }
     assert.deepEqual(await states(), { cpu: 'empty', heap: 'empty' });
   });
+
+  it('do not keep it from ending', async () => {
+    await guide(collector, 'curl -X POST -d "on" collector:8080/profile/cpu');
+    await guide(collector, 'curl -X POST -d "on" collector:8080/profile/heap');
+    await collector.stop();
+  });
 });

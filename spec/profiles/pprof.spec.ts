@@ -157,8 +157,8 @@ describe('Positions in a profile', () => {
       path.join(folder, 'lib/work.ts'),
       [
         'export interface Gone { a: number }',
-        'type Too = Gone[];',
-        'export function work(all: Too): number {',
+        'export const zero: Gone = { a: Number("0") };',
+        'export function work(all: Gone[]): number {',
         '  let sum = 0;',
         '  for (const { a } of all) sum += a;',
         '  return sum;',
@@ -167,7 +167,7 @@ describe('Positions in a profile', () => {
     );
     writeFileSync(
       path.join(folder, 'main.ts'),
-      "import { work } from './lib/work.js';\n\n\n\n\n\n\n\nprocess.title = String(work([]));\n",
+      "import { work, zero } from './lib/work.js';\n\n\n\n\n\n\n\nprocess.title = String(work([zero]));\n",
     );
     await build({
       absWorkingDir: folder,
@@ -212,8 +212,9 @@ describe('Positions in a profile', () => {
     assert.equal(place(lineOf('sum += a')), 'work lib/work.ts:5');
   });
 
-  it('are never of a line outside of the file and above the function, which was inlined from elsewhere', () => {
+  it('are never of a line outside of the file or above the function, which was inlined from elsewhere', () => {
     assert.equal(place(lineOf('process.title')), 'work lib/work.ts:3');
+    assert.equal(place(lineOf('Number("0")')), 'work lib/work.ts:3');
     assert.equal(place(0), 'work lib/work.ts:3');
   });
 
