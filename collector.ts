@@ -47,10 +47,12 @@ import { networkNews } from './actors/connections/actor.js';
 import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
 import { insertKernelModule } from './actors/drivers/insert.js';
 import { Observer } from './actors/http/observer.js';
+import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { outputLines, type News } from './actors/output/actor.js';
 import { processNews } from './actors/processes/actor.js';
 import { ProcessState } from './actors/processes/state.js';
+import { createProfiles } from './actors/profiles/actor.js';
 import { Sensor } from './actors/sensor/actor.js';
 import { tlsFiles } from './actors/sensor/tls.js';
 import { helpText } from './actors/settings/help.js';
@@ -174,7 +176,10 @@ async function collect(): Promise<number> {
   log.info(`Hostname: '${host.hostname}'`);
   const observer = new Observer(settings, manifest.version, log);
   try {
-    if (!settings.check) await serve(settings, observer, { node: host.hostname, log });
+    if (!settings.check) {
+      const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
+      await serve(settings, observer, { node: host.hostname, log, more: profileRoutes(profiles) });
+    }
   } catch (error) {
     const failure = asFailure(error);
     logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });

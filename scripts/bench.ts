@@ -20,6 +20,7 @@ import { Daemon, type Counts } from './bench/daemon.js';
 import { compared, own, table, type Figure } from './bench/figures.js';
 import { connectionFigures, processFigures } from './bench/fold.js';
 import { kernelFigures } from './bench/kernel.js';
+import { profileFigures } from './bench/profile.js';
 import { medianOf } from './bench/statistics.js';
 import { Workshop, type Measured, type Work } from './bench/workshop.js';
 
@@ -97,10 +98,14 @@ async function bench(plan: Plan): Promise<Figure[]> {
     say('kernel programs');
     const kernel = await kernelFigures(workshop, addon, plan.load);
     say('folds');
-    const connections = connectionFigures(await record(workshop, 'tcp', plan), plan.fold);
+    const recording = await record(workshop, 'tcp', plan);
+    const connections = connectionFigures(recording, plan.fold);
     const processes = processFigures(await record(workshop, 'spawn', plan), plan.fold);
+    say('profiles');
+    const profiles = await profileFigures(recording, plan);
     const idle = plan.idle === undefined ? [] : [await idleFigure(plan.idle, stop.signal)];
-    return [...loadFigures(pairs), ...daemonFigures(pairs), ...idle, ...kernel, ...connections, ...processes];
+    const folds = [...connections, ...processes, ...profiles];
+    return [...loadFigures(pairs), ...daemonFigures(pairs), ...idle, ...kernel, ...folds];
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await workshop.close();

@@ -1,6 +1,6 @@
 /**
- * Builds everything that the daemon loads into dist/: its bundle, with the code for proto/, and through native/Makefile
- * the add-on and the program of the self-check.
+ * Builds everything that the daemon loads into dist/: its bundle, with the code for proto/, that of the thread which
+ * converts profiles, and through native/Makefile the add-on and the program of the self-check.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,13 +23,15 @@ function nodeInclude(): string {
 async function bundle(): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: ['collector.ts'],
-    outfile: 'dist/collector.js',
+    entryPoints: { collector: 'collector.ts', 'profile-worker': 'actors/profiles/worker.ts' },
+    outdir: 'dist',
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
     sourcemap: true,
+    // The daemon reads its map on the node, for positions in profiles: with the sources in it, that takes twice the memory.
+    sourcesContent: false,
     external: ['*.node'],
     // CommonJS dependencies (pino) call require, which an ES module does not have.
     banner: {

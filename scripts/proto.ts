@@ -1,10 +1,13 @@
-/** Generates proto/generated/messages.js and its types from proto/*.proto: what the daemon speaks to Sensor and container runtimes with. */
+/** Generates proto/generated/*.js and their types from proto/*.proto: what the daemon speaks to Sensor, container runtimes and pprof with. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
+
+/** What is generated, and from what: apart, since each has another program that loads it. */
+const GENERATED = { messages: ['sensor', 'cri'], profile: ['profile'] };
 
 /** @throws Error when a .proto file is wrong; pbjs has then said where on standard error */
 export function generateMessages(): void {
@@ -13,15 +16,22 @@ export function generateMessages(): void {
   const left = ['create', 'verify', 'convert', 'delimited', 'typeurl', 'service'].map(
     (part) => `--no-${part}`,
   );
-  execFileSync(
-    process.execPath,
-    [
-      pbjs,
-      ...['--target=static-module', '--wrap=esm', '--dependency=protobufjs/minimal.js', '--dts', ...left],
-      ...['--path=proto', '--out=proto/generated/messages.js', 'proto/sensor.proto', 'proto/cri.proto'],
-    ],
-    { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
+  for (const [name, sources] of Object.entries(GENERATED)) {
+    execFileSync(
+      process.execPath,
+      [
+        pbjs,
+        ...['--target=static-module', '--wrap=esm', '--dependency=protobufjs/minimal.js', '--dts', ...left],
+        ...[
+          '--path=proto',
+          `--root=${name}`,
+          `--out=proto/generated/${name}.js`,
+          ...sources.map((source) => `proto/${source}.proto`),
+        ],
+      ],
+      { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+  }
 }
 
 if (process.argv[1] === import.meta.filename) generateMessages();

@@ -12,16 +12,15 @@ const SEED = 0x5eed;
 const PROCESSES = 32_768;
 const FEWEST = 6;
 
-/**
- * What it takes to fold the recording of a TCP load: no kernel, no streams, no output.
- * @param milliseconds to go on for
- */
-export function connectionFigures(recording: string, milliseconds: number): Figure[] {
+/** Makes the steps that some time is taken for, anew for each time. */
+type Prepare = () => (() => void)[];
+
+/** What folds the recording of a TCP load, and reports, without a kernel, streams and output; and how many records it has. */
+export function connectionSteps(recording: string): { readonly prepare: Prepare; readonly count: number } {
   const { start, facts } = readAll(recording);
   const batches = facts.flatMap((fact) => (fact.kind === 'records' ? [fact.records] : []));
-  const count = countOf(facts, [RecordType.open, RecordType.close]);
   const time = facts.at(-1)!.time;
-  const [records, tick] = steadyCosts(milliseconds, () => {
+  const prepare = () => {
     const state = new ConnectionState(start.settings, () => 0, SEED);
     return [
       () => {
@@ -31,7 +30,17 @@ export function connectionFigures(recording: string, milliseconds: number): Figu
       },
       () => [...state.tick({ kind: 'tick', time, epoch: 0, audience: 'same' })],
     ];
-  });
+  };
+  return { prepare, count: countOf(facts, [RecordType.open, RecordType.close]) };
+}
+
+/**
+ * What it takes to fold the recording of a TCP load.
+ * @param milliseconds to go on for
+ */
+export function connectionFigures(recording: string, milliseconds: number): Figure[] {
+  const { prepare, count } = connectionSteps(recording);
+  const [records, tick] = steadyCosts(milliseconds, prepare);
   return [
     own('fold: TCP record into the connections', 'ns', records! / count),
     own('fold: report tick, its share for a record', 'ns', tick! / count),
@@ -66,9 +75,8 @@ export function processFigures(recording: string, milliseconds: number): Figure[
 /**
  * Processor time, ns, of each of some steps that follow one another; the median of many times, once the compiler of
  * JavaScript has done its work.
- * @param prepare makes the steps anew for each time
  */
-function steadyCosts(milliseconds: number, prepare: () => (() => void)[]): number[] {
+function steadyCosts(milliseconds: number, prepare: Prepare): number[] {
   const end = performance.now() + milliseconds;
   const times: number[][] = [];
   while (performance.now() < end || times.length < FEWEST) times.push(prepare().map(cpuTime));
@@ -94,7 +102,7 @@ function countOf(facts: readonly Fact[], types: readonly number[]): number {
 }
 
 /** Of the whole process, ns: garbage collection is part of the price. */
-function cpuTime(action: () => void): number {
+export function cpuTime(action: () => void): number {
   const before = process.cpuUsage();
   action();
   const { user, system } = process.cpuUsage(before);

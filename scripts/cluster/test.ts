@@ -241,7 +241,12 @@ async function main(): Promise<void> {
   });
 
   await step("the existing product's DaemonSet runs this image unchanged", async () => {
-    apply(readFileSync(path.join(here, 'drop-in.yaml'), 'utf8').replace('value: SENSOR', `value: '${sensorAddress()}'`));
+    apply(
+      readFileSync(path.join(here, 'drop-in.yaml'), 'utf8').replace(
+        'value: SENSOR',
+        `value: '${sensorAddress()}'`,
+      ),
+    );
     kubectl('rollout', 'status', 'ds/drop-in', '--timeout=90s');
     await eventually(20, () => {
       for (const node of NODES)

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { ask, dial } from '../http/support.js';
 import { Collector, DAEMON, runToEnd, type Options } from '../support/collector.js';
 import { Container, wire, WIRE } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
+import { guide } from '../support/guide.js';
 import { samplesIn, type Samples } from '../support/exposition.js';
 import { Prometheus } from '../support/prometheus.js';
 import { isRoot, requires } from '../support/requirements.js';
@@ -43,12 +43,7 @@ describe('A daemon that is operated', function () {
   const metrics = async () => samplesIn((await ask(collector.address('Metrics'), '/metrics')).text);
   const ready = async () => ask(collector.address('HTTP'), '/ready');
 
-  /** Runs a command of the guide as it stands there, `collector:8080` being this daemon. */
-  const guide = async (command: string): Promise<string> => {
-    const [program, ...args] = command.replaceAll('"', '').split(' ') as [string, ...string[]];
-    const to = ['--silent', '--fail', '--connect-to', `collector:8080:${collector.address('HTTP')}`];
-    return (await promisify(execFile)(program, [...to, ...args])).stdout;
-  };
+  const asked = async (command: string): Promise<string> => (await guide(collector, command)).toString();
 
   it('is ready once events flow, and says so as probes expect', async () => {
     const { text } = await eventually(async () => {
@@ -65,7 +60,7 @@ describe('A daemon that is operated', function () {
   });
 
   it("answers the guide's question for a container", async () => {
-    const answer = await guide(`curl collector:8080/state/containers/${host.shortId}`);
+    const answer = await asked(`curl collector:8080/state/containers/${host.shortId}`);
     const shown = JSON.parse(answer) as Record<string, string>;
     assert.equal(shown['container_id'], host.shortId);
     assert.ok('namespace' in shown);
@@ -73,7 +68,7 @@ describe('A daemon that is operated', function () {
   });
 
   it("answers the guide's question for connections", async () => {
-    const answer = await guide(
+    const answer = await asked(
       `curl "http://collector:8080/state/network/connection?container=${caller.shortId}&normalize=false"`,
     );
     const [connection, ...others] = (JSON.parse(answer) as Record<string, Record<string, unknown>[]>)[
@@ -87,14 +82,14 @@ describe('A daemon that is operated', function () {
   });
 
   it('shows what is listened on, and by whom', async () => {
-    const answer = await guide(`curl collector:8080/state/network/endpoint?container=${host.shortId}`);
+    const answer = await asked(`curl collector:8080/state/network/endpoint?container=${host.shortId}`);
     const [endpoint] = (JSON.parse(answer) as Record<string, Record<string, unknown>[]>)[host.shortId]!;
     assert.equal(endpoint!['port'], port);
     assert.deepEqual(endpoint!['active'], true);
   });
 
   it('shows the runtime configuration that is in force', async () => {
-    assert.match(await guide('curl collector:8080/state/runtime-config'), /"maxConnectionsPerMinute":2048/);
+    assert.match(await asked('curl collector:8080/state/runtime-config'), /"maxConnectionsPerMinute":2048/);
   });
 
   it('counts in metrics what happens', async () => {

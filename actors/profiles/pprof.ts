@@ -1,0 +1,137 @@
+import { gzipSync } from 'node:zlib';
+import type { Runtime } from 'node:inspector';
+import { pprof } from '../../proto/generated/profile.js';
+import type { Position, Positions } from './positions.js';
+import type { Call, Sampled, Stack } from './stacks.js';
+
+/** Stacks that a result has room for; those with the least in them become one that says how many there are. */
+export const MOST_STACKS = 20_000;
+
+const NS_PER_MS = 1e6;
+const PROGRAM = 'collector';
+
+/** The profile as pprof reads it, gzipped; at most some MiB. */
+export function encodeProfile(
+  { time, duration, types, period, stacks }: Sampled,
+  positions: Positions,
+): Buffer {
+  const table = new Table(positions);
+  const valueTypes = types.map(([type, unit]) => ({ type: table.string(type), unit: table.string(unit) }));
+  const profile: pprof.Profile.$Properties = {
+    sampleType: valueTypes,
+    sample: samples(stacks, types.length, table),
+    mapping: [
+      {
+        id: 1,
+        filename: table.string(PROGRAM),
+        hasFunctions: true,
+        hasFilenames: true,
+        hasLineNumbers: true,
+      },
+    ],
+    location: table.locations,
+    function: table.functions,
+    stringTable: table.strings,
+    timeNanos: time * NS_PER_MS,
+    durationNanos: Math.round(duration * NS_PER_MS),
+    periodType: valueTypes.at(-1)!,
+    period: Math.round(period),
+    defaultSampleType: valueTypes.at(-1)!.type,
+  };
+  return gzipSync(pprof.Profile.encode(profile).finish());
+}
+
+function samples(stacks: readonly Stack[], width: number, table: Table): pprof.Sample.$Properties[] {
+  const last = width - 1;
+  const sorted = stacks.toSorted((a, b) => b.values[last]! - a.values[last]!);
+  const shown = sorted.slice(0, MOST_STACKS).map(({ call, line, values }) => {
+    const locationId = [table.leaf(call, line)];
+    for (let caller = call.caller; caller !== undefined; caller = caller.caller)
+      locationId.push(table.leaf(caller));
+    return { locationId, value: [...values] };
+  });
+  const rest = sorted.slice(MOST_STACKS);
+  if (rest.length === 0) return shown;
+  const value = Array.from({ length: width }, (_, index) =>
+    rest.reduce((sum, { values }) => sum + values[index]!, 0),
+  );
+  return [...shown, { locationId: [table.named(`(${rest.length} smaller stacks)`)], value }];
+}
+
+/** What samples refer to by number: each string, function and location has one of its own. */
+class Table {
+  readonly strings: string[] = [];
+  readonly functions: pprof.Function.$Properties[] = [];
+  readonly locations: pprof.Location.$Properties[] = [];
+  readonly #positions: Positions;
+  readonly #strings = new Map<string, number>();
+  readonly #functions = new Map<string, { id: number; start: Position }>();
+  readonly #locations = new Map<string, number>();
+
+  constructor(positions: Positions) {
+    this.#positions = positions;
+    this.string('');
+  }
+
+  string(text: string): number {
+    return numberOf(this.#strings, text, () => this.strings.push(text) - 1);
+  }
+
+  /**
+   * The location of a call.
+   * @param line of generated code; undefined: where the function begins
+   */
+  leaf({ frame }: Call, line?: number): number {
+    const { id, start } = this.#function(frame);
+    return this.#location(id, line === undefined ? start.line : this.#within(frame, start, line));
+  }
+
+  /** The location of what is no function of ours. */
+  named(functionName: string): number {
+    const frame = { functionName, scriptId: '', url: '', lineNumber: -1, columnNumber: -1 };
+    return this.#location(this.#function(frame).id, 0);
+  }
+
+  /**
+   * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that cannot be
+   * of the function is not believed.
+   */
+  #within({ url }: Runtime.CallFrame, start: Position, line: number): number {
+    const found = this.#positions.find(url, line);
+    return found.file === start.file && found.line >= start.line ? found.line : start.line;
+  }
+
+  #location(functionId: number, line: number): number {
+    return numberOf(this.#locations, `${functionId}:${line}`, () =>
+      this.locations.push({
+        id: this.locations.length + 1,
+        mappingId: 1,
+        line: [{ functionId, line }],
+      }),
+    );
+  }
+
+  #function({ functionName, url, lineNumber, columnNumber }: Runtime.CallFrame): {
+    id: number;
+    start: Position;
+  } {
+    const key = `${url}:${lineNumber}:${columnNumber}:${functionName}`;
+    const known = this.#functions.get(key);
+    if (known !== undefined) return known;
+    const start = this.#positions.find(url, lineNumber + 1, columnNumber);
+    const name = this.string(functionName === '' ? '(anonymous)' : functionName);
+    const id = this.functions.length + 1;
+    const filename = this.string(start.file);
+    this.functions.push({ id, name, systemName: name, filename, startLine: start.line });
+    const made = { id, start };
+    this.#functions.set(key, made);
+    return made;
+  }
+}
+
+/** What is known by a key, made when it is met first. */
+function numberOf(known: Map<string, number>, key: string, make: () => number): number {
+  let value = known.get(key);
+  if (value === undefined) known.set(key, (value = make()));
+  return value;
+}
