@@ -8,8 +8,6 @@ export const unsupported: {
   readonly keys: readonly string[];
 } = {
   environment: [
-    'ROX_NETWORK_DROP_IGNORED',
-    'ROX_COLLECTOR_TRACK_SEND_RECV',
     'ROX_COLLECTOR_ENABLE_CONNECTION_STATS',
     'ROX_COLLECTOR_CONNECTION_STATS_QUANTILES',
     'ROX_COLLECTOR_CONNECTION_STATS_ERROR',
