@@ -1,5 +1,4 @@
 /** The front door: settings → wiring → run until a signal. The only file that exits the process. */
-import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -20,6 +19,7 @@ import {
   tap,
 } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
+import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import { Slices } from './actors/capture/slices.js';
 import {
