@@ -19,6 +19,7 @@ import {
   tap,
 } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
+import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import { Slices } from './actors/capture/slices.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
@@ -215,6 +216,7 @@ async function collect(): Promise<number> {
         if (settings.check) probe.close();
         else {
           attachPrograms(probe, host.release);
+          tellUdp(probe);
           // Root could take them back, and may need them to read what belongs to somebody else.
           if (host.euid !== 0)
             log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
@@ -315,6 +317,8 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,
       ...shown(),
+      cgroupRoot: cgroupRoot(settings.hostRoot) ?? '',
+      udpWindow: settings.trackSendReceive ? udpWindow(settings.scrapeInterval) : 0,
       runTime: settings.bpfRunTime,
     },
     host.release,
@@ -325,13 +329,37 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
   return probe;
 }
 
+/** Milliseconds in which a peer of a UDP socket is told of once: twice between two reports. */
+function udpWindow(scrapeInterval: number): number {
+  return Math.min(Math.max(scrapeInterval * 500, 1000), 15_000);
+}
+
+/** Warns when UDP is not watched as it should be. */
+function tellUdp(probe: Probe): void {
+  const refusal = probe.udpRefusal();
+  const missed =
+    'UDP is seen by scans only: short connections, exact ends and peers of send and receive are missed.';
+  if (refusal !== undefined) {
+    log.warning(
+      `The kernel refused ${refusal.subject} (${refusal.operation}: ${refusal.errno}). ${missed} ` +
+        'Remedy: give Collector CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and a kernel with CONFIG_CGROUP_BPF',
+    );
+  } else if (cgroupRoot(settings.hostRoot) === undefined) {
+    log.warning(
+      `No mount shows the root of the host's cgroup2 hierarchy. ${missed} ` +
+        "Remedy: mount the host's /sys/fs/cgroup below COLLECTOR_HOST_ROOT",
+    );
+  }
+}
+
 /** What both the programs and the scans show. */
-function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'pending' | 'arguments'> {
+function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'pending' | 'udpListeners' | 'arguments'> {
   return {
     allScopes: settings.scope === 'all',
     // Never in a report, but a person who watches wants to see them.
     loopback: settings.grpcServer === '' && outputFormat() === 'compact',
     pending: !settings.connectionStatus,
+    udpListeners: settings.udpListeners,
     arguments: !settings.noProcessArguments,
   };
 }

@@ -20,6 +20,12 @@ export interface ProbeOptions {
   readonly arguments: boolean;
   /** Some cgroup v1 controller has a hierarchy of its own. */
   readonly cgroupV1: boolean;
+  /** Folder of the root of the host's cgroup2 hierarchy, for the programs that watch UDP; '': they are left out. */
+  readonly cgroupRoot: string;
+  /** Milliseconds in which a peer of a UDP socket that is not connected is told of once; 0: it is never told of. */
+  readonly udpWindow: number;
+  /** Bound UDP sockets without a peer are listed by scans. */
+  readonly udpListeners: boolean;
   /** Have the kernel measure the run time of BPF programs: some ns per run, of every program on the node. */
   readonly runTime: boolean;
 }
@@ -66,8 +72,10 @@ export const SCAN_READ_BYTES = 32 * 1024;
  * process that loads them is never told of.
  */
 export interface Probe {
-  /** Attaches all programs, or none. */
+  /** Attaches all programs, or none; but those that watch UDP are left out if they are refused. */
   attach(): void;
+  /** Why the programs that watch UDP are left out; undefined if they are there, or were not asked for. */
+  udpRefusal(): ProbeError | undefined;
   /** Ends events; what was written can still be drained. */
   detach(): void;
   /**

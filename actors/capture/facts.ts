@@ -119,6 +119,8 @@ export interface StateSettings extends RuntimeConfig {
   readonly originators: boolean;
   /** Report nothing of the network. */
   readonly networkDisabled: boolean;
+  /** Report nothing of port 9 over UDP. */
+  readonly dropIgnored: boolean;
   /** Networks in CIDR form whose peers are never reported. */
   readonly ignoredNetworks: readonly string[];
   /** Networks in CIDR form that are never aggregated as external. */

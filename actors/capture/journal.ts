@@ -281,11 +281,12 @@ function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 
 function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
   const { seed, settings: recorded } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
-  // Recordings from before there was a runtime configuration were made as if there were no limit.
+  // Recordings from before there was a runtime configuration were made as if there were no limit, and without UDP.
   const settings: StateSettings = {
     externalIps: 'none',
     maxConnectionsPerMinute: MOST_CONNECTIONS_PER_MINUTE,
-    ...(recorded as Partial<StateSettings> & Omit<StateSettings, keyof RuntimeConfig>),
+    dropIgnored: false,
+    ...(recorded as Partial<StateSettings> & Omit<StateSettings, keyof RuntimeConfig | 'dropIgnored'>),
   };
   if (typeof seed !== 'string' || !/^[0-9a-f]{15}$/.test(seed) || !isStateSettings(settings))
     throw new Error('a start without its settings');
@@ -307,6 +308,7 @@ function isStateSettings(settings: unknown): boolean {
     typeof s['endpoints'] === 'boolean' &&
     typeof s['originators'] === 'boolean' &&
     typeof s['networkDisabled'] === 'boolean' &&
+    typeof s['dropIgnored'] === 'boolean' &&
     EXTERNAL_IPS.some((name) => name === s['externalIps']) &&
     isConnectionsPerMinute(s['maxConnectionsPerMinute']) &&
     isList(s['ignoredNetworks']) &&
@@ -327,6 +329,7 @@ const sizes: ReadonlyMap<number, number> = new Map([
   [RecordType.listen, socket_record.SIZE],
   [RecordType.unlisten, socket_record.SIZE],
   [RecordType.socket, socket_record.SIZE],
+  [RecordType.datagram, socket_record.SIZE],
   [RecordType.selfCheck, self_check_record.SIZE],
 ]);
 

@@ -13,6 +13,7 @@ export const RecordType = {
   unlisten: 7,
   socket: 8,
   selfCheck: 9,
+  datagram: 10,
 } as const;
 
 export const RecordFlag = {

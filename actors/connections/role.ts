@@ -1,4 +1,5 @@
 import { SocketRole, socket_record } from '../capture/layout.js';
+import { IPPROTO_UDP } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
@@ -40,14 +41,16 @@ export class Roles {
 
   /**
    * The role of the local side of the record's connection: that of a server if its container listens on the local port,
-   * at the local or at any address, else what the ports look like. Network namespaces are not known here, and the
-   * same port is often listened on in one container and used by a client in another.
+   * at the local or at any address, else what the ports look like; for UDP always the latter. Network namespaces are
+   * not known here, and the same port is often listened on in one container and used by a client in another.
    */
   of(records: Records, at: number): number {
-    this.#write(records, at);
-    if (this.#binds.find() >= 0) return SocketRole.server;
-    this.#binds.key.fill(0, Bind.local, Bind.local + ADDRESS_WORDS);
-    if (this.#binds.find() >= 0) return SocketRole.server;
+    if (records.u8[at + socket_record.protocol] !== IPPROTO_UDP) {
+      this.#write(records, at);
+      if (this.#binds.find() >= 0) return SocketRole.server;
+      this.#binds.key.fill(0, Bind.local, Bind.local + ADDRESS_WORDS);
+      if (this.#binds.find() >= 0) return SocketRole.server;
+    }
     return roleFromPorts(
       records.u16[(at + socket_record.local_port) >> 1]!,
       records.u16[(at + socket_record.remote_port) >> 1]!,

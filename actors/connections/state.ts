@@ -1,6 +1,6 @@
 import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
-import { TCP_LISTEN } from '../capture/linux.js';
+import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
@@ -56,6 +56,9 @@ const PART_ENTRIES = 1_024;
 
 /** Entries that are looked at together to find closed flows. */
 const SWEEP_ENTRIES = 4_096;
+
+/** The discard service (RFC 863): programs send to it to find out a route, or to wake a machine. */
+const IGNORED_PORT = 9;
 
 const NONE_TURNED: Turned = { ingress: false, egress: false };
 
@@ -199,8 +202,14 @@ export class ConnectionState {
   /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
   record(records: Records, at: number): void {
     const type = records.type(at);
-    if (type < RecordType.open || type > RecordType.unlisten || !this.#isInScope(records, at)) return;
+    const isDatagram = type === RecordType.datagram;
+    if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) return;
+    if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
     const time = records.time(at);
+    if (isDatagram) {
+      this.#observeFlow(records, at, time, undefined);
+      return;
+    }
     // What opened before the latest scan and is still there was listed by it, and that is newer.
     const active = (type === RecordType.open || type === RecordType.listen) && time >= this.#lastScan;
     if (type === RecordType.listen || type === RecordType.unlisten) {
@@ -221,12 +230,13 @@ export class ConnectionState {
     // The listening ones first, since they tell the roles of the others.
     if (part === undefined || part === 'first') this.#roles.clear();
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (!isListening(records, at) || !this.#isInScope(records, at)) continue;
+      if (!isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at))
+        continue;
       this.#roles.listening(records, at);
       this.#observeListener(records, at, time, true);
     }
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (isListening(records, at) || !this.#isInScope(records, at)) continue;
+      if (isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at)) continue;
       this.#observeFlow(records, at, time, true);
     }
     if (part === 'first' || part === 'next') return;
@@ -376,11 +386,20 @@ export class ConnectionState {
     return this.#settings.scope === 'all' || records.container(at) !== 0;
   }
 
+  /** Whether the record at `at` is of the service that nobody wants to hear of: `IGNORED_PORT` over UDP, at the server. */
+  #isDropped(records: Records, at: number): boolean {
+    if (!this.#settings.dropIgnored || !isUdp(records, at)) return false;
+    const isServer = isListening(records, at) || this.#roles.of(records, at) === SocketRole.server;
+    const port = isServer ? socket_record.local_port : socket_record.remote_port;
+    return records.u16[(at + port) >> 1] === IGNORED_PORT;
+  }
+
   #observeListener(records: Records, at: number, time: number, active: boolean): void {
     if (this.#settings.endpoints) this.#listeners.observe(records, at, time, active);
   }
 
-  #observeFlow(records: Records, at: number, time: number, active: boolean): void {
+  /** @param active undefined: it was at that time, and nothing tells its end; what is known to be open stays so */
+  #observeFlow(records: Records, at: number, time: number, active: boolean | undefined): void {
     const flows = this.#flows;
     const { key } = flows;
     const family = recordFamily(records, at);
@@ -393,10 +412,13 @@ export class ConnectionState {
     if (flows.full && flows.find() < 0) this.#makeRoom();
     const known = flows.size;
     const slot = flows.put();
-    if (slot < 0 || !observe(flows, slot, time, active)) return;
+    if (slot < 0) return;
+    const isOpen = active ?? isActive(flows, slot);
+    if (!observe(flows, slot, time, isOpen)) return;
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.
     const flags = flows.flags[slot]!;
-    const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
+    const told = isUdp(records, at) ? SocketRole.unknown : records.u8[at + socket_record.role]!;
+    const role = told || flowRole(flags) || this.#roles.of(records, at);
     const isNew = flows.size > known;
     const isMoved = !isNew && role !== flowRole(flags);
     if (isMoved) this.#census.move(flows, slot, -1);
@@ -404,7 +426,7 @@ export class ConnectionState {
     if (isNew) this.#census.add(flows, slot);
     else if (isMoved) this.#census.move(flows, slot, 1);
     // Looking at them costs as much as there are: half of them have to go.
-    if (!active && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
+    if (!isOpen && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
   }
 
   /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
@@ -467,6 +489,10 @@ function toldDirections(
     externalIngress: externalIps === 'ingress' || externalIps === 'both',
     externalEgress: externalIps === 'egress' || externalIps === 'both',
   };
+}
+
+function isUdp(records: Records, at: number): boolean {
+  return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }
 
 function isListening(records: Records, at: number): boolean {

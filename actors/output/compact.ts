@@ -1,6 +1,6 @@
 /** One readable line an event, for a person at a terminal of 80 columns. */
 import { AF_INET6, formatAddress } from '../connections/address.js';
-import type { ContainerMetadata, Fact } from '../capture/facts.js';
+import type { ContainerMetadata, Fact, ScanFact } from '../capture/facts.js';
 import {
   exit_record,
   RecordFlag,
@@ -9,6 +9,7 @@ import {
   SocketRole,
   socket_record,
 } from '../capture/layout.js';
+import { IPPROTO_UDP } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
@@ -66,6 +67,9 @@ export class CompactView {
   readonly #nameWidth: number;
   #containerWidth = ID_WIDTH;
   readonly #shown = new Set<number>();
+  /** Connected UDP sockets in the scan under way, and in the one before it: all of them were shown. */
+  #listed = new Set<string>();
+  #before: ReadonlySet<string> = new Set();
   #epoch = 0;
 
   /** @param metadata what a runtime told of a container, by the container's number */
@@ -91,7 +95,7 @@ export class CompactView {
       case 'scan':
         // What was running before is not news; that it ends is.
         for (const { pid } of signals) this.#shown.add(pid);
-        return [];
+        return fact.of === 'sockets' ? this.#scan(fact) : [];
       case 'containers':
         if (fact.told.length === 0 || this.#containerWidth === this.#nameWidth) return [];
         this.#containerWidth = this.#nameWidth;
@@ -120,8 +124,10 @@ export class CompactView {
           if (this.#shown.delete(records.pid(at))) lines.push(this.#exit(records, at));
           break;
         case RecordType.open:
+          lines.push(this.#connection(records, at, true));
+          break;
         case RecordType.close:
-          lines.push(this.#connection(records, at));
+          lines.push(...this.#closed(records, at));
           break;
         case RecordType.listen:
         case RecordType.unlisten:
@@ -129,6 +135,34 @@ export class CompactView {
       }
     }
     return lines;
+  }
+
+  /** Scans, and no event, show that a UDP socket is connected. Those that were there before us have no time of that. */
+  #scan({ records, part }: ScanFact): string[] {
+    const lines: string[] = [];
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (!isUdp(records, at) || records.u64(at + socket_record.opened) === 0) continue;
+      const name = udpName(records, at);
+      if (!this.#isShown(name)) lines.push(this.#connection(records, at, true));
+      this.#listed.add(name);
+    }
+    if (part === 'first' || part === 'next') return lines;
+    this.#before = this.#listed;
+    this.#listed = new Set();
+    return lines;
+  }
+
+  /** One over UDP that no scan has seen is shown now, with its start; one from before us, as its start was: not at all. */
+  #closed(records: Records, at: number): string[] {
+    const close = this.#connection(records, at, false);
+    if (!isUdp(records, at)) return [close];
+    if (records.u64(at + socket_record.opened) === 0) return [];
+    const name = udpName(records, at);
+    return this.#isShown(name) ? [close] : [this.#connection(records, at, true), close];
+  }
+
+  #isShown(udp: string): boolean {
+    return this.#listed.has(udp) || this.#before.has(udp);
   }
 
   #exec(records: Records, at: number, signal: ProcessSignal): string {
@@ -159,7 +193,7 @@ export class CompactView {
     return this.#line(records, at, 'exit', [name, { text: status === 0 ? '' : ` with status ${status}` }]);
   }
 
-  #connection(records: Records, at: number): string {
+  #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const isServer = records.u8[at + socket_record.role] === SocketRole.server;
     const local = endpoint(
@@ -174,15 +208,17 @@ export class CompactView {
       at,
       u16[(at + socket_record.remote_port) >> 1]!,
     );
-    const isOpen = records.type(at) === RecordType.open;
     const opened = records.u64(at + socket_record.opened);
-    return this.#line(records, at, isOpen ? (isServer ? 'accept' : 'connect') : 'close', [
+    const time = isOpen && opened !== 0 ? opened : records.time(at);
+    const event = isOpen ? (isServer ? 'accept' : 'connect') : 'close';
+    const details: Piece[] = [
       { text: `${socketName(records, at)} `, style: BOLD },
       { text: local },
       { text: isServer ? ' ← ' : ' → ', style: events[isServer ? 'accept' : 'connect'].color },
       { text: remote },
       { text: isOpen || opened === 0 ? '' : ` ${duration(records.time(at) - opened)}`, style: DIM },
-    ]);
+    ];
+    return this.#line(records, at, event, details, time);
   }
 
   #listen(records: Records, at: number): string {
@@ -196,9 +232,15 @@ export class CompactView {
     ]);
   }
 
-  #line(records: Records, at: number, event: keyof typeof events, details: readonly Piece[]): string {
+  #line(
+    records: Records,
+    at: number,
+    event: keyof typeof events,
+    details: readonly Piece[],
+    time = records.time(at),
+  ): string {
     const container = records.container(at);
-    const milliseconds = Math.floor((records.time(at) + this.#epoch) / 1e6);
+    const milliseconds = Math.floor((time + this.#epoch) / 1e6);
     const { label, color } = events[event];
     const head: Piece[] = [
       { text: new Date(milliseconds).toISOString().slice(11, 19), style: DIM },
@@ -260,6 +302,15 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
     if (text.length <= room) return text;
   }
   return '';
+}
+
+function isUdp(records: Records, at: number): boolean {
+  return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
+}
+
+/** Tells a connection apart: one socket may be connected several times. */
+function udpName(records: Records, at: number): string {
+  return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
 }
 
 function socketName(records: Records, at: number): string {

@@ -20,6 +20,7 @@ export function stateSettings(
     | 'endpoints'
     | 'originators'
     | 'networkDisabled'
+    | 'dropIgnored'
     | 'ignoredNetworks'
     | 'nonAggregatedNetworks'
   > {
@@ -31,6 +32,7 @@ export function stateSettings(
     endpoints: settings.endpoints,
     originators: settings.originators,
     networkDisabled: settings.networkDisabled,
+    dropIgnored: settings.dropIgnored,
     ignoredNetworks: settings.ignoredNetworks,
     nonAggregatedNetworks: settings.nonAggregatedNetworks,
     externalIps: config.externalIps,

@@ -260,6 +260,13 @@ export const table = {
     default: 300,
     help: 'How long that while is, in seconds, at most 300. 0 turns it off.',
   }),
+  dropIgnored: setting({
+    group: 'Network',
+    environment: 'ROX_NETWORK_DROP_IGNORED',
+    parser: boolean,
+    default: true,
+    help: 'Report nothing of port 9 over UDP (discard), which nobody serves.',
+  }),
   ignoredNetworks: setting<readonly string[]>({
     group: 'Network',
     environment: 'ROX_IGNORE_NETWORKS',
@@ -308,6 +315,20 @@ export const table = {
     parser: boolean,
     default: true,
     help: 'Report the ports that containers listen on.',
+  }),
+  trackSendReceive: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_TRACK_SEND_RECV',
+    parser: boolean,
+    default: false,
+    help: 'Report every peer that a UDP socket sends to or receives from, not only those of connected ones.',
+  }),
+  udpListeners: setting({
+    group: 'Network',
+    environment: 'ROX_COLLECTOR_UDP_LISTENERS',
+    parser: boolean,
+    default: false,
+    help: 'Report the ports of UDP sockets that are bound and have no peer, too.',
   }),
   originators: setting({
     group: 'Network',

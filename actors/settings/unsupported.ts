@@ -7,6 +7,6 @@ export const unsupported: {
   /** Keys of COLLECTOR_CONFIG, the inner ones after a dot. */
   readonly keys: readonly string[];
 } = {
-  environment: ['ROX_NETWORK_DROP_IGNORED', 'ROX_COLLECTOR_TRACK_SEND_RECV', 'ENABLE_CORE_DUMP'],
+  environment: ['ENABLE_CORE_DUMP'],
   keys: [],
 };

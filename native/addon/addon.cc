@@ -67,6 +67,9 @@ ProbeOptions read_options(const Napi::Object &given)
     options.rings = number(given, "rings");
     options.ring_bytes = number(given, "ringBytes");
     options.run_time = flag(given, "runTime");
+    options.cgroup_root = given.Get("cgroupRoot").As<Napi::String>().Utf8Value();
+    options.knobs.udp_window = number(given, "udpWindow") * 1'000'000ULL;
+    options.knobs.udp_listeners = flag(given, "udpListeners");
     options.knobs.cpus_per_ring = number(given, "cpusPerRing");
     options.knobs.cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
     options.knobs.all_scopes = flag(given, "allScopes");
@@ -92,6 +95,7 @@ public:
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
                                InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
+                               InstanceMethod<&ProbeWrap::UdpRefusal>("udpRefusal"),
                                InstanceMethod<&ProbeWrap::Scan>("scan"),
                                InstanceMethod<&ProbeWrap::BeginScan>("beginScan"),
                                InstanceMethod<&ProbeWrap::ReadScan>("readScan"),
@@ -207,6 +211,12 @@ private:
             result.Set(i, row);
         }
         return result;
+    }
+
+    Napi::Value UdpRefusal(const Napi::CallbackInfo &info)
+    {
+        const auto &refusal = probe(info.Env()).udp_refusal();
+        return refusal ? to_javascript(info.Env(), *refusal).Value() : info.Env().Undefined();
     }
 
     Napi::Value Scan(const Napi::CallbackInfo &info)

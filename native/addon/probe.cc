@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <fcntl.h>
 #include <iterator>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,6 +24,10 @@ namespace {
 // only when asked.
 constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
                                           "socket_state_nested"};
+// Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
+constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
+constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
+constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets"};
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 
@@ -91,9 +96,9 @@ bool kernel_has_helper(const char *name)
     return found;
 }
 
-bool is_scan_program(const std::string &name)
+template <std::size_t N> bool is_one_of(const char *const (&programs)[N], const std::string &name)
 {
-    return std::find(std::begin(SCAN_PROGRAMS), std::end(SCAN_PROGRAMS), name) != std::end(SCAN_PROGRAMS);
+    return std::find(std::begin(programs), std::end(programs), name) != std::end(programs);
 }
 
 [[noreturn]] void fail(const char *operation, const std::string &subject, int code)
@@ -115,22 +120,14 @@ Probe::Probe(const ProbeOptions &options)
     libbpf_set_print(keep_line);
     last_lines.clear();
     try {
+        if (!options.cgroup_root.empty()) {
+            cgroup_fd_ = ::open(options.cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            if (cgroup_fd_ < 0)
+                udp_refusal_ = ProbeError{"open", options.cgroup_root, errno, ""};
+        }
         open(options.object);
         make_rings(options);
-        configure(options);
-        try {
-            load();
-        } catch (const ProbeError &error) {
-            if (!is_scan_program(error.subject))
-                throw;
-            // Events are worth more than scans, and there are other ways to scan.
-            scan_refusal_ = error.code;
-            bpf_object__close(object_);
-            object_ = nullptr;
-            open(options.object);
-            configure(options);
-            load();
-        }
+        load(options);
         connect_rings();
         note_own_pid();
         map_control();
@@ -163,7 +160,39 @@ void Probe::open(const std::string &path)
     check_layout();
 }
 
-void Probe::load()
+// Loads all programs, or as many as the kernel takes of those that can be done without.
+void Probe::load(const ProbeOptions &options)
+{
+    for (;;) {
+        configure(options);
+        try {
+            return load_once();
+        } catch (const ProbeError &error) {
+            if (!give_up(error))
+                throw;
+        }
+        bpf_object__close(object_);
+        object_ = nullptr;
+        open(options.object);
+    }
+}
+
+// Says whether a refusal is one that the other programs can go on with; then those that it is about are left out.
+bool Probe::give_up(const ProbeError &error)
+{
+    // Events are worth more than scans, and there are other ways to scan.
+    if (scan_refusal_ == 0 && is_one_of(SCAN_PROGRAMS, error.subject)) {
+        scan_refusal_ = error.code;
+        return true;
+    }
+    bool is_udp = is_one_of(UDP_PROGRAMS, error.subject) || is_one_of(DATAGRAM_PROGRAMS, error.subject);
+    if (udp_refusal_ || !is_udp)
+        return false;
+    udp_refusal_ = error;
+    return true;
+}
+
+void Probe::load_once()
 {
     if (int result = bpf_object__load(object_); result < 0) {
         std::string log = take_lines();
@@ -184,6 +213,9 @@ void Probe::release()
     if (run_time_fd_ >= 0)
         close(run_time_fd_);
     run_time_fd_ = -1;
+    if (cgroup_fd_ >= 0)
+        close(cgroup_fd_);
+    cgroup_fd_ = -1;
     end_scan();
     bpf_object__close(object_);
     object_ = nullptr;
@@ -232,6 +264,14 @@ void Probe::configure(const ProbeOptions &options)
     for (const char *name : EVENT_PROGRAMS)
         program(name);
     program(OWN_PID_PROGRAM);
+    bool is_udp_wanted = cgroup_fd_ >= 0 && !udp_refusal_;
+    for (const char *name : UDP_PROGRAMS)
+        check(bpf_program__set_autoload(program(name), is_udp_wanted), "load", name);
+    bool are_datagrams_wanted = is_udp_wanted && options.knobs.udp_window > 0;
+    for (const char *name : DATAGRAM_PROGRAMS)
+        check(bpf_program__set_autoload(program(name), are_datagrams_wanted), "load", name);
+    if (are_datagrams_wanted)
+        check(bpf_map__set_max_entries(map("udp_peers"), UDP_PEERS), "load", "udp_peers");
     can_sleep_ = kernel_has_helper("BPF_FUNC_copy_from_user_task");
     for (const char *name : SCAN_PROGRAMS) {
         bool is_wanted = scan_refusal_ == 0 && (can_sleep_ || std::strcmp(name, "scan_processes") != 0);
@@ -245,7 +285,8 @@ void Probe::configure(const ProbeOptions &options)
     check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "load", "rings");
     std::uint32_t cpus = options.knobs.cpus;
     check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "load", "process_scratches");
-    check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1), "load", "cgroup_scratches");
+    check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1 + SLOTS_TO_LEND), "load",
+          "cgroup_scratches");
 }
 
 void Probe::make_rings(const ProbeOptions &options)
@@ -296,6 +337,30 @@ void Probe::attach()
         }
         links_.push_back(link);
     }
+    attach_udp();
+}
+
+// All of them or none: TCP and processes go on without.
+void Probe::attach_udp()
+{
+    if (cgroup_fd_ < 0 || udp_refusal_)
+        return;
+    std::vector<const char *> names(std::begin(UDP_PROGRAMS), std::end(UDP_PROGRAMS));
+    names.insert(names.end(), std::begin(DATAGRAM_PROGRAMS), std::end(DATAGRAM_PROGRAMS));
+    std::vector<bpf_link *> links;
+    for (const char *name : names) {
+        if (!bpf_program__autoload(program(name)))
+            continue;
+        bpf_link *link = bpf_program__attach_cgroup(program(name), cgroup_fd_);
+        if (!link) {
+            udp_refusal_ = ProbeError{"attach", name, errno, take_lines()};
+            for (bpf_link *attached : links)
+                bpf_link__destroy(attached);
+            return;
+        }
+        links.push_back(link);
+    }
+    links_.insert(links_.end(), links.begin(), links.end());
 }
 
 void Probe::detach()
@@ -312,30 +377,51 @@ void Probe::self_check(bool on)
 
 std::vector<ProgramReport> Probe::stats() const
 {
-    int cpus = libbpf_num_possible_cpus();
-    int fd = bpf_map__fd(map("stats"));
     std::vector<ProgramReport> reports;
-    for (std::uint32_t i = 0; i < PROGRAM_COUNT; i++) {
-        ProgramReport report{EVENT_PROGRAMS[i], {}, 0, 0, 0};
-        std::vector<program_stats> rows(cpus > 0 ? cpus : 0);
-        check(bpf_map_lookup_elem(fd, &i, rows.data()), "stats", EVENT_PROGRAMS[i]);
-        for (const auto &row : rows) {
-            report.counts.events += row.events;
-            report.counts.lost += row.lost;
-            report.counts.skipped += row.skipped;
-            report.counts.failed += row.failed;
-        }
-        bpf_prog_info info{};
-        __u32 length = sizeof(info);
-        check(bpf_obj_get_info_by_fd(bpf_program__fd(program(EVENT_PROGRAMS[i])), &info, &length), "stats",
-              EVENT_PROGRAMS[i]);
-        report.runs = info.run_cnt;
-        report.run_ns = info.run_time_ns;
+    for (std::uint32_t i = 0; i < PROGRAM_UDP; i++) {
+        ProgramReport report{EVENT_PROGRAMS[i], counts_of(i), 0, 0, 0};
+        add_runs(report, EVENT_PROGRAMS[i]);
         // What passes socket_state by is caught by socket_state_nested.
-        report.missed = i == PROGRAM_SOCKET ? 0 : info.recursion_misses;
+        if (i == PROGRAM_SOCKET)
+            report.missed = 0;
         reports.push_back(report);
     }
+    ProgramReport udp{"udp", counts_of(PROGRAM_UDP), 0, 0, 0};
+    for (const char *name : UDP_PROGRAMS)
+        add_runs(udp, name);
+    for (const char *name : DATAGRAM_PROGRAMS)
+        add_runs(udp, name);
+    reports.push_back(udp);
     return reports;
+}
+
+program_stats Probe::counts_of(std::uint32_t row) const
+{
+    int cpus = libbpf_num_possible_cpus();
+    std::vector<program_stats> rows(cpus > 0 ? cpus : 0);
+    check(bpf_map_lookup_elem(bpf_map__fd(map("stats")), &row, rows.data()), "stats", "stats");
+    program_stats sum{};
+    for (const auto &counts : rows) {
+        sum.events += counts.events;
+        sum.lost += counts.lost;
+        sum.skipped += counts.skipped;
+        sum.failed += counts.failed;
+    }
+    return sum;
+}
+
+// What the kernel counted of a program, if it is loaded.
+void Probe::add_runs(ProgramReport &report, const char *name) const
+{
+    bpf_program *counted = program(name);
+    if (!bpf_program__autoload(counted))
+        return;
+    bpf_prog_info info{};
+    __u32 length = sizeof(info);
+    check(bpf_obj_get_info_by_fd(bpf_program__fd(counted), &info, &length), "stats", name);
+    report.runs += info.run_cnt;
+    report.run_ns += info.run_time_ns;
+    report.missed += info.recursion_misses;
 }
 
 std::vector<std::uint8_t> Probe::scan(const char *name)

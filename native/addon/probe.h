@@ -8,6 +8,7 @@
 
 #include <bpf/libbpf.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ProbeOptions {
     std::uint32_t rings;
     std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
+    // A folder: the root of the cgroup2 hierarchy, which the programs for UDP are attached to. Empty: they are not loaded.
+    std::string cgroup_root;
     struct knobs knobs;
 };
 
@@ -38,11 +41,14 @@ public:
     Probe(const Probe &) = delete;
     Probe &operator=(const Probe &) = delete;
 
-    void attach(); // throws ProbeError; attaches all or none
+    void attach(); // throws ProbeError; attaches all or none, but for those for UDP, which may be left out
     void detach(); // no more events; what was written can still be read
 
     // While on, what Collector's children do is written as records of the self-check, and as nothing else.
     void self_check(bool on);
+
+    // Why the programs for UDP are not there; nothing if they are, or were not asked for.
+    const std::optional<ProbeError> &udp_refusal() const { return udp_refusal_; }
 
     std::vector<ProgramReport> stats() const;
 
@@ -62,7 +68,12 @@ public:
 
 private:
     void open(const std::string &path);
-    void load();
+    void load(const ProbeOptions &options);
+    void load_once();
+    bool give_up(const ProbeError &error);
+    void attach_udp();
+    program_stats counts_of(std::uint32_t row) const;
+    void add_runs(ProgramReport &report, const char *name) const;
     bpf_program *program(const char *name) const;
     bpf_map *map(const char *name) const;
     [[noreturn]] void refuse(const std::string &reason) const;
@@ -87,6 +98,8 @@ private:
     std::string scan_name_;
     int scan_refusal_ =
         0; // what the kernel refused the iterators with, so that there are none; 0: it took them
+    std::optional<ProbeError> udp_refusal_;
+    int cgroup_fd_ = -1;     // ProbeOptions::cgroup_root
     bool can_sleep_ = false; // the kernel has iterators that may sleep
 };
 

@@ -20,23 +20,34 @@ enum {
 };
 
 struct cgroup_scratch {
-    __u64 at;     /* the cgroup looked at */
-    __u64 leaf;   /* container by the last component alone */
-    __u64 digits; /* container by the component just read */
-    __u32 length; /* of name */
-    __u32 scope;  /* where the last ".scope" of name starts, or NO_SCOPE */
+    __u64 at;      /* the cgroup looked at */
+    __u64 leaf;    /* container by the last component alone */
+    __u64 digits;  /* container by the component just read */
+    __u32 length;  /* of name */
+    __u32 scope;   /* where the last ".scope" of name starts, or NO_SCOPE */
+    __u32 is_lent; /* 1: somebody has borrowed this row */
+    __u32 reserved;
     char name[NAME_CAPACITY];
 };
 
 enum { NO_SCOPE = 0xffffffff };
 
-/* Rows: one a CPU for exec and exit, one a CPU for sockets, which may run on top of them; last, one for scans. */
+/*
+ * Rows: one a CPU for exec and exit, one a CPU for sockets, which may run on top of them; one for scans; last, those that
+ * are lent to programs which can be preempted, so that no row belongs to a CPU.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct cgroup_scratch);
 } cgroup_scratches SEC(".maps");
+
+/* Instead of a slot: one is borrowed, but only if names have to be read. */
+enum { SLOT_TO_BORROW = 0xffffffff };
+
+/* Instead of a container: there was no slot to borrow, so it is not known, and not kept. */
+#define CONTAINER_UNJUDGED (~0ULL)
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -201,9 +212,36 @@ static __always_inline __u64 cgroup_key(__u64 id, int hierarchy)
     return id ^ (__u64)hierarchy << 56;
 }
 
+/* Takes one of the rows to lend, SLOT_TO_BORROW if all are taken. */
+__noinline __u32 borrow_slot(void)
+{
+    for (__u32 i = 0; i < SLOTS_TO_LEND; i++) {
+        __u32 slot = 2 * knobs.cpus + 1 + i;
+        struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
+        if (s && __sync_val_compare_and_swap(&s->is_lent, 0, 1) == 0)
+            return slot;
+    }
+    return SLOT_TO_BORROW;
+}
+
+__noinline int give_back(__u32 slot)
+{
+    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
+    if (s)
+        __sync_val_compare_and_swap(&s->is_lent, 1, 0);
+    return 0;
+}
+
 static __always_inline __u64 judge_once(__u64 cgroup, __u64 key, __u32 slot)
 {
+    bool is_borrowed = slot == SLOT_TO_BORROW;
+    if (is_borrowed)
+        slot = borrow_slot();
+    if (slot == SLOT_TO_BORROW)
+        return CONTAINER_UNJUDGED;
     __u64 container = judge_cgroup(cgroup, slot);
+    if (is_borrowed)
+        give_back(slot);
     bpf_map_update_elem(&containers, &key, &container, BPF_ANY);
     return container;
 }

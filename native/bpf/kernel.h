@@ -52,7 +52,38 @@ enum {
     TCP_CLOSING = 11,
 };
 enum { AF_INET = 2, AF_INET6 = 10 };
-enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
+enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
+
+/* What programs on cgroups are given, from include/uapi/linux/bpf.h: laid out the same on every kernel. */
+struct bpf_sock {
+    __u32 bound_dev_if;
+    __u32 family;
+    __u32 type;
+    __u32 protocol;
+    __u32 mark;
+    __u32 priority;
+    __u32 src_ip4; /* network byte order, as all but src_port */
+    __u32 src_ip6[4];
+    __u32 src_port;
+    __be16 dst_port;
+    __u16 : 16;
+    __u32 dst_ip4;
+    __u32 dst_ip6[4];
+    __u32 state;
+};
+
+struct bpf_sock_addr {
+    __u32 user_family;
+    __u32 user_ip4;
+    __u32 user_ip6[4];
+    __u32 user_port;
+    __u32 family;
+    __u32 type;
+    __u32 protocol;
+    __u32 msg_src_ip4;
+    __u32 msg_src_ip6[4];
+    struct bpf_sock *sk __attribute__((aligned(8)));
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

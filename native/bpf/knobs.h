@@ -7,7 +7,11 @@
 #include <linux/types.h>
 #endif
 
+/* Rows of scratch memory for programs that are preempted while they judge a cgroup for the first time: rarely one. */
+enum { SLOTS_TO_LEND = 32 };
+
 struct knobs {
+    __u64 udp_window;    /* ns: a UDP peer is told of once in it; 0: send and receive are not watched */
     __u32 cpus_per_ring; /* at least 1 */
     __u32 cpus; /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
     __u8 all_scopes; /* 1: processes outside containers too */
@@ -15,7 +19,8 @@ struct knobs {
     __u8 pending;    /* 1: connections too that are not established yet, and those that never were */
     __u8 arguments;  /* 0: arguments never leave the kernel */
     __u8 cgroup_v1; /* 1: some controller has a hierarchy of its own, and may be the one that names the container */
-    __u8 reserved[3];
+    __u8 udp_listeners; /* 1: scans list bound UDP sockets that have no peer */
+    __u8 reserved[2];
 };
 
 /* What is written while the programs are there. */

@@ -15,15 +15,16 @@
 #endif
 
 enum record_type {
-    RECORD_EXEC = 1,     /* struct process_record: a process replaced its image */
-    RECORD_PROCESS = 2,  /* struct process_record: a process that a scan found, or that is about to listen */
-    RECORD_EXIT = 3,     /* struct exit_record: the last thread of a process ended */
-    RECORD_OPEN = 4,     /* struct socket_record: a TCP connection became established */
-    RECORD_CLOSE = 5,    /* struct socket_record: an established TCP connection ended */
+    RECORD_EXEC = 1,    /* struct process_record: a process replaced its image */
+    RECORD_PROCESS = 2, /* struct process_record: a process that a scan found, or that is about to listen */
+    RECORD_EXIT = 3,    /* struct exit_record: the last thread of a process ended */
+    RECORD_OPEN = 4,    /* struct socket_record: a TCP connection became established */
+    RECORD_CLOSE = 5, /* struct socket_record: an established TCP connection or a connected UDP socket ended */
     RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
     RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
-    RECORD_SOCKET = 8,   /* struct socket_record: a TCP socket that a scan found, connected or listening */
+    RECORD_SOCKET = 8, /* struct socket_record: a TCP or UDP socket that a scan found, connected or listening */
     RECORD_SELF_CHECK = 9, /* struct self_check_record: what the self-check did, instead of the above */
+    RECORD_DATAGRAM = 10,  /* struct socket_record: a UDP socket that is not connected sent or received */
 };
 
 enum record_flag {
@@ -52,7 +53,7 @@ enum self_check {
  * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
  * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
  */
-enum { LAYOUT_VERSION = 2 };
+enum { LAYOUT_VERSION = 3 };
 
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
@@ -126,9 +127,9 @@ struct socket_record {
     __u16 local_port; /* host byte order, as all here */
     __u16 remote_port;
     __u16 family;  /* AF_INET 2, AF_INET6 10 */
-    __u8 protocol; /* IPPROTO_TCP 6 */
+    __u8 protocol; /* IPPROTO_TCP 6, IPPROTO_UDP 17 */
     __u8 role;     /* enum socket_role */
-    __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10 */
+    __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10, which a bound UDP socket without a peer has too */
     __u8 reserved[7];
     char comm[COMM_SIZE];
 };
@@ -144,7 +145,8 @@ enum program {
     PROGRAM_EXEC = 0,
     PROGRAM_EXIT = 1,
     PROGRAM_SOCKET = 2,
-    PROGRAM_COUNT = 3,
+    PROGRAM_UDP = 3, /* all that are attached to the root of cgroup2 */
+    PROGRAM_COUNT = 4,
 };
 
 /* One row a program and CPU. */

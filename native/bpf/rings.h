@@ -32,19 +32,28 @@ static __always_inline struct program_stats *stats_of(__u32 program)
     return bpf_map_lookup_elem(&stats, &program);
 }
 
-/* Why a record was not written, in the program's statistics. Per CPU, so no atomic operation is needed. */
+/* A row is of one CPU, so that only programs which can be preempted there need an atomic operation. */
+static __always_inline void count(__u64 *counter, __u32 program)
+{
+    if (program == PROGRAM_UDP)
+        __sync_fetch_and_add(counter, 1);
+    else
+        (*counter)++;
+}
+
+/* Why a record was not written, in the program's statistics. */
 static __always_inline void count_failed(__u32 program)
 {
     struct program_stats *s = stats_of(program);
     if (s)
-        s->failed++;
+        count(&s->failed, program);
 }
 
 static __always_inline void count_skipped(__u32 program)
 {
     struct program_stats *s = stats_of(program);
     if (s)
-        s->skipped++;
+        count(&s->skipped, program);
 }
 
 /* Writes one record. Whether it found room is counted, always. */
@@ -56,15 +65,15 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
     if (!s)
         return;
     if (!ring) {
-        s->failed++;
+        count(&s->failed, program);
         return;
     }
     /* A wakeup costs more than all the rest of an event, so there is none while user space comes by on its own. */
     __u64 wakeup = control.busy ? BPF_RB_NO_WAKEUP : 0;
     if (bpf_ringbuf_output(ring, record, size, wakeup))
-        s->lost++;
+        count(&s->lost, program);
     else
-        s->events++;
+        count(&s->events, program);
 }
 
 #endif

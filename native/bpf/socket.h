@@ -22,6 +22,7 @@ struct owner {
     __u16 local_port;
     __u16 remote_port;
     __u16 family;
+    __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     __u8 role;
     __u8 phase; /* enum phase */
     __u64 cookie;
@@ -96,7 +97,7 @@ static __always_inline void fill_socket(struct socket_record *r, __u16 type, con
     r->local_port = o->local_port;
     r->remote_port = o->remote_port;
     r->family = o->family;
-    r->protocol = IPPROTO_TCP;
+    r->protocol = o->protocol;
     r->role = o->role;
     r->state = state;
     __builtin_memcpy(r->comm, o->comm, COMM_SIZE);
@@ -111,13 +112,14 @@ static __always_inline void emit_socket(__u16 type, const struct owner *o, __u8 
 
 /* Fills in who owns a socket. */
 static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container,
-                                      struct cgroup *named)
+                                      struct cgroup *named, __u8 protocol)
 {
     o->container = container;
     o->cgroup = BPF_CORE_READ(named, kn, id);
     o->pid = task->tgid;
     o->tid = task->pid;
     __builtin_memcpy(o->comm, task->group_leader->comm, COMM_SIZE);
+    o->protocol = protocol;
     o->phase = PHASE_NEW;
     o->opened = 0;
 }
@@ -137,7 +139,7 @@ static __always_inline struct owner *take_ownership(const struct sock *sk, struc
         count_failed(PROGRAM_SOCKET);
         return NULL;
     }
-    set_owner(o, task, container, *named);
+    set_owner(o, task, container, *named, IPPROTO_TCP);
     if (is_check)
         o->phase = PHASE_CHECK;
     return o;
@@ -278,8 +280,9 @@ static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
 }
 
 /*
- * Every TCP socket that a process holds, in all network namespaces, one record for each descriptor. A socket that was
- * there before the programs were attached gets its owner here, so that its end will be seen.
+ * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for each
+ * descriptor; if wanted, bound UDP sockets without a peer too. A socket that was there before the programs were attached
+ * gets its owner here, so that its end will be seen.
  *
  * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the scan
  * shows that one. It can't be given an owner here: one that was there before is only seen by scans.
@@ -298,7 +301,8 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     if (!held)
         return 0;
     bool is_multipath = held->sk_protocol == IPPROTO_MPTCP;
-    if (held->sk_protocol != IPPROTO_TCP && !is_multipath)
+    bool is_udp = held->sk_protocol == IPPROTO_UDP;
+    if (held->sk_protocol != IPPROTO_TCP && !is_udp && !is_multipath)
         return 0;
     struct sock *tcp = BPF_CORE_READ(socket, sk);
     if (is_multipath) {
@@ -310,6 +314,8 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     __u8 state = BPF_CORE_READ(tcp, __sk_common.skc_state);
     if (family != AF_INET && family != AF_INET6)
         return 0;
+    if (is_udp && state == TCP_CLOSE && knobs.udp_listeners && BPF_CORE_READ(tcp, __sk_common.skc_num))
+        state = TCP_LISTEN;
     bool is_pending = knobs.pending && state == TCP_SYN_SENT;
     if (state != TCP_LISTEN && !is_pending && !(state < 32 && (1U << state & TCP_ALIVE)))
         return 0;
@@ -322,11 +328,13 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     read_tuple_at(&found, tcp);
     if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
         return 0;
-    set_owner(&found, task, container, named);
+    set_owner(&found, task, container, named, is_udp ? IPPROTO_UDP : IPPROTO_TCP);
     found.role = state == TCP_LISTEN ? ROLE_SERVER : is_pending ? ROLE_CLIENT : ROLE_UNKNOWN;
     found.phase = state == TCP_LISTEN || is_pending ? PHASE_NEW : PHASE_REPORTED;
     if (is_multipath) {
         found.cookie = BPF_CORE_READ(tcp, __sk_common.skc_cookie.counter);
+    } else if (is_udp && state == TCP_LISTEN) {
+        found.cookie = bpf_get_socket_cookie(held); /* whoever connects it will own it */
     } else {
         found.cookie = bpf_get_socket_cookie(held);
         /* An owner who is there was seen at the socket's birth and stays: events go by that container, so must the scan. */

@@ -29,6 +29,7 @@ const settings: StateSettings = {
   endpoints: true,
   originators: true,
   networkDisabled: false,
+  dropIgnored: true,
   ignoredNetworks: [],
   nonAggregatedNetworks: [],
   externalIps: 'none',

@@ -94,7 +94,16 @@ describe('The BPF programs', () => {
 
   function load(object: string): Probe {
     const driver = openDriver(path.resolve(import.meta.dirname, '../../dist/collector.node'));
-    const options = { allScopes: true, loopback: true, pending: false, arguments: true, runTime: false };
+    const options = {
+      allScopes: true,
+      loopback: true,
+      pending: false,
+      arguments: true,
+      cgroupRoot: '',
+      udpWindow: 0,
+      udpListeners: false,
+      runTime: false,
+    };
     const rings = { rings: driver.possibleCpus, ringBytes: 64 * 1024, cpusPerRing: 1 };
     probe = loadPrograms(driver, { object, ...rings, ...options }, release());
     return probe;

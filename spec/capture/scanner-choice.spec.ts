@@ -16,6 +16,7 @@ describe('The choice of how to scan', () => {
     allScopes: true,
     loopback: true,
     pending: false,
+    udpListeners: false,
     arguments: true,
     containerOf: () => 0,
     now: () => 1,

@@ -447,6 +447,9 @@ function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
     pending: false,
     arguments: true,
     cgroupV1: true,
+    cgroupRoot: '',
+    udpWindow: 0,
+    udpListeners: false,
     runTime: false,
     ...options,
   });

@@ -13,6 +13,7 @@ import {
   processRecord,
   socketRecord,
   type Process,
+  type Socket,
 } from '../support/records.js';
 
 const ID = '4f2a91bc03de';
@@ -218,6 +219,44 @@ describe('compact output', () => {
     };
     assert.deepEqual(lines([records(exit)]), []);
     assert.deepEqual(lines([found, records(exit)]), [`${at} exit    curl`]);
+  });
+
+  const dns: Socket = {
+    ...{ container: ID, pid: 4242, comm: 'dig', cookie: 7, protocol: 17, role: 'unknown', opened: 2e9 },
+    ...{ local: '10.0.0.1', localPort: 40000, remote: '10.0.0.9', remotePort: 53 },
+  };
+  const connected = '22:13:22 4f2a91bc03de    4242 connect dig 10.0.0.1:40000 → 10.0.0.9:53';
+  const disconnected = '22:13:25 4f2a91bc03de    4242 close   dig 10.0.0.1:40000 → 10.0.0.9:53 3.0s';
+  const end = records(socketRecord({ ...dns, type: 'close', time: 5e9 }));
+  const seen: Fact = {
+    kind: 'scan',
+    of: 'sockets',
+    audience: 'same',
+    time: 3e9,
+    records: batch(socketRecord({ ...dns, type: 'socket' })),
+  };
+
+  it('shows a connected UDP socket once, at the first scan that lists it', () => {
+    assert.deepEqual(lines([seen, seen]), [connected]);
+    assert.deepEqual(lines([seen, seen, end]), [connected, disconnected]);
+  });
+
+  it('shows the start of a UDP connection that no scan saw with its end', () => {
+    assert.deepEqual(lines([end]), [connected, disconnected]);
+  });
+
+  it('shows a UDP connection anew when its socket is connected to another peer', () => {
+    const next = { ...seen, records: batch(socketRecord({ ...dns, type: 'socket', opened: 4e9 })) };
+    assert.equal(lines([seen, next]).length, 2);
+  });
+
+  it('shows nothing of a UDP connection whose start nobody saw', () => {
+    const old = { ...dns, opened: 0 };
+    const close = records(socketRecord({ ...old, type: 'close', time: 5e9 }));
+    assert.deepEqual(
+      lines([{ ...seen, records: batch(socketRecord({ ...old, type: 'socket' })) }, close]),
+      [],
+    );
   });
 
   it('cuts lines to the width of the terminal, and colours nothing into the count', () => {

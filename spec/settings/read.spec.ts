@@ -50,6 +50,7 @@ describe('readSettings', () => {
         scrapeDisabled: false,
         afterglow: true,
         afterglowPeriod: 300,
+        dropIgnored: true,
         ignoredNetworks: ['169.254.0.0/16', 'fe80::/10'],
         nonAggregatedNetworks: [],
         externalIps: false,
@@ -57,6 +58,8 @@ describe('readSettings', () => {
         runtimeConfigPath: '/etc/stackrox/runtime_config.yaml',
         runtimeSockets: ['/run/containerd/containerd.sock', '/run/crio/crio.sock'],
         endpoints: true,
+        trackSendReceive: false,
+        udpListeners: false,
         originators: true,
         connectionStatus: true,
         networkDisabled: false,
@@ -119,6 +122,9 @@ describe('readSettings', () => {
       ['ROX_ENABLE_AFTERGLOW', 'False', { afterglow: false }],
       ['ROX_AFTERGLOW_PERIOD', '20.5', { afterglowPeriod: 20.5 }],
       ['ROX_IGNORE_NETWORKS', '10.0.0.0/8, fd00::/8', { ignoredNetworks: ['10.0.0.0/8', 'fd00::/8'] }],
+      ['ROX_NETWORK_DROP_IGNORED', 'false', { dropIgnored: false }],
+      ['ROX_COLLECTOR_TRACK_SEND_RECV', 'true', { trackSendReceive: true }],
+      ['ROX_COLLECTOR_UDP_LISTENERS', 'true', { udpListeners: true }],
       ['ROX_IGNORE_NETWORKS', '', { ignoredNetworks: [] }],
       ['ROX_NON_AGGREGATED_NETWORKS', '1.2.3.4/32', { nonAggregatedNetworks: ['1.2.3.4/32'] }],
       ['ROX_COLLECTOR_EXTERNAL_IPS_ENABLE', 'true', { externalIps: true }],
@@ -371,6 +377,9 @@ describe('readSettings', () => {
       ROX_NETWORK_GRAPH_PORTS: ['0'],
       ROX_PROCESSES_LISTENING_ON_PORT: ['0'],
       ROX_COLLECT_CONNECTION_STATUS: ['0'],
+      ROX_NETWORK_DROP_IGNORED: ['0'],
+      ROX_COLLECTOR_TRACK_SEND_RECV: ['0'],
+      ROX_COLLECTOR_UDP_LISTENERS: ['0'],
       ROX_COLLECTOR_DISABLE_NETWORK_FLOWS: ['0'],
       ROX_COLLECTOR_NO_PROCESS_ARGUMENTS: ['0'],
       ROX_COLLECTOR_SINSP_BUFFER_SIZE: ['0', '2048', '4097', '12288', '8M', '2147483648'],
@@ -500,13 +509,13 @@ describe('readSettings', () => {
   describe('warns of what is not supported yet', () => {
     it('in one line that names what is set', () => {
       const env = {
-        ROX_COLLECTOR_TRACK_SEND_RECV: 'x',
+        ROX_COLLECTOR_INTROSPECTION_ENABLE: 'x',
         ROX_COLLECTOR_HTTP_ADDRESS: '',
         ENABLE_CORE_DUMP: 'true',
         UNRELATED: '1',
       };
       assert.deepEqual(warningsOf([], env), [
-        'warning: ROX_COLLECTOR_TRACK_SEND_RECV, ENABLE_CORE_DUMP are not supported yet and have no effect',
+        'warning: ROX_COLLECTOR_INTROSPECTION_ENABLE, ENABLE_CORE_DUMP are not supported yet and have no effect',
       ]);
     });
 

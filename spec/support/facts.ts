@@ -11,6 +11,7 @@ export function stateSettings(settings: Partial<StateSettings> = {}): StateSetti
     endpoints: true,
     originators: true,
     networkDisabled: false,
+    dropIgnored: true,
     ignoredNetworks: [],
     nonAggregatedNetworks: [],
     externalIps: 'none',

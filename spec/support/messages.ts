@@ -2,6 +2,7 @@
 import { addressBytes } from './records.js';
 
 const TCP = 'L4_PROTOCOL_TCP';
+const UDP = 'L4_PROTOCOL_UDP';
 
 export interface ProcessSignal {
   readonly id: string;
@@ -65,6 +66,11 @@ export function client(containerId: string, address: string, port: number): Conn
 export function server(containerId: string, port: number, address: string): Connection {
   const remoteAddress = { addressData: base64(address) };
   return { localAddress: { port }, remoteAddress, protocol: TCP, role: 'ROLE_SERVER', containerId };
+}
+
+/** The same over UDP. */
+export function overUdp(connection: Connection): Connection {
+  return { ...connection, protocol: UDP };
 }
 
 /** What a port that a container listens on is reported as. */

@@ -53,7 +53,7 @@ export interface Exit extends Header {
 
 export interface Socket extends Header {
   /** `open` if not given. */
-  type?: 'open' | 'close' | 'listen' | 'unlisten' | 'socket';
+  type?: 'open' | 'close' | 'datagram' | 'listen' | 'unlisten' | 'socket';
   cookie?: number | bigint;
   opened?: number | bigint;
   /** Addresses as text; one with a colon makes the socket an IPv6 one. */
@@ -95,7 +95,7 @@ export function exitRecord(exit: Exit = {}): Uint8Array {
   return bytes;
 }
 
-/** `RECORD_OPEN`, `_CLOSE`, `_LISTEN`, `_UNLISTEN`, `_SOCKET` */
+/** `RECORD_OPEN`, `_CLOSE`, `_LISTEN`, `_UNLISTEN`, `_SOCKET`, `_DATAGRAM` */
 export function socketRecord(socket: Socket = {}): Uint8Array {
   const { type = 'open', local, remote } = socket;
   const { bytes, view } = allocate(socket_record.SIZE, RecordType[type], socket);

@@ -456,6 +456,80 @@ static int job_connections(char **words)
     return 0;
 }
 
+/* ---- UDP ---- */
+
+/* A connected socket; its own port is chosen by the kernel for NULL. */
+static int udp_to(const char *host, const char *port, const char *local)
+{
+    struct address address = address_of(host, atoi(port));
+    int fd = must("socket", socket(address.any.sa_family, SOCK_DGRAM, 0));
+    struct address own = {.size = address.size};
+    own.any.sa_family = address.any.sa_family;
+    own.v4.sin_port = htons(local ? atoi(local) : 0); /* at the same place in both families */
+    must("bind", bind(fd, &own.any, own.size));
+    must("connect", connect(fd, &address.any, address.size));
+    return fd;
+}
+
+/* udp-connect ADDRESS PORT [OWN PORT]: a connected socket, until the job is stopped */
+static int job_udp_connect(char **words)
+{
+    udp_to(words[0], words[1], words[2]);
+    say("connected");
+    return stay();
+}
+
+/* udp-send N ADDRESS PORT: N datagrams by one connected socket, which ends with the process */
+static int job_udp_send(char **words)
+{
+    int fd = udp_to(words[1], words[2], NULL);
+    /* Nobody may listen: what counts is that they are sent. */
+    for (int i = atoi(words[0]); i > 0; i--)
+        send(fd, "", 1, 0);
+    return 0;
+}
+
+/* A socket that is not connected, bound to an address of its own. */
+static int udp_at(struct address own)
+{
+    int fd = must("socket", socket(own.any.sa_family, SOCK_DGRAM, 0));
+    must("bind", bind(fd, &own.any, own.size));
+    return fd;
+}
+
+/* udp-send-to N ADDRESS PORT: N datagrams by one socket that is not connected */
+static int job_udp_send_to(char **words)
+{
+    struct address address = address_of(words[1], atoi(words[2]));
+    struct address own = {.size = address.size};
+    own.any.sa_family = address.any.sa_family;
+    int fd = udp_at(own);
+    for (int i = atoi(words[0]); i > 0; i--)
+        must("sendto", sendto(fd, "", 1, 0, &address.any, address.size));
+    return 0;
+}
+
+/* udp-receive ADDRESS PORT: takes one datagram there and says so; bound until the job is stopped */
+static int job_udp_receive(char **words)
+{
+    int fd = udp_at(address_of(words[0], atoi(words[1])));
+    struct address from = {.size = sizeof(from.v6)};
+    char byte;
+    say("bound");
+    must("recvfrom", recvfrom(fd, &byte, 1, 0, &from.any, &from.size));
+    say("received");
+    return stay();
+}
+
+/* udp-again ADDRESS PORT PORT: one socket, connected to the one port and then to the other */
+static int job_udp_again(char **words)
+{
+    struct address next = address_of(words[0], atoi(words[2]));
+    int fd = udp_to(words[0], words[1], NULL);
+    must("connect", connect(fd, &next.any, next.size));
+    return 0;
+}
+
 /* ---- the host ---- */
 
 static long long milliseconds(void)
@@ -678,6 +752,11 @@ static const struct job {
     {"serve-passed", 1, job_serve_passed},
     {"serve-shared", 2, job_serve_shared},
     {"spawn", 1, job_spawn},
+    {"udp-again", 3, job_udp_again},
+    {"udp-connect", 2, job_udp_connect},
+    {"udp-receive", 2, job_udp_receive},
+    {"udp-send", 3, job_udp_send},
+    {"udp-send-to", 3, job_udp_send_to},
     {"thread-exec", 1, job_thread_exec},
 };
 

@@ -1,6 +1,15 @@
 import type { ScanFact } from '../facts.js';
 import { SocketRole } from '../layout.js';
-import { AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_SYN_SENT } from '../linux.js';
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  TCP_CLOSE,
+  TCP_ESTABLISHED,
+  TCP_LISTEN,
+  TCP_SYN_SENT,
+} from '../linux.js';
 import { RecordWriter, type AncestorSubject } from '../record-writer.js';
 import { TWO_32, type Records } from '../records.js';
 import type { Scanner } from '../scanner.js';
@@ -20,6 +29,8 @@ export interface ProcfsOptions {
   readonly loopback: boolean;
   /** Connections too that are not established yet. */
   readonly pending: boolean;
+  /** Bound UDP sockets without a peer too. */
+  readonly udpListeners: boolean;
   /** false: arguments are not read. */
   readonly arguments: boolean;
   /** The container's number that a cgroup's path names, 0 for none. */
@@ -39,6 +50,13 @@ const ARGS_CAPACITY = 4096;
 
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
 const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
+
+const TABLES = [
+  { name: 'tcp', words: 1, family: AF_INET, protocol: IPPROTO_TCP },
+  { name: 'tcp6', words: 4, family: AF_INET6, protocol: IPPROTO_TCP },
+  { name: 'udp', words: 1, family: AF_INET, protocol: IPPROTO_UDP },
+  { name: 'udp6', words: 4, family: AF_INET6, protocol: IPPROTO_UDP },
+] as const;
 
 /**
  * Set in the upper half of a scanned socket's cookie, whose lower bits are its inode. The kernel counts real cookies up
@@ -155,23 +173,28 @@ export class ProcfsScanner implements Scanner {
       else members.push(pid);
     }
     const row = emptyTcpRow();
-    const show = (family: number) => (socket: TcpRow) => {
-      const isShown =
-        SHOWN_STATES.has(socket.state) || (this.#options.pending && socket.state === TCP_SYN_SENT);
-      const held = isShown ? holders.get(socket.inode) : undefined;
-      if (held !== undefined) this.#writeSocket(writer, time, socket, family, held);
-    };
     for (const members of namespaces.values()) {
-      // Any of them will do, as long as it is there.
-      members.some((pid) => this.#readTable(`${pid}/net/tcp`, 1, row, show(AF_INET)));
-      row.local.fill(0);
-      row.remote.fill(0);
-      yield;
-      members.some((pid) => this.#readTable(`${pid}/net/tcp6`, 4, row, show(AF_INET6)));
-      row.local.fill(0);
-      row.remote.fill(0);
-      yield;
+      for (const { name, words, family, protocol } of TABLES) {
+        const visit = (socket: TcpRow) => {
+          const held = this.#isListed(socket, protocol) ? holders.get(socket.inode) : undefined;
+          if (held !== undefined) this.#writeSocket(writer, time, socket, family, protocol, held);
+        };
+        // Any of them will do, as long as it is there.
+        members.some((pid) => this.#readTable(`${pid}/net/${name}`, words, row, visit));
+        row.local.fill(0);
+        row.remote.fill(0);
+        yield;
+      }
     }
+  }
+
+  /** Whether a socket is one to show; one that takes datagrams from anybody counts as listening, as in records. */
+  #isListed(row: TcpRow, protocol: number): boolean {
+    const { pending, udpListeners } = this.#options;
+    if (protocol === IPPROTO_TCP)
+      return SHOWN_STATES.has(row.state) || (pending && row.state === TCP_SYN_SENT);
+    if (udpListeners && row.state === TCP_CLOSE) row.state = TCP_LISTEN;
+    return row.state === TCP_ESTABLISHED || row.state === TCP_LISTEN;
   }
 
   #readTable(path: string, words: 1 | 4, row: TcpRow, visit: (row: TcpRow) => void): boolean {
@@ -196,7 +219,14 @@ export class ProcfsScanner implements Scanner {
     return own.size > 0;
   }
 
-  #writeSocket(writer: RecordWriter, time: number, row: TcpRow, family: number, held: readonly Task[]): void {
+  #writeSocket(
+    writer: RecordWriter,
+    time: number,
+    row: TcpRow,
+    family: number,
+    protocol: number,
+    held: readonly Task[],
+  ): void {
     const isListening = row.state === TCP_LISTEN;
     if (!isListening && !this.#options.loopback && isLoopback(row.remote, family)) return;
     for (const { pid, stat, membership } of held) {
@@ -213,7 +243,7 @@ export class ProcfsScanner implements Scanner {
         localPort: row.localPort,
         remotePort: row.remotePort,
         family,
-        protocol: IPPROTO_TCP,
+        protocol,
         role: roleOf(row.state),
         state: row.state,
       });

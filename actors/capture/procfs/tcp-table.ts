@@ -1,4 +1,4 @@
-/** A line of /proc/net/tcp or tcp6. */
+/** A line of /proc/net/tcp, tcp6, udp or udp6, which have the same form. */
 export interface TcpRow {
   /** Addresses as words in memory, so that their bytes come in network order; IPv4 takes the first word only. */
   readonly local: Uint32Array;
@@ -21,7 +21,7 @@ const SKIPPED_FIELDS = 5;
 /**
  * Shows the sockets in the whole lines of `bytes[0, end)`, all in the same row; lines that are none, such as the first,
  * are left out.
- * @param words of an address: 1 in tcp, 4 in tcp6
+ * @param words of an address: 1 in tcp and udp, 4 in tcp6 and udp6
  * @returns where the first line starts that is not whole
  */
 export function readTcpRows(

@@ -50,6 +50,9 @@ describe('A scan through /proc and one by BPF iterators', function () {
       pending: true,
       arguments: true,
       cgroupV1: true,
+      cgroupRoot: '',
+      udpWindow: 0,
+      udpListeners: true,
       runTime: false,
     });
     await keep({ remove: () => probe.close() });
@@ -59,6 +62,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
       allScopes: false,
       loopback: true,
       pending: true,
+      udpListeners: true,
       arguments: true,
       containerOf: containerNumberInPath,
       now: () => addon.clock().time,
@@ -146,6 +150,27 @@ describe('A scan through /proc and one by BPF iterators', function () {
     await half.said('half closed');
     const lines = await agreed('sockets', [caller, callee], 18);
     assert.equal(lines.length, 18, lines.join('\n'));
+  });
+
+  it('show the same UDP sockets, with a peer and without, IPv4, IPv6 and v4-mapped', async () => {
+    const others = [await keep(Container.create()), await keep(Container.create())] as const;
+    wire(...others);
+    const [from, to] = others;
+    for (const target of [WIRE.v4[1], WIRE.v6[1], `::ffff:${WIRE.v4[1]}`])
+      await (await from.start('udp-connect', target, '53')).said('connected');
+    for (const [at, port] of [
+      ['0.0.0.0', '7301'],
+      [WIRE.v6[1], '7302'],
+      ['::', '7303'],
+    ] as const)
+      await (await to.start('udp-receive', at, port)).said('bound');
+    const lines = await agreed('sockets', others, 6);
+    assert.equal(lines.length, 6, lines.join('\n'));
+    assert.equal(lines.filter((line) => line.startsWith('listening 730')).length, 3, lines.join('\n'));
+    assert.ok(
+      lines.every((line) => line.includes(' protocol 17 ')),
+      lines.join('\n'),
+    );
   });
 
   it('show every process that holds a shared socket, and one that was handed over', async () => {
