@@ -22,6 +22,7 @@ import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xst
 import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
 import { Slices } from './actors/capture/slices.js';
+import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
 import {
   attachPrograms,
   loadPrograms,
@@ -46,6 +47,8 @@ import { ContainerState } from './actors/containers/state.js';
 import { networkNews } from './actors/connections/actor.js';
 import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
 import { insertKernelModule } from './actors/drivers/insert.js';
+import { Observer } from './actors/http/observer.js';
+import { serve } from './actors/http/serve.js';
 import { outputLines, type News } from './actors/output/actor.js';
 import { processNews } from './actors/processes/actor.js';
 import { ProcessState } from './actors/processes/state.js';
@@ -80,7 +83,7 @@ const UNREAD_GRACE_MS = 2000;
 for (const flag of ['--semi-space-growth-factor=1', '--optimize-for-size']) setFlagsFromString(flag);
 
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
-const log = createLog({ level: settings.logLevel });
+const log = createLog({ level: settings.logLevel, format: settings.logFormat });
 
 /** What writing to standard output failed with, if it did; and what is done about it at once. */
 let outputError: NodeJS.ErrnoException | undefined;
@@ -161,10 +164,7 @@ function explain(failure: Failure): number {
 /** The whole life of the daemon. */
 async function collect(): Promise<number> {
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
-  process.stderr.write(
-    `Collector Version: ${manifest.version}\nOS: ${host.os}\nKernel Version: ${host.release}\n` +
-      'Starting StackRox Collector...\n',
-  );
+  sayWhoStarts(host);
   for (const { level, message } of warnings) log[level](message);
   if (errors.length > 0) {
     const failure = new Failure('BAD_SETTINGS', { problems: errors });
@@ -173,6 +173,15 @@ async function collect(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
+  const observer = new Observer(settings, manifest.version, log);
+  try {
+    if (!settings.check) await serve(settings, observer, { node: host.hostname, log });
+  } catch (error) {
+    const failure = asFailure(error);
+    logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
+    fail(failure.message, failure);
+    return 1;
+  }
 
   let driver: Driver;
   let probe: Probe | undefined;
@@ -183,7 +192,7 @@ async function collect(): Promise<number> {
   const machine = startup.provide({
     actors: {
       'connect-sensor': fromPromise(async ({ signal }) => {
-        sensor = await connectSensor(host, signal);
+        sensor = await connectSensor(host, observer, signal);
         return sensor !== undefined;
       }),
       'find-driver': fromPromise(async ({ signal }) => {
@@ -197,16 +206,20 @@ async function collect(): Promise<number> {
       }),
       load: phase(() => {
         probe = load(driver, host, found?.kind === 'local' ? found.path : '');
-        scanning = scannerFor(driver, probe, host);
+        scanning = scannerFor(driver, probe, host, observer);
+        checkScans(scanning.kind, host);
         if (settings.check) probe.close();
         else {
           attachPrograms(probe, host.release);
           tellUdp(probe);
+          // Root could take them back, and may need them to read what belongs to somebody else.
+          if (host.euid !== 0)
+            log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
         }
       }),
       collect: fromPromise(async ({ signal }) => {
         if (settings.check) return;
-        collecting = capture(driver, probe!, { sensor, host, scanning }, signal);
+        collecting = capture(driver, probe!, { sensor, host, scanning, observer }, signal);
         await collecting;
       }),
     },
@@ -253,12 +266,24 @@ function phase<T>(effect: () => T): PromiseActorLogic<T> {
 }
 
 /** Connects to Sensor, unless there is none. */
-async function connectSensor(host: HostFacts, signal: AbortSignal): Promise<Sensor | undefined> {
+async function connectSensor(
+  host: HostFacts,
+  { timers }: Observer,
+  signal: AbortSignal,
+): Promise<Sensor | undefined> {
   const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
   if (address === '') return undefined;
   log.info(`Sensor configured at address: ${address}`);
   const registration = { hostname: host.hostname, instanceId: randomUUID() };
-  const sensor = new Sensor({ address, serverName, tls: tlsFiles(settings), registration, queueSize, log });
+  const sensor = new Sensor({
+    address,
+    serverName,
+    tls: tlsFiles(settings),
+    registration,
+    queueSize,
+    log,
+    stopwatches: { create: timers.net_create_message, write: timers.net_write_message },
+  });
   try {
     log.info('Attempting to connect to Sensor');
     await sensor.connect(signal);
@@ -289,7 +314,7 @@ function load(driver: Driver, host: HostFacts, object: string): Probe {
       ...shown(),
       cgroupRoot: cgroupRoot(settings.hostRoot) ?? '',
       udpWindow: settings.trackSendReceive ? udpWindow(settings.scrapeInterval) : 0,
-      runTime: false,
+      runTime: settings.bpfRunTime,
     },
     host.release,
   );
@@ -335,7 +360,12 @@ function shown(): Pick<ProcfsOptions, 'allScopes' | 'loopback' | 'pending' | 'ud
 }
 
 /** How to scan what runs on this host. */
-function scannerFor(driver: Driver, probe: Probe, { hostPids }: HostFacts): ScannerChoice {
+function scannerFor(
+  driver: Driver,
+  probe: Probe,
+  { hostPids }: HostFacts,
+  { troubles }: Observer,
+): ScannerChoice {
   const choice = chooseScanner({
     probe,
     hostPids,
@@ -345,6 +375,7 @@ function scannerFor(driver: Driver, probe: Probe, { hostPids }: HostFacts): Scan
       containerOf: containerNumberInPath,
       now: () => driver.clock().time,
       onUnreadable: (message) => log.warning(message),
+      troubles,
     },
   });
   log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);
@@ -365,10 +396,15 @@ function whenToScrape(scanner: ScannerChoice['kind']): CaptureOptions['scrape'] 
 async function capture(
   driver: Driver,
   probe: Probe,
-  surroundings: { sensor: Sensor | undefined; host: HostFacts; scanning: ScannerChoice },
+  surroundings: {
+    sensor: Sensor | undefined;
+    host: HostFacts;
+    scanning: ScannerChoice;
+    observer: Observer;
+  },
   stop: AbortSignal,
 ): Promise<void> {
-  const { sensor, host, scanning } = surroundings;
+  const { sensor, host, scanning, observer } = surroundings;
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
@@ -376,6 +412,10 @@ async function capture(
   const runtimeConfig = settings.runtimeConfig
     ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
     : undefined;
+  observer.probe = probe;
+  observer.sensor = sensor;
+  observer.runtimeConfig = runtimeConfig;
+  stop.addEventListener('abort', () => (observer.readiness = { is: 'waiting' }));
   const format = sensor === undefined ? outputFormat() : 'json';
   const state = { ...stateSettings(settings, runtimeConfig?.current), format };
   const slices = new Slices();
@@ -386,7 +426,7 @@ async function capture(
     probe,
     {
       settings: state,
-      scanner: scanning.scanner,
+      scanner: observer.timed(scanning.scanner),
       scrape: whenToScrape(scanning.kind),
       slices,
       onStats: (stats) => {
@@ -403,8 +443,11 @@ async function capture(
     stop,
   ).pipe(share());
   sensor?.start();
-  const tell = sensor ? (news: News) => sensor.deliver(news) : printed(state);
-  const run = fold(recorded(facts), state, slices, tell, (count) => strangers.next(count)).pipe(
+  const tell = sensor ? (news: News) => sensor.deliver(news) : printed(state, observer);
+  const run = fold(observer.watch(recorded(facts)), state, slices, tell, {
+    observer,
+    onStranger: (count) => strangers.next(count),
+  }).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host.release);
     }),
@@ -413,18 +456,26 @@ async function capture(
     }),
   );
   const running = lastValueFrom(run, { defaultValue: undefined });
-  void checkSelf(facts, probe, stop);
+  void checkSelf(facts, probe, observer, stop);
   await running;
 }
 
 /** Proves that events flow. It does not end a run: a node that is half blind is better than one that is not watched. */
-async function checkSelf(facts: Observable<Fact>, probe: Probe, stop: AbortSignal): Promise<void> {
+async function checkSelf(
+  facts: Observable<Fact>,
+  probe: Probe,
+  observer: Observer,
+  stop: AbortSignal,
+): Promise<void> {
   const result = await selfCheck(facts, probe, path.join(import.meta.dirname, 'self-check'));
+  if (stop.aborted) return;
   if (result.ok) {
+    observer.readiness = { is: 'ready' };
     log.info('Self-check passed: events flow from the kernel.');
-  } else if (!stop.aborted) {
+  } else {
     const { missing, reason } = result;
     const failure = new Failure('SELF_CHECK', { missing, ...(reason !== undefined && { reason }) });
+    observer.readiness = { is: 'blind', cause: failure.message };
     log.error(`Self-check failed: ${failure.message}`);
     log.error(`Remedy: ${failure.remedy}`);
   }
@@ -449,7 +500,10 @@ function fold(
   { processTableSize, format }: StateSettings,
   slices: Slices,
   tell: (news: News) => Observable<unknown>,
-  onStranger: (count: number) => void = () => undefined,
+  {
+    observer,
+    onStranger = () => undefined,
+  }: { observer?: Observer; onStranger?: (count: number) => void } = {},
 ): Observable<unknown> {
   // A person who watches gets a line for each event.
   const state = new ProcessState(processTableSize, format !== 'compact');
@@ -459,14 +513,18 @@ function fold(
   const warnOfNames = log.throttled('warning');
   let strangers = 0;
   let unnamed = 0;
+  if (observer !== undefined) {
+    observer.processes = state;
+    observer.containers = containers;
+  }
   return facts.pipe(
     tap((fact) => {
       for (const { id, cgroup } of containers.fold(fact)) {
         log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
       }
       if (containers.strangers !== strangers) onStranger((strangers = containers.strangers));
-      if (containers.evicted === unnamed) return;
-      unnamed = containers.evicted;
+      if (containers.namesEvicted === unnamed) return;
+      unnamed = containers.namesEvicted;
       warnOfNames(`Forgot the names of ${unnamed} containers so far: there is room for ${MOST_NAMED}`);
     }),
     tap(({ kind }) => {
@@ -482,17 +540,23 @@ function fold(
     }),
     connect((shared) =>
       tell({
-        processes: processNews(shared, state),
+        processes: processNews(shared, state).pipe(tap(({ signals }) => observer?.signals(signals))),
         network: networkNews(
           shared,
-          (container, pid) => state.originatorId(container, pid),
+          (container, pid) => {
+            const id = state.originatorId(container, pid);
+            return observer?.originator(id) ?? id;
+          },
           slices,
-          ({ container, count, most }) =>
-            log.warning(
-              `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
-                `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
-            ),
-          (used) => state.keepOriginators(used),
+          {
+            ...observer?.network,
+            onOriginators: (used) => state.keepOriginators(used),
+            onLimited: ({ container, count, most }) =>
+              log.warning(
+                `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
+                  `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
+              ),
+          },
         ),
         originator: (id) => state.originator(id),
         metadata: (container) => containers.metadataOf(container),
@@ -502,26 +566,47 @@ function fold(
 }
 
 /** Prints it to standard output. */
-function printed({ format }: StateSettings): (news: News) => Observable<unknown> {
+function printed({ format }: StateSettings, observer?: Observer): (news: News) => Observable<unknown> {
   const warn = log.throttled('warning');
   const { isTTY, columns } = process.stdout;
   const color = isTTY && process.env['NO_COLOR'] === undefined;
   let unread = 0;
-  return (news) =>
-    outputLines(news, format, isTTY ? { color, width: columns } : { color }).pipe(
+  let reported: number | undefined;
+  return (news) => {
+    const network = news.network.pipe(tap(() => (reported = performance.now())));
+    return outputLines({ ...news, network }, format, isTTY ? { color, width: columns } : { color }).pipe(
       tap((lines) => {
+        const start = performance.now();
         if (process.stdout.writableLength > MOST_UNREAD) {
           unread += lines.length;
+          if (observer !== undefined) observer.unread = unread;
           warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
         } else {
           process.stdout.write(`${lines.join('\n')}\n`);
         }
+        if (reported === undefined || observer === undefined) return;
+        observer.timers.net_create_message.add(start - reported);
+        observer.timers.net_write_message.add(performance.now() - start);
+        reported = undefined;
       }),
     );
+  };
 }
 
 function outputFormat(): StateSettings['format'] {
   return settings.format ?? 'json';
+}
+
+/** The first lines, which people look for; as log lines where every line has to be one. */
+function sayWhoStarts({ os, release }: HostFacts): void {
+  const lines = [
+    `Collector Version: ${manifest.version}`,
+    `OS: ${os}`,
+    `Kernel Version: ${release}`,
+    'Starting StackRox Collector...',
+  ];
+  if (settings.logFormat === 'json') lines.forEach((line) => log.info(line));
+  else process.stderr.write(`${lines.join('\n')}\n`);
 }
 
 function logDiagnostics(diagnostics: Diagnostics): void {

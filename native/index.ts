@@ -124,6 +124,12 @@ interface Addon {
    * @throws ProbeError of the operation `insert`, whose subject is the path
    */
   insertModule(path: string): void;
+  /**
+   * Takes all capabilities for good from every thread of this process, but those whose numbers are in `kept`. Until then,
+   * this thread has all that the process may have: loading the add-on makes them effective.
+   * @returns threads that still have theirs, because they block all signals
+   */
+  dropCapabilities(kept: readonly number[]): number;
   /** CPUs that this kernel could ever have; ring and scratch memory is made for all of them. */
   readonly possibleCpus: number;
 }

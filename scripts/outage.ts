@@ -35,6 +35,12 @@ const cgroup = path.join(parent, randomBytes(32).toString('hex'));
 mkdirSync(cgroup, { recursive: true });
 const double = await SensorDouble.start({ onHappening });
 const daemon = spawn(process.execPath, [bundle, `--grpc-server=${double.address}`], {
+  // With a Sensor it would not start where somebody has its default addresses.
+  env: {
+    ...process.env,
+    ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
+    ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
+  },
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 try {

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(clang g++ libbpf-dev make)
-test=("${build[@]}" containerd containernetworking-plugins iproute2 nftables openssl podman runc)
+test=("${build[@]}" containerd containernetworking-plugins curl iproute2 nftables openssl podman prometheus runc)
 lint=(clang-format shellcheck)
 
 case ${1-all} in
@@ -51,6 +51,12 @@ if ((${#missing[@]} > 0)); then
     fi
     install=(apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}")
     export DEBIAN_FRONTEND=noninteractive
+    # Packages with a daemon, such as prometheus, are wanted for their programs: it must not start, and take :9090.
+    if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod +x /usr/sbin/policy-rc.d
+    fi
     echo "Installing from Debian: ${missing[*]}" >&2
     # Package lists that are absent or too old make the first attempt fail at once.
     if ! "${install[@]}" >/dev/null 2>&1; then

@@ -12,7 +12,7 @@ export interface HostFacts {
   readonly release: string;
   /** Effective user id. */
   readonly euid: number;
-  /** Those of the capabilities named in `capabilities` that are in effect. */
+  /** Those of the capabilities named in `capabilities` that Collector may have. */
   readonly capabilities: ReadonlySet<Capability>;
   /** The number of the last capability that this kernel knows. */
   readonly lastCapability: number;
@@ -30,6 +30,7 @@ export interface HostFacts {
 
 /** The capabilities that matter here, and their numbers in linux/capability.h. */
 export const capabilities = {
+  CAP_DAC_READ_SEARCH: 2,
   CAP_NET_ADMIN: 12,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,
@@ -80,10 +81,14 @@ export function checkHost(facts: HostFacts): Failure | undefined {
  * name only, with the BPF of far later kernels.
  */
 function isTooOld(kernel: string): boolean {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernel) ?? [];
-  if (major === undefined || minor === undefined || /^4\.18\..*\.el8/.test(kernel)) return false;
-  const [oldestMajor, oldestMinor] = OLDEST_KERNEL.split('.').map(Number) as [number, number];
-  return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
+  return !/^4\.18\..*\.el8/.test(kernel) && isBefore(kernel, OLDEST_KERNEL);
+}
+
+/** Whether a release is of an older kernel than `version`, such as 5.12; not if it cannot be read as a number. */
+export function isBefore(release: string, version: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  const [thatMajor, thatMinor] = version.split('.').map(Number) as [number, number];
+  return Number(major) < thatMajor || (Number(major) === thatMajor && Number(minor) < thatMinor);
 }
 
 /** Red Hat's 4.18 for ppc64le got BPF that works with its build 477. */
@@ -99,8 +104,7 @@ function isTooOldForPower({ arch, release }: HostFacts): boolean {
 function missingCapabilities({ capabilities: held, lastCapability }: HostFacts): Capability[] {
   const forBpf: Capability[] =
     lastCapability >= capabilities.CAP_BPF ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN'] : ['CAP_SYS_ADMIN'];
-  const needed: Capability[] = [...(held.has('CAP_SYS_ADMIN') ? [] : forBpf), 'CAP_SYS_PTRACE'];
-  return needed.filter((capability) => !held.has(capability));
+  return held.has('CAP_SYS_ADMIN') ? [] : forBpf.filter((capability) => !held.has(capability));
 }
 
 /**
@@ -114,7 +118,7 @@ export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFact
     os: prettyName(read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`)),
     release: release(),
     euid: process.geteuid?.() ?? -1,
-    capabilities: effectiveCapabilities(read('/proc/self/status')),
+    capabilities: permittedCapabilities(read('/proc/self/status')),
     // A kernel too old to say which is its last one is older than all that matter.
     lastCapability: Number(read('/proc/sys/kernel/cap_last_cap')),
     // The kernel has this switch exactly when it has the system call.
@@ -146,9 +150,9 @@ export function kernelFeatures(btf: Buffer): ReadonlySet<KernelFeature> {
   return new Set(names.filter((name) => btf.includes(`\0${features[name]}\0`)));
 }
 
-/** The capabilities in effect, from the text of /proc/<pid>/status. */
-export function effectiveCapabilities(status: string): ReadonlySet<Capability> {
-  const [, digits = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+/** The capabilities that are in effect or can be, from the text of /proc/<pid>/status. */
+export function permittedCapabilities(status: string): ReadonlySet<Capability> {
+  const [, digits = '0'] = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   const mask = BigInt(`0x${digits}`);
   const names = Object.keys(capabilities) as Capability[];
   return new Set(names.filter((name) => (mask >> BigInt(capabilities[name])) & 1n));

@@ -6,7 +6,7 @@ import { ACTIVE, type Table } from './table.js';
  * order in which they are read does not matter. All times of one table are of one clock.
  */
 
-export function isActive(table: Table, slot: number): boolean {
+export function isActive(table: Pick<Table, 'flags'>, slot: number): boolean {
   return (table.flags[slot]! & ACTIVE) !== 0;
 }
 

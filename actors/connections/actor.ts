@@ -1,6 +1,7 @@
 import { EMPTY, mergeMap, Observable, type Subscriber } from 'rxjs';
 import type { Fact, TickFact } from '../capture/facts.js';
 import type { Slices } from '../capture/slices.js';
+import type { Stopwatch } from '../telemetry/stopwatch.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
 import type { Limited } from './rate-limit.js';
@@ -13,35 +14,57 @@ export interface NetworkNews {
   readonly delta: Delta;
 }
 
+/** Hears of what happens in here, and has no part in it. */
+export interface NetworkWatch {
+  /** A container has more new connections than may be reported; called once for each. */
+  readonly onLimited?: (limited: Limited) => void;
+  /** There is a new state. */
+  readonly onState?: (state: ConnectionState) => void;
+  /** Time the folds of scans and the making of reports, without the pauses between their slices. */
+  readonly scan?: Stopwatch;
+  readonly report?: Stopwatch;
+  /** A report was made, of so many changes. */
+  readonly onReport?: (fact: TickFact, connections: number, endpoints: number) => void;
+  /**
+   * Which processes reports may still speak of; called before each tick gives a report, so that what it names is among
+   * them.
+   */
+  readonly onOriginators?: (used: ReadonlySet<number>) => void;
+}
+
 const SEED_DIGITS = 8;
 
 /**
  * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
  * @param originatorOf who listens; it has to have seen a fact before this actor does
  * @param slices gets what a tick has to do, to be run before the next fact comes
- * @param onLimited a container has more new connections than may be reported; called once for each
- * @param onOriginators which processes reports may still speak of; called before each tick gives a report, so that what
- * it names is among them
  */
 export function networkNews(
   facts: Observable<Fact>,
   originatorOf: OriginatorOf,
   slices: Slices,
-  onLimited: (limited: Limited) => void = () => undefined,
-  onOriginators: (used: ReadonlySet<number>) => void = () => undefined,
+  watch: NetworkWatch = {},
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
+  let scanning = 0;
   const fold = (fact: Fact): Observable<NetworkNews> => {
     if (fact.kind === 'start') {
       const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
       state = new ConnectionState(fact.settings, originatorOf, seed);
+      watch.onState?.(state);
     } else if (fact.kind === 'tick') {
       if (state === undefined) return EMPTY;
       const ticking = state;
-      onOriginators(ticking.usedOriginators());
-      return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, onLimited)));
+      watch.onOriginators?.(ticking.usedOriginators());
+      return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, watch)));
     } else if (fact.kind === 'scan') {
-      state?.scan(fact);
+      if (fact.of !== 'sockets' || state === undefined) return EMPTY;
+      const start = performance.now();
+      state.scan(fact);
+      scanning += performance.now() - start;
+      if (fact.part === 'first' || fact.part === 'next') return EMPTY;
+      watch.scan?.add(scanning);
+      scanning = 0;
     } else if (fact.kind === 'control') {
       state?.control(fact);
     } else if (fact.kind === 'config') {
@@ -60,16 +83,27 @@ function* report(
   state: ConnectionState,
   fact: TickFact,
   subscriber: Subscriber<NetworkNews>,
-  onLimited: (limited: Limited) => void,
+  watch: NetworkWatch,
 ): Generator<undefined, void> {
   const time = Math.floor((fact.time + fact.epoch) / 1000);
+  let [connections, endpoints, spent] = [0, 0, 0];
   try {
+    let start = performance.now();
     for (const delta of state.tick(fact)) {
+      spent += performance.now() - start;
       if (subscriber.closed) return;
-      if (delta === undefined) yield;
-      else subscriber.next({ time, delta });
+      if (delta === undefined) {
+        yield;
+      } else {
+        connections += delta.connections.length;
+        endpoints += delta.endpoints.length;
+        subscriber.next({ time, delta });
+      }
+      start = performance.now();
     }
-    state.limited.forEach(onLimited);
+    watch.report?.add(spent + performance.now() - start);
+    watch.onReport?.(fact, connections, endpoints);
+    state.limited.forEach((limited) => watch.onLimited?.(limited));
     subscriber.complete();
   } catch (error) {
     subscriber.error(error);

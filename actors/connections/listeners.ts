@@ -2,6 +2,7 @@ import { socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
 import { expire, isActive, observe } from './activity.js';
 import { merge } from './afterglow.js';
+import { listEndpoints, type View } from './listing.js';
 import { Endpoint, Listener, Unbound, containerOf, writeOwner } from './rows.js';
 import { Table } from './table.js';
 
@@ -24,6 +25,8 @@ export class Listeners {
    */
   readonly #unbound: Table;
   readonly #originatorOf: OriginatorOf;
+  /** Sockets that were dropped since they had ended, ever. */
+  ended = 0;
 
   constructor(originatorOf: OriginatorOf, seed: number) {
     this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed);
@@ -33,6 +36,10 @@ export class Listeners {
 
   get size(): number {
     return this.#sockets.size;
+  }
+
+  get maximum(): number {
+    return this.#sockets.maximum;
   }
 
   get refused(): number {
@@ -111,6 +118,7 @@ export class Listeners {
           const endpoint = endpoints.put();
           if (endpoint >= 0) merge(endpoints, endpoint, sockets.lastActive[slot]!, active);
         }
+        if (!active) this.ended++;
         return active;
       },
       from,
@@ -120,6 +128,11 @@ export class Listeners {
 
   trim(): void {
     this.#sockets.trim();
+  }
+
+  /** What is listened on now, as text: see `listEndpoints`. */
+  list(view: View): Generator<string> {
+    return listEndpoints(this.#sockets, view);
   }
 
   /** Says whether the socket can be reported: whether its port is known. */

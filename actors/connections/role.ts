@@ -16,6 +16,14 @@ export class Roles {
     this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed);
   }
 
+  get size(): number {
+    return this.#binds.size;
+  }
+
+  get maximum(): number {
+    return this.#binds.maximum;
+  }
+
   get refused(): number {
     return this.#binds.refused;
   }

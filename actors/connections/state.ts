@@ -5,7 +5,9 @@ import type { Records } from '../capture/records.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
+import { Census } from './census.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
+import { listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
 import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
 import { RateLimit, type Limited } from './rate-limit.js';
@@ -71,6 +73,14 @@ export interface Statistics {
   readonly rateLimited: number;
 }
 
+/** How full a table is: entries now, the most that it takes, and those that it had no room for, ever. */
+export interface TableStatistics {
+  readonly name: string;
+  readonly entries: number;
+  readonly capacity: number;
+  readonly refused: number;
+}
+
 /**
  * The connections and endpoints of containers: a fold over the kernel's records, scans and ticks. The same facts
  * give the same deltas.
@@ -93,6 +103,7 @@ export class ConnectionState {
   /** What `#flows` is reported as: at this tick, beside what it was reported as, with its afterglow. */
   readonly #links: Table;
   readonly #endpoints: Table;
+  readonly #census = new Census();
   #lastTick = 0;
   /** When the latest scan began. */
   #lastScan = -Infinity;
@@ -128,12 +139,16 @@ export class ConnectionState {
     this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported');
   }
 
+  /** How many connections there are, by kind. */
+  get census(): Census {
+    return this.#census;
+  }
+
   get statistics(): Statistics {
-    const tables = [this.#flows, this.#links, this.#endpoints, this.#listeners, this.#roles];
     return {
       connections: this.#flows.size,
       listeners: this.#listeners.size,
-      refused: tables.reduce((sum, { refused }) => sum + refused, 0),
+      refused: this.tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
     };
   }
@@ -141,6 +156,31 @@ export class ConnectionState {
   /** Memory of the tables of connections, used or not. */
   get bytes(): number {
     return this.#flows.bytes + this.#links.bytes;
+  }
+
+  get tables(): readonly TableStatistics[] {
+    return Object.entries({
+      connections: this.#flows,
+      reported_connections: this.#links,
+      listeners: this.#listeners,
+      reported_endpoints: this.#endpoints,
+      listening_addresses: this.#roles,
+    }).map(([name, { size, maximum, refused }]) => ({ name, entries: size, capacity: maximum, refused }));
+  }
+
+  /** Listening sockets that ended and were dropped, ever. */
+  get unlistened(): number {
+    return this.#listeners.ended;
+  }
+
+  /** What there is now, for somebody who asks: see `listConnections`. */
+  connections(view: View): Generator<string> {
+    return listConnections(this.#flows, this.#surroundings, view);
+  }
+
+  /** The same of what is listened on. */
+  endpoints(view: View): Generator<string> {
+    return this.#listeners.list(view);
   }
 
   /** Containers that the latest tick had no room for, each once in a run. */
@@ -244,6 +284,7 @@ export class ConnectionState {
         });
     }
     yield* this.#inSlices(flows.size, slice, (from, to) => this.#collectFlows(from, to, audience));
+    this.#census.endInterval();
     this.#closed = 0;
     this.#crowded = false;
     if (audience === 'none') return;
@@ -369,6 +410,7 @@ export class ConnectionState {
     writeOwner(records, at, key, Flow.container, Flow.tag);
 
     if (flows.full && flows.find() < 0) this.#makeRoom();
+    const known = flows.size;
     const slot = flows.put();
     if (slot < 0) return;
     const isOpen = active ?? isActive(flows, slot);
@@ -377,7 +419,12 @@ export class ConnectionState {
     const flags = flows.flags[slot]!;
     const told = isUdp(records, at) ? SocketRole.unknown : records.u8[at + socket_record.role]!;
     const role = told || flowRole(flags) || this.#roles.of(records, at);
+    const isNew = flows.size > known;
+    const isMoved = !isNew && role !== flowRole(flags);
+    if (isMoved) this.#census.move(flows, slot, -1);
     flows.flags[slot] = withFlowRole(flags, role);
+    if (isNew) this.#census.add(flows, slot);
+    else if (isMoved) this.#census.move(flows, slot, 1);
     // Looking at them costs as much as there are: half of them have to go.
     if (!isOpen && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
   }
@@ -412,6 +459,7 @@ export class ConnectionState {
       (slot) => {
         const active = isActive(flows, slot);
         if (!active || audience !== 'none') this.#addLink(slot);
+        if (!active) this.#census.remove(flows, slot);
         return active;
       },
       from,

@@ -42,9 +42,13 @@ export class Table {
   /** Entries that `put` had no room for, ever. */
   refused = 0;
 
+  /** Entries that there can be. */
+  readonly maximum: number;
+
+  /** Of the hash. */
+  readonly seed: number;
+
   readonly #keyWords: number;
-  readonly #maximum: number;
-  readonly #seed: number;
   readonly #pages: Uint32Array[] = [];
   /** By bucket, the slot of its first entry plus 1; by slot, that of the next one in the bucket. 0 is none. */
   #heads = new Uint32Array(FEWEST);
@@ -70,8 +74,8 @@ export class Table {
     this.key = new Uint32Array(this.words);
     this.reportedActive = new Float64Array(kind === 'reported' ? FEWEST : 0);
     this.#keyWords = keyWords;
-    this.#maximum = maximum;
-    this.#seed = seed;
+    this.maximum = maximum;
+    this.seed = seed;
   }
 
   /** Entries that there is room for without growing. */
@@ -86,7 +90,7 @@ export class Table {
   }
 
   get full(): boolean {
-    return this.size >= this.#maximum;
+    return this.size >= this.maximum;
   }
 
   /** Where the row of the entry at `slot` is: it starts at word `row(slot)`. Both hold for as long as the slot does. */
@@ -242,7 +246,7 @@ export class Table {
   }
 
   #hash(from: Uint32Array, at: number): number {
-    return hash(from, at, this.#keyWords, this.#seed);
+    return hash(from, at, this.#keyWords, this.seed);
   }
 
   #resizeColumns(capacity: number): void {

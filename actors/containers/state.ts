@@ -31,6 +31,9 @@ export class ContainerState {
   readonly #metadata = new MetadataTable();
   #strangers = 0;
 
+  /** Containers forgotten for want of room, ever. */
+  evicted = 0;
+
   /** Containers known now. */
   get size(): number {
     return this.#cgroups.size;
@@ -41,8 +44,13 @@ export class ContainerState {
     return this.#strangers;
   }
 
-  /** Containers whose names had to be forgotten for want of room, so far. */
-  get evicted(): number {
+  /** Names of containers known now. */
+  get names(): number {
+    return this.#metadata.size;
+  }
+
+  /** Names of containers forgotten for want of room, ever. */
+  get namesEvicted(): number {
     return this.#metadata.evicted;
   }
 
@@ -54,6 +62,16 @@ export class ContainerState {
   /** The same, by the container's number. */
   metadataOf(container: number): ContainerMetadata | undefined {
     return this.#metadata.get(container);
+  }
+
+  /** The path of a container's cgroup, by the container's number; undefined if it is not known. */
+  cgroup(container: number): string | undefined {
+    return this.#cgroups.get(container);
+  }
+
+  /** Containers that can be known at a time. */
+  get capacity(): number {
+    return MOST_CONTAINERS;
   }
 
   /** The containers that a fact showed for the first time and that were judged differently here. */
@@ -76,7 +94,10 @@ export class ContainerState {
 
   #meet(container: number, records: Records, at: number): Mismatch | undefined {
     const cgroup = processCgroup(records, at);
-    if (this.#cgroups.size >= MOST_CONTAINERS) this.#cgroups.delete(this.#cgroups.keys().next().value!);
+    if (this.#cgroups.size >= MOST_CONTAINERS) {
+      this.#cgroups.delete(this.#cgroups.keys().next().value!);
+      this.evicted++;
+    }
     this.#cgroups.set(container, cgroup);
     if (this.#metadata.get(container) === undefined) this.#strangers++;
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;

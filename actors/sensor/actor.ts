@@ -8,6 +8,7 @@ import type { NetworkNews } from '../connections/actor.js';
 import type { ProcessNews } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
 import type { Log } from '../telemetry/log.js';
+import { Stopwatch } from '../telemetry/stopwatch.js';
 import { openChannel, type SensorAddress } from './channel.js';
 import { connectToSensor } from './connect.js';
 import { readControl, type Control } from './control.js';
@@ -34,6 +35,8 @@ export interface SensorOptions extends SensorAddress {
   /** Bytes of process signals that are held at most. */
   readonly queueSize: number;
   readonly log: Log;
+  /** Times how long it takes to make the message of a report, and to write it. */
+  readonly stopwatches?: { readonly create: Stopwatch; readonly write: Stopwatch };
   readonly backOff?: { readonly signals: BackOff; readonly network: BackOff };
 }
 
@@ -44,6 +47,9 @@ export interface SensorNews {
   /** Describes an endpoint's process by its number. */
   readonly originator: (id: number) => Originator;
 }
+
+/** In the order in which they are made. */
+const STREAM_NAMES = ['signals', 'network'] as const;
 
 const BACK_OFF = {
   signals: { first: 1000, most: 10_000 },
@@ -68,6 +74,7 @@ export class Sensor {
   /** Until all control messages that came are taken: one at a time, also over two streams. */
   #controlled = Promise.resolve();
   readonly #streams: ActorRefFrom<typeof stream>[];
+  readonly #breaks = { signals: 0, network: 0 };
   readonly #ending = new Set<Promise<void>>();
   readonly #stopWatching: () => void;
   #material: TlsMaterial | undefined;
@@ -131,6 +138,21 @@ export class Sensor {
     return this.#queue.counts;
   }
 
+  /** Process signals that have left this process, ever. */
+  get sent(): number {
+    return this.#signals.sent;
+  }
+
+  /** How it stands with each stream: a state of its machine, and how often it broke or could not be opened. */
+  get streams(): readonly { readonly name: string; readonly state: string; readonly breaks: number }[] {
+    return this.#streams.map((actor, index) => {
+      const { value } = actor.getSnapshot();
+      const state = typeof value === 'string' ? value : value.live;
+      const name = STREAM_NAMES[index]!;
+      return { name, state, breaks: this.#breaks[name] };
+    });
+  }
+
   /** Waits for Sensor. @throws Failure that says why it cannot be reached */
   async connect(signal: AbortSignal, polls?: number): Promise<void> {
     const { address, log } = this.#options;
@@ -161,7 +183,13 @@ export class Sensor {
           this.#tellDropped();
         }),
       ),
-      network.pipe(tap(({ time, delta }) => this.#network.send(networkMessage(delta, time, originator)))),
+      network.pipe(
+        tap(({ time, delta }) => {
+          const { create = new Stopwatch(), write = new Stopwatch() } = this.#options.stopwatches ?? {};
+          const message = create.time(() => networkMessage(delta, time, originator));
+          write.time(() => this.#network.send(message));
+        }),
+      ),
     );
   }
 
@@ -206,9 +234,11 @@ export class Sensor {
     const actor = createActor(stream.provide({ actors: { stream: effect } }), { input: { backOff } });
     const warn = this.#options.log.throttled('warning');
     actor.on('opened', () => this.#options.log.info(`The stream of ${what} to Sensor is open`));
-    actor.on('broken', ({ reason, wait }) =>
-      warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`),
-    );
+    const name = method === methods.signals ? 'signals' : 'network';
+    actor.on('broken', ({ reason, wait }) => {
+      this.#breaks[name]++;
+      warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`);
+    });
     return actor;
   }
 

@@ -21,6 +21,8 @@ export class SignalSender implements StreamUser {
   #marks: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
+  /** Messages that have left this process, ever. */
+  sent = 0;
 
   /** @param onOpened a stream has opened, whose reader knows of no process yet; called before anything queued is sent */
   constructor(queue: SignalQueue, registration: Buffer, onOpened: () => void) {
@@ -83,6 +85,7 @@ export class SignalSender implements StreamUser {
   #write(stream: OpenStream, message: Buffer): void {
     this.#unflushed++;
     const hasRoom = stream.write(message, () => {
+      this.sent++;
       if (stream !== this.#stream) return;
       this.#unflushed--;
       this.#checkIdle();

@@ -44,6 +44,17 @@ export function wholeNumber(
   };
 }
 
+/** A number in decimal notation that lies between two others, which it is not; `what` says so. */
+export function decimal(above: number, below: number, what: string): Parser<number> {
+  return {
+    allowed: `a number ${what}`,
+    parse: (text) => {
+      const value = /^\d*\.?\d+$/.test(text) ? Number(text) : NaN;
+      return value > above && value < below ? { value } : { bad: text };
+    },
+  };
+}
+
 /** Seconds, with a fraction if wanted, never negative. */
 export const seconds: Parser<number> = {
   allowed: 'a number of seconds, 0 or more',
@@ -63,6 +74,19 @@ export function listOf<T>(item: Parser<T>, separator: ',' | ' ' = ','): Parser<r
         values.push(parsed.value);
       }
       return { value: values };
+    },
+  };
+}
+
+/** The same, but at least one, and each counts once. */
+export function someOf<T>(item: Parser<T>): Parser<readonly T[]> {
+  const { allowed, parse } = listOf(item);
+  return {
+    allowed,
+    parse: (text) => {
+      const parsed = parse(text);
+      if ('bad' in parsed) return parsed;
+      return parsed.value.length === 0 ? { bad: text } : { value: [...new Set(parsed.value)] };
     },
   };
 }

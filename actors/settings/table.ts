@@ -1,8 +1,9 @@
 import { cidr } from './cidr.js';
-import { hostPort } from './host-port.js';
+import { hostPort, listenAddress } from './host-port.js';
 import {
   absolutePath,
   boolean,
+  decimal,
   filePath,
   hostName,
   httpUrl,
@@ -11,6 +12,7 @@ import {
   listOf,
   oneOf,
   seconds,
+  someOf,
   wholeNumber,
   type Parser,
 } from './parser.js';
@@ -24,6 +26,7 @@ export const groups = [
   'Network',
   'Processes',
   'Kernel buffers',
+  'Operation',
   'Host',
 ] as const;
 
@@ -92,7 +95,14 @@ export const table = {
     environment: 'ROX_COLLECTOR_LOG_LEVEL',
     parser: oneOf('fatal', 'critical', 'error', 'warning', 'notice', 'info', 'debug', 'trace'),
     default: 'info',
-    help: 'The least severe log lines that are still written.',
+    help: 'The least severe log lines that are still written. POST /loglevel changes it while Collector runs.',
+  }),
+  logFormat: setting({
+    group: 'General',
+    environment: 'ROX_COLLECTOR_LOG_FORMAT',
+    parser: oneOf('text', 'json'),
+    default: 'text',
+    help: 'How log lines are written: for people, or as one JSON object each, for what collects logs.',
   }),
   collectionMethod: setting({
     group: 'General',
@@ -378,6 +388,69 @@ export const table = {
     parser: wholeNumber(0, 8192),
     default: 1,
     help: 'How many CPUs share a buffer. 0: all of them share one.',
+  }),
+  httpAddress: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_HTTP_ADDRESS',
+    parser: listenAddress,
+    default: '0.0.0.0:8080',
+    help: 'Where /ready, /loglevel and /state are served. Port 0: any that is free; the log says which.',
+  }),
+  metricsAddress: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_METRICS_ADDRESS',
+    parser: listenAddress,
+    default: '0.0.0.0:9090',
+    help: 'Where /metrics is served, for Prometheus.',
+  }),
+  introspection: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_INTROSPECTION_ENABLE',
+    parser: boolean,
+    default: false,
+    help: 'Serve /state: the containers, connections and endpoints that are known now, to whoever asks.',
+  }),
+  detailedMetrics: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_ENABLE_DETAILED_METRICS',
+    parser: boolean,
+    default: true,
+    help: 'Metrics for each type of event.',
+  }),
+  connectionStats: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_ENABLE_CONNECTION_STATS',
+    parser: boolean,
+    default: true,
+    help: 'Metrics of how many connections there are, and how fast they are made, over a while.',
+  }),
+  connectionStatsQuantiles: setting<readonly number[]>({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_CONNECTION_STATS_QUANTILES',
+    parser: someOf(decimal(0, 1, 'between 0 and 1, without these')),
+    default: [0.5, 0.9, 0.95],
+    help: 'The quantiles that these have.',
+  }),
+  connectionStatsError: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_CONNECTION_STATS_ERROR',
+    parser: decimal(0, 0.5, 'between 0 and 0.5, without these'),
+    default: 0.01,
+    help: 'How far from its quantile a value may stand, as a part of all values.',
+  }),
+  connectionStatsWindow: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_CONNECTION_STATS_WINDOW',
+    parser: wholeNumber(1, 1440, 'a whole number of minutes'),
+    default: 60,
+    help: 'How long that while is, in minutes.',
+  }),
+  bpfRunTime: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_BPF_RUN_TIME',
+    parser: boolean,
+    default: false,
+    help: 'Have the kernel measure how long BPF programs run: some ns a run, of every program on the node.',
   }),
   hostRoot: setting({
     group: 'Host',

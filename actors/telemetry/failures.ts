@@ -16,7 +16,8 @@ const catalogue = {
     remedy:
       `Give the collector container ${missing.join(', ')}: in the pod's manifest, add ` +
       `${missing.map((name) => `"${name.replace('CAP_', '')}"`).join(', ')} to securityContext.capabilities.add and ` +
-      'set securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
+      'either leave out allowPrivilegeEscalation: false, so that a user other than root can get them, or set ' +
+      'securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
   }),
 
   /** @param path where BTF was looked for */
@@ -144,6 +145,17 @@ const catalogue = {
     remedy: 'Correct the values where they are said to be; --help lists every setting with what it allows.',
   }),
 
+  /** @param address host:port @param setting its name @param reason what the system said, such as `EADDRINUSE` */
+  ADDRESS_UNUSABLE: ({ address, setting, reason }: { address: string; setting: string; reason: string }) => ({
+    cause: `Collector cannot listen on ${address} (${setting}): ${listenReasons[reason] ?? reason}.`,
+    remedy:
+      reason === 'EADDRINUSE'
+        ? `End what listens there ("ss -ltnp" on the node names it), or set ${setting} to another host:port; port 0 takes ` +
+          'any that is free, and the log says which.'
+        : `Set ${setting} to host:port, where host is an address of this node or pod (0.0.0.0 for all of them) and port one ` +
+          'that Collector may take: from 1024 on without further rights.',
+  }),
+
   /** @param reason what the system said, such as `EROFS` */
   DRIVER_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The driver cannot be put at ${path}: ${reason}.`,
@@ -252,6 +264,14 @@ const catalogue = {
       'Kubernetes starts again by itself.',
   }),
 } satisfies Record<string, (parameters: never) => FailureText>;
+
+/** What keeps a server from listening. */
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else does (EADDRINUSE)',
+  EADDRNOTAVAIL: 'it is no address of this node or pod (EADDRNOTAVAIL)',
+  EACCES: 'the kernel does not let it (EACCES)',
+  ENOTFOUND: 'the name has no address (ENOTFOUND)',
+};
 
 /** What to do about the errors that inserting a kernel module gives. */
 const moduleRemedies: Readonly<Record<string, string>> = {

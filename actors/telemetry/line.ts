@@ -16,6 +16,11 @@ export function formatLine(level: Level, time: number, message: string): string 
   return message === '' ? head : `${head} ${escapeControls(message)}`;
 }
 
+/** The same as one JSON object, for programs. */
+export function formatJson(level: Level, time: number, message: string): string {
+  return JSON.stringify({ time: new Date(time).toISOString(), level, message });
+}
+
 /**
  * Whatever could start a line of its own, drive a terminal or reorder what stands on the screen: control characters,
  * the line separators of Unicode, and the marks that change the direction of text. Messages quote processes and

@@ -1,5 +1,6 @@
 import pino from 'pino';
-import { formatLine, levels, type Level } from './line.js';
+import { FloodGate } from './flood-gate.js';
+import { formatJson, formatLine, levels, type Level } from './line.js';
 import { writeStderr } from './stderr.js';
 import { throttle, type Throttle } from './throttle.js';
 
@@ -7,6 +8,8 @@ import { throttle, type Throttle } from './throttle.js';
 export interface Log extends Readonly<Record<Level, (message: string) => void>> {
   /** The least severe level that is written; can be set at any time. */
   level: Level;
+  /** Lines that were held back so far: by throttled writers, and since too many were alike. */
+  readonly suppressed: number;
   /**
    * A writer for messages that may come in floods: at most one line each `seconds`, marked `[Throttled]`, which says
    * how many were swallowed. Make it once, where the messages come from; each writer counts for itself.
@@ -19,6 +22,8 @@ export interface Log extends Readonly<Record<Level, (message: string) => void>> 
 export interface LogOptions {
   /** Default: `info`. */
   readonly level?: Level;
+  /** How a line is written; default: `text`. */
+  readonly format?: 'text' | 'json';
   /** Takes one line, its newline included. Default: standard error, synchronously. */
   readonly write?: (line: string) => void;
   /** Unix time in ms. Default: the wall clock. */
@@ -27,7 +32,13 @@ export interface LogOptions {
 
 const THROTTLE_SECONDS = 10;
 
-export function createLog({ level = 'info', write = writeStderr, now = Date.now }: LogOptions = {}): Log {
+export function createLog({
+  level = 'info',
+  format = 'text',
+  write = writeStderr,
+  now = Date.now,
+}: LogOptions = {}): Log {
+  const formatted = format === 'json' ? formatJson : formatLine;
   // pino numbers levels; ours are numbered by their place, from 1.
   const destination = {
     // With this mark, pino leaves level, message and time on the stream before it calls `write` with its JSON line.
@@ -36,7 +47,7 @@ export function createLog({ level = 'info', write = writeStderr, now = Date.now 
     lastMsg: '',
     lastTime: '',
     write(): void {
-      write(`${formatLine(levels[this.lastLevel - 1]!, Number(this.lastTime), this.lastMsg)}\n`);
+      write(`${formatted(levels[this.lastLevel - 1]!, Number(this.lastTime), this.lastMsg)}\n`);
     },
   };
   const logger = pino<Level>(
@@ -54,8 +65,21 @@ export function createLog({ level = 'info', write = writeStderr, now = Date.now 
   );
 
   const throttles: Throttle[] = [];
+  const gates = levels.map(
+    (name) => new FloodGate(THROTTLE_SECONDS, { write: (message) => logger[name](message), setTimer }),
+  );
   const writers = Object.fromEntries(
-    levels.map((name) => [name, (message: string) => logger[name](message)]),
+    levels.map((name, index) => {
+      // What ends Collector is said in any case; and an empty line is a part of what stands around it.
+      const isExempt = name === 'fatal' || name === 'critical';
+      const admits = (message: string) => isExempt || message === '' || gates[index]!.admits(message);
+      return [
+        name,
+        (message: string) => {
+          if (logger.isLevelEnabled(name) && admits(message)) logger[name](message);
+        },
+      ];
+    }),
   );
   return {
     ...(writers as Record<Level, (message: string) => void>),
@@ -65,6 +89,9 @@ export function createLog({ level = 'info', write = writeStderr, now = Date.now 
     set level(name) {
       logger.level = name;
     },
+    get suppressed() {
+      return [...throttles, ...gates].reduce((sum, { swallowed }) => sum + swallowed, 0);
+    },
     throttled: (name, seconds = THROTTLE_SECONDS) => {
       const made = throttle(seconds, { write: (message) => logger[name](message), setTimer });
       throttles.push(made);
@@ -72,7 +99,7 @@ export function createLog({ level = 'info', write = writeStderr, now = Date.now 
         if (logger.isLevelEnabled(name)) made.write(message);
       };
     },
-    flush: () => throttles.forEach((made) => made.flush()),
+    flush: () => [...throttles, ...gates].forEach((made) => made.flush()),
   };
 }
 

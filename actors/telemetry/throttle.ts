@@ -9,6 +9,8 @@ export interface Throttle {
   readonly write: (message: string) => void;
   /** Ends the open window now, so that a count still held back is written. */
   readonly flush: () => void;
+  /** Messages swallowed so far. */
+  readonly swallowed: number;
 }
 
 /**
@@ -20,6 +22,7 @@ export interface Throttle {
 export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
   let cancel: (() => void) | undefined;
   let swallowed = 0;
+  let total = 0;
   let last = '';
 
   const close = (): void => {
@@ -41,6 +44,7 @@ export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
     write: (message) => {
       if (cancel !== undefined) {
         swallowed++;
+        total++;
         last = message;
         return;
       }
@@ -48,5 +52,8 @@ export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
       open();
     },
     flush: close,
+    get swallowed() {
+      return total;
+    },
   };
 }

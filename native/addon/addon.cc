@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
+#include "capabilities.h"
 #include "clock.h"
 #include "module.h"
 #include "probe.h"
@@ -281,11 +282,22 @@ void InsertModule(const Napi::CallbackInfo &info)
     guarded(info.Env(), [&] { insert_module(path); });
 }
 
+Napi::Value DropCapabilities(const Napi::CallbackInfo &info)
+{
+    std::uint64_t kept = 0;
+    Napi::Array numbers = info[0].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < numbers.Length(); i++)
+        kept |= 1ULL << numbers.Get(i).As<Napi::Number>().Uint32Value();
+    return Napi::Number::New(info.Env(), drop_capabilities(kept));
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
+    raise_capabilities();
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
     exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));
+    exports.Set("dropCapabilities", Napi::Function::New(env, DropCapabilities, "dropCapabilities"));
     exports.Set("possibleCpus", static_cast<double>(libbpf_num_possible_cpus()));
     return exports;
 }

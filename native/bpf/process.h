@@ -162,19 +162,24 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
 }
 
 /*
- * runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N) when they are already in the container's
- * cgroup. The path alone would not do: programs in containers do the same, busybox's shell for each of its commands. But
+ * runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N, or by fexecve, which the kernel calls
+ * /dev/fd/N) when they are already in the container's cgroup. The path alone would not do: programs in containers do the same, busybox's shell for each of its commands. But
  * a helper was started from outside of the container, and sees the same mounts as its parent there.
  */
 static __always_inline bool is_host_helper(struct task_struct *task, struct linux_binprm *bprm,
                                            __u64 container, __u32 slot)
 {
-    const char prefix[] = "/proc/self/";
-    char name[sizeof(prefix)] = {};
+    const char by_link[] = "/proc/self/", by_descriptor[] = "/dev/fd/";
+    char name[sizeof(by_link)] = {};
     bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(bprm, filename));
-    for (__u32 i = 0; i < sizeof(prefix) - 1; i++)
-        if (name[i] != prefix[i])
-            return false;
+    bool is_link = true, is_descriptor = true;
+    for (__u32 i = 0; i < sizeof(by_link) - 1; i++) {
+        is_link &= name[i] == by_link[i];
+        if (i < sizeof(by_descriptor) - 1)
+            is_descriptor &= name[i] == by_descriptor[i];
+    }
+    if (!is_link && !is_descriptor)
+        return false;
     struct task_struct *parent = task->real_parent;
     return container_at(parent, slot) != container &&
            BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);

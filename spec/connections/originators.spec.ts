@@ -45,13 +45,9 @@ describe('The processes that listen', () => {
   };
 
   before(() => {
-    networkNews(
-      facts,
-      (container, pid) => state.originatorId(container, pid),
-      slices,
-      () => undefined,
-      (used) => state.keepOriginators(used),
-    ).subscribe(({ delta }) => {
+    networkNews(facts, (container, pid) => state.originatorId(container, pid), slices, {
+      onOriginators: (used) => state.keepOriginators(used),
+    }).subscribe(({ delta }) => {
       for (const { originator, closedAt } of delta.endpoints) {
         const name = originator === 0 ? 'nobody' : state.originator(originator).args.split(' ')[0]!;
         told.push(`${closedAt === undefined ? 'open' : 'closed'} ${name}`);

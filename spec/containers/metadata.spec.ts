@@ -49,11 +49,11 @@ describe('what runtimes told of containers', () => {
     state.fold(removed([idOf(7)], 1));
     state.fold(told([idOf(MOST_NAMED)], 2));
     assert.equal(state.metadata(idOf(7)), undefined);
-    assert.equal(state.evicted, 0);
+    assert.equal(state.namesEvicted, 0);
     state.fold(told([idOf(MOST_NAMED + 1)], 3));
     assert.equal(state.metadata(idOf(0)), undefined);
     assert.deepEqual(state.metadata(idOf(1)), metadata(idOf(1)));
-    assert.equal(state.evicted, 1);
+    assert.equal(state.namesEvicted, 1);
   });
 
   it('is what is there now, whatever came and went within ten minutes', () => {

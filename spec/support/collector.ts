@@ -21,6 +21,13 @@ const PATIENCE_MS = 15_000;
 /** Settings of the daemon's that the specs' own environment must not decide. */
 const OURS = /^(ROX_|COLLECTOR_|COLLECTION_METHOD|GRPC_SERVER|SNI_HOSTNAME|NODE_HOSTNAME)/;
 
+/** What lets daemons run side by side. */
+const NEUTRAL = {
+  ROX_COLLECTOR_TERMINATION_LOG: '/dev/null',
+  ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
+  ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
+};
+
 export interface Options {
   readonly env?: Readonly<Record<string, string>>;
   /** A command that starts the one that follows it, such as `setpriv …`. */
@@ -101,6 +108,13 @@ export class Collector implements Resource {
     return this.#daemon.stderr;
   }
 
+  /** host:port where it serves, as its log says; `what` is the server's name there. */
+  address(what: 'HTTP' | 'Metrics'): string {
+    const [, address] = new RegExp(`${what} server listens on (\\S+)`).exec(this.stderr) ?? [];
+    assert.ok(address !== undefined, `The log says where it serves:\n${this.stderr}`);
+    return address;
+  }
+
   /** Whole lines of standard output so far. */
   get lines(): string[] {
     return this.stdout.split('\n').slice(0, -1);
@@ -111,8 +125,8 @@ export class Collector implements Resource {
       return [...this.#sensor.messages('signals'), ...this.#sensor.messages('network')];
     const end = this.stdout.lastIndexOf('\n') + 1;
     if (end > this.#parsed) {
-      const lines = this.stdout.slice(this.#parsed, end - 1).split('\n');
-      this.#messages.push(...lines.map((line) => JSON.parse(line) as Message));
+      for (const line of this.stdout.slice(this.#parsed, end - 1).split('\n'))
+        this.#messages.push(JSON.parse(line) as Message);
       this.#parsed = end;
     }
     return this.#messages;
@@ -187,7 +201,7 @@ class Daemon {
     const [command, ...rest] = [...through, process.execPath, DAEMON, ...args] as [string, ...string[]];
     const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
     this.#process = spawn(command, rest, {
-      env: { ...Object.fromEntries(inherited), ROX_COLLECTOR_TERMINATION_LOG: '/dev/null', ...env },
+      env: { ...Object.fromEntries(inherited), ...NEUTRAL, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));

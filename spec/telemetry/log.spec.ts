@@ -105,7 +105,7 @@ describe('the log', () => {
 
   it('loses nothing of a process that exits at once, on standard error alone, however slowly that is read', async () => {
     // Touching process.stderr makes the pipe non-blocking: a full one then refuses bytes instead of waiting.
-    const code = `process.stderr; for (let i = 0; i < 20000; i++) log.info('ü'.repeat(50) + ' ' + i); process.exit(3)`;
+    const code = `process.stderr; for (let i = 0; i < 20000; i++) log.critical('ü'.repeat(50) + ' ' + i); process.exit(3)`;
     const [command = '', ...args] = programWith(code);
     const child = spawn('sh', [
       '-c',
@@ -125,8 +125,58 @@ describe('the log', () => {
     );
   });
 
+  it('writes one JSON object a line where programs read it', () => {
+    const lines: string[] = [];
+    const log = createLog({ format: 'json', write: (line) => lines.push(line), now: () => time });
+    log.warning('two\nlines, "quoted"\u2028');
+    assert.equal(lines.length, 1);
+    assert.deepEqual(JSON.parse(lines[0]!), {
+      time: '2022-10-13T12:20:43.000Z',
+      level: 'warning',
+      message: 'two\nlines, "quoted"\u2028',
+    });
+    assert.equal(lines[0]!.trimEnd().split(/[\n\r]/).length, 1);
+  });
+
+  it('lets a few of a flood of like messages through, and says at the end how many it swallowed', () => {
+    const lines: string[] = [];
+    const log = logTo(lines);
+    for (let n = 0; n < 1000; n++) log.error(`Container ${n} is in the way`);
+    log.error('Something else');
+    assert.equal(lines.length, 21);
+    assert.equal(log.suppressed, 980);
+    log.flush();
+    assert.match(lines.at(-1)!, /\[Throttled\] Container 999 is in the way \(980 like it swallowed/);
+    log.error('Container 1 is in the way');
+    assert.match(lines.at(-1)!, /\] Container 1 is in the way\n$/);
+  });
+
+  it('writes no more than a bound of a flood of messages that are all different', () => {
+    const lines: string[] = [];
+    const log = logTo(lines);
+    const words = (n: number) => String(n).replaceAll(/\d/g, (digit) => 'abcdefghij'[Number(digit)]!);
+    for (let n = 0; n < 10_000; n++) log.info(words(n));
+    assert.ok(lines.length <= 64 + 20, `${lines.length} lines`);
+    assert.equal(log.suppressed, 10_000 - lines.length);
+  });
+
+  it('holds nothing back of what ends Collector', () => {
+    const lines: string[] = [];
+    const log = logTo(lines);
+    for (let n = 0; n < 100; n++) log.fatal('again');
+    assert.equal(lines.length, 100);
+  });
+
+  it('counts what throttled writers swallow too', () => {
+    const log = logTo([]);
+    const warn = log.throttled('warning');
+    for (let n = 0; n < 5; n++) warn('x');
+    assert.equal(log.suppressed, 4);
+    log.flush();
+  });
+
   it('outlives whoever read it', () => {
-    const code = `for (let i = 0; i < 20000; i++) log.info('x'.repeat(100)); console.log('alive')`;
+    const code = `for (let i = 0; i < 20000; i++) log.critical('x'.repeat(100)); console.log('alive')`;
     const [command = '', ...args] = programWith(code);
     const script = '{ "$@" 2>&1 >&3 | head -c 10 >/dev/null; } 3>&1';
     const { stdout } = spawnSync('sh', ['-c', script, 'sh', command, ...args], { encoding: 'utf8' });

@@ -662,16 +662,21 @@ static void enter(const char *procs)
     close(fd);
 }
 
-/* helper CGROUP.PROCS: a child that enters the cgroup and starts this program anew by the name that runc does it by */
+/* helper CGROUP.PROCS: children that enter the cgroup and start this program anew as runc does: by its name, by descriptor */
 static int job_helper(char **words)
 {
-    pid_t child = must("fork", fork());
-    if (child == 0) {
-        char *argv[] = {"/proc/self/exe", "exit", "helper", NULL};
-        enter(words[0]);
-        job_exec(argv);
+    char *argv[] = {"/proc/self/exe", "exit", "helper", NULL};
+    for (int by_name = 0; by_name < 2; by_name++) {
+        pid_t child = must("fork", fork());
+        if (child == 0) {
+            int program = must("open", open(argv[0], O_RDONLY | O_CLOEXEC));
+            enter(words[0]);
+            if (by_name)
+                job_exec(argv);
+            must("fexecve", fexecve(program, argv, environ));
+        }
+        must("waitpid", waitpid(child, NULL, 0));
     }
-    must("waitpid", waitpid(child, NULL, 0));
     return 0;
 }
 

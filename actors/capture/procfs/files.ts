@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import type { ProcfsTroubles } from './troubles.js';
 
 /** Bytes of the only buffer that files are read through. The kernel hands out a page or so at a time. */
 const BUFFER_BYTES = 64 * 1024;
@@ -12,11 +13,13 @@ export class ProcfsFiles {
   unreadable = 0;
   firstUnreadable = '';
   readonly #folder: string;
+  readonly #troubles: ProcfsTroubles | undefined;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
 
-  /** @param folder where the procfs is mounted */
-  constructor(folder: string) {
+  /** @param folder where the procfs is mounted @param troubles counts by kind what could not be read */
+  constructor(folder: string, troubles?: ProcfsTroubles) {
     this.#folder = folder;
+    this.#troubles = troubles;
   }
 
   /** Pids of all processes, ascending. */
@@ -86,7 +89,9 @@ export class ProcfsFiles {
       return read();
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      if (code !== 'ENOENT' && code !== 'ESRCH') {
+      // Without /proc itself there is nothing that could have gone.
+      if ((code !== 'ENOENT' && code !== 'ESRCH') || path === '') {
+        this.#troubles?.unreadable(path);
         if (this.unreadable++ === 0) this.firstUnreadable = `${this.#at(path)}: ${code}`;
       }
       return undefined;

@@ -16,6 +16,7 @@ import type { Scanner } from '../scanner.js';
 import { ProcfsFiles } from './files.js';
 import { Task } from './task.js';
 import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
+import type { ProcfsTroubles } from './troubles.js';
 import { parseSocketLink, parseStat, TICK_NS } from './text.js';
 
 /** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
@@ -38,6 +39,8 @@ export interface ProcfsOptions {
   readonly now: () => number;
   /** Told once, when something could not be read although it was there. */
   readonly onUnreadable: (message: string) => void;
+  /** Counts what could not be read. */
+  readonly troubles?: ProcfsTroubles;
 }
 
 /** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
@@ -68,6 +71,8 @@ const SLICE_DESCRIPTORS = 500;
 /** Flag PF_KTHREAD of linux/sched.h. */
 const KERNEL_THREAD = 0x0020_0000;
 const KTHREADD = 2;
+/** Flag PF_EXITING: with nothing left to execute, such a process waits for its parent. */
+const EXITING = 0x4;
 
 /** Name of Collector's only child, which is told of in records of its own. */
 const SELF_CHECK = 'self-check';
@@ -103,7 +108,7 @@ export class ProcfsScanner implements Scanner {
 
   constructor(options: ProcfsOptions) {
     this.#options = options;
-    this.#files = new ProcfsFiles(options.folder);
+    this.#files = new ProcfsFiles(options.folder, options.troubles);
   }
 
   *scan(of: ScanFact['of']): Generator<undefined, Records> {
@@ -131,6 +136,7 @@ export class ProcfsScanner implements Scanner {
       // Before anything of it is read, so that an exec meanwhile counts as later.
       const time = now();
       const { membership, stat, path } = one;
+      if (stat !== undefined && path === undefined && (stat.flags & EXITING) !== 0) this.#noteZombie();
       if (membership === undefined || stat === undefined || path === undefined) continue;
       const { ids } = one;
       if (ids === undefined) continue;
@@ -263,6 +269,11 @@ export class ProcfsScanner implements Scanner {
     const { membership } = task;
     if (membership === undefined || (membership.container === 0 && !this.#options.allScopes)) return false;
     return task.stat?.comm !== SELF_CHECK || task.stat.ppid !== this.#own();
+  }
+
+  #noteZombie(): void {
+    const { troubles } = this.#options;
+    if (troubles !== undefined) troubles.counts.procfs_zombie_process++;
   }
 
   #tellUnreadable(): void {

@@ -1,0 +1,48 @@
+import { Failure } from '../telemetry/failures.js';
+import type { Driver } from './driver.js';
+import { capabilities, isBefore, type Capability, type HostFacts } from './host.js';
+import type { ScannerChoice } from './scanner-choice.js';
+
+/** What reading of other users' processes below /proc takes: their descriptors and executables, and as another user their folders. */
+const FOR_PROCFS: readonly Capability[] = ['CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'];
+
+/**
+ * Sees to it that scans show all that there is, since what they do not list counts as closed.
+ * @throws Failure NOT_ROOT_OR_CAPABILITY
+ */
+export function checkScans(
+  scans: ScannerChoice['kind'],
+  { capabilities: held, euid }: Pick<HostFacts, 'capabilities' | 'euid'>,
+): void {
+  const needed = euid === 0 ? FOR_PROCFS.slice(0, 1) : FOR_PROCFS;
+  const missing = scans === 'procfs' ? needed.filter((one) => !held.has(one)) : [];
+  if (missing.length > 0) throw new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
+}
+
+/** The first kernel that asks for CAP_BPF only when programs and maps are made, and not for each scan as well. */
+const FREE_SCANS = '5.19';
+
+/**
+ * What Collector still needs when its programs are attached. Everything that they gave it stays open.
+ * @param scans how sockets are scanned
+ * @param release of the kernel
+ */
+export function neededAfterLoad(scans: ScannerChoice['kind'], release: string): readonly Capability[] {
+  const forProcfs = scans === 'procfs' ? FOR_PROCFS : [];
+  return isBefore(release, FREE_SCANS) ? ['CAP_BPF', ...forProcfs] : forProcfs;
+}
+
+/**
+ * Gives up for good all capabilities but those given.
+ * @returns a sentence for the log
+ */
+export function giveUpCapabilities(
+  driver: Pick<Driver, 'dropCapabilities'>,
+  kept: readonly Capability[],
+): string {
+  const disobedient = driver.dropCapabilities(kept.map((name) => capabilities[name]));
+  const but = kept.length > 0 ? ` but ${kept.join(', ')}` : '';
+  const except =
+    disobedient > 0 ? `, except in ${disobedient} thread(s) of Node's own that block signals` : '';
+  return `Gave up all capabilities${but}${except}.`;
+}

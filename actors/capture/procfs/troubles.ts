@@ -1,0 +1,38 @@
+/** What scans could not read of the host's /proc although it was there, by kind; and zombies, which hold nothing to read. */
+export class ProcfsTroubles {
+  readonly counts = {
+    procfs_could_not_get_network_namespace: 0,
+    procfs_could_not_get_socket_inodes: 0,
+    procfs_could_not_open_fd_dir: 0,
+    procfs_could_not_open_pid_dir: 0,
+    procfs_could_not_open_proc_dir: 0,
+    procfs_could_not_read_cmdline: 0,
+    procfs_could_not_read_exe: 0,
+    procfs_zombie_process: 0,
+  };
+
+  /** @param path of what could not be read, below /proc */
+  unreadable(path: string): void {
+    this.counts[kindOf(path)]++;
+  }
+}
+
+function kindOf(path: string): keyof ProcfsTroubles['counts'] {
+  if (path === '') return 'procfs_could_not_open_proc_dir';
+  const [, ...below] = path.split('/');
+  switch (below[0]) {
+    case 'fd':
+      return below.length > 1 ? 'procfs_could_not_get_socket_inodes' : 'procfs_could_not_open_fd_dir';
+    case 'net':
+      return 'procfs_could_not_get_socket_inodes';
+    case 'ns':
+      return 'procfs_could_not_get_network_namespace';
+    case 'cmdline':
+      return 'procfs_could_not_read_cmdline';
+    case 'exe':
+    case 'root':
+      return 'procfs_could_not_read_exe';
+    default:
+      return 'procfs_could_not_open_pid_dir';
+  }
+}

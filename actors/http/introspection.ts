@@ -1,0 +1,98 @@
+import type { View } from '../connections/listing.js';
+import { containerNumber } from '../containers/id.js';
+import type { RuntimeConfig } from '../settings/runtime-config.js';
+import { json, type Answer, type Request, type Route } from './route.js';
+
+/** What is known of a container: what its runtime says, such as `namespace`, and where it is. */
+export type ContainerMetadata = Readonly<Record<string, unknown>>;
+
+export interface IntrospectionSources {
+  /** By the 12 digits of its id; undefined if there is none. */
+  readonly container: (id: string) => ContainerMetadata | undefined;
+  /** The text of a JSON object, in pieces; undefined while nothing is collected. */
+  readonly connections: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
+  readonly endpoints: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
+  /** In force now. */
+  readonly runtimeConfig: () => RuntimeConfig;
+}
+
+const CONTAINER_ID = /^[0-9a-f]{12}$/;
+const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';
+
+/** Shows the state to whoever is debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
+export function introspectionRoutes(sources: IntrospectionSources): Route[] {
+  const oneAtATime = new OneAtATime();
+  return [
+    {
+      method: 'GET',
+      path: '/state/containers/*',
+      handle: ({ rest: id }) => {
+        if (!CONTAINER_ID.test(id)) return json(400, { error: `'${id}' ${NO_CONTAINER_ID}` });
+        const metadata = sources.container(id);
+        if (metadata === undefined) return json(404, { error: `No container ${id} is known.` });
+        return json(200, { container_id: id, namespace: '', ...metadata });
+      },
+    },
+    ...(['connection', 'endpoint'] as const).map((what): Route => ({
+      method: 'GET',
+      path: `/state/network/${what}`,
+      handle: (request) => {
+        const view = viewOf(request);
+        if (typeof view === 'string') return json(400, { error: view });
+        return oneAtATime.answer(() => sources[`${what}s`](view) ?? ['{\n}\n']);
+      },
+    })),
+    {
+      method: 'GET',
+      path: '/state/runtime-config',
+      handle: () => json(200, shownConfig(sources.runtimeConfig())),
+    },
+  ];
+}
+
+/** @returns what is asked for, or what is wrong with it */
+function viewOf({ query }: Request): Omit<View, 'originator'> | string {
+  const container = query.get('container');
+  if (container !== null && !CONTAINER_ID.test(container))
+    return `container: '${container}' ${NO_CONTAINER_ID}`;
+  const normalize = query.get('normalize') ?? 'true';
+  if (normalize !== 'true' && normalize !== 'false')
+    return `normalize: '${normalize}' is not allowed (allowed: true or false)`;
+  return {
+    normalize: normalize === 'true',
+    ...(container !== null && { container: containerNumber(container) }),
+  };
+}
+
+/** In the form of the runtime configuration file. */
+function shownConfig({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): unknown {
+  return {
+    networking: {
+      externalIps: {
+        enabled: externalIps === 'none' ? 'DISABLED' : 'ENABLED',
+        direction: externalIps === 'none' ? 'BOTH' : externalIps.toUpperCase(),
+      },
+      maxConnectionsPerMinute,
+    },
+  };
+}
+
+/** Each listing holds a copy of what it lists, so there is only one at a time. */
+class OneAtATime {
+  #isBusy = false;
+
+  answer(pieces: () => Iterable<string>): Answer {
+    if (this.#isBusy)
+      return json(503, { error: 'Somebody else is being shown the network: ask again later.' });
+    return { status: 200, body: this.#guarded(pieces()) };
+  }
+
+  *#guarded(pieces: Iterable<string>): Generator<string> {
+    this.#isBusy = true;
+    try {
+      yield* pieces;
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import type { ThrottleOutlet } from './throttle.js';
+
+/** Lines of one kind that a window lets through, and kinds that are told apart in it. */
+const MOST_LINES = 20;
+const MOST_KINDS = 64;
+const LONGEST_KIND = 200;
+
+interface Kind {
+  lines: number;
+  swallowed: number;
+  last: string;
+}
+
+/**
+ * Keeps a message that comes in a flood from filling a disk, wherever it comes from: of messages that differ in their
+ * numbers only, a window lets a few through and tells at its end how many it swallowed. When there are too many kinds,
+ * all further ones count as one.
+ */
+export class FloodGate {
+  /** Lines swallowed so far. */
+  swallowed = 0;
+  readonly #seconds: number;
+  readonly #outlet: ThrottleOutlet;
+  #kinds = new Map<string, Kind>();
+  #cancel: (() => void) | undefined;
+
+  /** @param seconds the length of a window */
+  constructor(seconds: number, outlet: ThrottleOutlet) {
+    this.#seconds = seconds;
+    this.#outlet = outlet;
+  }
+
+  /** Whether the message may be written. */
+  admits(message: string): boolean {
+    this.#cancel ??= this.#outlet.setTimer(() => this.flush(), this.#seconds * 1000);
+    const kind = this.#kindOf(message);
+    if (++kind.lines <= MOST_LINES) return true;
+    kind.swallowed++;
+    kind.last = message;
+    this.swallowed++;
+    return false;
+  }
+
+  /** Ends the window now. */
+  flush(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    const kinds = this.#kinds;
+    this.#kinds = new Map();
+    for (const { swallowed, last } of kinds.values()) {
+      if (swallowed === 0) continue;
+      this.#outlet.write(
+        `[Throttled] ${last} (${swallowed} like it swallowed within ${this.#seconds} s, this is the last)`,
+      );
+    }
+  }
+
+  #kindOf(message: string): Kind {
+    const name = message.slice(0, LONGEST_KIND).replaceAll(/\d+/g, '0');
+    const known = this.#kinds.get(name) ?? (this.#kinds.size < MOST_KINDS ? undefined : this.#kinds.get(''));
+    if (known !== undefined) return known;
+    const kind = { lines: 0, swallowed: 0, last: '' };
+    this.#kinds.set(this.#kinds.size < MOST_KINDS - 1 ? name : '', kind);
+    return kind;
+  }
+}

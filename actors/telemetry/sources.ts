@@ -1,0 +1,143 @@
+import type { Stopwatch } from './stopwatch.js';
+import type { WindowSummary } from './window-summary.js';
+
+/** Counts of one BPF program since it was loaded. */
+export interface ProgramCounts {
+  readonly program: string;
+  readonly events: number;
+  readonly lost: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly missed: number;
+  /** 0 unless the kernel measures them. */
+  readonly runs: number;
+  readonly runNs: number;
+}
+
+export interface TableCounts {
+  readonly name: string;
+  readonly entries: number;
+  /** The most that it takes. */
+  readonly capacity: number;
+  /** What it had no room for, or forgot to make room, ever. */
+  readonly evicted: number;
+}
+
+/** Something that was lost, where and why: the labels of the loss ledger. */
+export interface Loss {
+  readonly stage: string;
+  readonly cause: string;
+  readonly count: number;
+}
+
+export interface StreamStatus {
+  readonly name: string;
+  readonly state: string;
+  /** Times that it broke or could not be opened. */
+  readonly breaks: number;
+}
+
+export interface QueueStatus {
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly capacity: number;
+  /** Signals sent once more after a stream broke. */
+  readonly repeated: number;
+}
+
+export interface TypedEvents {
+  readonly name: string;
+  readonly count: number;
+  /** µs, by step. */
+  readonly times: Readonly<Record<'parse' | 'process', number>>;
+}
+
+/** Sums over all lineages: see `LineageCounts`. */
+export interface LineageSums {
+  readonly signals: number;
+  readonly ancestors: number;
+  readonly squares: number;
+  readonly bytes: number;
+  readonly byteSquares: number;
+}
+
+/** How many connections there are of one kind, and how fast they are made: one value an interval each. */
+export interface PeerSummaries {
+  readonly direction: string;
+  readonly peer: string;
+  readonly total: WindowSummary;
+  readonly rate: WindowSummary;
+}
+
+/** The names of the guide's timers. */
+export const timerNames = [
+  'net_scrape_read',
+  'net_scrape_update',
+  'net_fetch_state',
+  'net_create_message',
+  'net_write_message',
+  'process_info_wait',
+] as const;
+export type TimerName = (typeof timerNames)[number];
+
+/** The guide's counters: for each its name and what it counts here. */
+export const counterHelp = {
+  net_conn_updates: 'times that an event or a scan told of a connection',
+  net_conn_deltas: 'connections in reports',
+  net_conn_inactive: 'connections that ended and were dropped',
+  net_cep_updates: 'times that an event or a scan told of a listening socket',
+  net_cep_deltas: 'endpoints in reports',
+  net_cep_inactive: 'listening sockets that ended and were dropped',
+  net_known_ip_networks: 'networks that Sensor has told of',
+  net_known_public_ips: 'public addresses that Sensor has told of',
+  net_conn_rate_limited: 'times that a report had no room for a new connection, which waits for the next',
+  process_lineage_counts: 'process signals',
+  process_lineage_total: 'ancestors in them',
+  process_lineage_sqr_total: 'squared numbers of their ancestors, summed up',
+  process_lineage_string_total: "bytes of their ancestors' paths",
+  process_info_hit: 'times that the process of an endpoint was known when asked for',
+  process_info_miss: 'times that it was not; nothing waits for it',
+  rate_limit_flushing_counts: 'times that the rate limit of process signals forgot what it had counted',
+} as const;
+export type CounterName = keyof typeof counterHelp;
+
+/** Counters of the guide's that it has under rox_collector_events, and the existing product under rox_collector_counters. */
+export const procfsHelp = {
+  procfs_could_not_get_network_namespace: 'network namespaces of processes that could not be read',
+  procfs_could_not_get_socket_inodes: 'processes whose sockets could not be listed',
+  procfs_could_not_open_fd_dir: '/proc/<pid>/fd that could not be opened',
+  procfs_could_not_open_pid_dir: '/proc/<pid> that could not be opened',
+  procfs_could_not_open_proc_dir: '/proc that could not be opened',
+  procfs_could_not_read_cmdline: '/proc/<pid>/cmdline that could not be read',
+  procfs_could_not_read_exe: '/proc/<pid>/exe that could not be read',
+  procfs_zombie_process: 'zombies met',
+  event_timestamp_distant_past: 'events older than an hour when they were read',
+  event_timestamp_future: 'events later than when they were read',
+} as const;
+export type ProcfsName = keyof typeof procfsHelp;
+
+/** Where the values of a scrape come from: counters that are kept anyway, so that a scrape costs next to nothing. */
+export interface Sources {
+  readonly version: string;
+  readonly programs: () => readonly ProgramCounts[];
+  readonly tables: () => readonly TableCounts[];
+  /** Beside what the programs count. */
+  readonly losses: () => readonly Loss[];
+  readonly streams: () => readonly StreamStatus[];
+  /** undefined without a Sensor. */
+  readonly queue: () => QueueStatus | undefined;
+  /** undefined: the self-check is not over. */
+  readonly selfCheckPassed: () => boolean | undefined;
+  readonly timers: Readonly<Record<TimerName, Stopwatch>>;
+  readonly counters: () => Readonly<Record<CounterName, number>>;
+  readonly procfs: () => Readonly<Record<ProcfsName, number>>;
+  /** Process signals that left, that were dropped before they could, and that the rate limit held back. */
+  readonly signals: () => { readonly sent: number; readonly dropped: number; readonly limited: number };
+  readonly events: () => readonly TypedEvents[];
+  readonly lineage: LineageSums;
+  /** Processes remembered now, and those forgotten for want of room. */
+  readonly threadCache: () => { readonly size: number; readonly evicted: number };
+  readonly connections: readonly PeerSummaries[];
+  readonly quantiles: readonly number[];
+  readonly suppressedLogLines: () => number;
+}
