@@ -509,13 +509,12 @@ describe('readSettings', () => {
   describe('warns of what is not supported yet', () => {
     it('in one line that names what is set', () => {
       const env = {
-        ROX_COLLECTOR_INTROSPECTION_ENABLE: 'x',
         ROX_COLLECTOR_HTTP_ADDRESS: '',
         ENABLE_CORE_DUMP: 'true',
         UNRELATED: '1',
       };
       assert.deepEqual(warningsOf([], env), [
-        'warning: ROX_COLLECTOR_INTROSPECTION_ENABLE, ENABLE_CORE_DUMP are not supported yet and have no effect',
+        'warning: ENABLE_CORE_DUMP is not supported yet and has no effect',
       ]);
     });
 
