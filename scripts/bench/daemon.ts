@@ -12,7 +12,7 @@ export interface Counts {
 
 /** By then what ran before has been looked for, too. */
 const READY = /Self-check (passed|failed)/;
-const COUNTS = /Kernel events: process_exec (\d+), process_exit \d+, socket_state (\d+);.* lost: (\d+)/;
+const COUNTS = /Kernel events: process_exec (\d+), process_exit \d+, socket_state (\d+)[,;].* lost: (\d+)/;
 
 /** A Collector of its own process, as it is built, with its default settings. */
 export class Daemon {
@@ -21,8 +21,13 @@ export class Daemon {
   #log = '';
 
   private constructor(bundle: string, args: readonly string[], stdout: 'ignore' | 'pipe') {
-    // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like.
-    const env = { PATH: process.env['PATH'] };
+    // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like. Only the servers are where they
+    // are in nobody's way.
+    const env = {
+      PATH: process.env['PATH'],
+      ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
+      ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
+    };
     this.#child = spawn(process.execPath, [bundle, '--format=json', ...args], {
       env,
       stdio: ['ignore', stdout, 'pipe'],
