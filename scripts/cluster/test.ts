@@ -223,6 +223,10 @@ async function main(): Promise<void> {
   await step('Kubernetes of two nodes', () => void script('up.sh'));
   await step('images of Collector and of the Sensor double', () => void script('image.sh', 'test'));
   await step('helm', () => void script('helm.sh'));
+  await step('plain manifests are those of the chart, and kustomize takes them', () => {
+    script('manifests.sh', '--check');
+    run(enter, ['kubectl', 'kustomize', path.join(root, 'deploy/kubernetes')]);
+  });
 
   await step('Sensor double with mutual TLS', () => {
     run(enter, ['kubectl', 'create', 'namespace', NAMESPACE]);
@@ -359,7 +363,7 @@ async function main(): Promise<void> {
     await bothNodesTell(lines().length);
   });
 
-  await step('an upgrade leaves no gap of more than one interval', async () => {
+  await step('an upgrade: both nodes tell again', async () => {
     const seen = lines().length;
     const old = new Set(pods().map(({ name }) => name));
     helm('--set', 'podAnnotations.again=yes', '--wait', '--timeout', '120s');
@@ -378,7 +382,7 @@ async function main(): Promise<void> {
         .flatMap(({ message }) => (message?.info?.time === undefined ? [] : [Date.parse(message.info.time)]));
       return Math.max(...times.slice(1).map((time, at) => time - times[at]!)) / 1000;
     });
-    return `longest silence ${gaps.map((gap, at) => `${NODES[at]} ${gap.toFixed(1)} s`).join(', ')}`;
+    return `longest silence, from the end of the old pod to the report of the new: ${gaps.map((gap, at) => `${NODES[at]} ${gap.toFixed(1)} s`).join(', ')}`;
   });
 
   await step('a broken configuration is explained by kubectl describe pod', async () => {
