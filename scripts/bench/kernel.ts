@@ -54,6 +54,7 @@ export async function kernelFigures(
 
 /** Most runs of a program write nothing, since nobody is to hear of them: so also by record. */
 function programFigures({ program, runs, runNs, events }: ProgramStats): Figure[] {
+  if (runs === 0) return [];
   return [
     own(`kernel: ${program}, a run`, 'ns', runNs / runs),
     own(`kernel: ${program}, a record`, 'ns', runNs / events),
