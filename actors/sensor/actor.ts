@@ -80,6 +80,9 @@ export class Sensor {
   #material: TlsMaterial | undefined;
   #channel: Client;
   readonly #warnOfDrops: (message: string) => void;
+  readonly #warnOfCause: (message: string) => void;
+  readonly #closing = new AbortController();
+  #isExplaining = false;
   #dropped = 0;
 
   /** @throws Failure when the TLS files cannot be used */
@@ -97,6 +100,7 @@ export class Sensor {
               log.error(`${message} Until it can, the files from before stay in use. ${remedy}`),
           });
     this.#warnOfDrops = log.throttled('warning');
+    this.#warnOfCause = log.throttled('warning');
     this.#queue = new SignalQueue(queueSize);
     this.#signals = new SignalSender(this.#queue, signalRegistration(registration), () =>
       this.#newcomers.next(),
@@ -161,7 +165,7 @@ export class Sensor {
       address,
       signal,
       diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
-      onTrouble: ({ message }) => warn(`Sensor is not there yet: ${message}`),
+      onTrouble: ({ message }) => warn(`Not connected to Sensor yet: ${message}`),
       ...(polls !== undefined && { polls }),
     });
   }
@@ -201,6 +205,7 @@ export class Sensor {
     const { waiting } = this.#queue.counts;
     if (waiting > 0) this.#options.log.warning(`Dropped ${waiting} process signals that Sensor did not take`);
     this.#stopWatching();
+    this.#closing.abort();
     for (const actor of this.#streams) actor.send({ type: 'stop' });
     await Promise.all(this.#ending);
     this.#channel.close();
@@ -238,8 +243,30 @@ export class Sensor {
     actor.on('broken', ({ reason, wait }) => {
       this.#breaks[name]++;
       warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`);
+      void this.#explain();
     });
     return actor;
+  }
+
+  /**
+   * Tells what stands between Collector and Sensor, if anything does, and what to do about it. Beside the streams, which
+   * do not wait for it; they break together, so one attempt at a time will do for both.
+   */
+  async #explain(): Promise<void> {
+    if (this.#isExplaining) return;
+    this.#isExplaining = true;
+    const { signal } = this.#closing;
+    try {
+      const { code, message, remedy } = await diagnose(this.#options, this.#material, DIAGNOSIS_MS, {
+        signal,
+      });
+      // All went well as far as an attempt goes: then what the stream broke with says it all.
+      if (code !== 'SENSOR_UNREADY') this.#warnOfCause(`Sensor cannot be reached: ${message} ${remedy}`);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#isExplaining = false;
+    }
   }
 
   /** New certificates: new streams on a channel of their own, while the old ones bring what they were given. */

@@ -50,7 +50,7 @@ export class FloodGate {
     for (const { swallowed, last } of kinds.values()) {
       if (swallowed === 0) continue;
       this.#outlet.write(
-        `[Throttled] ${last} (${swallowed} like it swallowed within ${this.#seconds} s, this is the last)`,
+        `[Throttled] ${last} (${swallowed} like it swallowed within ${this.#seconds} s, this is the latest)`,
       );
     }
   }

@@ -31,7 +31,7 @@ export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
     if (swallowed === 0) return;
     const count = swallowed;
     swallowed = 0;
-    outlet.write(`[Throttled] ${last} (${count} swallowed within ${seconds} s, this is the last)`);
+    outlet.write(`[Throttled] ${last} (${count} swallowed within ${seconds} s, this is the latest)`);
   };
   const open = (): void => {
     cancel = outlet.setTimer(() => {

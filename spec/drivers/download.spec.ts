@@ -177,7 +177,7 @@ describe('downloading a driver', () => {
       assert.deepEqual(log.lines, [
         `INFO Attempting to download kernel object from ${url}`,
         'WARNING [Throttled] Unexpected HTTP request failure (HTTP 404)',
-        'WARNING [Throttled] Unexpected HTTP request failure (HTTP 404) (2 swallowed within 10 s, this is the last)',
+        'WARNING [Throttled] Unexpected HTTP request failure (HTTP 404) (2 swallowed within 10 s, this is the latest)',
         `WARNING Attempted to download ${OBJECT}.gz 3 time(s)`,
         `WARNING Failed to download from ${OBJECT}.gz`,
         `WARNING Unable to download kernel object ${OBJECT} to ${place.modules}/collector.o.gz`,

@@ -189,6 +189,22 @@ describe('Collector with a Sensor', () => {
     );
   });
 
+  it('is told of by its cause and a remedy when it goes away, and is heard of when it is back', async function () {
+    this.timeout(60_000);
+    const streams = sensor.opened('signals').length;
+    await sensor.double.refuse();
+    await eventually(
+      () =>
+        /Sensor cannot be reached: .*ECONNREFUSED.* Check that the Sensor pod is running/.test(
+          collector.stderr,
+        ),
+      'the cause',
+      20_000,
+    );
+    await sensor.double.accept();
+    await sensor.opens('signals', streams + 1);
+  });
+
   it('gets all that is queued when Collector ends', async () => {
     await caller.run('execs', '50');
     await collector.stop();
@@ -265,7 +281,7 @@ describe('Collector that cannot connect to Sensor', () => {
       const { code, stdout, stderr } = ended.get(name)!;
       assert.equal(code, 1);
       assert.equal(stdout, '');
-      assert.match(stderr, /\[WARNING .*\[Throttled\] Sensor is not there yet: /);
+      assert.match(stderr, /\[WARNING .*\[Throttled\] Not connected to Sensor yet: /);
       assert.match(stderr, /Connected to Sensor\? {7}false\n/);
       assert.match(stderr, new RegExp(`\\[ERROR .*Cause: .*${cause.source}`));
       assert.match(stderr, new RegExp(`\\[ERROR .*Remedy: .*${remedy.source}`));

@@ -70,8 +70,8 @@ describe('the log', () => {
     assert.deepEqual(lines, [
       '[WARNING 2022/10/13 12:20:43] [Throttled] request 1\n',
       '[ERROR   2022/10/13 12:20:43] [Throttled] apart\n',
-      '[WARNING 2022/10/13 12:20:43] [Throttled] request 3 (2 swallowed within 10 s, this is the last)\n',
-      '[ERROR   2022/10/13 12:20:43] [Throttled] apart (1 swallowed within 5 s, this is the last)\n',
+      '[WARNING 2022/10/13 12:20:43] [Throttled] request 3 (2 swallowed within 10 s, this is the latest)\n',
+      '[ERROR   2022/10/13 12:20:43] [Throttled] apart (1 swallowed within 5 s, this is the latest)\n',
     ]);
   });
 
