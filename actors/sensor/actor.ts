@@ -96,6 +96,7 @@ export class Sensor {
         ? () => undefined
         : watchTls(tls, this.#material!, {
             onChange: (material) => this.#renew(material),
+            onMended: () => log.info('The TLS files can be used again, and are what they were.'),
             onBad: ({ message, remedy }) =>
               log.error(`${message} Until it can, the files from before stay in use. ${remedy}`),
           });
@@ -165,7 +166,7 @@ export class Sensor {
       address,
       signal,
       diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
-      onTrouble: ({ message }) => warn(`Not connected to Sensor yet: ${message}`),
+      onTrouble: ({ message, remedy }) => warn(`Not connected to Sensor yet: ${message} ${remedy}`),
       ...(polls !== undefined && { polls }),
     });
   }

@@ -1,5 +1,5 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Settings } from '../settings/table.js';
@@ -57,6 +57,8 @@ export interface TlsWatcher {
   readonly onChange: (material: TlsMaterial) => void;
   /** They cannot be used any more, by a change or because they expired; called once for each reason. */
   readonly onBad: (failure: Failure) => void;
+  /** They can be used again, and are the last good set. */
+  readonly onMended: () => void;
 }
 
 /**
@@ -67,7 +69,7 @@ export interface TlsWatcher {
 export function watchTls(
   files: TlsFiles,
   current: TlsMaterial,
-  { onChange, onBad }: TlsWatcher,
+  { onChange, onBad, onMended }: TlsWatcher,
   times?: WatchTimes,
 ): () => void {
   let good = current;
@@ -79,8 +81,12 @@ export function watchTls(
       complaint = found.message;
       return;
     }
+    const isMended = complaint !== undefined;
     complaint = undefined;
-    if (same(found, good)) return;
+    if (same(found, good)) {
+      if (isMended) onMended();
+      return;
+    }
     good = found;
     onChange(found);
   };
@@ -110,8 +116,13 @@ function read(file: string): Buffer {
   } catch (error) {
     if (error instanceof Failure) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    throw unusable(file, code === 'ENOENT' ? 'the file is missing' : `it cannot be read (${code})`, error);
+    throw unusable(file, code === 'ENOENT' ? absence(file) : `it cannot be read (${code})`, error);
   }
+}
+
+function absence(file: string): string {
+  const folder = path.dirname(file);
+  return existsSync(folder) ? 'the file is missing' : `its folder ${folder} is missing`;
 }
 
 /** One certificate at least, all of them readable. */

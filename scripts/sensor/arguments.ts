@@ -79,7 +79,7 @@ const table = {
   'make-certs': {
     form: '<folder>',
     parser: newFolder,
-    help: 'Makes <folder>/server for --certs and <folder>/client for ROX_COLLECTOR_TLS_CERTS, and ends.',
+    help: 'Makes <folder>/server for --certs and <folder>/client for ROX_COLLECTOR_TLS_CERTS, valid for a day, and ends. Done again, it rotates them: the authority in <folder>/authority stays.',
   },
   network: {
     form: '<cidr>,…',

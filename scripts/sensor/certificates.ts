@@ -11,7 +11,7 @@ import {
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
-  type X509Certificate,
+  X509Certificate,
 } from '@peculiar/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -38,11 +38,11 @@ export interface Request extends Validity {
 }
 
 export class Authority {
-  readonly #keys: CryptoKeyPair;
+  readonly #key: CryptoKey;
   readonly #certificate: X509Certificate;
 
-  private constructor(keys: CryptoKeyPair, certificate: X509Certificate) {
-    this.#keys = keys;
+  private constructor(key: CryptoKey, certificate: X509Certificate) {
+    this.#key = key;
     this.#certificate = certificate;
   }
 
@@ -62,7 +62,19 @@ export class Authority {
       },
       crypto,
     );
-    return new Authority(keys, certificate);
+    return new Authority(keys.privateKey, certificate);
+  }
+
+  /** One that was created before. @throws Error when that is not what the PEM texts are of */
+  static async restore({ certificate, key }: Identity): Promise<Authority> {
+    const bytes = Buffer.from(key.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    const imported = await crypto.subtle.importKey('pkcs8', bytes, ALGORITHM, true, ['sign']);
+    return new Authority(imported, new X509Certificate(certificate));
+  }
+
+  /** What `restore` takes. */
+  async secret(): Promise<Identity> {
+    return { certificate: this.certificate, key: await pem(this.#key) };
   }
 
   /** PEM. */
@@ -78,7 +90,7 @@ export class Authority {
         subject: `CN=${commonName}`,
         issuer: this.#certificate.subject,
         publicKey: keys.publicKey,
-        signingKey: this.#keys.privateKey,
+        signingKey: this.#key,
         signingAlgorithm: ALGORITHM,
         ...period(validity),
         extensions: [
@@ -89,12 +101,13 @@ export class Authority {
       },
       crypto,
     );
-    const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-    return {
-      certificate: certificate.toString('pem'),
-      key: `-----BEGIN PRIVATE KEY-----\n${key.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`,
-    };
+    return { certificate: certificate.toString('pem'), key: await pem(keys.privateKey) };
   }
+}
+
+async function pem(key: CryptoKey): Promise<string> {
+  const text = Buffer.from(await crypto.subtle.exportKey('pkcs8', key)).toString('base64');
+  return `-----BEGIN PRIVATE KEY-----\n${text.match(/.{1,64}/g)!.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
 /** Writes ca.pem, cert.pem and key.pem into a folder, which is made; each is there whole or not at all. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Authority, writeIdentity } from './certificates.js';
@@ -7,20 +7,36 @@ import type { TlsIdentity } from './door.js';
 /** The names of Sensor in a cluster, and of where the double listens. */
 const SERVER_NAMES = ['sensor.stackrox', 'sensor.stackrox.svc', 'localhost', '127.0.0.1'];
 
+const YEAR_MS = 365 * 86_400_000;
+
 /** Folders with ca.pem, cert.pem and key.pem. */
 export interface IdentityFolders {
   readonly server: string;
   readonly client: string;
 }
 
-/** Makes an authority, and from it identities of Sensor and of Collector in `<folder>/server` and `<folder>/client`. */
+/**
+ * Makes identities of Sensor and of Collector, for a day, in `<folder>/server` and `<folder>/client`. They come from the
+ * authority in `<folder>/authority`, which is made if there is none: so to do this again is to rotate the certificates.
+ */
 export async function makeIdentities(folder: string): Promise<IdentityFolders> {
   const folders = { server: path.join(folder, 'server'), client: path.join(folder, 'client') };
-  const authority = await Authority.create('Sensor double');
+  const authority = await authorityIn(path.join(folder, 'authority'));
   const server = await authority.issue({ commonName: 'sensor.stackrox', names: SERVER_NAMES });
   writeIdentity(folders.server, authority, server);
   writeIdentity(folders.client, authority, await authority.issue({ commonName: 'collector' }));
   return folders;
+}
+
+async function authorityIn(folder: string): Promise<Authority> {
+  const file = path.join(folder, 'key.pem');
+  if (existsSync(file)) {
+    const certificate = readFileSync(path.join(folder, 'ca.pem'), 'utf8');
+    return Authority.restore({ certificate, key: readFileSync(file, 'utf8') });
+  }
+  const authority = await Authority.create('Sensor double', { notAfter: new Date(Date.now() + YEAR_MS) });
+  writeIdentity(folder, authority, await authority.secret());
+  return authority;
 }
 
 /** @throws Error that names the file that cannot be read, or says what is wrong with what the files hold */

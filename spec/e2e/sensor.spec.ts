@@ -298,7 +298,7 @@ describe('Collector that cannot connect to Sensor', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      new RegExp(`Cause: The TLS file ${folder}/ca\\.pem cannot be used: the file is missing\\.`),
+      new RegExp(`Cause: The TLS file ${folder}/ca\\.pem cannot be used: its folder ${folder} is missing\\.`),
     );
   });
 });

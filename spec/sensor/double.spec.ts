@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
@@ -735,6 +735,22 @@ describe('The Sensor double', () => {
       const cli = new Cli(`--certs=${target}/server`, '--address=127.0.0.1:0');
       open(await cli.address(), SIGNALS, `${target}/client`).write(signal({ pid: 7 }));
       await cli.prints('the message', (line) => 'message' in line);
+    });
+
+    it('makes others that fit those from before when it is told to again', async () => {
+      const target = path.join(folder, 'rotated');
+      const make = async () => {
+        const maker = new Cli(`--make-certs=${target}`);
+        assert.deepEqual(await maker.ended, [0, null], maker.stderr);
+        return readFileSync(path.join(target, 'client/cert.pem'), 'utf8');
+      };
+      const before = await make();
+      const cli = new Cli(`--certs=${target}/server`, '--address=127.0.0.1:0');
+      const address = await cli.address();
+      assert.notEqual(await make(), before);
+      open(address, SIGNALS, `${target}/client`).write(signal({ pid: 7 }));
+      await cli.prints('the message', (line) => 'message' in line);
+      assert.equal(statSync(path.join(target, 'authority/key.pem')).mode & 0o777, 0o600);
     });
 
     it('says in its help that it is a double, and what it can do', async () => {

@@ -33,7 +33,9 @@ describe('a throttle', () => {
     for (const message of ['HTTP 404', 'HTTP 500', 'HTTP 503']) write(message);
     assert.equal(written.length, 1);
     endWindow();
-    assert.deepEqual(written.slice(1), ['[Throttled] HTTP 503 (2 swallowed within 10 s, this is the latest)']);
+    assert.deepEqual(written.slice(1), [
+      '[Throttled] HTTP 503 (2 swallowed within 10 s, this is the latest)',
+    ]);
   });
 
   it('writes one line a window as long as messages keep coming', () => {
@@ -75,7 +77,10 @@ describe('a throttle', () => {
     write('a');
     write('b');
     flush();
-    assert.deepEqual(written, ['[Throttled] a', '[Throttled] b (1 swallowed within 10 s, this is the latest)']);
+    assert.deepEqual(written, [
+      '[Throttled] a',
+      '[Throttled] b (1 swallowed within 10 s, this is the latest)',
+    ]);
     assert.ok(!windowIsOpen());
     flush();
     assert.equal(written.length, 2);
