@@ -8,6 +8,13 @@ const PAGE_ENTRIES = 1 << PAGE_SHIFT;
 
 /** A finer growth than by doubling keeps what is not used yet below a fifth. */
 const GROWTH = 1.25;
+/** Columns grow one after the other: to copy all of them at once would stop a table of a million for too long. */
+const START = {
+  lastActive: FEWEST,
+  reportedActive: 1.06 * FEWEST,
+  flags: 1.12 * FEWEST,
+  followers: 1.18 * FEWEST,
+} as const;
 
 /** Whether a table remembers what each entry was reported as. */
 export type Kind = 'observed' | 'reported';
@@ -32,11 +39,11 @@ export class Table {
   /** Words in a row. */
   readonly words: number;
   /** By slot; the owner chooses the clock. A new entry starts at -Infinity. */
-  lastActive = new Float64Array(FEWEST);
+  lastActive = new Float64Array(START.lastActive);
   /** By slot, as it was reported; the owner's alone. Empty in a table of the kind `observed`. */
   reportedActive: Float64Array;
   /** By slot: ACTIVE and bits of the owner. */
-  flags = new Uint8Array(FEWEST);
+  flags = new Uint8Array(START.flags);
   /** Entries. */
   size = 0;
   /** Entries that `put` had no room for, ever. */
@@ -52,10 +59,12 @@ export class Table {
   readonly #pages: Uint32Array[] = [];
   /** By bucket, the slot of its first entry plus 1; by slot, that of the next one in the bucket. 0 is none. */
   #heads = new Uint32Array(FEWEST);
-  #followers = new Uint32Array(FEWEST);
+  #followers = new Uint32Array(START.followers);
   /** There are `mask + 1 + split` buckets: those below `split` have been split by the bit above the mask. */
   #mask = FEWEST - 1;
   #split = 0;
+  /** Entries that all columns have room for. */
+  #room: number = FEWEST;
 
   /**
    * @param keyWords the first words of a row, which identify it
@@ -72,7 +81,7 @@ export class Table {
   ) {
     this.words = keyWords + payloadWords;
     this.key = new Uint32Array(this.words);
-    this.reportedActive = new Float64Array(kind === 'reported' ? FEWEST : 0);
+    this.reportedActive = new Float64Array(kind === 'reported' ? START.reportedActive : 0);
     this.#keyWords = keyWords;
     this.maximum = maximum;
     this.seed = seed;
@@ -80,7 +89,7 @@ export class Table {
 
   /** Entries that there is room for without growing. */
   get capacity(): number {
-    return this.flags.length;
+    return this.lastActive.length;
   }
 
   /** Bytes of all arrays, used or not. */
@@ -117,7 +126,7 @@ export class Table {
       return -1;
     }
     const slot = this.size++;
-    if (slot >= this.capacity) this.#resizeColumns(Math.ceil(this.capacity * GROWTH));
+    if (slot >= this.#room) this.#makeRoomAt(slot);
     if (slot >>> PAGE_SHIFT === this.#pages.length)
       this.#pages.push(new Uint32Array(PAGE_ENTRIES * this.words));
     const { key, words } = this;
@@ -164,7 +173,7 @@ export class Table {
   trim(needed: number = this.size): void {
     const capacity = Math.max(FEWEST, needed * 2);
     if (needed * 8 >= this.capacity || capacity >= this.capacity) return;
-    this.#resizeColumns(capacity);
+    this.#shrinkColumns(capacity);
     this.#pages.length = Math.min(this.#pages.length, Math.ceil(capacity / PAGE_ENTRIES));
     this.#heads = new Uint32Array(capacity);
     this.#mask = (1 << (31 - Math.clz32(capacity))) - 1;
@@ -249,21 +258,39 @@ export class Table {
     return hash(from, at, this.#keyWords, this.seed);
   }
 
-  #resizeColumns(capacity: number): void {
-    const { lastActive, reportedActive, flags } = this;
-    const followers = this.#followers;
-    const kept = Math.min(capacity, this.capacity);
-    this.lastActive = new Float64Array(capacity);
-    this.lastActive.set(lastActive.subarray(0, kept));
-    if (reportedActive.length > 0) {
-      this.reportedActive = new Float64Array(capacity);
-      this.reportedActive.set(reportedActive.subarray(0, kept));
-    }
-    this.flags = new Uint8Array(capacity);
-    this.flags.set(flags.subarray(0, kept));
-    this.#followers = new Uint32Array(capacity);
-    this.#followers.set(followers.subarray(0, kept));
+  #makeRoomAt(slot: number): void {
+    const grown = (length: number) => Math.ceil(length * GROWTH) + 1;
+    if (slot >= this.lastActive.length)
+      this.lastActive = resized(this.lastActive, new Float64Array(grown(slot)));
+    if (this.reportedActive.length > 0 && slot >= this.reportedActive.length)
+      this.reportedActive = resized(this.reportedActive, new Float64Array(grown(slot)));
+    if (slot >= this.flags.length) this.flags = resized(this.flags, new Uint8Array(grown(slot)));
+    if (slot >= this.#followers.length)
+      this.#followers = resized(this.#followers, new Uint32Array(grown(slot)));
+    this.#measure();
   }
+
+  #shrinkColumns(capacity: number): void {
+    const length = (start: number) => Math.ceil((capacity * start) / FEWEST);
+    this.lastActive = resized(this.lastActive, new Float64Array(length(START.lastActive)));
+    if (this.reportedActive.length > 0)
+      this.reportedActive = resized(this.reportedActive, new Float64Array(length(START.reportedActive)));
+    this.flags = resized(this.flags, new Uint8Array(length(START.flags)));
+    this.#followers = resized(this.#followers, new Uint32Array(length(START.followers)));
+    this.#measure();
+  }
+
+  #measure(): void {
+    const { lastActive, reportedActive, flags } = this;
+    const all = [lastActive, flags, this.#followers, ...(reportedActive.length > 0 ? [reportedActive] : [])];
+    this.#room = Math.min(...all.map(({ length }) => length));
+  }
+}
+
+/** `to`, with as much of `from` as it has room for. */
+function resized<T extends Float64Array | Uint8Array | Uint32Array>(from: T, to: T): T {
+  to.set(from.length > to.length ? from.subarray(0, to.length) : from);
+  return to;
 }
 
 /** A hash, 32 bits, of so many words. Multiply and fold; the multipliers are those of MurmurHash3's finaliser. */
