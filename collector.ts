@@ -19,10 +19,9 @@ import {
   tap,
 } from 'rxjs';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
-import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import { captureFacts, type CaptureOptions } from './actors/capture/actor.js';
-import { Slices } from './actors/capture/slices.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
+import { cgroupRoot } from './actors/capture/cgroup-root.js';
 import {
   attachPrograms,
   loadPrograms,
@@ -39,6 +38,7 @@ import { Recorder } from './actors/capture/recorder.js';
 import { openRecording } from './actors/capture/replayer.js';
 import { chooseScanner, type ScannerChoice } from './actors/capture/scanner-choice.js';
 import { selfCheck } from './actors/capture/self-check.js';
+import { Slices } from './actors/capture/slices.js';
 import { containerNumberInPath } from './actors/containers/cgroup-path.js';
 import { runtimeNews } from './actors/containers/cri/actor.js';
 import { containerId } from './actors/containers/id.js';
