@@ -1,3 +1,4 @@
+import { defaultText } from '../actors/settings/help.js';
 import { collectorConfig, groups, table, type Declaration } from '../actors/settings/table.js';
 
 /** docs/configuration.md, made from the table of settings. */
@@ -53,12 +54,4 @@ function code(text: string): string {
 /** What a reader of Markdown would not see. */
 function escaped(text: string): string {
   return text.replace(/[<*]/g, '\\$&');
-}
-
-/** Empty for a default that is empty or absent: the help of those settings says what that means. */
-function defaultText(value: unknown): string {
-  if (Array.isArray(value)) return value.join(',');
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : '';
 }

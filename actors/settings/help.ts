@@ -36,18 +36,21 @@ function entry(declaration: Declaration<unknown>): string[] {
     ...(key === undefined ? [] : [`"${key}" in COLLECTOR_CONFIG`]),
   ];
   const isSwitch = argument !== undefined && form === undefined;
+  const value = defaultText(declaration.default);
+  const otherwise = value === '' ? '' : ` Default: ${value}.`;
   return [
     ...wrap(places.join(', '), '  '),
     ...wrap(help, '      '),
-    ...(isSwitch ? [] : wrap(`Allowed: ${parser.allowed}.${defaultText(declaration.default)}`, '      ')),
+    ...(isSwitch ? [] : wrap(`Allowed: ${parser.allowed}.${otherwise}`, '      ')),
   ];
 }
 
-/** Nothing for a default that is empty or absent: the help of those settings says what that means. */
-function defaultText(value: unknown): string {
-  if (Array.isArray(value)) return defaultText(value.join(','));
-  const plain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
-  return plain && value !== '' ? ` Default: ${value}.` : '';
+/** Empty for a default that is empty or absent: the help of those settings says what that means. */
+export function defaultText(value: unknown): string {
+  if (Array.isArray(value)) return value.join(',');
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : '';
 }
 
 /** Breaks a text into lines of at most WIDTH characters, indent included. No word of ours is longer than a line. */
