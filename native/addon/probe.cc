@@ -22,8 +22,7 @@ namespace {
 
 // Programs attached to events, first those with a row of statistics, in the order of enum program. The iterators run
 // only when asked.
-constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
-                                          "socket_state_nested"};
+constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state", "socket_end"};
 // Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
@@ -381,7 +380,7 @@ std::vector<ProgramReport> Probe::stats() const
     for (std::uint32_t i = 0; i < PROGRAM_UDP; i++) {
         ProgramReport report{EVENT_PROGRAMS[i], counts_of(i), 0, 0, 0};
         add_runs(report, EVENT_PROGRAMS[i]);
-        // What passes socket_state by is caught by socket_state_nested.
+        // What passes socket_state by is made up for: see native/bpf/socket.h.
         if (i == PROGRAM_SOCKET)
             report.missed = 0;
         reports.push_back(report);

@@ -24,6 +24,7 @@ enum { false = 0, true = 1 };
 
 /* Constants of the BPF interface, from include/uapi/linux/bpf.h. */
 enum {
+    BPF_MAP_TYPE_HASH = 1,
     BPF_MAP_TYPE_ARRAY = 2,
     BPF_MAP_TYPE_PERCPU_ARRAY = 6,
     BPF_MAP_TYPE_LRU_HASH = 9,

@@ -10,6 +10,7 @@
 #define COLLECTOR_SOCKET_H
 
 struct owner {
+    __u64 cookie; /* of the socket, once it is known; the first to be written, so that a reader can tell one from another */
     __u64 container;
     __u64 cgroup;
     __u32 pid;
@@ -25,7 +26,6 @@ struct owner {
     __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     __u8 role;
     __u8 phase; /* enum phase */
-    __u64 cookie;
 };
 
 /* How far a connection got. Each step is taken once, however often the programs are asked to. */
@@ -44,12 +44,45 @@ enum {
                 1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
 };
 
+/* Of sockets that listen, and of what they accept; of UDP sockets; of those that were there before. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
     __type(key, int);
     __type(value, struct owner);
 } owners SEC(".maps");
+
+enum { MOST_CLIENTS = 65536 };
+
+/*
+ * Of sockets that connect, by their address. Nothing inherits from those, and an entry here costs a third of what
+ * storage does, which is two allocations and two frees after a grace period. Those that find no room have storage.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MOST_CLIENTS);
+    __type(key, __u64);
+    __type(value, struct owner);
+} clients SEC(".maps");
+
+static __always_inline struct owner *client_owner(const struct sock *sk)
+{
+    __u64 key = (__u64)sk;
+    return bpf_map_lookup_elem(&clients, &key);
+}
+
+static __always_inline void forget_client(const struct sock *sk)
+{
+    __u64 key = (__u64)sk;
+    bpf_map_delete_elem(&clients, &key);
+}
+
+static __always_inline struct owner *owner_of(const struct sock *sk)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    return o ? o : client_owner(sk);
+}
 
 static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
 {
@@ -110,7 +143,7 @@ static __always_inline void emit_socket(__u16 type, const struct owner *o, __u8 
     emit(&r, sizeof(r), PROGRAM_SOCKET);
 }
 
-/* Fills in who owns a socket. */
+/* Fills in who owns a socket that is not connected yet. */
 static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container,
                                       struct cgroup *named, __u8 protocol)
 {
@@ -122,27 +155,49 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->protocol = protocol;
     o->phase = PHASE_NEW;
     o->opened = 0;
+    o->cookie = 0;
 }
 
-/* The current task starts to connect or to listen: the socket is its own from now on. */
-static __always_inline struct owner *take_ownership(const struct sock *sk, struct task_struct *task,
-                                                    struct cgroup **named)
+/* The current task starts to connect or to listen. Fills in whose the socket is from now on; false if it is nobody's. */
+static __always_inline bool is_watched(const struct sock *sk, struct owner *o, struct task_struct *task,
+                                       struct cgroup **named)
 {
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
     if (!is_check && ((!container && !knobs.all_scopes) || is_self(task))) {
-        bpf_sk_storage_delete(&owners, (void *)sk); /* it may have come from a container */
-        return NULL;
-    }
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!o) {
-        count_failed(PROGRAM_SOCKET);
-        return NULL;
+        /* It may have come from a container. */
+        bpf_sk_storage_delete(&owners, (void *)sk);
+        forget_client(sk);
+        return false;
     }
     set_owner(o, task, container, *named, IPPROTO_TCP);
     if (is_check)
         o->phase = PHASE_CHECK;
-    return o;
+    return true;
+}
+
+/* Keeps the owner for as long as there is the socket. */
+static __always_inline void store_owner(const struct sock *sk, const struct owner *owner)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (o)
+        *o = *owner;
+    else
+        count_failed(PROGRAM_SOCKET);
+}
+
+static __always_inline void on_connect(const struct sock *sk)
+{
+    struct owner o = {};
+    struct cgroup *named;
+    if (!is_watched(sk, &o, bpf_get_current_task_btf(), &named))
+        return;
+    o.role = ROLE_CLIENT;
+    o.cookie = bpf_get_socket_cookie((void *)sk);
+    __u64 key = (__u64)sk;
+    /* What has storage goes by that: an accepted socket can be taken apart, and connect. */
+    if (bpf_sk_storage_get(&owners, (void *)sk, NULL, 0) || bpf_map_update_elem(&clients, &key, &o, BPF_ANY))
+        store_owner(sk, &o);
 }
 
 /*
@@ -164,29 +219,25 @@ static __always_inline void on_listen(const struct sock *sk)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct cgroup *named;
-    struct owner *o = take_ownership(sk, task, &named);
-    if (!o || o->phase == PHASE_CHECK)
+    struct owner o = {};
+    if (!is_watched(sk, &o, task, &named))
         return;
-    read_tuple(o, sk);
-    o->role = ROLE_SERVER; /* of all that is accepted, too */
-    o->opened = bpf_ktime_get_boot_ns();
-    o->cookie = bpf_get_socket_cookie((void *)sk);
-    emit_listener(task, o->container, named);
-    emit_socket(RECORD_LISTEN, o, TCP_LISTEN);
+    if (o.phase != PHASE_CHECK) {
+        read_tuple(&o, sk);
+        o.role = ROLE_SERVER; /* of all that is accepted, too */
+        o.opened = bpf_ktime_get_boot_ns();
+        o.cookie = bpf_get_socket_cookie((void *)sk);
+    }
+    store_owner(sk, &o);
+    if (o.phase == PHASE_CHECK)
+        return;
+    emit_listener(task, o.container, named);
+    emit_socket(RECORD_LISTEN, &o, TCP_LISTEN);
 }
 
-static __always_inline void on_established(const struct sock *sk)
+/* A socket whose tuple was read is established: tells so, if it is to be told. */
+static __always_inline void report_open(struct owner *o, const struct sock *sk)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
-    if (!o)
-        return;
-    if (o->phase == PHASE_CHECK) {
-        o->phase = PHASE_CHECK_OPEN;
-        emit_self_check(o->pid, o->tid, SELF_CHECK_OPEN, PROGRAM_SOCKET);
-    }
-    if (o->phase != PHASE_NEW)
-        return;
-    read_tuple(o, sk);
     if (!knobs.loopback && is_loopback(o)) {
         o->phase = PHASE_LEFT_OUT;
         count_skipped(PROGRAM_SOCKET);
@@ -198,11 +249,32 @@ static __always_inline void on_established(const struct sock *sk)
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
-/* Nobody answered, or somebody refused: tells of a connection that never was. Its port is only kept where it was sent from. */
-static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
+static __always_inline void on_established(const struct sock *sk)
+{
+    struct owner *o = owner_of(sk);
+    if (!o)
+        return;
+    if (o->phase == PHASE_CHECK) {
+        o->phase = PHASE_CHECK_OPEN;
+        emit_self_check(o->pid, o->tid, SELF_CHECK_OPEN, PROGRAM_SOCKET);
+    }
+    if (o->phase != PHASE_NEW)
+        return;
+    read_tuple(o, sk);
+    report_open(o, sk);
+}
+
+/* The tuple of a socket that ends: by now its port is only kept where it was sent from. */
+static __always_inline void read_last_tuple(struct owner *o, const struct sock *sk)
 {
     read_tuple(o, sk);
     o->local_port = __builtin_bswap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+}
+
+/* Nobody answered, or somebody refused: tells of a connection that never was. */
+static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
+{
+    read_last_tuple(o, sk);
     if (!knobs.loopback && is_loopback(o)) {
         count_skipped(PROGRAM_SOCKET);
         return;
@@ -211,11 +283,20 @@ static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
 }
 
+static __always_inline bool is_alive(int state)
+{
+    return (__u32)state < 32 && (1U << state & TCP_ALIVE);
+}
+
 static __always_inline void on_close(const struct sock *sk, int old_state)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    struct owner *o = owner_of(sk);
     if (!o)
         return;
+    if (o->phase == PHASE_NEW && is_alive(old_state)) {
+        read_last_tuple(o, sk); /* that it was established passed us by */
+        report_open(o, sk);
+    }
     if (o->phase == PHASE_NEW && old_state == TCP_SYN_SENT && knobs.pending)
         emit_failed(o, sk);
     else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
@@ -225,42 +306,36 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     else if (o->phase == PHASE_CHECK_OPEN)
         emit_self_check(o->pid, o->tid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
     o->phase = PHASE_ENDED;
+    if (o->role == ROLE_CLIENT)
+        forget_client(sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 {
-    struct cgroup *named;
     if (sk->sk_protocol != IPPROTO_TCP)
         return 0;
-    if (new_state == TCP_SYN_SENT) {
-        struct owner *o = take_ownership(sk, bpf_get_current_task_btf(), &named);
-        if (o)
-            o->role = ROLE_CLIENT;
-    } else if (new_state == TCP_LISTEN) {
+    if (new_state == TCP_SYN_SENT)
+        on_connect(sk);
+    else if (new_state == TCP_LISTEN)
         on_listen(sk);
-    } else if (new_state == TCP_ESTABLISHED) {
+    else if (new_state == TCP_ESTABLISHED)
         on_established(sk);
-    } else if (new_state == TCP_CLOSE) {
+    else if (new_state == TCP_CLOSE)
         on_close(sk, old_state);
-    }
     return 0;
 }
 
 /*
  * The kernel runs no program on top of itself. When a soft interrupt comes while socket_state runs, and changes the state
- * of another socket, that change passes socket_state by: this one takes its place. It follows every run of socket_state
- * and finds everything done, since each step is taken once. Only the steps that soft interrupts take matter.
+ * of another socket, that change passes socket_state by. That a connection was established is made up for when it closes,
+ * or by a scan before that; that it closed, here, where every TCP socket comes to its end, once. A second program on
+ * inet_sock_set_state would catch either at once, but is run ten times for each connection.
  */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state_nested, const struct sock *sk, int old_state, int new_state)
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_end, const struct sock *sk)
 {
-    if (sk->sk_protocol != IPPROTO_TCP)
-        return 0;
-    if (new_state == TCP_ESTABLISHED)
-        on_established(sk);
-    else if (new_state == TCP_CLOSE && old_state != TCP_LISTEN)
-        on_close(sk, old_state);
+    on_close(sk, TCP_CLOSE);
     return 0;
 }
 
@@ -338,7 +413,16 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     } else {
         found.cookie = bpf_get_socket_cookie(held);
         /* An owner who is there was seen at the socket's birth and stays: events go by that container, so must the scan. */
-        struct owner *o = bpf_sk_storage_get(&owners, held, &found, BPF_SK_STORAGE_GET_F_CREATE);
+        struct owner *o = client_owner(held);
+        struct owner client = {};
+        if (o) {
+            client = *o;
+            asm volatile("" ::: "memory");
+            /* It may end at this moment, and its entry become another's. */
+            o = o->cookie == found.cookie ? &client : NULL;
+        } else {
+            o = bpf_sk_storage_get(&owners, held, &found, BPF_SK_STORAGE_GET_F_CREATE);
+        }
         if (o) {
             found.container = o->container;
             found.cgroup = o->cgroup;

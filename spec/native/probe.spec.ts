@@ -323,8 +323,8 @@ describe('the probe in the kernel', function () {
     writeFileSync(
       path.join(folder, 'bad.h'),
       socket.replace(
-        '    if (new_state == TCP_SYN_SENT) {',
-        '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    if (new_state == TCP_SYN_SENT) {',
+        '    if (new_state == TCP_SYN_SENT)\n',
+        '    if (old_state == 99) return *(volatile int *)(long)new_state;\n    if (new_state == TCP_SYN_SENT)\n',
       ),
     );
     const object = path.join(folder, 'bad.o');
