@@ -7,11 +7,15 @@
 #include "pump.h"
 
 #include <cstring>
+#include <malloc.h>
 #include <napi.h>
 
 namespace collector {
 
 namespace {
+
+// At the end of the heap, before malloc gives them back: its own default at the start.
+constexpr int KEPT_BYTES = 128 * 1024;
 
 // The name of an errno, also of those that libbpf adds from 4000 on, in the order of its header.
 std::string errno_name(int code)
@@ -294,6 +298,8 @@ Napi::Value DropCapabilities(const Napi::CallbackInfo &info)
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     raise_capabilities();
+    // Left to itself, malloc learns to keep tens of megabytes that V8's compiler and libbpf needed once.
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
     exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));

@@ -26,7 +26,7 @@ for library in $(libraries "$node" dist/collector.node dist/self-check); do
     packages+=("$(package_of "$library")")
 done
 
-install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/profile-worker.js
+install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/profile-worker.js dist/package.json
 install -m 0755 -t "$root/opt/collector/dist" dist/collector.node dist/self-check
 # Where the existing product's probe calls it.
 install -d "$root/usr/local/bin"
