@@ -82,8 +82,15 @@ const SAME_WISH_MS = 500;
 const MOST_UNREAD = 16 * 1024 * 1024;
 const UNREAD_GRACE_MS = 2000;
 
-// Memory of the node is dearer than garbage collection is: a storm of execs takes 30 MB less, and no more time.
-for (const flag of ['--semi-space-growth-factor=1', '--optimize-for-size']) setFlagsFromString(flag);
+// Memory of the node is dearer than garbage collection is: a storm of execs takes 30 MB less, and no more time. What a
+// record of the kernel goes through is to become one piece of machine code: with V8's own limit of 920 bytes, calls
+// between its pieces take a fifth of the time.
+const V8_FLAGS = [
+  '--semi-space-growth-factor=1',
+  '--optimize-for-size',
+  '--max-inlined-bytecode-size-cumulative=2500',
+];
+for (const flag of V8_FLAGS) setFlagsFromString(flag);
 
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
 const log = createLog({ level: settings.logLevel, format: settings.logFormat });

@@ -28,9 +28,11 @@ export function readAddress(
   out: Uint32Array,
   at: number,
 ): void {
-  const used = family === AF_INET6 ? ADDRESS_WORDS : 1;
-  for (let word = 0; word < used; word++) out[at + word] = swapBytes(source[from + word]!);
-  for (let word = used; word < ADDRESS_WORDS; word++) out[at + word] = 0;
+  const isV6 = family === AF_INET6;
+  out[at] = swapBytes(source[from]!);
+  out[at + 1] = isV6 ? swapBytes(source[from + 1]!) : 0;
+  out[at + 2] = isV6 ? swapBytes(source[from + 2]!) : 0;
+  out[at + 3] = isV6 ? swapBytes(source[from + 3]!) : 0;
 }
 
 /** The address's bytes in network order: 4, or 16 for IPv6. */

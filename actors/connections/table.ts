@@ -14,6 +14,7 @@ const START = {
   reportedActive: 1.06 * FEWEST,
   flags: 1.12 * FEWEST,
   followers: 1.18 * FEWEST,
+  hashes: 1.24 * FEWEST,
 } as const;
 
 /** Whether a table remembers what each entry was reported as. */
@@ -24,7 +25,7 @@ export type Kind = 'observed' | 'reported';
  *
  * The entries of a table are `[0, size)`, without gaps: what is taken out is replaced by the last one. Rows lie in pages
  * of typed arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at most
- * 1.25 × 17 bytes for its time, flags and places in the index; 8 more if it has a second time.
+ * 1.25 × 21 bytes for its time, flags, hash and places in the index; 8 more if it has a second time.
  *
  * Linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980): the index has
  * a bucket for each entry, and grows by one, which splits one, with each entry that is added. So adding never stops to
@@ -60,6 +61,8 @@ export class Table {
   /** By bucket, the slot of its first entry plus 1; by slot, that of the next one in the bucket. 0 is none. */
   #heads = new Uint32Array(FEWEST);
   #followers = new Uint32Array(START.followers);
+  /** By slot. It is compared before the row is, and taking an entry out needs that of two. */
+  #hashes = new Int32Array(START.hashes);
   /** There are `mask + 1 + split` buckets: those below `split` have been split by the bit above the mask. */
   #mask = FEWEST - 1;
   #split = 0;
@@ -94,7 +97,7 @@ export class Table {
 
   /** Bytes of all arrays, used or not. */
   get bytes(): number {
-    const columns = [this.lastActive, this.reportedActive, this.flags, this.#heads, this.#followers];
+    const columns = [this.lastActive, this.reportedActive, this.flags, this.#heads, this.#followers, this.#hashes];
     return [...columns, ...this.#pages].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
@@ -113,13 +116,15 @@ export class Table {
 
   /** The slot of the entry that `key` identifies, or -1. */
   find(): number {
-    return this.#findIn(this.#bucket(this.#hash(this.key, 0)));
+    const hash = this.#hashOfKey();
+    return this.#findIn(this.#bucket(hash), hash);
   }
 
   /** The slot of the entry that `key` identifies, added with the payload of `key` if there is none; -1 if full. */
   put(): number {
-    const bucket = this.#bucket(this.#hash(this.key, 0));
-    const found = this.#findIn(bucket);
+    const hash = this.#hashOfKey();
+    const bucket = this.#bucket(hash);
+    const found = this.#findIn(bucket, hash);
     if (found >= 0) return found;
     if (this.full) {
       this.refused++;
@@ -135,6 +140,7 @@ export class Table {
     for (let word = 0; word < words; word++) rows[row + word] = key[word]!;
     this.lastActive[slot] = -Infinity;
     this.flags[slot] = 0;
+    this.#hashes[slot] = hash;
     this.#followers[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot + 1;
     if (this.size > this.#mask + 1 + this.#split) this.#splitBucket();
@@ -148,6 +154,7 @@ export class Table {
     if (slot === last) return;
     this.#redirect(last, slot + 1);
     this.#followers[slot] = this.#followers[last]!;
+    this.#hashes[slot] = this.#hashes[last]!;
     const to = this.page(slot);
     const from = this.page(last);
     const toRow = this.row(slot);
@@ -179,7 +186,7 @@ export class Table {
     this.#mask = (1 << (31 - Math.clz32(capacity))) - 1;
     this.#split = 0;
     for (let slot = 0; slot < this.size; slot++) {
-      const bucket = this.#bucket(this.#hash(this.page(slot), this.row(slot)));
+      const bucket = this.#bucket(this.#hashes[slot]!);
       this.#followers[slot] = this.#heads[bucket]!;
       this.#heads[bucket] = slot + 1;
     }
@@ -194,12 +201,14 @@ export class Table {
     this.trim(size);
   }
 
-  #findIn(bucket: number): number {
+  #findIn(bucket: number, hash: number): number {
     const { key, words } = this;
     const keyWords = this.#keyWords;
     const followers = this.#followers;
+    const hashes = this.#hashes;
     let slot = this.#heads[bucket]! - 1;
     for (; slot >= 0; slot = followers[slot]! - 1) {
+      if (hashes[slot] !== hash) continue;
       const rows = this.#pages[slot >>> PAGE_SHIFT]!;
       const row = (slot & (PAGE_ENTRIES - 1)) * words;
       let word = 0;
@@ -217,7 +226,7 @@ export class Table {
   /** Makes whatever leads to the entry at `slot` lead to another: to a slot plus 1, or to none. */
   #redirect(slot: number, target: number): void {
     const followers = this.#followers;
-    const bucket = this.#bucket(this.#hash(this.page(slot), this.row(slot)));
+    const bucket = this.#bucket(this.#hashes[slot]!);
     let at = this.#heads[bucket]! - 1;
     if (at === slot) {
       this.#heads[bucket] = target;
@@ -243,7 +252,7 @@ export class Table {
     heads[low] = 0;
     while (slot >= 0) {
       const next = followers[slot]! - 1;
-      const bucket = (this.#hash(this.page(slot), this.row(slot)) & bit) === 0 ? low : high;
+      const bucket = (this.#hashes[slot]! & bit) === 0 ? low : high;
       followers[slot] = heads[bucket]!;
       heads[bucket] = slot + 1;
       slot = next;
@@ -254,8 +263,8 @@ export class Table {
     this.#split = 0;
   }
 
-  #hash(from: Uint32Array, at: number): number {
-    return hash(from, at, this.#keyWords, this.seed);
+  #hashOfKey(): number {
+    return hash(this.key, 0, this.#keyWords, this.seed);
   }
 
   #makeRoomAt(slot: number): void {
@@ -267,6 +276,7 @@ export class Table {
     if (slot >= this.flags.length) this.flags = resized(this.flags, new Uint8Array(grown(slot)));
     if (slot >= this.#followers.length)
       this.#followers = resized(this.#followers, new Uint32Array(grown(slot)));
+    if (slot >= this.#hashes.length) this.#hashes = resized(this.#hashes, new Int32Array(grown(slot)));
     this.#measure();
   }
 
@@ -277,18 +287,20 @@ export class Table {
       this.reportedActive = resized(this.reportedActive, new Float64Array(length(START.reportedActive)));
     this.flags = resized(this.flags, new Uint8Array(length(START.flags)));
     this.#followers = resized(this.#followers, new Uint32Array(length(START.followers)));
+    this.#hashes = resized(this.#hashes, new Int32Array(length(START.hashes)));
     this.#measure();
   }
 
   #measure(): void {
     const { lastActive, reportedActive, flags } = this;
-    const all = [lastActive, flags, this.#followers, ...(reportedActive.length > 0 ? [reportedActive] : [])];
+    const always = [lastActive, flags, this.#followers, this.#hashes];
+    const all = reportedActive.length > 0 ? [...always, reportedActive] : always;
     this.#room = Math.min(...all.map(({ length }) => length));
   }
 }
 
 /** `to`, with as much of `from` as it has room for. */
-function resized<T extends Float64Array | Uint8Array | Uint32Array>(from: T, to: T): T {
+function resized<T extends Float64Array | Uint8Array | Uint32Array | Int32Array>(from: T, to: T): T {
   to.set(from.length > to.length ? from.subarray(0, to.length) : from);
   return to;
 }
