@@ -27,6 +27,7 @@ import {
   failureLines,
   fatalText,
   type Diagnostics,
+  type Phase,
 } from './actors/telemetry/diagnostics.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
 import { createLog } from './actors/telemetry/log.js';
@@ -49,7 +50,7 @@ const context: Context = { settings, log, output };
 try {
   process.exitCode = await main();
 } catch (error) {
-  fail('Collector can no longer collect.', asFailure(error));
+  fail('collect', 'Collector can no longer collect.', asFailure(error));
   process.exitCode = 1;
 }
 log.flush();
@@ -85,9 +86,7 @@ async function run(): Promise<number> {
   sayWhoStarts(host);
   for (const { level, message } of warnings) log[level](message);
   if (errors.length > 0) {
-    const failure = new Failure('BAD_SETTINGS', { problems: errors });
-    logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
-    fail(failure.message, failure);
+    failAtStart(new Failure('BAD_SETTINGS', { problems: errors }));
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
@@ -98,9 +97,7 @@ async function run(): Promise<number> {
       await serve(settings, observer, { node: host.hostname, log, more: profileRoutes(profiles) });
     }
   } catch (error) {
-    const failure = asFailure(error);
-    logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
-    fail(failure.message, failure);
+    failAtStart(asFailure(error));
     return 1;
   }
 
@@ -158,7 +155,9 @@ async function run(): Promise<number> {
     },
   });
   const life = createActor(machine);
-  life.on('startup-over', ({ diagnostics }) => logDiagnostics(diagnostics));
+  life.on('startup-over', ({ diagnostics }) => {
+    if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
+  });
 
   let firstSignal = -Infinity;
   for (const [name, [number, text]] of Object.entries(SIGNALS)) {
@@ -177,19 +176,30 @@ async function run(): Promise<number> {
   };
 
   life.start();
-  const { failure } = await toPromise(life);
+  const { failure, diagnostics } = await toPromise(life);
+  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below it.
+  const sayHowFar = (): void => {
+    log.flush();
+    if (!diagnostics.driverLoaded) logDiagnostics(diagnostics);
+  };
   if (failure === undefined) {
+    sayHowFar();
     if (!settings.check) log.info('Shutting down collector.');
     await collecting; // a failure of the last facts, such as a full disk, is one of the run
     await sensor?.close();
     const unwritten = await output.failure();
     if (unwritten !== undefined) throw unwritten;
+    if (settings.check && !diagnostics.driverLoaded) {
+      log.error('The checks were interrupted: not all of them have passed.');
+      return 1;
+    }
     log.info(settings.check ? 'All checks passed.' : 'Collector exiting successfully!');
     return 0;
   }
   await sensor?.close();
+  sayHowFar();
   const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
-  fail(lastWord, asFailure(failure.error));
+  fail(failure.phase, lastWord, asFailure(failure.error));
   return 1;
 }
 
@@ -215,10 +225,16 @@ function logDiagnostics(diagnostics: Diagnostics): void {
   for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
 }
 
-/** Says why Collector ends, in the log and where Kubernetes picks it up. */
-function fail(lastWord: string, failure: Failure): void {
+/** Says that it ended before anything was tried. */
+function failAtStart(failure: Failure): void {
+  logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
+  fail('start', failure.message, failure);
+}
+
+/** Says why Collector ends, in the log and where Kubernetes picks it up. @param failed what had to be done */
+function fail(failed: Phase | 'start', lastWord: string, failure: Failure): void {
   log.flush(); // nothing stands below the last word
-  for (const { level, message } of failureLines(failure, lastWord)) log[level](message);
+  for (const { level, message } of failureLines(failure, lastWord, failed)) log[level](message);
   if (!existsSync(settings.terminationLog)) return;
   try {
     writeFileSync(
