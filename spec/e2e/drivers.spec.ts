@@ -109,7 +109,7 @@ describe('The driver', () => {
       ended,
       `No suitable kernel object downloaded for kernel ${release()}`,
       /HTTP 404/,
-      /set COLLECTION_METHOD to core_bpf/,
+      /Set COLLECTION_METHOD to core_bpf/,
     );
     assert.match(stderr, /Connected to Sensor\? {7}true\n.*available\? {3}false\n/);
     // The last of the throttled lines are held back until the end.
