@@ -762,6 +762,12 @@ describe('The Sensor double', () => {
       assert.equal(statSync(path.join(target, 'authority/key.pem')).mode & 0o777, 0o600);
     });
 
+    it('says at once where it cannot make them', async () => {
+      const maker = new Cli('--make-certs=/proc/no-such-folder/certs');
+      assert.deepEqual(await maker.ended, [1, null]);
+      assert.equal(maker.stderr, "ENOENT: no such file or directory, mkdir '/proc/no-such-folder'\n");
+    });
+
     it('says in its help that it is a double, and what it can do', async () => {
       const cli = new Cli('--help');
       assert.deepEqual(await cli.ended, [0, null]);
