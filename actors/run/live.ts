@@ -126,7 +126,7 @@ function recorded(facts: Observable<Fact>, { record }: Settings): Observable<Fac
   if (record === undefined) return facts;
   const recorder = new Recorder(record);
   return facts.pipe(
-    tap((fact) => recorder.write(fact)),
+    tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }),
     finalize(() => recorder.close()),
   );
 }
