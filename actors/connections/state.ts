@@ -29,6 +29,7 @@ import {
   withFlowRole,
   writeOwner,
 } from './rows.js';
+import type { Sliced } from './sliced.js';
 import { Table } from './table.js';
 
 const NS_PER_SECOND = 1e9;
@@ -188,14 +189,20 @@ export class ConnectionState {
     return this.#limited;
   }
 
-  /** Numbers of all processes that a report may still speak of. */
-  usedOriginators(): ReadonlySet<number> {
+  /**
+   * Numbers of all processes that a report may still speak of. Run it to its end before any other fact is folded.
+   * @param slice entries to work through before a pause
+   */
+  *usedOriginators(slice = SLICE_ENTRIES): Sliced<ReadonlySet<number>> {
     const used = new Set<number>();
-    this.#listeners.addOriginators(used);
+    const listeners = this.#listeners;
     const endpoints = this.#endpoints;
-    for (let slot = 0; slot < endpoints.size; slot++) {
-      used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
-    }
+    this.#slice = slice;
+    yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.addOriginators(used, from, to));
+    yield* this.#inSlices(endpoints.size, slice, (from, to) => {
+      for (let slot = from; slot < to; slot++)
+        used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
+    });
     return used;
   }
 

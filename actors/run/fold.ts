@@ -74,13 +74,13 @@ export function fold(
           slices,
           {
             ...observer?.network,
-            onOriginators: (used) => state.keepOriginators(used),
             onLimited: ({ container, count, most }) =>
               log.warning(
                 `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
                   `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
               ),
           },
+          state,
         ),
         originator: (id) => state.originator(id),
         metadata: (container) => containers.metadataOf(container),
