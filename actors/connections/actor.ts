@@ -1,6 +1,6 @@
 import { EMPTY, mergeMap, Observable, type Subscriber } from 'rxjs';
 import type { Fact, TickFact } from '../capture/facts.js';
-import type { Slices } from '../capture/slices.js';
+import type { Sliced, Slices } from '../capture/slices.js';
 import type { Stopwatch } from '../telemetry/stopwatch.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
@@ -32,7 +32,7 @@ export interface OriginatorKeeper {
   /** Asked before each tick gives a report. */
   readonly isShortOfOriginators: boolean;
   /** Forgets those that no report can speak of any more, in slices. */
-  keepOriginators(used: ReadonlySet<number>): Generator<undefined, void, undefined>;
+  keepOriginators(used: ReadonlySet<number>): Sliced<void>;
 }
 
 const SEED_DIGITS = 8;
@@ -84,7 +84,7 @@ export function networkNews(
 }
 
 /** Before the tick gives a report, so that what that names is there. */
-function* forgetOriginators(state: ConnectionState, keeper: OriginatorKeeper): Generator<undefined, void> {
+function* forgetOriginators(state: ConnectionState, keeper: OriginatorKeeper): Sliced<void> {
   yield* keeper.keepOriginators(yield* state.usedOriginators());
 }
 
@@ -94,7 +94,7 @@ function* report(
   fact: TickFact,
   subscriber: Subscriber<NetworkNews>,
   watch: NetworkWatch,
-): Generator<undefined, void> {
+): Sliced<void> {
   const time = Math.floor((fact.time + fact.epoch) / 1000);
   let [connections, endpoints, spent] = [0, 0, 0];
   try {

@@ -2,6 +2,7 @@ import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
+import type { Sliced } from '../capture/slices.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
@@ -29,7 +30,6 @@ import {
   withFlowRole,
   writeOwner,
 } from './rows.js';
-import type { Sliced } from './sliced.js';
 import { Table } from './table.js';
 
 const NS_PER_SECOND = 1e9;

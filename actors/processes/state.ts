@@ -2,6 +2,7 @@ import type { Audience, Fact } from '../capture/facts.js';
 import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
+import type { Sliced } from '../capture/slices.js';
 import { signalId, type ProcessSignal } from './signal.js';
 import { SignalThrottle } from './throttle.js';
 
@@ -147,7 +148,7 @@ export class ProcessState {
    * Forgets all originators but those whose numbers are `used`; the numbers of the others may come again. Run it to its
    * end before anything else is folded.
    */
-  *keepOriginators(used: ReadonlySet<number>): Generator<undefined, void, undefined> {
+  *keepOriginators(used: ReadonlySet<number>): Sliced<void> {
     let left = SLICE_ORIGINATORS;
     for (const [key, id] of this.#originatorIds) {
       if (left-- === 0) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
+import { allAtOnce } from '../../actors/capture/slices.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { startFact } from '../support/facts.js';
@@ -341,7 +342,7 @@ describe('the process table', () => {
     assert.notEqual(first, 0);
     // There is room again once nobody asks for the others any more.
     assert.equal(state.isShortOfOriginators, true);
-    Array.from(state.keepOriginators(new Set([first])));
+    allAtOnce(state.keepOriginators(new Set([first])));
     assert.equal(state.isShortOfOriginators, false);
     const last = state.originatorId(container, 2000);
     assert.match(state.originator(last).args, /^2000 /);
@@ -363,12 +364,12 @@ describe('the process table', () => {
       return used;
     };
     const all = fill();
-    Array.from(state.keepOriginators(all));
+    allAtOnce(state.keepOriginators(all));
     // All of them are in use, so that to look again at once would be in vain.
     assert.equal(state.isShortOfOriginators, false);
     const more = fill();
     assert.ok(Math.abs(more.size - all.size / 2) <= 2, `${more.size} after ${all.size}`);
-    Array.from(state.keepOriginators(new Set()));
+    allAtOnce(state.keepOriginators(new Set()));
     assert.ok(Math.abs(fill().size - all.size) <= 2);
     assert.equal(state.statistics.nameless, 0);
   });
