@@ -1,6 +1,6 @@
 /**
  * The floor plan: which part may import which. A part knows itself, the parts in its row and nothing else of the project.
- * Arrows run one way, from what the kernel says to what Sensor hears; `collector.ts` alone wires the parts together.
+ * Arrows run one way, from what the kernel says to what Sensor hears; `actors/run` and `collector.ts` wire the parts together.
  */
 const common = ['actors/settings', 'actors/telemetry', 'proto'];
 const state = ['actors/capture', 'actors/containers', 'actors/processes', 'actors/connections'];
@@ -19,6 +19,7 @@ const floorPlan = {
   'actors/output': [...state, ...common],
   'actors/profiles': common,
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
+  'actors/run': ['actors/sensor', 'actors/drivers', 'actors/output', 'actors/http', ...state, ...common],
 };
 
 const parts = Object.keys(floorPlan);

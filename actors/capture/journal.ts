@@ -3,7 +3,8 @@
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payloads of `start` and `containers` are JSON.
+ * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: where it is
+ * missing the run was killed, or the file is cut.
  */
 import { cidr } from '../settings/cidr.js';
 import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';
@@ -52,6 +53,7 @@ const Kind = {
   socketsNext: 11,
   socketsLast: 12,
   containers: 13,
+  end: 14,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -92,6 +94,15 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       return [header(Kind.tick, payload.length, fact.time, fact.epoch), payload];
     }
   }
+}
+
+/** The frame behind the last fact of a run that came to its end. */
+export function endFrame(): Uint8Array {
+  return header(Kind.end, 0, 0, 0);
+}
+
+export function isEnd({ kind }: FrameHeader): boolean {
+  return kind === Kind.end;
 }
 
 /** Zeros that follow a payload of so many bytes. */

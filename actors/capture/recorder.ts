@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync, writevSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact } from './facts.js';
-import { encodeFrame, MAGIC, padding } from './journal.js';
+import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 
 /** Writes the facts of a run to a file. What `write` was given is in the kernel's hands when it returns. */
 export class Recorder {
@@ -19,6 +19,11 @@ export class Recorder {
   write(fact: Fact): void {
     const [header, payload] = encodeFrame(fact);
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
+  }
+
+  /** Says that this was all: what has no such end is cut. @throws Failure RECORD_UNWRITABLE */
+  end(): void {
+    this.#append([endFrame()]);
   }
 
   close(): void {

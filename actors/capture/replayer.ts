@@ -1,12 +1,14 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact, StartFact } from './facts.js';
-import { decodeFrame, decodeHeader, FRAME_HEADER, MAGIC, padding } from './journal.js';
+import { decodeFrame, decodeHeader, FRAME_HEADER, isEnd, MAGIC, padding } from './journal.js';
 
 /** A recording: the fact that it starts with, and those that follow. */
 export interface Recording {
   readonly start: StartFact;
   readonly facts: Iterable<Fact>;
+  /** Whether its end has been read: false after all facts where the run was killed, or the file is cut. */
+  readonly hasEnd: boolean;
 }
 
 /**
@@ -15,13 +17,22 @@ export interface Recording {
  * damaged, after all that came before, or REPLAY_CUT where it ends too early, as that of a run that was killed does.
  */
 export function openRecording(path: string): Recording {
-  const facts = replayFacts(path);
+  let hasEnd = false;
+  const facts = replayFacts(path, () => (hasEnd = true));
   const { value: start } = facts.next();
-  if (start?.kind === 'start') return { start, facts };
+  if (start?.kind === 'start') {
+    return {
+      start,
+      facts,
+      get hasEnd() {
+        return hasEnd;
+      },
+    };
+  }
   throw new Failure('REPLAY_UNREADABLE', { path, reason: 'it does not begin with the start of a run' });
 }
 
-function* replayFacts(path: string): Generator<Fact, void, undefined> {
+function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, undefined> {
   let position = 0;
   let fd: number | undefined;
   try {
@@ -46,6 +57,11 @@ function* replayFacts(path: string): Generator<Fact, void, undefined> {
       throw new Error('it is not a recording of this version');
     for (let head; (head = read(FRAME_HEADER, 'may end')) !== undefined;) {
       const header = decodeHeader(head);
+      if (isEnd(header)) {
+        if (header.length > 0 || read(1, 'may end') !== undefined) throw new Error('more behind its end');
+        onEnd();
+        return;
+      }
       const payload = read(header.length, 'must go on')!;
       read(padding(header.length), 'must go on');
       yield decodeFrame(header, payload);

@@ -1,6 +1,7 @@
 import { SCAN_READ_BYTES, type Probe } from '../../native/index.js';
 import type { ScanFact } from './facts.js';
 import { Records } from './records.js';
+import type { Sliced } from './slices.js';
 
 /** Lists what runs now, and which sockets there are; whoever does it, the records are those of the kernel side. */
 export interface Scanner {
@@ -43,7 +44,7 @@ export const blindScanner: Scanner = {
 };
 
 /** All parts in one, in memory of its own. */
-export function* wholeScan(scan: Generator<Records | undefined, Records>): Generator<undefined, Records> {
+export function* wholeScan(scan: Generator<Records | undefined, Records>): Sliced<Records> {
   const parts: Buffer[] = [];
   for (;;) {
     const { done, value } = scan.next();

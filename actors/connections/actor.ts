@@ -1,6 +1,6 @@
 import { EMPTY, mergeMap, Observable, type Subscriber } from 'rxjs';
 import type { Fact, TickFact } from '../capture/facts.js';
-import type { Slices } from '../capture/slices.js';
+import type { Sliced, Slices } from '../capture/slices.js';
 import type { Stopwatch } from '../telemetry/stopwatch.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
@@ -25,11 +25,14 @@ export interface NetworkWatch {
   readonly report?: Stopwatch;
   /** A report was made, of so many changes. */
   readonly onReport?: (fact: TickFact, connections: number, endpoints: number) => void;
-  /**
-   * Which processes reports may still speak of; called before each tick gives a report, so that what it names is among
-   * them.
-   */
-  readonly onOriginators?: (used: ReadonlySet<number>) => void;
+}
+
+/** Who keeps what is known of processes that listen, or did; `ProcessState` is one. */
+export interface OriginatorKeeper {
+  /** Asked before each tick gives a report. */
+  readonly isShortOfOriginators: boolean;
+  /** Forgets those that no report can speak of any more, in slices. */
+  keepOriginators(used: ReadonlySet<number>): Sliced<void>;
 }
 
 const SEED_DIGITS = 8;
@@ -38,12 +41,14 @@ const SEED_DIGITS = 8;
  * Folds every fact into a connection state, made anew by each start fact, and tells what ticks give, if anything.
  * @param originatorOf who listens; it has to have seen a fact before this actor does
  * @param slices gets what a tick has to do, to be run before the next fact comes
+ * @param keeper of what `originatorOf` gives numbers to
  */
 export function networkNews(
   facts: Observable<Fact>,
   originatorOf: OriginatorOf,
   slices: Slices,
   watch: NetworkWatch = {},
+  keeper?: OriginatorKeeper,
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
   let scanning = 0;
@@ -55,7 +60,7 @@ export function networkNews(
     } else if (fact.kind === 'tick') {
       if (state === undefined) return EMPTY;
       const ticking = state;
-      watch.onOriginators?.(ticking.usedOriginators());
+      if (keeper?.isShortOfOriginators === true) slices.add(forgetOriginators(ticking, keeper));
       return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, watch)));
     } else if (fact.kind === 'scan') {
       if (fact.of !== 'sockets' || state === undefined) return EMPTY;
@@ -78,13 +83,18 @@ export function networkNews(
   return facts.pipe(mergeMap(fold));
 }
 
+/** Before the tick gives a report, so that what that names is there. */
+function* forgetOriginators(state: ConnectionState, keeper: OriginatorKeeper): Sliced<void> {
+  yield* keeper.keepOriginators(yield* state.usedOriginators());
+}
+
 /** Passes the parts of a tick's delta on, as they come. */
 function* report(
   state: ConnectionState,
   fact: TickFact,
   subscriber: Subscriber<NetworkNews>,
   watch: NetworkWatch,
-): Generator<undefined, void> {
+): Sliced<void> {
   const time = Math.floor((fact.time + fact.epoch) / 1000);
   let [connections, endpoints, spent] = [0, 0, 0];
   try {

@@ -46,10 +46,10 @@ export class Listeners {
     return this.#sockets.refused + this.#unbound.refused;
   }
 
-  /** Adds the numbers of the sockets' processes to `used`. */
-  addOriginators(used: Set<number>): void {
+  /** Adds the numbers of the processes of the sockets in the slots `[from, to)` to `used`. */
+  addOriginators(used: Set<number>, from: number, to: number): void {
     const sockets = this.#sockets;
-    for (let slot = 0; slot < sockets.size; slot++) {
+    for (let slot = from; slot < to; slot++) {
       used.add(sockets.page(slot)[sockets.row(slot) + Listener.originator]!);
     }
   }

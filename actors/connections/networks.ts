@@ -1,7 +1,7 @@
+import { allAtOnce, type Sliced } from '../capture/slices.js';
 import { NETWORK_WORDS } from '../capture/facts.js';
 import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
 import { CidrTree } from './cidr-tree.js';
-import { allAtOnce, type Sliced } from './sliced.js';
 
 /** Networks that are taken in at a time: a millisecond or two of work, and some more while the code is not compiled yet. */
 const SLICE = 4096 * NETWORK_WORDS;

@@ -2,6 +2,7 @@ import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import type { Records } from '../capture/records.js';
+import type { Sliced } from '../capture/slices.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
@@ -188,14 +189,20 @@ export class ConnectionState {
     return this.#limited;
   }
 
-  /** Numbers of all processes that a report may still speak of. */
-  usedOriginators(): ReadonlySet<number> {
+  /**
+   * Numbers of all processes that a report may still speak of. Run it to its end before any other fact is folded.
+   * @param slice entries to work through before a pause
+   */
+  *usedOriginators(slice = SLICE_ENTRIES): Sliced<ReadonlySet<number>> {
     const used = new Set<number>();
-    this.#listeners.addOriginators(used);
+    const listeners = this.#listeners;
     const endpoints = this.#endpoints;
-    for (let slot = 0; slot < endpoints.size; slot++) {
-      used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
-    }
+    this.#slice = slice;
+    yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.addOriginators(used, from, to));
+    yield* this.#inSlices(endpoints.size, slice, (from, to) => {
+      for (let slot = from; slot < to; slot++)
+        used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
+    });
     return used;
   }
 

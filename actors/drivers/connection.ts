@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
-import { certificatesIn, collectorsOwn, distrust } from '../sensor/certificate.js';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { collectorsOwn } from '../sensor/certificate.js';
+import { clientRefusal, handshake, mistrust } from '../sensor/handshake.js';
 import { NO_TLS, type TlsMaterial } from '../sensor/tls.js';
 import { codeOf } from '../sensor/shown.js';
 import { Trouble, type TroubleKind } from './trouble.js';
@@ -56,7 +57,7 @@ export function askTrouble(error: unknown, peer: Peer): Trouble {
   if (error instanceof Trouble) return error;
   const code = codeOf(error);
   const because = (kind: TroubleKind, reason: string) => new Trouble(kind, reason, { cause: error });
-  const alert = clientAlert(error);
+  const alert = clientRefusal(error);
   if (alert !== undefined) return because('client', `it refused ${ourselves(peer)}: ${alert}`);
   if (code.startsWith('HPE_')) return because('answer', `it does not answer in HTTP (${code})`);
   if (peer.tls?.material === undefined)
@@ -75,12 +76,8 @@ function secured(peer: Peer, timeout: number): TLSSocket {
   return connectTls({
     ...tcpOptions(peer, timeout),
     ...material,
-    // An address is no server name to a server (RFC 6066 §3), but still what its certificate is checked for.
-    servername: isIP(serverName) === 0 ? serverName : '',
-    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
-    ALPNProtocols: ['http/1.1'],
-    // `assertTrusted` refuses it right after the handshake, when there is a certificate to talk about.
-    rejectUnauthorized: false,
+    // `assertTrusted` comes right after it.
+    ...handshake(serverName, 'http/1.1'),
   });
 }
 
@@ -88,10 +85,9 @@ function secured(peer: Peer, timeout: number): TLSSocket {
 function assertTrusted(socket: TLSSocket, { serverName, material }: NonNullable<Peer['tls']>): void {
   if (socket.authorized) return;
   const code = String(socket.authorizationError);
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) throw new Trouble('server', `it showed no certificate (${code})`);
-  const authorities = material === undefined ? [] : certificatesIn(material.ca);
-  const { reason, remedy } = distrust({ code, certificate, serverName, authorities, now: new Date() });
+  const distrusted = mistrust(socket, serverName, material?.ca);
+  if (distrusted === undefined) throw new Trouble('server', `it showed no certificate (${code})`);
+  const { reason, remedy } = distrusted;
   const isUnknown = remedy === 'authority' && material === undefined;
   throw new Trouble(
     remedy,
@@ -110,7 +106,7 @@ function connectTrouble(error: unknown, peer: Peer): Trouble {
   if (/^(EHOST|ENET|EADDR|EACCES|EPERM)/.test(code))
     return because('unreachable', `there is no way to ${at} (${code})`);
   if (NO_TLS.test(code)) return because('plain', `${at} does not speak TLS`);
-  const alert = clientAlert(error);
+  const alert = clientRefusal(error);
   if (alert !== undefined) return because('client', `it refused ${ourselves(peer)}: ${alert}`);
   if (peer.tls === undefined) return because('broken', `the connection to ${at} broke (${code})`);
   if (code === 'ECONNRESET' && peer.tls.material !== undefined)
@@ -120,14 +116,6 @@ function connectTrouble(error: unknown, peer: Peer): Trouble {
 
 function isLookup(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo';
-}
-
-/** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
-function clientAlert(error: unknown): string | undefined {
-  const [, alert] =
-    /ALERT_((?:NO_|BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)/.exec(codeOf(error)) ??
-    [];
-  return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
 /** What a server does that refuses a certificate without saying so. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Failure } from '../telemetry/failures.js';
 import { codeOf } from '../sensor/shown.js';
+import { makeFolder } from './make-folder.js';
 import { Trouble } from './trouble.js';
 
 /** Bytes, packed or not. Real drivers have a few MiB. */
@@ -42,7 +43,7 @@ export async function unpack(
   source.on('error', () => undefined);
   let file: FileHandle | undefined;
   try {
-    await onDisk(mkdir(path.dirname(target), { recursive: true }));
+    await onDisk(Promise.resolve(path.dirname(target)).then(makeFolder));
     const made = (file = await onDisk(open(temporary, 'wx', MODE)));
     const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
       for await (const chunk of chunks) await onDisk(made.appendFile(chunk));

@@ -59,7 +59,7 @@ interface Piece {
   readonly style?: string;
 }
 
-/** Folds facts to lines. A process's end is shown if its start was. */
+/** Folds facts to lines. A process's end is shown if its start was: not that of what a scan found running. */
 export class CompactView {
   readonly #metadata: (container: number) => ContainerMetadata | undefined;
   readonly #options: CompactOptions;
@@ -93,8 +93,6 @@ export class CompactView {
       case 'records':
         return this.#records(fact.records, signals);
       case 'scan':
-        // What was running before is not news; that it ends is.
-        for (const { pid } of signals) this.#shown.add(pid);
         return fact.of === 'sockets' ? this.#scan(fact) : [];
       case 'containers':
         if (fact.told.length === 0 || this.#containerWidth === this.#nameWidth) return [];

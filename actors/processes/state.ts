@@ -2,6 +2,7 @@ import type { Audience, Fact } from '../capture/facts.js';
 import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
+import type { Sliced } from '../capture/slices.js';
 import { signalId, type ProcessSignal } from './signal.js';
 import { SignalThrottle } from './throttle.js';
 
@@ -30,6 +31,8 @@ interface Process extends Originator {
  * this is only a bound: one container that listens as ever new processes must not take all memory.
  */
 const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
+/** Originators to look at before a pause. */
+const SLICE_ORIGINATORS = 16_384;
 
 /** How full the table is, and what was not told. All counts are of the whole run. */
 export interface Statistics {
@@ -66,6 +69,8 @@ export class ProcessState {
   #epoch = 0;
   #signals = 0;
   #originatorText = 0;
+  /** Halfway from what the latest look found in use to all there is room for. */
+  #enoughOriginatorText = MOST_ORIGINATOR_TEXT / 2;
   #evicted = 0;
   #nameless = 0;
   /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
@@ -134,15 +139,29 @@ export class ProcessState {
     return id;
   }
 
-  /** Forgets all originators but those whose numbers are `used`; the numbers of the others may come again. */
-  keepOriginators(used: ReadonlySet<number>): void {
+  /** Whether there is little room left for originators, so that `keepOriginators` is worth its time. */
+  get isShortOfOriginators(): boolean {
+    return this.#originatorText > this.#enoughOriginatorText;
+  }
+
+  /**
+   * Forgets all originators but those whose numbers are `used`; the numbers of the others may come again. Run it to its
+   * end before anything else is folded.
+   */
+  *keepOriginators(used: ReadonlySet<number>): Sliced<void> {
+    let left = SLICE_ORIGINATORS;
     for (const [key, id] of this.#originatorIds) {
+      if (left-- === 0) {
+        yield;
+        left = SLICE_ORIGINATORS;
+      }
       if (used.has(id)) continue;
       this.#originatorIds.delete(key);
       this.#originators[id] = undefined;
       this.#originatorText -= key.length;
       this.#freeOriginators.push(id);
     }
+    this.#enoughOriginatorText = (this.#originatorText + MOST_ORIGINATOR_TEXT) / 2;
   }
 
   /** @param id as `originatorId` gave it, not 0 */

@@ -1,6 +1,6 @@
 import { AF_INET, AF_INET6, settleNetwork } from '../connections/address.js';
 import { prepare } from '../connections/networks.js';
-import type { Sliced } from '../connections/sliced.js';
+import type { Sliced } from '../capture/slices.js';
 import { NETWORK_WORDS, type ControlFact } from '../capture/facts.js';
 import type { ControlMessage } from './messages.js';
 

@@ -1,11 +1,12 @@
 import type { LookupAddress } from 'node:dns';
 import dns from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { splitHostPort } from '../settings/host-port.js';
 import { Failure, type FailureParameters } from '../telemetry/failures.js';
-import { certificatesIn, collectorsOwn, distrust } from './certificate.js';
+import { collectorsOwn } from './certificate.js';
 import type { SensorAddress } from './channel.js';
+import { clientRefusal, handshake, mistrust, openssl } from './handshake.js';
 import { codeOf, shown } from './shown.js';
 import { NO_TLS, type TlsMaterial } from './tls.js';
 
@@ -129,20 +130,7 @@ async function secured(
   { ca, cert, key }: TlsMaterial,
   attempt: Attempt,
 ): Promise<TLSSocket> {
-  // Not refused at once, so that there is a certificate to talk about; nothing is said to a server that is not Sensor.
-  const secure = tolerant(
-    connectTls({
-      socket,
-      ca,
-      cert,
-      key,
-      // An address is no server name to a server (RFC 6066 §3), but still what its certificate is checked for.
-      servername: isIP(serverName) === 0 ? serverName : '',
-      ALPNProtocols: ['h2'],
-      checkServerIdentity: (_, peer) => checkServerIdentity(serverName, peer),
-      rejectUnauthorized: false,
-    }),
-  );
+  const secure = tolerant(connectTls({ socket, ca, cert, key, ...handshake(serverName, 'h2') }));
   const failure = (reason: string, remedy: TlsRemedy, cause?: unknown) =>
     new Failure('SENSOR_TLS', { address, reason, remedy }, { cause });
   try {
@@ -163,23 +151,11 @@ async function secured(
     throw failure(`the TLS handshake failed (${code})`, 'server', error);
   }
   if (!secure.authorized) {
-    const { reason, remedy } = distrust({
-      code: String(secure.authorizationError),
-      certificate: secure.getPeerX509Certificate()!, // no server that Node speaks TLS with has none
-      serverName,
-      authorities: certificatesIn(ca),
-      now: new Date(),
-    });
+    // No server that Node speaks TLS with has none.
+    const { reason, remedy } = mistrust(secure, serverName, ca)!;
     throw failure(reason, remedy);
   }
   return secure;
-}
-
-/** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
-function clientRefusal(error: unknown): string | undefined {
-  const [, alert] =
-    /ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)/.exec(openssl(error)) ?? [];
-  return alert?.toLowerCase().replaceAll('_', ' ');
 }
 
 /** How the other side answers a client of HTTP/2: its first bytes, or why there are none. */
@@ -254,9 +230,4 @@ async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: (
     };
     work.then(resolve, reject).finally(over);
   });
-}
-
-/** What OpenSSL says is in the code, such as `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, or, of a write, in the message. */
-function openssl(error: unknown): string {
-  return error instanceof Error ? `${codeOf(error)}:${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
 }

@@ -87,7 +87,7 @@ export const table = {
     argument: '--check',
     parser: boolean,
     default: false,
-    help: 'Connect to Sensor, find the driver, check the host and load the driver without attaching it; print how that went and exit.',
+    help: 'Connect to Sensor, find the driver, check the host and load the driver without attaching it; print how that went and exit. It waits for Sensor for 30 s, and for each server that may have a driver for a minute at most.',
   }),
   logLevel: setting({
     group: 'General',

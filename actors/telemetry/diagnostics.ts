@@ -36,9 +36,26 @@ export function diagnosticsTable(diagnostics: Diagnostics & { readonly standalon
   ];
 }
 
-/** What stands below the table after a failure: cause, remedy, and the last line, which is the termination log's too. */
-export function failureLines(failure: Failure, lastWord: string): Line[] {
+/** What never came to be tried when a phase failed, or, by `start`, what comes before all of them. */
+const untried: Readonly<Record<Phase | 'start', string | undefined>> = {
+  start: 'to connect to Sensor, to find a driver, to load it',
+  'connect-sensor': 'to find a driver, to load it',
+  'find-driver': 'to load a driver',
+  download: 'to load a driver',
+  load: undefined,
+  collect: undefined,
+};
+
+/**
+ * What stands below the table after a failure: what the table calls false only since it was never tried, cause, remedy,
+ * and the last line, which is the termination log's too.
+ */
+export function failureLines(failure: Failure, lastWord: string, failed: Phase | 'start'): Line[] {
+  const left = untried[failed];
   return [
+    ...(left === undefined
+      ? []
+      : [{ level: 'info', message: `Not tried, for what failed before: ${left}.` } as const]),
     { level: 'error', message: `Cause: ${failure.message}` },
     { level: 'error', message: `Remedy: ${failure.remedy}` },
     { level: 'fatal', message: lastWord },

@@ -114,7 +114,10 @@ const catalogue = {
     place: DriverPlace;
   }) => ({
     cause: `There is no driver for the kernel ${release}: ${tried.join('; ')}.`,
-    remedy: `${driverRemedy(trouble, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
+    // Where nothing is broken there is just no driver, and what helps most users comes first.
+    remedy: NO_DRIVER.has(trouble)
+      ? `Set COLLECTION_METHOD to core_bpf, whose driver is part of Collector. If it has to be another method: ${driverRemedy(trouble, place)}`
+      : `${driverRemedy(trouble, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
   }),
 
   REPLAY_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
@@ -308,6 +311,8 @@ const tlsRemedies = {
 
 type DriverTrouble = keyof typeof driverRemedies | TlsRemedy;
 type DriverPlace = keyof typeof driverPlaces;
+
+const NO_DRIVER: ReadonlySet<DriverTrouble> = new Set(['missing', 'nowhere', 'kernel', 'version']);
 
 /** Where a driver is looked for, as a remedy calls it. */
 const driverPlaces = {

@@ -2,7 +2,7 @@ import pino from 'pino';
 import { FloodGate } from './flood-gate.js';
 import { formatJson, formatLine, levels, type Level } from './line.js';
 import { writeStderr } from './stderr.js';
-import { throttle, type Throttle } from './throttle.js';
+import { setTimer, throttle, type Throttle } from './throttle.js';
 
 /** Writes one line at each level. Callers keep secrets out: nothing is filtered here. */
 export interface Log extends Readonly<Record<Level, (message: string) => void>> {
@@ -101,10 +101,4 @@ export function createLog({
     },
     flush: () => [...throttles, ...gates].forEach((made) => made.flush()),
   };
-}
-
-/** A timer that keeps no process alive. */
-function setTimer(end: () => void, ms: number): () => void {
-  const timer = setTimeout(end, ms).unref();
-  return () => clearTimeout(timer);
 }

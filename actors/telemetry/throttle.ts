@@ -57,3 +57,9 @@ export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
     },
   };
 }
+
+/** The outlet's timer on the clock of the process, which it does not keep alive. */
+export function setTimer(end: () => void, ms: number): () => void {
+  const timer = setTimeout(end, ms).unref();
+  return () => clearTimeout(timer);
+}

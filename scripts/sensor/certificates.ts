@@ -1,6 +1,6 @@
 /** A certificate authority for the Sensor double and for specs: what a cluster's own would issue. */
 import { randomBytes, webcrypto } from 'node:crypto';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
 // @peculiar/x509 finds its parts by it.
@@ -13,6 +13,7 @@ import {
   X509CertificateGenerator,
   X509Certificate,
 } from '@peculiar/x509';
+import { makeFolder } from '../../actors/drivers/make-folder.js';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
@@ -112,7 +113,7 @@ async function pem(key: CryptoKey): Promise<string> {
 
 /** Writes ca.pem, cert.pem and key.pem into a folder, which is made; each is there whole or not at all. */
 export function writeIdentity(folder: string, authority: Authority, { certificate, key }: Identity): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const write = (name: string, text: string, mode: number): void => {
     const file = path.join(folder, name);
     writeFileSync(`${file}.new`, text, { mode });

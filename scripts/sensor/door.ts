@@ -19,7 +19,8 @@ export interface DoorOptions {
   readonly onHttp2: (socket: net.Socket) => void;
   /** Takes all others. */
   readonly onHttp1: (socket: net.Socket) => void;
-  readonly onTlsError: (error: Error) => void;
+  /** A client was not let in. */
+  readonly onTlsError: (error: Error, socket: tls.TLSSocket) => void;
 }
 
 /** How a client that speaks HTTP/2 without TLS begins (RFC 9113 §3.4); no method of HTTP/1.1 is called like that. */

@@ -5,6 +5,7 @@ import { controlMessage, type ControlLists } from './control.js';
 import { Door, type TlsIdentity } from './door.js';
 import type { Happening, StreamName } from './happening.js';
 import { kernelObjects } from './kernel-objects.js';
+import { refusal, Refusals } from './refusals.js';
 import { IncomingStream, type Call } from './stream.js';
 
 export type { Happening, StreamHappening, StreamName } from './happening.js';
@@ -47,6 +48,7 @@ export class SensorDouble {
   readonly #options: DoubleOptions;
   readonly #grpc = new Server({ 'grpc.max_receive_message_length': LARGEST_MESSAGE });
   readonly #door: Door;
+  readonly #refusals = new Refusals((error) => void this.#tell({ event: 'tls-error', error }));
   readonly #happenings: Happening[] = [];
   #dropped = 0;
   /** Told to each stream of connections when it opens. */
@@ -70,7 +72,7 @@ export class SensorDouble {
       tls: options.tls,
       onHttp2: (socket) => grpc.injectConnection(socket),
       onHttp1: (socket) => web.emit('connection', socket),
-      onTlsError: ({ message }) => void this.#tell({ event: 'tls-error', error: message }),
+      onTlsError: (error, socket) => this.#refusals.add(refusal(error, socket)),
     });
   }
 
@@ -153,6 +155,7 @@ export class SensorDouble {
 
   async stop(): Promise<void> {
     await this.#door.close();
+    this.#refusals.flush();
     this.#grpc.forceShutdown();
   }
 

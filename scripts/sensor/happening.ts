@@ -25,9 +25,10 @@ export interface RequestHappening {
   readonly status: number;
 }
 
-/** Somebody connected and was not let in: no TLS, no certificate, or not a good one. */
+/** Somebody connected and was not let in: no TLS, no certificate, or not a good one. At most one in 10 s for each reason. */
 export interface RefusalHappening {
   readonly event: 'tls-error';
+  /** In words. */
   readonly error: string;
 }
 

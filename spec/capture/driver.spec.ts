@@ -12,6 +12,7 @@ import {
 } from '../../actors/capture/driver.js';
 import { RECORD_CAPACITY } from '../../actors/capture/layout.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
+import { plainProbe } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 const LOG = [
@@ -95,17 +96,13 @@ describe('The BPF programs', () => {
   function load(object: string): Probe {
     const driver = openDriver(path.resolve(import.meta.dirname, '../../dist/collector.node'));
     const options = {
+      ...plainProbe,
+      object,
       allScopes: true,
       loopback: true,
-      pending: false,
-      arguments: true,
-      cgroupRoot: '',
-      udpWindow: 0,
-      udpListeners: false,
-      runTime: false,
     };
     const rings = { rings: driver.possibleCpus, ringBytes: 64 * 1024, cpusPerRing: 1 };
-    probe = loadPrograms(driver, { object, ...rings, ...options }, release());
+    probe = loadPrograms(driver, { ...rings, ...options }, release());
     return probe;
   }
 

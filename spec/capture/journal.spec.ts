@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
+import { FRAME_HEADER } from '../../actors/capture/journal.js';
 import { Recorder } from '../../actors/capture/recorder.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
@@ -102,6 +103,7 @@ describe('a recording', () => {
   function record(written: readonly Fact[]): void {
     const recorder = new Recorder(file);
     for (const fact of written) recorder.write(fact);
+    recorder.end();
     recorder.close();
   }
 
@@ -129,6 +131,25 @@ describe('a recording', () => {
     assert.deepEqual(read(), facts.map(plain));
   });
 
+  it('of a run that was killed gives all that it has, and tells that its end is missing', () => {
+    record(facts);
+    const whole = openRecording(file);
+    assert.equal(Array.from(whole.facts).length, facts.length - 1);
+    assert.equal(whole.hasEnd, true);
+    truncateSync(file, readFileSync(file).length - FRAME_HEADER);
+    const killed = openRecording(file);
+    assert.equal(Array.from(killed.facts).length, facts.length - 1);
+    assert.equal(killed.hasEnd, false);
+  });
+
+  it('has nothing behind its end', () => {
+    record(facts);
+    writeFileSync(file, Buffer.concat([readFileSync(file), Buffer.from('x')]));
+    const { facts: given, failure } = refusal();
+    assert.equal(given, facts.length);
+    assert.match(failure.message, /more behind its end, \d+ bytes in/);
+  });
+
   it('takes of a batch only the bytes in use', () => {
     const larger = batch(exitRecord({ pid: 1 }), exitRecord({ pid: 2 }));
     larger.length = larger.size(0);
@@ -143,7 +164,7 @@ describe('a recording', () => {
 
   it('that ends inside a frame gives all facts before that, then says where it ends', () => {
     record(facts);
-    truncateSync(file, readFileSync(file).length - 4);
+    truncateSync(file, readFileSync(file).length - FRAME_HEADER - 4);
     const { facts: given, failure } = refusal();
     assert.equal(given, facts.length - 1);
     assert.equal(failure.code, 'REPLAY_CUT');

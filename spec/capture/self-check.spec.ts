@@ -12,6 +12,7 @@ import { selfCheck, type SelfCheckStepName } from '../../actors/capture/self-che
 import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
+import { plainProbe } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 
@@ -167,18 +168,12 @@ describe('The self-check in the kernel', () => {
     const loaded = loadPrograms(
       driver,
       {
-        object: '',
+        ...plainProbe,
         rings: driver.possibleCpus,
         ringBytes: 1024 * 1024,
         cpusPerRing: 1,
         allScopes,
         loopback: allScopes,
-        pending: false,
-        arguments: true,
-        cgroupRoot: '',
-        udpWindow: 0,
-        udpListeners: false,
-        runTime: false,
       },
       release(),
     );

@@ -45,9 +45,8 @@ describe('The processes that listen', () => {
   };
 
   before(() => {
-    networkNews(facts, (container, pid) => state.originatorId(container, pid), slices, {
-      onOriginators: (used) => state.keepOriginators(used),
-    }).subscribe(({ delta }) => {
+    const originatorOf = (container: number, pid: number) => state.originatorId(container, pid);
+    networkNews(facts, originatorOf, slices, {}, state).subscribe(({ delta }) => {
       for (const { originator, closedAt } of delta.endpoints) {
         const name = originator === 0 ? 'nobody' : state.originator(originator).args.split(' ')[0]!;
         told.push(`${closedAt === undefined ? 'open' : 'closed'} ${name}`);

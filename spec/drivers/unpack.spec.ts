@@ -87,6 +87,27 @@ describe('unpacking a driver', () => {
     }
   });
 
+  it('makes the folders above it', async () => {
+    target = path.join(place.modules, 'a/b/collector.o');
+    await unpacked(Readable.from([ARCHIVE]));
+    assert.deepEqual(readdirSync(path.join(place.modules, 'a/b')), ['collector.o']);
+  });
+
+  it('says so where the kernel lets nobody make a folder, and where a file is in the way', async () => {
+    for (const [folder, reason] of [
+      ['/proc/no-such-folder/below', 'ENOENT'],
+      [`${process.execPath}/below`, 'ENOTDIR'],
+    ] as const) {
+      await assert.rejects(
+        unpack(Readable.from([ARCHIVE]), `${folder}/collector.o`, {
+          gzip: true,
+          signal: new AbortController().signal,
+        }),
+        { message: `The driver cannot be put at ${folder}/collector.o: ${reason}.` },
+      );
+    }
+  });
+
   it('says so when a folder stands where the driver belongs', async () => {
     mkdirSync(path.join(target, 'inside'), { recursive: true });
     await assert.rejects(unpacked(Readable.from([ARCHIVE])), { code: 'DRIVER_UNWRITABLE' });

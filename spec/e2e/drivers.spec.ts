@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
 import { Collector, runToEnd, type Ended } from '../support/collector.js';
 import { Container } from '../support/container.js';
+import { assertNothingBetween } from '../support/diagnostics.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
@@ -108,9 +109,12 @@ describe('The driver', () => {
       ended,
       `No suitable kernel object downloaded for kernel ${release()}`,
       /HTTP 404/,
-      /set COLLECTION_METHOD to core_bpf/,
+      /Set COLLECTION_METHOD to core_bpf/,
     );
     assert.match(stderr, /Connected to Sensor\? {7}true\n.*available\? {3}false\n/);
+    // The last of the throttled lines are held back until the end.
+    assert.match(stderr, /\[Throttled\] .* swallowed within 10 s/);
+    assertNothingBetween(stderr);
   });
 
   it('that is not ours is refused before anything is attached', async () => {

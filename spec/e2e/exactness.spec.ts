@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { Collector } from '../support/collector.js';
-import { Container, wire, WIRE } from '../support/container.js';
+import { Container, WIRE } from '../support/container.js';
+import { pair } from '../support/pair.js';
 import { countEvents, type Counts } from '../support/recording.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -24,9 +25,7 @@ describe('The daemon, when two containers do thousands of things and the host ma
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    busy = await keep(Container.create());
-    calm = await keep(Container.create());
-    wire(busy, calm);
+    [busy, calm] = await pair(keep);
     const file = path.join(scratchFolder(), 'exactness.collector');
     const collector = await keep(Collector.start(['--format=compact', `--record=${file}`]));
     const noisy = onHost('noise', String(NOISE_MS));

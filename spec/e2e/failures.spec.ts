@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Collector, runToEnd, type Ended, type Options } from '../support/collector.js';
 import { Container } from '../support/container.js';
+import { assertNothingBetween } from '../support/diagnostics.js';
 import { asNobody, nobodyCanRead } from '../support/nobody.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -67,6 +68,15 @@ describe('The daemon that cannot start', () => {
     });
   }
 
+  it('does not say that checks passed which were interrupted', async () => {
+    // Nobody listens there, and it goes on trying.
+    const through = ['timeout', '--preserve-status', '--signal=TERM', '3'];
+    const { code, stderr } = await runToEnd(['--check', '--grpc-server=127.0.0.1:1'], { through });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /Connected to Sensor\? {7}false\n/);
+    assert.match(stderr, /\[ERROR .*The checks were interrupted: not all of them have passed\.\n$/);
+  });
+
   it('leaves cause and remedy in the termination log too', async () => {
     const file = path.join(scratchFolder(), 'termination-log');
     writeFileSync(file, '');
@@ -115,6 +125,7 @@ function failure({ code, stdout, stderr }: Ended, isLoaded: 'true' | 'false' = '
     [],
   );
   assert.match(lines.at(-1)!, /^\[FATAL {3}/);
+  if (isLoaded === 'false') assertNothingBetween(stderr);
   assert.equal(having('[FATAL ').length, 1);
   return {
     cause: only('Cause: '),

@@ -5,10 +5,11 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
 import { ask, dial } from '../http/support.js';
 import { Collector, DAEMON, runToEnd, type Options } from '../support/collector.js';
-import { Container, wire, WIRE } from '../support/container.js';
+import { type Container, WIRE } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { guide } from '../support/guide.js';
 import { samplesIn, type Samples } from '../support/exposition.js';
+import { pair } from '../support/pair.js';
 import { Prometheus } from '../support/prometheus.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -30,9 +31,7 @@ describe('A daemon that is operated', function () {
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    caller = await keep(Container.create());
-    host = await keep(Container.create());
-    wire(caller, host);
+    [caller, host] = await pair(keep);
     collector = await keep(Collector.start([], { env }));
     const serving = await host.start('serve', WIRE.v4[1], '1');
     port = Number(await serving.said('listening'));

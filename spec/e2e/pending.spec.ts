@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { Collector } from '../support/collector.js';
-import { Container, wire, WIRE } from '../support/container.js';
+import { type Container, WIRE } from '../support/container.js';
 import { history } from '../support/history.js';
 import { client } from '../support/messages.js';
+import { pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 
@@ -23,8 +24,7 @@ describe('The daemon, on connections that are not established', function () {
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    [caller, host] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, host);
+    [caller, host] = await pair(keep);
     // The kernel believes that somebody is there, and so asks again and again for minutes.
     execFileSync('nsenter', [`--net=/proc/${caller.pid}/ns/net`, 'ip', '-batch', '-'], {
       input: UNANSWERED.map((address) => `neigh add ${address} lladdr 02:00:00:00:00:99 dev eth0`).join('\n'),

@@ -8,10 +8,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Collector, DAEMON } from '../support/collector.js';
-import { Container, WIRE, wire, type Job } from '../support/container.js';
+import { Container, WIRE, type Job } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { history } from '../support/history.js';
 import { client, endpoint, server, type Endpoint, type ProcessSignal } from '../support/messages.js';
+import { pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
@@ -54,8 +55,7 @@ describe('The daemon in a pid namespace of its own', () => {
   });
 
   it('says that its scans see too little, and takes no connection for closed because of that', async () => {
-    const [caller, callee] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, callee);
+    const [caller, callee] = await pair(keep);
     const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
     const collector = await keep(Collector.start([], { through: inPod(container), env }));
     assert.match(collector.stderr, /\[WARNING .*pid namespace of its own.*hostPID: true/);
@@ -121,8 +121,7 @@ describe("The daemon in a pid namespace of its own, with the host's /proc mounte
   before(async function () {
     requires(this, isRoot, 'no root');
     pod = await keep(Container.create());
-    [caller, callee] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, callee);
+    [caller, callee] = await pair(keep);
     // A port by which a scan can tell which side serves.
     const listener = await callee.start('exec', workload(), 'serve', '0.0.0.0', '9', '8080');
     const port = Number(await listener.said('listening'));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import path from 'node:path';
+import { FRAME_HEADER } from '../../actors/capture/journal.js';
 import { runToEnd } from '../support/collector.js';
 import { FORMATS, RECORDING, expectedOutput } from '../support/corpus.js';
 import { firstRun } from '../support/first-run.js';
@@ -70,6 +71,19 @@ describe('The recording in the repository', () => {
   });
 });
 
+it('A replay of a run that was killed prints all that there is, and a warning that the end is missing', async () => {
+  const killed = path.join(scratchFolder(), 'killed.collector');
+  copyFileSync(RECORDING, killed);
+  truncateSync(killed, statSync(RECORDING).size - FRAME_HEADER);
+  const { code, stdout, stderr } = await runToEnd([`--replay=${killed}`]);
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, readFileSync(expectedOutput('json'), 'utf8'));
+  assert.match(
+    stderr,
+    /^\[WARNING .*The recording \S+killed\.collector has no end: its run failed or was killed, .*\n$/,
+  );
+});
+
 describe('A replay that cannot be', () => {
   const cut = path.join(scratchFolder(), 'cut.collector');
 
@@ -83,9 +97,7 @@ describe('A replay that cannot be', () => {
 
   it('of a recording that ends too early prints all up to there, then says so and exits with 1', async () => {
     copyFileSync(RECORDING, cut);
-    const fd = openSync(cut, 'r+');
-    ftruncateSync(fd, statSync(RECORDING).size - 1001);
-    closeSync(fd);
+    truncateSync(cut, statSync(RECORDING).size - FRAME_HEADER - 1001);
     const stdout = await refused(cut, /ends inside a frame/, /which has been printed/);
     const whole = readFileSync(expectedOutput('json'), 'utf8');
     assert.ok(stdout.length > whole.length / 2 && stdout.length < whole.length);

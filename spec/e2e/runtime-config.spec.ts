@@ -4,8 +4,9 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Collector } from '../support/collector.js';
-import { Container, wire, WIRE } from '../support/container.js';
+import { type Container, WIRE } from '../support/container.js';
 import type { Connection } from '../support/messages.js';
+import { pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { scratchFolder } from '../support/workload.js';
@@ -27,9 +28,7 @@ describe('The daemon, on a runtime configuration that changes', function () {
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    caller = await keep(Container.create());
-    host = await keep(Container.create());
-    wire(caller, host);
+    [caller, host] = await pair(keep);
     inside(host, 'addr', 'add', `${PUBLIC}/32`, 'dev', 'eth0');
     inside(caller, 'route', 'add', `${PUBLIC}/32`, 'dev', 'eth0', 'src', WIRE.v4[0]);
     // The connection is there before the daemon, so its role is told from the ports.

@@ -6,10 +6,11 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
 import { Collector, runToEnd, type Ended } from '../support/collector.js';
-import { Container, WIRE, wire } from '../support/container.js';
+import { Container, WIRE } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { history } from '../support/history.js';
 import { client, endpoint, server } from '../support/messages.js';
+import { pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
@@ -40,9 +41,7 @@ describe('Collector with a Sensor', () => {
   before(async function () {
     requires(this, isRoot, 'no root');
     const { client, tls } = await certificates('run', await Authority.create());
-    caller = await keep(Container.create());
-    callee = await keep(Container.create());
-    wire(caller, callee);
+    [caller, callee] = await pair(keep);
     await caller.run('exec', workload(), 'exit', 'before');
     sensor = await keep(TestSensor.start({ tls }));
     collector = await keep(

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
-import { Container, wire, WIRE } from '../support/container.js';
+import { type Container, WIRE } from '../support/container.js';
 import { history } from '../support/history.js';
 import { client, endpoint, overUdp, server } from '../support/messages.js';
+import { pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
@@ -21,8 +22,7 @@ describe('The daemon, on connected UDP sockets', function () {
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    [caller, host] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, host);
+    [caller, host] = await pair(keep);
     collector = await keep(Collector.start([], { env }));
   });
 
@@ -85,8 +85,7 @@ describe('The daemon, where it cannot see the root of cgroup2', function () {
 
   it('says so and what to do, and goes on: UDP by scans, TCP by events', async function () {
     requires(this, isRoot, 'no root');
-    const [caller, host] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, host);
+    const [caller, host] = await pair(keep);
     const through = ['unshare', '--mount', 'sh', '-c', 'umount -a -t cgroup2; exec "$@"', 'sh'];
     const collector = await keep(Collector.start([], { env, through }));
     assert.match(collector.stderr, /WARNING.*cgroup2 hierarchy.*seen by scans only.*COLLECTOR_HOST_ROOT/);
@@ -109,8 +108,7 @@ describe('The daemon, on UDP sockets that are not connected', function () {
 
   before(async function () {
     requires(this, isRoot, 'no root');
-    [caller, host] = [await keep(Container.create()), await keep(Container.create())];
-    wire(caller, host);
+    [caller, host] = await pair(keep);
   });
 
   const ways = [

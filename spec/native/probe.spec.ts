@@ -21,6 +21,7 @@ import {
 } from '../../native/index.js';
 import { cgroupCases, cgroupLines } from '../support/cgroup-corpus.js';
 import { cgroupHierarchies } from '../support/container.js';
+import { plainProbe } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
@@ -438,19 +439,13 @@ describe('the container that the kernel side names', function () {
 /** Loads the programs, to see everything unless told otherwise. */
 function probeOf(addon: Addon, options: Partial<ProbeOptions>): Probe {
   return new addon.Probe({
-    object: '',
+    ...plainProbe,
     rings: addon.possibleCpus,
     ringBytes: 1024 * 1024,
     cpusPerRing: 1,
     allScopes: true,
     loopback: true,
-    pending: false,
-    arguments: true,
     cgroupV1: true,
-    cgroupRoot: '',
-    udpWindow: 0,
-    udpListeners: false,
-    runTime: false,
     ...options,
   });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
+import { allAtOnce } from '../../actors/capture/slices.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { RecordFlag } from '../../actors/capture/layout.js';
 import { startFact } from '../support/facts.js';
@@ -340,11 +341,37 @@ describe('the process table', () => {
     const first = state.originatorId(container, 1);
     assert.notEqual(first, 0);
     // There is room again once nobody asks for the others any more.
-    state.keepOriginators(new Set([first]));
+    assert.equal(state.isShortOfOriginators, true);
+    allAtOnce(state.keepOriginators(new Set([first])));
+    assert.equal(state.isShortOfOriginators, false);
     const last = state.originatorId(container, 2000);
     assert.match(state.originator(last).args, /^2000 /);
     assert.notEqual(last, first);
     assert.match(state.originator(first).args, /^1 /);
+  });
+
+  it('is short of room for who listens when half of what was left the last time is taken', () => {
+    const state = new ProcessState(10_000);
+    state.fold(start);
+    let pid = 0;
+    /** Adds processes until there is little room; their numbers. */
+    const fill = () => {
+      const used = new Set<number>();
+      while (!state.isShortOfOriginators) {
+        state.fold(records(processRecord({ ...ls, pid: ++pid, args: ['ls', `${pid} `.padEnd(4000, 'x')] })));
+        used.add(state.originatorId(container, pid));
+      }
+      return used;
+    };
+    const all = fill();
+    allAtOnce(state.keepOriginators(all));
+    // All of them are in use, so that to look again at once would be in vain.
+    assert.equal(state.isShortOfOriginators, false);
+    const more = fill();
+    assert.ok(Math.abs(more.size - all.size / 2) <= 2, `${more.size} after ${all.size}`);
+    allAtOnce(state.keepOriginators(new Set()));
+    assert.ok(Math.abs(fill().size - all.size) <= 2);
+    assert.equal(state.statistics.nameless, 0);
   });
 
   it('forgets first what was told of longest ago', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { allAtOnce } from '../../actors/connections/sliced.js';
+import { allAtOnce } from '../../actors/capture/slices.js';
 import { readControl, type Control } from '../../actors/sensor/control.js';
 import { decodeControl, type ControlMessage } from '../../actors/sensor/messages.js';
 import { messageType } from '../support/proto-json.js';

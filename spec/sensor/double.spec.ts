@@ -448,6 +448,9 @@ describe('The Sensor double', () => {
 
   describe('with mutual TLS', () => {
     const tls = () => ({ tls: readIdentity(folders.server) });
+    const refusals = ({ double }: TestSensor) =>
+      double.happenings.flatMap((one) => ('event' in one && one.event === 'tls-error' ? [one.error] : []));
+    const refused = async (sensor: TestSensor) => eventually(() => refusals(sensor)[0], 'it says so');
 
     it('hears a client that has a certificate', async () => {
       const sensor = await start(tls());
@@ -464,11 +467,7 @@ describe('The Sensor double', () => {
         credentials.createSsl(readFileSync(path.join(folders.client, 'ca.pem'))),
       );
       assert.match(await ending(call), /^UNAVAILABLE/);
-      const refusal = await eventually(
-        () => sensor.double.happenings.find((one) => 'event' in one && one.event === 'tls-error'),
-        'it says so',
-      );
-      assert.ok('error' in refusal && refusal.error.includes('did not return a certificate'));
+      assert.equal(await refused(sensor), '[Throttled] the client did not return a certificate');
       assert.deepEqual(sensor.happenings, []);
     });
 
@@ -480,12 +479,22 @@ describe('The Sensor double', () => {
       // It trusts this Sensor; it is Sensor that does not trust it.
       writeFileSync(path.join(identity, 'ca.pem'), readFileSync(path.join(folders.client, 'ca.pem')));
       assert.match(await ending(open(sensor.address, SIGNALS, identity)), /^UNAVAILABLE/);
+      assert.match(await refused(sensor), /the certificate of the client is no good \(\w+\)$/);
       assert.deepEqual(sensor.happenings, []);
     });
 
-    it('refuses a client without TLS', async () => {
+    it('refuses a client without TLS, and says so in words and once, however often it comes', async () => {
       const sensor = await start(tls());
-      assert.match(await ending(open(sensor.address, SIGNALS)), /^UNAVAILABLE/);
+      for (let time = 0; time < 3; time++)
+        assert.match(await ending(open(sensor.address, SIGNALS)), /^UNAVAILABLE/);
+      const words = 'the client does not speak TLS, as one does that was told of no certificates';
+      await refused(sensor);
+      assert.deepEqual(refusals(sensor), [`[Throttled] ${words}`]);
+      await sensor.double.stop();
+      assert.match(
+        refusals(sensor)[1]!,
+        new RegExp(`^\\[Throttled\\] ${words} \\(\\d+ swallowed within 10 s`),
+      );
     });
 
     it('has the names of Sensor in a cluster, and of this machine', () => {
@@ -751,6 +760,12 @@ describe('The Sensor double', () => {
       open(address, SIGNALS, `${target}/client`).write(signal({ pid: 7 }));
       await cli.prints('the message', (line) => 'message' in line);
       assert.equal(statSync(path.join(target, 'authority/key.pem')).mode & 0o777, 0o600);
+    });
+
+    it('says at once where it cannot make them', async () => {
+      const maker = new Cli('--make-certs=/proc/no-such-folder/certs');
+      assert.deepEqual(await maker.ended, [1, null]);
+      assert.equal(maker.stderr, "ENOENT: no such file or directory, mkdir '/proc/no-such-folder'\n");
     });
 
     it('says in its help that it is a double, and what it can do', async () => {

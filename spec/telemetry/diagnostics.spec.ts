@@ -61,7 +61,7 @@ describe('the diagnostics table', () => {
 describe('below a failure', () => {
   it('stand its cause, its remedy and one FATAL line', () => {
     const failure = new Failure('OUTPUT_UNWRITABLE', { reason: 'ENOSPC' });
-    assert.deepEqual(failureLines(failure, 'the end'), [
+    assert.deepEqual(failureLines(failure, 'the end', 'load'), [
       {
         level: 'error',
         message: 'Cause: Standard output cannot be written: ENOSPC.',
@@ -74,6 +74,21 @@ describe('below a failure', () => {
       { level: 'fatal', message: 'the end' },
     ]);
   });
+
+  const untried = [
+    ['start', 'to connect to Sensor, to find a driver, to load it'],
+    ['connect-sensor', 'to find a driver, to load it'],
+    ['find-driver', 'to load a driver'],
+    ['download', 'to load a driver'],
+  ] as const;
+  for (const [phase, what] of untried) {
+    it(`of ${phase} stands first what the table says false of without a try`, () => {
+      const failure = new Failure('OUTPUT_UNWRITABLE', { reason: 'ENOSPC' });
+      const [first, ...others] = failureLines(failure, 'the end', phase);
+      assert.deepEqual(first, { level: 'info', message: `Not tried, for what failed before: ${what}.` });
+      assert.deepEqual(others, failureLines(failure, 'the end', 'load'));
+    });
+  }
 
   it("stands the phase's own text", () => {
     const host = { sensor: 'sensor.stackrox.svc:9998', release: '5.10.109-0-virt' };

@@ -128,7 +128,22 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
       place: 'sensor',
     }),
     /5\.4\.0-126-generic: \/kernel-modules does not contain x\.o; https:.*HTTP 404 \(attempts: 30\)\.$/,
-    /KERNEL_VERSIONS.*support-packages upload.*COLLECTION_METHOD to core_bpf/,
+    /^Set COLLECTION_METHOD to core_bpf.*KERNEL_VERSIONS.*support-packages upload/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'nowhere', place: 'local' }),
+    /: x\.$/,
+    /^Set COLLECTION_METHOD to core_bpf.* the file.*MODULE_DOWNLOAD_BASE_URL\.$/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'kernel', place: 'local' }),
+    /: x\.$/,
+    /^Set COLLECTION_METHOD to core_bpf.*KERNEL_CANDIDATES/,
+  ],
+  [
+    new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'version', place: 'local' }),
+    /: x\.$/,
+    /^Set COLLECTION_METHOD to core_bpf.*MODULE_VERSION\.txt/,
   ],
   [
     new Failure('DRIVER_UNAVAILABLE', { release, tried: ['x'], trouble: 'name', place: 'sensor' }),

@@ -18,6 +18,7 @@ import { containerNumberInPath } from '../../../actors/containers/cgroup-path.js
 import { loadAddon, type Probe } from '../../../native/index.js';
 import { cgroupHierarchies, Container, WIRE, wire } from '../../support/container.js';
 import { eventually } from '../../support/eventually.js';
+import { plainProbe } from '../../support/probe-options.js';
 import { isRoot, requires } from '../../support/requirements.js';
 import { resources } from '../../support/resources.js';
 import { containerNumber } from '../../support/records.js';
@@ -41,19 +42,15 @@ describe('A scan through /proc and one by BPF iterators', function () {
     requires(this, isRoot, 'no root');
     const addon = loadAddon(addonPath);
     probe = new addon.Probe({
-      object: '',
+      ...plainProbe,
       rings: 1,
       ringBytes: 4096,
       cpusPerRing: addon.possibleCpus,
       allScopes: false,
       loopback: true,
       pending: true,
-      arguments: true,
       cgroupV1: true,
-      cgroupRoot: '',
-      udpWindow: 0,
       udpListeners: true,
-      runTime: false,
     });
     await keep({ remove: () => probe.close() });
     iterators = iteratorScanner(probe);

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import type { HostFacts } from '../capture/host.js';
+import type { Observer } from '../http/observer.js';
+import { Sensor } from '../sensor/actor.js';
+import { tlsFiles } from '../sensor/tls.js';
+import type { Context } from './context.js';
+
+/** Connects to Sensor, unless there is none. */
+export async function connectSensor(
+  host: HostFacts,
+  { timers }: Observer,
+  { settings, log }: Context,
+  signal: AbortSignal,
+): Promise<Sensor | undefined> {
+  const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
+  if (address === '') return undefined;
+  log.info(`Sensor configured at address: ${address}`);
+  const registration = { hostname: host.hostname, instanceId: randomUUID() };
+  const sensor = new Sensor({
+    address,
+    serverName,
+    tls: tlsFiles(settings),
+    registration,
+    queueSize,
+    log,
+    stopwatches: { create: timers.net_create_message, write: timers.net_write_message },
+  });
+  try {
+    log.info('Attempting to connect to Sensor');
+    await sensor.connect(signal);
+    log.info('Successfully connected to Sensor.');
+    return sensor;
+  } catch (error) {
+    await sensor.close();
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+import path from 'node:path';
+import { catchError, finalize, lastValueFrom, Observable, share, Subject, tap } from 'rxjs';
+import { captureFacts } from '../capture/actor.js';
+import { refusal, type Driver, type Probe } from '../capture/driver.js';
+import type { Fact } from '../capture/facts.js';
+import type { HostFacts } from '../capture/host.js';
+import { Losses, summary } from '../capture/losses.js';
+import { Recorder } from '../capture/recorder.js';
+import type { ScannerChoice } from '../capture/scanner-choice.js';
+import { selfCheck } from '../capture/self-check.js';
+import { Slices } from '../capture/slices.js';
+import { runtimeNews } from '../containers/cri/actor.js';
+import type { Observer } from '../http/observer.js';
+import type { News } from '../output/actor.js';
+import type { Sensor } from '../sensor/actor.js';
+import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
+import { withoutFile } from '../settings/runtime-config.js';
+import { stateSettings } from '../settings/state-settings.js';
+import type { Settings } from '../settings/table.js';
+import { Failure } from '../telemetry/failures.js';
+import type { Log } from '../telemetry/log.js';
+import type { Context } from './context.js';
+import { fold } from './fold.js';
+import { whenToScrape } from './scans.js';
+import { outputFormat } from './shown.js';
+
+interface Surroundings {
+  /** undefined: messages are printed. */
+  readonly sensor: Sensor | undefined;
+  readonly host: HostFacts;
+  readonly scanning: ScannerChoice;
+  readonly observer: Observer;
+  /** Path of the program that proves that events flow. */
+  readonly selfCheckProgram: string;
+}
+
+/** A live run, to its end: facts, maybe recorded, to Sensor or to output. */
+export async function collect(
+  driver: Driver,
+  probe: Probe,
+  surroundings: Surroundings,
+  context: Context,
+  stop: AbortSignal,
+): Promise<void> {
+  const { sensor, host, scanning, observer, selfCheckProgram } = surroundings;
+  const { settings, log, output } = context;
+  const losses = new Losses();
+  const warn = log.throttled('warning');
+  let counted = '';
+  const without = withoutFile(settings);
+  const runtimeConfig = settings.runtimeConfig
+    ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
+    : undefined;
+  observer.probe = probe;
+  observer.sensor = sensor;
+  observer.runtimeConfig = runtimeConfig;
+  stop.addEventListener('abort', () => (observer.readiness = { is: 'waiting' }));
+  const format = sensor === undefined ? outputFormat(settings) : 'json';
+  const state = { ...stateSettings(settings, runtimeConfig?.current), format };
+  const slices = new Slices();
+  const sockets = settings.runtimeSockets.map((socket) => path.join(settings.hostRoot, socket));
+  const strangers = new Subject<number>();
+  const facts = captureFacts(
+    driver,
+    probe,
+    {
+      settings: state,
+      scanner: observer.timed(scanning.scanner),
+      scrape: whenToScrape(scanning.kind, settings),
+      slices,
+      onStats: (stats) => {
+        counted = summary(stats);
+        const lost = losses.news(stats);
+        if (lost !== undefined) warn(lost);
+      },
+      ...(sensor && { listener: sensor.listener }),
+      ...(runtimeConfig && {
+        config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
+      }),
+      ...(settings.runtimeConfig && { containers: runtimeNews({ sockets, strangers, log }) }),
+    },
+    stop,
+  ).pipe(share());
+  sensor?.start();
+  const tell = sensor ? (news: News) => sensor.deliver(news) : output.print(state, observer);
+  const run = fold(observer.watch(recorded(facts, settings)), state, slices, tell, {
+    log,
+    observer,
+    onStranger: (count) => strangers.next(count),
+  }).pipe(
+    catchError((error: unknown) => {
+      throw refusal(error, host.release);
+    }),
+    finalize(() => {
+      if (counted !== '') log.info(counted);
+    }),
+  );
+  const running = lastValueFrom(run, { defaultValue: undefined });
+  void checkSelf(selfCheck(facts, probe, selfCheckProgram), observer, log, stop);
+  await running;
+}
+
+/** Proves that events flow. It does not end a run: a node that is half blind is better than one that is not watched. */
+async function checkSelf(
+  check: ReturnType<typeof selfCheck>,
+  observer: Observer,
+  log: Log,
+  stop: AbortSignal,
+): Promise<void> {
+  const result = await check;
+  if (stop.aborted) return;
+  if (result.ok) {
+    observer.readiness = { is: 'ready' };
+    log.info('Self-check passed: events flow from the kernel.');
+  } else {
+    const { missing, reason } = result;
+    const failure = new Failure('SELF_CHECK', { missing, ...(reason !== undefined && { reason }) });
+    observer.readiness = { is: 'blind', cause: failure.message };
+    log.error(`Self-check failed: ${failure.message}`);
+    log.error(`Remedy: ${failure.remedy}`);
+  }
+}
+
+/** The facts, each written to the recording before anybody folds it. */
+function recorded(facts: Observable<Fact>, { record }: Settings): Observable<Fact> {
+  if (record === undefined) return facts;
+  const recorder = new Recorder(record);
+  return facts.pipe(
+    tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }),
+    finalize(() => recorder.close()),
+  );
+}

@@ -1,0 +1,34 @@
+import { concat, from, lastValueFrom, of } from 'rxjs';
+import type { Fact } from '../capture/facts.js';
+import { openRecording } from '../capture/replayer.js';
+import { Slices } from '../capture/slices.js';
+import type { Context } from './context.js';
+import { fold } from './fold.js';
+import type { StandardOutput } from './standard-output.js';
+
+/** Folds a recording to the output that its run had. Where it has no end, a warning says so. @throws Failure */
+export async function replay(file: string, { settings, log, output }: Context): Promise<void> {
+  const recording = openRecording(file);
+  const { start, facts } = recording;
+  const state = { ...start.settings, format: settings.format ?? start.settings.format };
+  const slices = new Slices();
+  const all = concat(of(start), from(paced(facts, slices, output)));
+  await lastValueFrom(fold(all, state, slices, output.print(state), { log }), { defaultValue: undefined });
+  if (!recording.hasEnd && !output.isBroken)
+    log.warning(
+      `The recording ${file} has no end: its run failed or was killed, its copy was cut, or an earlier version of Collector wrote ` +
+        'it. All that it has is printed.',
+    );
+}
+
+/** The facts, no faster than what they give is read. Ends when nobody reads it any more. */
+async function* paced(facts: Iterable<Fact>, slices: Slices, output: StandardOutput): AsyncGenerator<Fact> {
+  for (const fact of facts) {
+    yield fact;
+    const work = slices.run();
+    do {
+      await output.room();
+      if (output.isBroken) return;
+    } while (work.next().done !== true);
+  }
+}

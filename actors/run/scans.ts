@@ -1,0 +1,43 @@
+import type { CaptureOptions } from '../capture/actor.js';
+import type { Driver, Probe } from '../capture/driver.js';
+import type { HostFacts } from '../capture/host.js';
+import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
+import { containerNumberInPath } from '../containers/cgroup-path.js';
+import type { Observer } from '../http/observer.js';
+import type { Settings } from '../settings/table.js';
+import type { Context } from './context.js';
+import { shown } from './shown.js';
+
+/** How to scan what runs on this host. */
+export function scannerFor(
+  driver: Driver,
+  probe: Probe,
+  { hostPids }: HostFacts,
+  { troubles }: Observer,
+  { settings, log }: Context,
+): ScannerChoice {
+  const choice = chooseScanner({
+    probe,
+    hostPids,
+    hostRoot: settings.hostRoot,
+    procfs: {
+      ...shown(settings),
+      containerOf: containerNumberInPath,
+      now: () => driver.clock().time,
+      onUnreadable: (message) => log.warning(message),
+      troubles,
+    },
+  });
+  log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);
+  return choice;
+}
+
+/**
+ * One scan at the start is of use only to the iterators: they arrange that the end of what they find becomes an event.
+ * What procfs shows would never be seen to end.
+ */
+export function whenToScrape(scanner: ScannerChoice['kind'], settings: Settings): CaptureOptions['scrape'] {
+  if (scanner === 'partial') return 'never';
+  if (!settings.scrapeDisabled) return 'every tick';
+  return scanner === 'iterators' ? 'at start' : 'never';
+}
