@@ -19,7 +19,6 @@ export async function serve(
   observer: Observer,
   { node, log, more = [] }: { readonly node: string; readonly log: Log; readonly more?: readonly Route[] },
 ): Promise<void> {
-  const { metrics } = observer;
   const operation = operationRoutes({
     readiness: () => observer.readiness,
     kernel: () => observer.kernel(),
@@ -49,11 +48,14 @@ export async function serve(
     }
   };
   await open('HTTP', 'httpAddress', [...operation, ...introspection, ...more]);
-  await open('Metrics', 'metricsAddress', [
-    {
-      method: 'GET',
-      path: '/metrics',
-      handle: async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
-    },
-  ]);
+  await open('Metrics', 'metricsAddress', [metricsRoute(observer)]);
+}
+
+/** What Prometheus asks for. */
+export function metricsRoute({ metrics }: Pick<Observer, 'metrics'>): Route {
+  return {
+    method: 'GET',
+    path: '/metrics',
+    handle: async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
+  };
 }

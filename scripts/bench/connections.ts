@@ -4,77 +4,20 @@
  * Each is reported as itself, which is the worst case, and no limit holds any back: `npx tsx scripts/bench/connections.ts`,
  * or with counts as its arguments.
  */
-import type { StateSettings } from '../../actors/capture/facts.js';
-import { record_header, RecordType, SocketRole } from '../../actors/capture/layout.js';
-import { AF_INET, IPPROTO_TCP } from '../../actors/capture/linux.js';
-import { RecordWriter } from '../../actors/capture/record-writer.js';
-import type { Records } from '../../actors/capture/records.js';
+import { RecordType } from '../../actors/capture/layout.js';
 import { ConnectionState } from '../../actors/connections/state.js';
+import { events, SECOND, settings, TICK } from './many.js';
 
 const COUNTS = [1000, 10_000, 100_000, 1_000_000];
 const SEED = 0x5eed;
 const BATCH_RECORDS = 500;
-const SECOND = 1e9;
-const TICK = 30 * SECOND;
-const CONTAINER = 2 ** 48 + 1;
 /** Small tables are ticked so often that their times can be told from the clock's grain. */
 const LEAST_WORK = 200_000;
-
-const settings: StateSettings = {
-  scope: 'containers',
-  format: 'json',
-  processTableSize: 1,
-  scrapeInterval: TICK / SECOND,
-  afterglowPeriod: 300,
-  endpoints: true,
-  originators: true,
-  networkDisabled: false,
-  dropIgnored: true,
-  ignoredNetworks: [],
-  nonAggregatedNetworks: [],
-  externalIps: 'none',
-  maxConnectionsPerMinute: 1e9,
-};
 
 interface Cost {
   cpuMs: number;
   longestMs: number;
   reports: number;
-}
-
-/** A batch of events of connections whose numbers start with `first`; each has a peer of its own. */
-function events(type: number, first: number, count: number, time: number): Records {
-  const writer = new RecordWriter();
-  const local = Uint32Array.of(0x0100_000a, 0, 0, 0);
-  for (let number = first; number < first + count; number++) {
-    const host = number >>> 8;
-    const remote = Uint32Array.of(
-      10 | (((host >> 8) & 0xff) << 16) | ((host & 0xff) << 24) | (1 << 8),
-      0,
-      0,
-      0,
-    );
-    writer.socket({
-      time,
-      container: CONTAINER,
-      pid: 1,
-      comm: 'bench',
-      cookieLow: number,
-      cookieHigh: 0,
-      local,
-      remote,
-      localPort: 40_000,
-      remotePort: 1 + (number & 0xff),
-      family: AF_INET,
-      protocol: IPPROTO_TCP,
-      role: SocketRole.client,
-      state: 1,
-    });
-  }
-  const records = writer.records();
-  for (let at = 0; at < records.length; at += records.size(at))
-    records.u16[(at + record_header.type) >> 1] = type;
-  return records;
 }
 
 /** Folds events in batches, which are made beforehand. */
