@@ -52,7 +52,7 @@ mkdir -p "$root/usr/lib/$triplet"
 cp -a "$cache/system/usr/lib/$triplet"/*.so* "$root/usr/lib/$triplet/"
 cp "$cache/system/bin/busybox" "$root/bin/"
 for applet in cat echo grep ip kill ls mkdir mount nc poweroff sh sleep uname; do ln -s busybox "$root/bin/$applet"; done
-cp dist/collector.js "$root/app/"
+cp dist/collector.js dist/package.json "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
 if [[ $arch == "$(dpkg --print-architecture)" ]]; then
     cp "$(readlink -f "$(command -v node)")" "$root/usr/bin/node"

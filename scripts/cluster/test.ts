@@ -77,6 +77,22 @@ function streamsOf(all: readonly Line[], node: string): Set<number> {
   );
 }
 
+/** The longest time, s, for which a node told nothing of its network, in what was said from line `from` on. */
+function longestSilences(from: number): number[] {
+  const all = lines();
+  return NODES.map((node) => {
+    const streams = streamsOf(all, node);
+    const times = all
+      .slice(from)
+      .filter(({ connection }) => streams.has(connection ?? -1))
+      .flatMap(({ message }) => (message?.info?.time === undefined ? [] : [Date.parse(message.info.time)]));
+    return Math.max(...times.slice(1).map((time, at) => time - times[at]!)) / 1000;
+  });
+}
+
+const perNode = (seconds: readonly number[]) =>
+  seconds.map((value, at) => `${NODES[at]} ${value.toFixed(1)} s`).join(', ');
+
 /** Asks until `check` does not throw any more. */
 async function eventually<T>(seconds: number, check: () => T | Promise<T>): Promise<T> {
   const end = Date.now() + seconds * 1000;
@@ -99,9 +115,14 @@ async function step(title: string, body: () => unknown): Promise<void> {
   process.stdout.write(`${typeof said === 'string' ? said : 'ok'} (${took} s)\n`);
 }
 
+/** Installs or upgrades the chart. */
 function helm(...values: string[]): void {
+  helmRelease('collector', ...values);
+}
+
+function helmRelease(release: string, ...values: string[]): void {
   run(enter, [
-    ...['helm', 'upgrade', '--install', 'collector', path.join(root, 'deploy/collector'), '-n', NAMESPACE],
+    ...['helm', 'upgrade', '--install', release, path.join(root, 'deploy/collector'), '-n', NAMESPACE],
     ...['--set', 'image.tag=test', '--set', 'image.pullPolicy=Never'],
     ...['--set', `sensor.address=${sensorAddress()}`, '--set', 'sensor.serverName=sensor.stackrox.svc'],
     ...[
@@ -373,16 +394,36 @@ async function main(): Promise<void> {
       'the pods are the same as before',
     );
     await bothNodesTell(lines().length);
-    const gaps = NODES.map((node) => {
+    return `longest silence, from the end of the old pod to the report of the new: ${perNode(longestSilences(seen))}`;
+  });
+
+  await step('an upgrade by a release beside the old one, which then goes: no gap', async () => {
+    const seen = lines().length;
+    for (const [next, before] of [
+      ['collector-next', 'collector'],
+      ['collector', 'collector-next'],
+    ] as const) {
       const all = lines();
-      const streams = streamsOf(all, node);
-      const times = all
-        .slice(seen)
-        .filter(({ connection }) => streams.has(connection ?? -1))
-        .flatMap(({ message }) => (message?.info?.time === undefined ? [] : [Date.parse(message.info.time)]));
-      return Math.max(...times.slice(1).map((time, at) => time - times[at]!)) / 1000;
-    });
-    return `longest silence, from the end of the old pod to the report of the new: ${gaps.map((gap, at) => `${NODES[at]} ${gap.toFixed(1)} s`).join(', ')}`;
+      const known = NODES.map((node) => streamsOf(all, node));
+      helmRelease(next, '--wait', '--timeout', '120s');
+      await eventually(60, () => {
+        const all = lines();
+        NODES.forEach((node, at) => {
+          const fresh = [...streamsOf(all, node)].filter((stream) => !known[at]!.has(stream));
+          assert.ok(
+            all.some(({ connection, message }) => message?.info && fresh.includes(connection ?? -1)),
+            `${next} has not told of ${node}`,
+          );
+        });
+      });
+      run(enter, ['helm', 'uninstall', before, '-n', NAMESPACE]);
+      const old = `app.kubernetes.io/instance=${before}`;
+      kubectl('wait', '--for=delete', 'pod', '-l', old, '--timeout=120s');
+    }
+    await sleep(2 * SCRAPE_SECONDS * 1000);
+    const silences = longestSilences(seen);
+    assert.ok(Math.max(...silences) <= SCRAPE_SECONDS + 1, perNode(silences));
+    return `two upgrades, reports every ${SCRAPE_SECONDS} s; longest silence: ${perNode(silences)}`;
   });
 
   await step('a broken configuration is explained by kubectl describe pod', async () => {
