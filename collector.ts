@@ -126,6 +126,7 @@ async function run(): Promise<number> {
       }),
       download: fromPromise(async ({ signal }) => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
+        if (settings.coreDump) allowCoreDump(driver);
         if (found?.kind !== 'absent') return;
         const tls = () => sensor?.tls;
         found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
@@ -224,6 +225,18 @@ function collectGarbage(): void {
 /** A phase that is over when its effect returns, and fails with what that throws. */
 function phase<T>(effect: () => T): PromiseActorLogic<T> {
   return fromPromise(() => new Promise<T>((resolve) => resolve(effect())));
+}
+
+/** Says how large a core dump can be, if there can be one. */
+function allowCoreDump(driver: Driver): void {
+  const bytes = driver.allowCoreDump();
+  if (bytes > 0)
+    log.info(`A crash leaves a core dump of ${bytes === Infinity ? 'any size' : `${bytes} bytes at most`}.`);
+  else
+    log.warning(
+      'ENABLE_CORE_DUMP has no effect: the hard limit of RLIMIT_CORE is 0. Remedy: raise it, with LimitCORE of the container ' +
+        "runtime's service or ulimit -H -c",
+    );
 }
 
 /** The first lines, which people look for; as log lines where every line has to be one. */

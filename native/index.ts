@@ -124,6 +124,8 @@ interface Addon {
    * @throws ProbeError of the operation `insert`, whose subject is the path
    */
   insertModule(path: string): void;
+  /** Lets a crash of this process leave a core dump of so many bytes at most, which it returns: the hard limit. */
+  allowCoreDump(): number;
   /**
    * Takes all capabilities for good from every thread of this process, but those whose numbers are in `kept`. Until then,
    * this thread has all that the process may have: loading the add-on makes them effective.

@@ -2,7 +2,6 @@ import { flattenConfig } from './collector-config.js';
 import { parseCommandLine } from './command-line.js';
 import { applyRules, type Notice } from './rules.js';
 import { collectorConfig, table, type Declaration, type Settings } from './table.js';
-import { unsupported } from './unsupported.js';
 
 /** The variables of a process, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,7 +79,6 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
       message: `COLLECTOR_CONFIG has an unknown key '${shorten(key)}'; it is ignored`,
     });
   }
-  warnings.push(...unsupportedNotice(env, config.values));
 
   // The table gives every name its value's type, which the compiler loses on the way through Object.entries.
   const ruled = applyRules(Object.fromEntries(values) as Settings);
@@ -89,20 +87,9 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
   return { settings: deepFreeze(ruled.settings), warnings, errors };
 }
 
-const keys = new Set([
-  ...Object.values<Declaration<unknown>>(table).flatMap(({ key }) => (key === undefined ? [] : [key])),
-  ...unsupported.keys,
-]);
-
-function unsupportedNotice(env: Environment, config: ReadonlyMap<string, string>): readonly Notice[] {
-  const names = [
-    ...unsupported.environment.filter((name) => (env[name] ?? '') !== ''),
-    ...unsupported.keys.filter((key) => config.has(key)).map((key) => `${key} of COLLECTOR_CONFIG`),
-  ];
-  if (names.length === 0) return [];
-  const verb = names.length === 1 ? 'is not supported yet and has' : 'are not supported yet and have';
-  return [{ level: 'warning', message: `${names.join(', ')} ${verb} no effect` }];
-}
+const keys = new Set(
+  Object.values<Declaration<unknown>>(table).flatMap(({ key }) => (key === undefined ? [] : [key])),
+);
 
 function shorten(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;

@@ -104,6 +104,13 @@ export const table = {
     default: 'text',
     help: 'How log lines are written: for people, or as one JSON object each, for what collects logs.',
   }),
+  coreDump: setting({
+    group: 'General',
+    environment: 'ENABLE_CORE_DUMP',
+    parser: boolean,
+    default: false,
+    help: 'Leave a core dump behind after a crash, as large as the hard limit allows; the kernel puts it where /proc/sys/kernel/core_pattern says. It holds all that Collector had in memory: arguments of processes, and the key of its certificate.',
+  }),
   collectionMethod: setting({
     group: 'General',
     argument: '--collection-method',

@@ -6,9 +6,12 @@
 #include "probe.h"
 #include "pump.h"
 
+#include <cmath>
 #include <cstring>
 #include <malloc.h>
 #include <napi.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace collector {
 
@@ -286,6 +289,18 @@ void InsertModule(const Napi::CallbackInfo &info)
     guarded(info.Env(), [&] { insert_module(path); });
 }
 
+// The soft limit is what counts; with file capabilities, a process that starts is not dumpable at all.
+Napi::Value AllowCoreDump(const Napi::CallbackInfo &info)
+{
+    rlimit limit{};
+    getrlimit(RLIMIT_CORE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_CORE, &limit);
+    prctl(PR_SET_DUMPABLE, 1);
+    return Napi::Number::New(
+        info.Env(), limit.rlim_cur == RLIM_INFINITY ? INFINITY : static_cast<double>(limit.rlim_cur));
+}
+
 Napi::Value DropCapabilities(const Napi::CallbackInfo &info)
 {
     std::uint64_t kept = 0;
@@ -303,6 +318,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
     exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));
+    exports.Set("allowCoreDump", Napi::Function::New(env, AllowCoreDump, "allowCoreDump"));
     exports.Set("dropCapabilities", Napi::Function::New(env, DropCapabilities, "dropCapabilities"));
     exports.Set("possibleCpus", static_cast<double>(libbpf_num_possible_cpus()));
     return exports;

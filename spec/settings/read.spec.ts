@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readSettings } from '../../actors/settings/read.js';
 import { table, type Declaration, type Settings } from '../../actors/settings/table.js';
-import { unsupported } from '../../actors/settings/unsupported.js';
 
 const declarations = Object.entries<Declaration<unknown>>(table);
 
@@ -30,6 +29,7 @@ describe('readSettings', () => {
         check: false,
         logLevel: 'info',
         logFormat: 'text',
+        coreDump: false,
         collectionMethod: 'core_bpf',
         kernelCandidates: [],
         kernelModulesDir: '/kernel-modules',
@@ -141,6 +141,7 @@ describe('readSettings', () => {
       ['ROX_COLLECTOR_SINSP_CPU_PER_BUFFER', '0', { cpusPerBuffer: 0 }],
       ['ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE', '1000', { processTableSize: 1000 }],
       ['ROX_COLLECTOR_LOG_FORMAT', 'JSON', { logFormat: 'json' }],
+      ['ENABLE_CORE_DUMP', 'true', { coreDump: true }],
       ['ROX_COLLECTOR_HTTP_ADDRESS', '127.0.0.1:0', { httpAddress: '127.0.0.1:0' }],
       ['ROX_COLLECTOR_HTTP_ADDRESS', '[::]:80', { httpAddress: '[::]:80' }],
       ['ROX_COLLECTOR_METRICS_ADDRESS', 'localhost:9', { metricsAddress: 'localhost:9' }],
@@ -396,6 +397,7 @@ describe('readSettings', () => {
       ROX_COLLECTOR_CONNECTION_STATS_ERROR: ['0', '0.5', '1', '-0.01'],
       ROX_COLLECTOR_CONNECTION_STATS_WINDOW: ['0', '1441', '1.5'],
       ROX_COLLECTOR_BPF_RUN_TIME: ['1'],
+      ENABLE_CORE_DUMP: ['maybe', '2'],
       COLLECTOR_HOST_ROOT: ['host', './host'],
       NODE_HOSTNAME: ['two words', 'a\nb', 'x'.repeat(254)],
       ROX_COLLECTOR_TERMINATION_LOG: ['log'],
@@ -504,25 +506,6 @@ describe('readSettings', () => {
       /^warning: .*use at least 32768$/,
     );
     assert.deepEqual(warningsOf([], { ROX_COLLECTOR_SINSP_BUFFER_SIZE: '32768' }), []);
-  });
-
-  describe('warns of what is not supported yet', () => {
-    it('in one line that names what is set', () => {
-      const env = {
-        ROX_COLLECTOR_HTTP_ADDRESS: '',
-        ENABLE_CORE_DUMP: 'true',
-        UNRELATED: '1',
-      };
-      assert.deepEqual(warningsOf([], env), [
-        'warning: ENABLE_CORE_DUMP is not supported yet and has no effect',
-      ]);
-    });
-
-    it('and of nothing that is', () => {
-      const declared = new Set(declarations.flatMap(([, { environment, key }]) => [environment, key]));
-      const both = [...unsupported.environment, ...unsupported.keys].filter((name) => declared.has(name));
-      assert.deepEqual(both, []);
-    });
   });
 
   it('takes any command line and environment without throwing', () => {
