@@ -116,9 +116,7 @@ export async function guide(
   const home = path.join(scratchFolder(), 'curl', String(collector.pid));
   mkdirSync(home, { recursive: true });
   const ways = Object.entries(PORTS).flatMap(([what, port]) =>
-    HOSTS.map(
-      (host) => `connect-to = "${host}:${port}:${collector.address(what as keyof typeof PORTS)}"`,
-    ),
+    HOSTS.map((host) => `connect-to = "${host}:${port}:${collector.address(what as keyof typeof PORTS)}"`),
   );
   writeFileSync(path.join(home, '.curlrc'), ['silent', 'show-error', 'fail', ...ways, ''].join('\n'));
   const env = { ...process.env, CURL_HOME: home, PPROF_TMPDIR: folder };

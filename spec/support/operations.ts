@@ -38,18 +38,23 @@ export function section(heading: string): Section {
   return found;
 }
 
+/** Numbers, times, addresses, versions and paths; and what is cut. */
+const VARIES = /([\w./:-]*\d[\w./:-]*|(?<= )\/[\w./:-]+|…)/;
+
 /**
- * The lines of a section's that a run did not write, numbers, times, addresses and paths aside; `…` stands for anything.
+ * The lines of a section's that a run did not write, for whatever numbers, times, addresses and paths; `…` stands for
+ * anything.
  * @param output what the run wrote
  */
 export function notWritten({ shown }: Section, output: string): string[] {
-  const lines = output.split('\n');
+  const lines = output.split('\n').map((line) => line.trimEnd());
   return shown.filter((line) => {
-    const pattern = line
-      .replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-      .replace(/[\w./:-]*\d[\w./:\\-]*|(?<= )\/[\w./:\\-]+/g, '[\\w./:-]+')
-      .replaceAll('…', '.*')
-    const like = new RegExp(`^${pattern}$`);
+    const parts = line.trimEnd().split(VARIES);
+    const pattern = parts.map((part, index) => {
+      if (part === '…') return '.*';
+      return index % 2 === 1 ? '[\\w./:-]+' : part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+    });
+    const like = new RegExp(`^${pattern.join('')}$`);
     return !lines.some((written) => like.test(written));
   });
 }
