@@ -94,25 +94,6 @@ describe('The driver', () => {
     await collector.stop();
   });
 
-  it('that Sensor does not have ends the start, after the attempts that the guide tells of', async function () {
-    this.timeout(90_000);
-    const { env } = folders('absent');
-    const sensor = await keep(TestSensor.start());
-    const ended = await runToEnd([`--grpc-server=${sensor.address}`], { env }, 80_000);
-    const { stderr } = ended;
-    assert.match(stderr, /\[WARNING .*\[Throttled\] Unexpected HTTP request failure \(HTTP 404\)/);
-    assert.match(stderr, new RegExp(`\\[WARNING .*Attempted to download ${EBPF}\\.gz 30 time\\(s\\)`));
-    assert.match(stderr, new RegExp(`\\[WARNING .*Failed to download from ${EBPF}\\.gz`));
-    assert.match(stderr, new RegExp(`\\[ERROR .*Error getting kernel object: ${EBPF}`));
-    assertFailed(
-      ended,
-      `No suitable kernel object downloaded for kernel ${release()}`,
-      /HTTP 404/,
-      /set COLLECTION_METHOD to core_bpf/,
-    );
-    assert.match(stderr, /Connected to Sensor\? {7}true\n.*available\? {3}false\n/);
-  });
-
   it('that is not ours is refused before anything is attached', async () => {
     const { local, env } = folders('foreign');
     writeFileSync(path.join(local, EBPF), readFileSync(process.execPath).subarray(0, 1_000_000));
