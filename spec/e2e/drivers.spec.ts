@@ -6,7 +6,6 @@ import { gzipSync } from 'node:zlib';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
 import { Collector, runToEnd, type Ended } from '../support/collector.js';
 import { Container } from '../support/container.js';
-import { assertNothingBetween } from '../support/diagnostics.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
@@ -93,28 +92,6 @@ describe('The driver', () => {
     assert.match(collector.stderr, /Loaded ebpf: /);
     await collects(collector);
     await collector.stop();
-  });
-
-  it('that Sensor does not have ends the start, after the attempts that the guide tells of', async function () {
-    this.timeout(90_000);
-    const { env } = folders('absent');
-    const sensor = await keep(TestSensor.start());
-    const ended = await runToEnd([`--grpc-server=${sensor.address}`], { env }, 80_000);
-    const { stderr } = ended;
-    assert.match(stderr, /\[WARNING .*\[Throttled\] Unexpected HTTP request failure \(HTTP 404\)/);
-    assert.match(stderr, new RegExp(`\\[WARNING .*Attempted to download ${EBPF}\\.gz 30 time\\(s\\)`));
-    assert.match(stderr, new RegExp(`\\[WARNING .*Failed to download from ${EBPF}\\.gz`));
-    assert.match(stderr, new RegExp(`\\[ERROR .*Error getting kernel object: ${EBPF}`));
-    assertFailed(
-      ended,
-      `No suitable kernel object downloaded for kernel ${release()}`,
-      /HTTP 404/,
-      /Set COLLECTION_METHOD to core_bpf/,
-    );
-    assert.match(stderr, /Connected to Sensor\? {7}true\n.*available\? {3}false\n/);
-    // The last of the throttled lines are held back until the end.
-    assert.match(stderr, /\[Throttled\] .* swallowed within 10 s/);
-    assertNothingBetween(stderr);
   });
 
   it('that is not ours is refused before anything is attached', async () => {

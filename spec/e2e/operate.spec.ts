@@ -58,44 +58,15 @@ describe('A daemon that is operated', function () {
     assert.match(text, /"status":"ok"/);
   });
 
-  it("answers the guide's question for a container", async () => {
-    const answer = await asked(`curl collector:8080/state/containers/${host.shortId}`);
-    const shown = JSON.parse(answer) as Record<string, string>;
-    assert.equal(shown['container_id'], host.shortId);
-    assert.ok('namespace' in shown);
-    assert.ok(shown['cgroup']!.includes(host.id));
-  });
-
-  it("answers the guide's question for connections", async () => {
-    const answer = await asked(
-      `curl "http://collector:8080/state/network/connection?container=${caller.shortId}&normalize=false"`,
-    );
-    const [connection, ...others] = (JSON.parse(answer) as Record<string, Record<string, unknown>[]>)[
-      caller.shortId
-    ]!;
-    assert.deepEqual(others, []);
-    assert.match(answer, new RegExp(`^ {2}"${caller.shortId}" :`, 'm'));
-    assert.match(answer, /^ {6}"active" : true,$/m);
-    const { active, l4proto, to } = connection!;
-    assert.deepEqual([active, l4proto, connection!['port'], to], [true, 'TCP', port, WIRE.v4[1]]);
-  });
-
-  it('shows what is listened on, and by whom', async () => {
-    const answer = await asked(`curl collector:8080/state/network/endpoint?container=${host.shortId}`);
-    const [endpoint] = (JSON.parse(answer) as Record<string, Record<string, unknown>[]>)[host.shortId]!;
-    assert.equal(endpoint!['port'], port);
-    assert.deepEqual(endpoint!['active'], true);
-  });
-
   it('shows the runtime configuration that is in force', async () => {
     assert.match(await asked('curl collector:8080/state/runtime-config'), /"maxConnectionsPerMinute":2048/);
   });
 
   it('counts in metrics what happens', async () => {
     const [execve, sent, connects] = [
-      'rox_collector_events_typed{quantity="userspace",event_type="execve",event_dir="<"}',
+      'rox_collector_events_typed{event_dir="<",event_type="execve",quantity="userspace"}',
       'rox_collector_events{type="processSent"}',
-      'rox_collector_events_typed{quantity="userspace",event_type="connect",event_dir="<"}',
+      'rox_collector_events_typed{event_dir="<",event_type="connect",quantity="userspace"}',
     ];
     const before = await metrics();
     await host.run('execs', '100');
@@ -110,27 +81,8 @@ describe('A daemon that is operated', function () {
     assert.ok(grown(after, 'rox_collector_counters{type="process_lineage_counts"}') >= 100);
     assert.equal(after.get('rox_collector_events{type="ringbufferDrops"}'), 0);
     assert.ok(
-      after.get('rox_collector_event_times_us_total{step="process",event_type="execve",event_dir="<"}')! > 0,
+      after.get('rox_collector_event_times_us_total{event_dir="<",event_type="execve",step="process"}')! > 0,
     );
-  });
-
-  it('sums connections up over a window, by direction and peer', async () => {
-    const of = (samples: Samples, name: string) =>
-      samples.get(`${name}{dir="out",peer="private",quantile="0.5"}`);
-    const shown = await eventually(async () => {
-      const samples = await metrics();
-      return Number(samples.get('rox_connections_total_count{dir="out",peer="private"}')) > 3 && samples;
-    }, 'intervals have passed');
-    assert.ok(of(shown, 'rox_connections_total')! >= 1);
-    assert.ok(of(shown, 'rox_connections_rate')! >= 0);
-    assert.equal(
-      shown.get('rox_connections_rate_count{dir="in",peer="private"}'),
-      shown.get('rox_connections_total_count{dir="in",peer="private"}')! - 1,
-    );
-    for (const timer of ['net_scrape_read', 'net_scrape_update', 'net_fetch_state', 'net_create_message'])
-      assert.ok(shown.get(`rox_collector_timers{type="${timer}_events"}`)! > 0, timer);
-    assert.ok(shown.get('rox_collector_counters{type="net_conn_deltas"}')! > 0);
-    assert.ok(shown.get('rox_collector_counters{type="net_cep_deltas"}')! > 0);
   });
 
   it('is scraped by Prometheus', async function () {

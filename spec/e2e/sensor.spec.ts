@@ -49,34 +49,6 @@ describe('Collector with a Sensor', () => {
     );
   });
 
-  it('says how it got there, in the words of the guide', async () => {
-    await collector.shows(
-      () => 'the self-check',
-      () => collector.stderr.includes('Self-check'),
-    );
-    const said = collector.stderr.replace(/\[INFO {4}\S+ \S+\] ?/g, '').split('\n');
-    const steps = [
-      /^Collector Version: /,
-      /^Starting StackRox Collector\.\.\.$/,
-      /^Hostname: '.+'$/,
-      new RegExp(`^Sensor configured at address: ${sensor.address}$`),
-      /^Attempting to connect to Sensor$/,
-      /^Successfully connected to Sensor\.$/,
-      /^== Collector Startup Diagnostics: ==$/,
-      /^ Connected to Sensor\? {7}true$/,
-      /^ Kernel driver available\? {3}true$/,
-      /^ Driver loaded into kernel\? true$/,
-      /^Self-check passed/,
-    ];
-    let at = -1;
-    for (const step of steps) {
-      const next = said.findIndex((line, index) => index > at && step.test(line));
-      assert.ok(next > at, `${step.source} comes next:\n${collector.stderr}`);
-      at = next;
-    }
-    assert.equal(collector.stdout, '');
-  });
-
   it('brings it the processes and connections of containers, and none of its own', async () => {
     const listening = await callee.start('serve', '0.0.0.0', '1');
     const port = Number(await listening.said('listening'));

@@ -20,6 +20,8 @@ export interface Placement {
   readonly cgroup?: (id: string) => string;
   /** It shares the host's pid namespace, as a pod with `hostPID: true` does. */
   readonly hostPids?: boolean;
+  /** What its id starts with; the rest is random. */
+  readonly startOfId?: string;
 }
 
 /** Mount points of the cgroup hierarchies: `v2`, and each v1 controller by its name. */
@@ -41,7 +43,7 @@ export function cgroupHierarchies(): ReadonlyMap<string, string> {
  */
 export class Container implements Resource {
   /** 64 hexadecimal digits. */
-  readonly id = randomBytes(32).toString('hex');
+  readonly id: string;
   /** Of its first process, on the host. */
   pid = 0;
   /** The file that a process's pid is written to so that it enters the cgroup. */
@@ -54,7 +56,8 @@ export class Container implements Resource {
   #requests: Promise<unknown> = Promise.resolve();
   #awaited: ((job: Job) => void) | undefined;
 
-  private constructor({ hierarchy = 'v2', cgroup = kubepods, hostPids = false }: Placement) {
+  private constructor({ hierarchy = 'v2', cgroup = kubepods, hostPids = false, startOfId = '' }: Placement) {
+    this.id = startOfId + randomBytes(32).toString('hex').slice(startOfId.length);
     const mount = cgroupHierarchies().get(hierarchy);
     if (mount === undefined) throw new Error(`No cgroup hierarchy of ${hierarchy} is mounted.`);
     let folder = mount;

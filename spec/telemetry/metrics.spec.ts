@@ -125,10 +125,10 @@ describe('The metrics', () => {
   }
 
   for (const [sample, value] of Object.entries({
-    'rox_collector_events_typed{quantity="userspace",event_type="execve",event_dir="<"}': 4,
-    'rox_collector_event_times_us_total{step="process",event_type="execve",event_dir="<"}': 20,
-    'rox_collector_event_times_us_avg{step="process",event_type="execve",event_dir="<"}': 5,
-    'rox_collector_event_times_us_avg{step="parse",event_type="close",event_dir="<"}': 0,
+    'rox_collector_events_typed{event_dir="<",event_type="execve",quantity="userspace"}': 4,
+    'rox_collector_event_times_us_total{event_dir="<",event_type="execve",step="process"}': 20,
+    'rox_collector_event_times_us_avg{event_dir="<",event_type="execve",step="process"}': 5,
+    'rox_collector_event_times_us_avg{event_dir="<",event_type="close",step="parse"}': 0,
     'rox_collector_process_lineage_info{type="lineage_count"}': 4,
     'rox_collector_process_lineage_info{type="lineage_avg"}': 1.5,
     'rox_collector_process_lineage_info{type="lineage_avg_string_len"}': 10,
