@@ -97,7 +97,7 @@ export const counterHelp = {
   process_lineage_string_total: "bytes of their ancestors' paths",
   process_info_hit: 'times that the process of an endpoint was known when asked for',
   process_info_miss: 'times that it was not; nothing waits for it',
-  rate_limit_flushing_counts: 'times that the rate limit of process signals forgot what it had counted',
+  rate_limit_flushing_counts: 'processes that the rate limit of process signals forgot for want of room',
 } as const;
 export type CounterName = keyof typeof counterHelp;
 
