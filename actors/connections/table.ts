@@ -97,7 +97,14 @@ export class Table {
 
   /** Bytes of all arrays, used or not. */
   get bytes(): number {
-    const columns = [this.lastActive, this.reportedActive, this.flags, this.#heads, this.#followers, this.#hashes];
+    const columns = [
+      this.lastActive,
+      this.reportedActive,
+      this.flags,
+      this.#heads,
+      this.#followers,
+      this.#hashes,
+    ];
     return [...columns, ...this.#pages].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
