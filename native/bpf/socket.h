@@ -44,6 +44,11 @@ enum {
                 1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
 };
 
+static __always_inline bool is_alive(__u32 state)
+{
+    return state < 32 && (1U << state & TCP_ALIVE);
+}
+
 /* Of sockets that listen, and of what they accept; of UDP sockets; of those that were there before. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -222,15 +227,15 @@ static __always_inline void on_listen(const struct sock *sk)
     struct owner o = {};
     if (!is_watched(sk, &o, task, &named))
         return;
-    if (o.phase != PHASE_CHECK) {
-        read_tuple(&o, sk);
-        o.role = ROLE_SERVER; /* of all that is accepted, too */
-        o.opened = bpf_ktime_get_boot_ns();
-        o.cookie = bpf_get_socket_cookie((void *)sk);
-    }
-    store_owner(sk, &o);
-    if (o.phase == PHASE_CHECK)
+    if (o.phase == PHASE_CHECK) {
+        store_owner(sk, &o);
         return;
+    }
+    read_tuple(&o, sk);
+    o.role = ROLE_SERVER; /* of all that is accepted, too */
+    o.opened = bpf_ktime_get_boot_ns();
+    o.cookie = bpf_get_socket_cookie((void *)sk);
+    store_owner(sk, &o);
     emit_listener(task, o.container, named);
     emit_socket(RECORD_LISTEN, &o, TCP_LISTEN);
 }
@@ -281,11 +286,6 @@ static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
     }
     o->cookie = bpf_get_socket_cookie((void *)sk);
     emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
-}
-
-static __always_inline bool is_alive(int state)
-{
-    return (__u32)state < 32 && (1U << state & TCP_ALIVE);
 }
 
 static __always_inline void on_close(const struct sock *sk, int old_state)
@@ -392,7 +392,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     if (is_udp && state == TCP_CLOSE && knobs.udp_listeners && BPF_CORE_READ(tcp, __sk_common.skc_num))
         state = TCP_LISTEN;
     bool is_pending = knobs.pending && state == TCP_SYN_SENT;
-    if (state != TCP_LISTEN && !is_pending && !(state < 32 && (1U << state & TCP_ALIVE)))
+    if (state != TCP_LISTEN && !is_pending && !is_alive(state))
         return 0;
     struct cgroup *named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
