@@ -2,7 +2,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
 import { attachPrograms, openDriver, type Driver, type Probe } from './actors/capture/driver.js';
@@ -16,7 +15,7 @@ import { createProfiles } from './actors/profiles/actor.js';
 import { connectSensor } from './actors/run/connect-sensor.js';
 import type { Context } from './actors/run/context.js';
 import { collect } from './actors/run/live.js';
-import { load, tellUdp } from './actors/run/load.js';
+import { allowCoreDump, load, tellUdp } from './actors/run/load.js';
 import { replay } from './actors/run/replay.js';
 import { scannerFor } from './actors/run/scans.js';
 import { StandardOutput } from './actors/run/standard-output.js';
@@ -126,13 +125,12 @@ async function run(): Promise<number> {
       }),
       download: fromPromise(async ({ signal }) => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
-        if (settings.coreDump) allowCoreDump(driver);
+        if (settings.coreDump) allowCoreDump(driver, context);
         if (found?.kind !== 'absent') return;
         const tls = () => sensor?.tls;
         found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
       }),
       load: phase(() => {
-        collectGarbage();
         probe = load(driver, host, found?.kind === 'local' ? found.path : '', context);
         scanning = scannerFor(driver, probe, host, observer, context);
         checkScans(scanning.kind, host);
@@ -213,30 +211,9 @@ async function run(): Promise<number> {
   return 1;
 }
 
-/**
- * Frees what was needed to start, 10 MB of it, before libbpf reads the kernel's types: that is when a Collector takes the
- * most memory.
- */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-}
-
 /** A phase that is over when its effect returns, and fails with what that throws. */
 function phase<T>(effect: () => T): PromiseActorLogic<T> {
   return fromPromise(() => new Promise<T>((resolve) => resolve(effect())));
-}
-
-/** Says how large a core dump can be, if there can be one. */
-function allowCoreDump(driver: Driver): void {
-  const bytes = driver.allowCoreDump();
-  if (bytes > 0)
-    log.info(`A crash leaves a core dump of ${bytes === Infinity ? 'any size' : `${bytes} bytes at most`}.`);
-  else
-    log.warning(
-      'ENABLE_CORE_DUMP has no effect: the hard limit of RLIMIT_CORE is 0. Remedy: raise it, with LimitCORE of the container ' +
-        "runtime's service or ulimit -H -c",
-    );
 }
 
 /** The first lines, which people look for; as log lines where every line has to be one. */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
 import { loadPrograms, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
@@ -20,6 +22,7 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
     throw new Failure('MODULE_UNREAD', { path: object });
   }
   const plan = ringPlan(driver.possibleCpus, settings);
+  collectGarbage();
   const probe = loadPrograms(
     driver,
     {
@@ -40,9 +43,30 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
   return probe;
 }
 
+/**
+ * Frees what was needed to start, 10 MB of it, before libbpf reads the kernel's types: that is when a Collector takes the
+ * most memory.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
 /** Milliseconds in which a peer of a UDP socket is told of once: twice between two reports. */
 function udpWindow(scrapeInterval: number): number {
   return Math.min(Math.max(scrapeInterval * 500, 1000), 15_000);
+}
+
+/** Says how large a core dump can be, if there can be one. */
+export function allowCoreDump(driver: Driver, { log }: Context): void {
+  const bytes = driver.allowCoreDump();
+  if (bytes > 0)
+    log.info(`A crash leaves a core dump of ${bytes === Infinity ? 'any size' : `${bytes} bytes at most`}.`);
+  else
+    log.warning(
+      'ENABLE_CORE_DUMP has no effect: the hard limit of RLIMIT_CORE is 0. Remedy: raise it, with LimitCORE of the container ' +
+        "runtime's service or ulimit -H -c",
+    );
 }
 
 /** Warns when UDP is not watched as it should be. */
