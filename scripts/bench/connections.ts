@@ -6,11 +6,9 @@
  */
 import { RecordType } from '../../actors/capture/layout.js';
 import { ConnectionState } from '../../actors/connections/state.js';
-import { events, SECOND, settings, TICK } from './many.js';
+import { batches, SECOND, SEED, settings, TICK } from './many.js';
 
 const COUNTS = [1000, 10_000, 100_000, 1_000_000];
-const SEED = 0x5eed;
-const BATCH_RECORDS = 500;
 /** Small tables are ticked so often that their times can be told from the clock's grain. */
 const LEAST_WORK = 200_000;
 
@@ -23,8 +21,7 @@ interface Cost {
 /** Folds events in batches, which are made beforehand. */
 function fold(state: ConnectionState, type: number, first: number, count: number, time: number): Cost {
   const cost: Cost = { cpuMs: 0, longestMs: 0, reports: 0 };
-  for (let done = 0; done < count; done += BATCH_RECORDS) {
-    const records = events(type, first + done, Math.min(BATCH_RECORDS, count - done), time);
+  for (const records of batches(type, first, count, time)) {
     add(cost, () => {
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
     });

@@ -4,30 +4,33 @@ import { record_header, SocketRole } from '../../actors/capture/layout.js';
 import { AF_INET, IPPROTO_TCP } from '../../actors/capture/linux.js';
 import { RecordWriter } from '../../actors/capture/record-writer.js';
 import type { Records } from '../../actors/capture/records.js';
+import { readSettings } from '../../actors/settings/read.js';
+import { stateSettings } from '../../actors/settings/state-settings.js';
 
+/** Of a batch, as the daemon reads them at a time. */
+const BATCH_RECORDS = 500;
+
+export const SEED = 0x5eed;
 export const SECOND = 1e9;
 export const TICK = 30 * SECOND;
 const CONTAINER = 2 ** 48 + 1;
 
 /** Each connection is reported as itself, which is the worst case, and no limit holds any back. */
 export const settings: StateSettings = {
-  scope: 'containers',
+  ...stateSettings(readSettings([], {}).settings),
   format: 'json',
-  processTableSize: 1,
   scrapeInterval: TICK / SECOND,
-  afterglowPeriod: 300,
-  endpoints: true,
-  originators: true,
-  networkDisabled: false,
-  dropIgnored: true,
   ignoredNetworks: [],
-  nonAggregatedNetworks: [],
-  externalIps: 'none',
   maxConnectionsPerMinute: 1e9,
 };
 
-/** A batch of events of connections whose numbers start with `first`; each has a peer of its own. */
-export function events(type: number, first: number, count: number, time: number): Records {
+/** Events of connections whose numbers start with `first`, in batches; each has a peer of its own. */
+export function* batches(type: number, first: number, count: number, time: number): Generator<Records> {
+  for (let done = 0; done < count; done += BATCH_RECORDS)
+    yield events(type, first + done, Math.min(BATCH_RECORDS, count - done), time);
+}
+
+function events(type: number, first: number, count: number, time: number): Records {
   const writer = new RecordWriter();
   const local = Uint32Array.of(0x0100_000a, 0, 0, 0);
   for (let number = first; number < first + count; number++) {

@@ -14,12 +14,10 @@ import { openServer } from '../../actors/http/server.js';
 import { metricsRoute } from '../../actors/http/serve.js';
 import { readSettings } from '../../actors/settings/read.js';
 import { createLog } from '../../actors/telemetry/log.js';
-import { events, SECOND, settings, TICK } from './many.js';
+import { batches, SECOND, SEED, settings, TICK } from './many.js';
 import { medianOf } from './statistics.js';
 
 const COUNTS = [1000, 1_000_000];
-const SEED = 0x5eed;
-const BATCH_RECORDS = 500;
 /** A Prometheus that asks every 30 s has asked so often after two hours. */
 const SCRAPES = 240;
 const TARGET_MS = 5;
@@ -34,8 +32,7 @@ parentPort.on('message', async () => {
 /** Milliseconds in which the loop was busy with each scrape, and characters of the last. */
 async function scrapes(count: number): Promise<{ readonly busy: number[]; readonly characters: number }> {
   const state = new ConnectionState(settings, () => 0, SEED);
-  for (let first = 0; first < count; first += BATCH_RECORDS) {
-    const records = events(RecordType.open, first, Math.min(BATCH_RECORDS, count - first), SECOND);
+  for (const records of batches(RecordType.open, 0, count, SECOND)) {
     for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
   }
   const observer = new Observer(

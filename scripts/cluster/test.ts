@@ -77,15 +77,19 @@ function streamsOf(all: readonly Line[], node: string): Set<number> {
   );
 }
 
+/** What a node told, in what was said from line `from` on. */
+function toldBy(node: string, all: readonly Line[], from: number): Line[] {
+  const streams = streamsOf(all, node);
+  return all.slice(from).filter(({ connection }) => streams.has(connection ?? -1));
+}
+
 /** The longest time, s, for which a node told nothing of its network, in what was said from line `from` on. */
 function longestSilences(from: number): number[] {
   const all = lines();
   return NODES.map((node) => {
-    const streams = streamsOf(all, node);
-    const times = all
-      .slice(from)
-      .filter(({ connection }) => streams.has(connection ?? -1))
-      .flatMap(({ message }) => (message?.info?.time === undefined ? [] : [Date.parse(message.info.time)]));
+    const times = toldBy(node, all, from).flatMap(({ message }) =>
+      message?.info?.time === undefined ? [] : [Date.parse(message.info.time)],
+    );
     return Math.max(...times.slice(1).map((time, at) => time - times[at]!)) / 1000;
   });
 }
@@ -223,13 +227,12 @@ function ask(ip: string, rest: string): string {
 /** Sees to it that both nodes tell of something that began after `since`. */
 async function bothNodesTell(since: number): Promise<void> {
   await eventually(60, () => {
-    const all = lines().slice(since);
-    const every = lines();
+    const all = lines();
     for (const node of NODES) {
-      const streams = streamsOf(every, node);
-      const mine = all.filter(({ connection }) => streams.has(connection ?? -1));
       const role = node === 'node1' ? 'ROLE_CLIENT' : 'ROLE_SERVER';
-      const connections = mine.flatMap(({ message }) => message?.info?.updatedConnections ?? []);
+      const connections = toldBy(node, all, since).flatMap(
+        ({ message }) => message?.info?.updatedConnections ?? [],
+      );
       assert.ok(
         connections.some(
           (one) => one.role === role && (one.localAddress?.port ?? one.remoteAddress?.port) === 8080,
