@@ -35,6 +35,10 @@ export default defineConfig(
       '@typescript-eslint/no-non-null-assertion': 'off',
       // Numbers print the same everywhere; it is objects and null that surprise.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // Enums name the numbers in records and rows, which are read as numbers.
+      '@typescript-eslint/no-unsafe-enum-comparison': 'off',
+      // The words of a key are as many as where the first word after it is.
+      '@typescript-eslint/no-duplicate-enum-values': 'off',
       // `() => subject.next(x)` is how callbacks read; nobody mistakes it for a value.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // An interface may ask for a parameter that one of its implementations does not need.

@@ -331,7 +331,7 @@ function isNetwork(value: unknown): boolean {
   return typeof value === 'string' && 'value' in cidr.parse(value);
 }
 
-const sizes: ReadonlyMap<number, number> = new Map([
+const sizes: ReadonlyMap<number, number> = new Map<number, number>([
   [RecordType.exec, process_record.SIZE],
   [RecordType.process, process_record.SIZE],
   [RecordType.exit, exit_record.SIZE],

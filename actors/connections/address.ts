@@ -20,19 +20,23 @@ export interface Network {
   readonly prefix: number;
 }
 
-/** Copies the address that starts, in network byte order, at word `from` of a little-endian buffer. */
+/**
+ * Copies the address that starts, in network byte order, at word `from` of a little-endian buffer.
+ * @param rest where its other words go than the first
+ */
 export function readAddress(
   source: Uint32Array,
   from: number,
   family: number,
   out: Uint32Array,
   at: number,
+  rest: number = at + 1,
 ): void {
   const isV6 = family === AF_INET6;
   out[at] = swapBytes(source[from]!);
-  out[at + 1] = isV6 ? swapBytes(source[from + 1]!) : 0;
-  out[at + 2] = isV6 ? swapBytes(source[from + 2]!) : 0;
-  out[at + 3] = isV6 ? swapBytes(source[from + 3]!) : 0;
+  out[rest] = isV6 ? swapBytes(source[from + 1]!) : 0;
+  out[rest + 1] = isV6 ? swapBytes(source[from + 2]!) : 0;
+  out[rest + 2] = isV6 ? swapBytes(source[from + 3]!) : 0;
 }
 
 /** The address's bytes in network order: 4, or 16 for IPv6. */

@@ -14,6 +14,7 @@ import {
   familyOf,
   flowRole,
   isAddress,
+  localAddress,
   localPort,
   portOf,
   prefixOf,
@@ -186,14 +187,14 @@ function flowText(from: Table, slot: number): Member[] {
   const row = from.row(slot);
   const tag = rows[row + Flow.tag]!;
   const ports = rows[row + Flow.ports]!;
-  const text = (at: number) => formatAddress(addressBytes(rows, row + at, familyOf(tag)));
+  const text = (words: Uint32Array, at: number) => formatAddress(addressBytes(words, at, familyOf(tag)));
   const isServer = flowRole(from.flags[slot]!) === SocketRole.server;
-  const peer = text(Flow.remote);
+  const peer = text(rows, row + Flow.remote);
   return [
     ['active', isActive(from, slot)],
     ...(isServer ? [['from', peer] as const] : []),
     ['l4proto', PROTOCOLS[protocolOf(tag)] ?? 'UNKNOWN'],
-    ['local_address', text(Flow.local)],
+    ['local_address', text(localAddress(rows, row), 0)],
     ['local_port', localPort(ports)],
     ['port', isServer ? localPort(ports) : remotePort(ports)],
     ['remote_port', remotePort(ports)],

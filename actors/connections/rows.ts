@@ -4,35 +4,74 @@ import { AF_INET, AF_INET6 } from './address.js';
 
 /**
  * What the words of each table's rows mean. The words that differ most come first, since a comparison stops at the
- * first difference.
+ * first difference. Enums for the same reason as in `layout.ts`.
  */
 
-/** A connection as the kernel sees it. Its role is in the flags. */
-export const Flow = { ports: 0, remote: 1, local: 5, container: 9, tag: 10, WORDS: 11 } as const;
+/**
+ * A connection as the kernel sees it. Its role is in the flags. With IPv4 all after the first word of the remote address
+ * is 0; with IPv6 the local address goes on at `localRest`.
+ */
+export enum Flow {
+  ports = 0,
+  local = 1,
+  container = 2,
+  tag = 3,
+  remote = 4,
+  localRest = 8,
+  WORDS = 11,
+}
 
-/** A connection as it is reported: without what tells one client, or one use of a port, from another. */
-export const Link = { port: 0, remote: 1, container: 5, tag: 6, WORDS: 7 } as const;
+/**
+ * A connection as it is reported: without what tells one client, or one use of a port, from another. With IPv4 all after
+ * the first word of the remote address is 0.
+ */
+export enum Link {
+  port = 0,
+  container = 1,
+  tag = 2,
+  remote = 3,
+  WORDS = 7,
+}
 
 /** A listening socket, told apart by its cookie; what follows the tag is payload. A port of 0 is not known yet. */
-export const Listener = {
-  cookie: 0,
-  container: 2,
-  tag: 3,
-  KEY: 4,
-  port: 4,
-  pid: 5,
-  originator: 6,
-  WORDS: 7,
-} as const;
+export enum Listener {
+  cookie = 0,
+  container = 2,
+  tag = 3,
+  port = 4,
+  KEY = 4,
+  pid = 5,
+  originator = 6,
+  WORDS = 7,
+}
 
 /** A port that is listened on, as it is reported. */
-export const Endpoint = { port: 0, originator: 1, container: 2, tag: 3, WORDS: 4 } as const;
+export enum Endpoint {
+  port = 0,
+  originator = 1,
+  container = 2,
+  tag = 3,
+  WORDS = 4,
+}
 
 /** Where a scan saw somebody listen; an address of zeros is any address. */
-export const Bind = { port: 0, container: 1, tag: 2, local: 3, WORDS: 7 } as const;
+export enum Bind {
+  port = 0,
+  container = 1,
+  tag = 2,
+  local = 3,
+  WORDS = 7,
+}
 
 /** A process with a listening socket whose port is not known yet. The socket's cookie is payload. */
-export const Unbound = { pid: 0, container: 1, tag: 2, KEY: 3, cookie: 3, WORDS: 5 } as const;
+export enum Unbound {
+  pid = 0,
+  container = 1,
+  tag = 2,
+  cookie = 3,
+  KEY = 3,
+  WORDS = 5,
+}
 
 /**
  * The tag: every row has one, next to the low word of its container.
@@ -78,6 +117,22 @@ export function recordFamily(records: Records, at: number): number {
 /** The container as records have it: below 2^49, 0 for the host. */
 export function containerOf(low: number, tag: number): number {
   return low + (tag & CONTAINER_MASK) * 0x1_0000_0000;
+}
+
+/** The first words of a flow that can differ from those of another one of its family; see `Table.find`. */
+export function flowWords(tag: number): number {
+  return (tag & IPV6) === 0 ? Flow.remote + 1 : Flow.WORDS;
+}
+
+/** The same of a link. */
+export function linkWords(tag: number): number {
+  return (tag & IPV6) === 0 ? Link.remote + 1 : Link.WORDS;
+}
+
+/** The local address of the flow at `row`, in a copy. */
+export function localAddress(rows: Uint32Array, row: number): Uint32Array {
+  const rest = row + Flow.localRest;
+  return Uint32Array.of(rows[row + Flow.local]!, rows[rest]!, rows[rest + 1]!, rows[rest + 2]!);
 }
 
 /** IPPROTO_* */

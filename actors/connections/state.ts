@@ -26,6 +26,8 @@ import {
   Link,
   containerOf,
   flowRole,
+  flowWords,
+  linkWords,
   recordFamily,
   withFlowRole,
   writeOwner,
@@ -105,7 +107,7 @@ export class ConnectionState {
   readonly #links: Table;
   readonly #endpoints: Table;
   readonly #census = new Census();
-  #lastTick = 0;
+  #lastTick = -Infinity;
   /** When the latest scan began. */
   #lastScan = -Infinity;
   /** Flows that closed and were not swept since, more or less. */
@@ -412,13 +414,15 @@ export class ConnectionState {
     const family = recordFamily(records, at);
     readAddress(records.u32, (at + socket_record.remote_address) >> 2, family, key, Flow.remote);
     if (isLoopback(key, Flow.remote, family) || this.#ignored.has(key, Flow.remote, family)) return;
-    readAddress(records.u32, (at + socket_record.local_address) >> 2, family, key, Flow.local);
+    const local = (at + socket_record.local_address) >> 2;
+    readAddress(records.u32, local, family, key, Flow.local, Flow.localRest);
     key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
     writeOwner(records, at, key, Flow.container, Flow.tag);
 
-    if (flows.full && flows.find() < 0) this.#makeRoom();
+    const words = flowWords(key[Flow.tag]!);
+    if (flows.full && flows.find(words) < 0) this.#makeRoom();
     const known = flows.size;
-    const slot = flows.put();
+    const slot = flows.put(words);
     if (slot < 0) return;
     const isOpen = active ?? isActive(flows, slot);
     if (!observe(flows, slot, time, isOpen)) return;
@@ -462,23 +466,22 @@ export class ConnectionState {
   /** Merges the flows in the slots `[from, to)` into the links: the closed ones, which are dropped, or all. */
   #collectFlows(from: number, to: number, audience: TickFact['audience']): void {
     const flows = this.#flows;
-    flows.retain(
-      (slot) => {
-        const active = isActive(flows, slot);
-        if (!active || audience !== 'none') this.#addLink(slot);
-        if (!active) this.#census.remove(flows, slot);
-        return active;
-      },
-      from,
-      to,
-    );
+    const all = audience !== 'none';
+    // As `retain` would; but its callback, one of many there, is a call for each flow, and there is one for each connection.
+    for (let slot = to - 1; slot >= from; slot--) {
+      const active = isActive(flows, slot);
+      if (all || !active) this.#addLink(slot);
+      if (active) continue;
+      this.#census.remove(flows, slot);
+      flows.remove(slot);
+    }
   }
 
   #addLink(slot: number): void {
     const flows = this.#flows;
     const links = this.#links;
     normalize(flows, slot, this.#surroundings, links.key);
-    const link = links.put();
+    const link = links.put(linkWords(links.key[Link.tag]!));
     if (link >= 0) merge(links, link, flows.lastActive[slot]!, isActive(flows, slot));
   }
 }

@@ -121,17 +121,24 @@ export class Table {
     return (slot & (PAGE_ENTRIES - 1)) * this.words;
   }
 
-  /** The slot of the entry that `key` identifies, or -1. */
-  find(): number {
-    const hash = this.#hashOfKey();
-    return this.#findIn(this.#bucket(hash), hash);
+  /**
+   * The slot of the entry that `key` identifies, or -1.
+   * @param keyWords as many of the words that identify a row as can differ from those of others: the rest is 0 in all that
+   * have the same first ones. It follows from a row, so that it is the same whenever that is looked for.
+   */
+  find(keyWords = this.#keyWords): number {
+    const hash = this.#hashOfKey(keyWords);
+    return this.#findIn(this.#bucket(hash), hash, keyWords);
   }
 
-  /** The slot of the entry that `key` identifies, added with the payload of `key` if there is none; -1 if full. */
-  put(): number {
-    const hash = this.#hashOfKey();
+  /**
+   * The slot of the entry that `key` identifies, added with the payload of `key` if there is none; -1 if full.
+   * @param keyWords as in `find`
+   */
+  put(keyWords = this.#keyWords): number {
+    const hash = this.#hashOfKey(keyWords);
     const bucket = this.#bucket(hash);
-    const found = this.#findIn(bucket, hash);
+    const found = this.#findIn(bucket, hash, keyWords);
     if (found >= 0) return found;
     if (this.full) {
       this.refused++;
@@ -168,7 +175,7 @@ export class Table {
     const fromRow = this.row(last);
     for (let word = 0; word < this.words; word++) to[toRow + word] = from[fromRow + word]!;
     this.lastActive[slot] = this.lastActive[last]!;
-    this.reportedActive[slot] = this.reportedActive[last]!;
+    if (this.reportedActive.length > 0) this.reportedActive[slot] = this.reportedActive[last]!;
     this.flags[slot] = this.flags[last]!;
   }
 
@@ -208,9 +215,8 @@ export class Table {
     this.trim(size);
   }
 
-  #findIn(bucket: number, hash: number): number {
+  #findIn(bucket: number, hash: number, keyWords: number): number {
     const { key, words } = this;
-    const keyWords = this.#keyWords;
     const followers = this.#followers;
     const hashes = this.#hashes;
     let slot = this.#heads[bucket]! - 1;
@@ -270,8 +276,8 @@ export class Table {
     this.#split = 0;
   }
 
-  #hashOfKey(): number {
-    return hash(this.key, 0, this.#keyWords, this.seed);
+  #hashOfKey(keyWords: number): number {
+    return hash(this.key, 0, keyWords, this.seed);
   }
 
   #makeRoomAt(slot: number): void {
@@ -316,10 +322,7 @@ function resized<T extends Float64Array | Uint8Array | Uint32Array | Int32Array>
 export function hash(from: Uint32Array, at: number, words: number, seed: number): number {
   let hash = seed;
   for (let word = at, end = at + words; word < end; word++) {
-    const value = from[word]!;
-    // Most words of an IPv4 address are 0, and always the same ones.
-    if (value === 0) continue;
-    hash = Math.imul(hash ^ value, 0x85ebca6b);
+    hash = Math.imul(hash ^ from[word]!, 0x85ebca6b);
     hash ^= hash >>> 15;
   }
   hash = Math.imul(hash, 0xc2b2ae35);

@@ -193,7 +193,7 @@ function linkOf(socket: Socket, around: Around): Table {
   const flows = new Table(Flow.WORDS, 0, 1, 1);
   const family = recordFamily(records, 0);
   readAddress(records.u32, socket_record.remote_address >> 2, family, flows.key, Flow.remote);
-  readAddress(records.u32, socket_record.local_address >> 2, family, flows.key, Flow.local);
+  readAddress(records.u32, socket_record.local_address >> 2, family, flows.key, Flow.local, Flow.localRest);
   flows.key[Flow.ports] = records.u32[socket_record.local_port >> 2]!;
   writeOwner(records, 0, flows.key, Flow.container, Flow.tag);
   const slot = flows.put();

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as layout from '../../actors/capture/layout.js';
+import { members } from '../support/members.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const header = path.join(root, 'native/bpf/layout.h');
@@ -34,9 +35,7 @@ const versions: Readonly<Record<number, string>> = {
 /** What TypeScript reads by. */
 function ofTypeScript(): Layout {
   return Object.fromEntries(
-    structs.flatMap((name) =>
-      Object.entries(layout[name]).map(([field, offset]) => [`${name}.${field}`, offset as number]),
-    ),
+    structs.flatMap((name) => members(layout[name]).map(([field, offset]) => [`${name}.${field}`, offset])),
   );
 }
 
@@ -110,10 +109,8 @@ describe('the layout of records', function () {
       const [, body = ''] = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(preprocessed) ?? [];
       const fields = [...body.matchAll(/(\w+)(?:\[\w+\])?\s*;/g)].map(([, field]) => field);
       assert.ok(fields.length > 0, `struct ${name} is in layout.h`);
-      assert.deepEqual(
-        new Set(fields),
-        new Set(Object.keys(layout[name]).filter((field) => field !== 'SIZE')),
-      );
+      const known = members(layout[name]).map(([field]) => field);
+      assert.deepEqual(new Set(fields), new Set(known.filter((field) => field !== 'SIZE')));
     }
   });
 
@@ -147,9 +144,9 @@ describe('the layout of records', function () {
 });
 
 /** `pathCut` of `FLAG_` is `FLAG_PATH_CUT`. */
-function prefixed(prefix: string, values: Readonly<Record<string, number>>): Record<string, number> {
+function prefixed(prefix: string, values: Parameters<typeof members>[0]): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [
+    members(values).map(([name, value]) => [
       prefix + name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
       value,
     ]),

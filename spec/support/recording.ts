@@ -2,9 +2,10 @@ import { RecordType, SocketRole, socket_record } from '../../actors/capture/layo
 import { processArguments } from '../../actors/capture/process-record.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { containerId } from '../../actors/containers/id.js';
+import { members } from './members.js';
 
-const names = new Map<number, string>(Object.entries(RecordType).map(([name, type]) => [type, name]));
-const roles = new Map<number, string>(Object.entries(SocketRole).map(([name, role]) => [role, name]));
+const names = new Map(members(RecordType).map(([name, type]) => [type, name]));
+const roles = new Map(members(SocketRole).map(([name, role]) => [role, name]));
 
 /** What a recording has of the events that the kernel told of; scans are left out. */
 export interface Counts {
