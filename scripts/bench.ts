@@ -49,7 +49,7 @@ const plans = {
     load: 1000,
     warmUp: 5000,
     lastingWarmUp: 40_000,
-    lasting: 7,
+    lasting: 15,
     idle: 20_000,
     recording: 500,
     fold: 2000,

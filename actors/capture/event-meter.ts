@@ -6,21 +6,21 @@ import type { Records } from './records.js';
 const NS_PER_HOUR = 3600e9;
 
 /** What events are called in metrics, by what the kernel side writes; the names of system calls where there is one. */
-const NAMES = {
-  execve: 0,
-  procexit: 1,
-  connect: 2,
-  accept: 3,
-  close: 4,
-  listen: 5,
-  unlisten: 6,
-  process: 7,
-  self_check: 8,
-  other: 9,
-} as const;
+enum Event {
+  execve = 0,
+  procexit = 1,
+  connect = 2,
+  accept = 3,
+  close = 4,
+  listen = 5,
+  unlisten = 6,
+  process = 7,
+  self_check = 8,
+  other = 9,
+}
 
-export type EventName = keyof typeof NAMES;
-export const eventNames = Object.keys(NAMES) as readonly EventName[];
+export type EventName = keyof typeof Event;
+export const eventNames = Object.keys(Event).filter((name) => isNaN(Number(name))) as readonly EventName[];
 
 /** The steps whose time is told. */
 export type Step = 'parse' | 'process';
@@ -84,17 +84,18 @@ export class EventMeter {
   #takeBatch(records: Records, now: number): void {
     const batch = this.#batch;
     batch.fill(0);
-    this.#batchSize = 0;
+    let size = 0;
     for (let at = 0; at < records.length; at += records.size(at)) {
       batch[eventOf(records, at)]!++;
-      this.#batchSize++;
-      const time = records.time(at);
-      if (time > now) this.future++;
-      else if (now - time > NS_PER_HOUR) this.distantPast++;
+      size++;
+      const age = now - records.time(at);
+      if (age < 0) this.future++;
+      else if (age > NS_PER_HOUR) this.distantPast++;
     }
+    this.#batchSize = size;
     for (let index = 0; index < batch.length; index++) this.#counts[index]! += batch[index]!;
-    this.connectionUpdates += batch[NAMES.connect]! + batch[NAMES.accept]! + batch[NAMES.close]!;
-    this.endpointUpdates += batch[NAMES.listen]! + batch[NAMES.unlisten]!;
+    this.connectionUpdates += batch[Event.connect]! + batch[Event.accept]! + batch[Event.close]!;
+    this.endpointUpdates += batch[Event.listen]! + batch[Event.unlisten]!;
   }
 
   #takeScan(records: Records): void {
@@ -108,22 +109,22 @@ export class EventMeter {
 function eventOf(records: Records, at: number): number {
   switch (records.type(at)) {
     case RecordType.exec:
-      return NAMES.execve;
+      return Event.execve;
     case RecordType.exit:
-      return NAMES.procexit;
+      return Event.procexit;
     case RecordType.open:
-      return records.u8[at + socket_record.role] === SocketRole.server ? NAMES.accept : NAMES.connect;
+      return records.u8[at + socket_record.role] === SocketRole.server ? Event.accept : Event.connect;
     case RecordType.close:
-      return NAMES.close;
+      return Event.close;
     case RecordType.listen:
-      return NAMES.listen;
+      return Event.listen;
     case RecordType.unlisten:
-      return NAMES.unlisten;
+      return Event.unlisten;
     case RecordType.process:
-      return NAMES.process;
+      return Event.process;
     case RecordType.selfCheck:
-      return NAMES.self_check;
+      return Event.self_check;
     default:
-      return NAMES.other;
+      return Event.other;
   }
 }
