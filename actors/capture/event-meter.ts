@@ -6,21 +6,21 @@ import type { Records } from './records.js';
 const NS_PER_HOUR = 3600e9;
 
 /** What events are called in metrics, by what the kernel side writes; the names of system calls where there is one. */
-enum Event {
-  execve = 0,
-  procexit = 1,
-  connect = 2,
-  accept = 3,
-  close = 4,
-  listen = 5,
-  unlisten = 6,
-  process = 7,
-  self_check = 8,
-  other = 9,
-}
+const NAMES = {
+  execve: 0,
+  procexit: 1,
+  connect: 2,
+  accept: 3,
+  close: 4,
+  listen: 5,
+  unlisten: 6,
+  process: 7,
+  self_check: 8,
+  other: 9,
+} as const;
 
-export type EventName = keyof typeof Event;
-export const eventNames = Object.keys(Event).filter((name) => isNaN(Number(name))) as readonly EventName[];
+export type EventName = keyof typeof NAMES;
+export const eventNames = Object.keys(NAMES) as readonly EventName[];
 
 /** The steps whose time is told. */
 export type Step = 'parse' | 'process';
@@ -84,18 +84,17 @@ export class EventMeter {
   #takeBatch(records: Records, now: number): void {
     const batch = this.#batch;
     batch.fill(0);
-    let size = 0;
+    this.#batchSize = 0;
     for (let at = 0; at < records.length; at += records.size(at)) {
       batch[eventOf(records, at)]!++;
-      size++;
-      const age = now - records.time(at);
-      if (age < 0) this.future++;
-      else if (age > NS_PER_HOUR) this.distantPast++;
+      this.#batchSize++;
+      const time = records.time(at);
+      if (time > now) this.future++;
+      else if (now - time > NS_PER_HOUR) this.distantPast++;
     }
-    this.#batchSize = size;
     for (let index = 0; index < batch.length; index++) this.#counts[index]! += batch[index]!;
-    this.connectionUpdates += batch[Event.connect]! + batch[Event.accept]! + batch[Event.close]!;
-    this.endpointUpdates += batch[Event.listen]! + batch[Event.unlisten]!;
+    this.connectionUpdates += batch[NAMES.connect]! + batch[NAMES.accept]! + batch[NAMES.close]!;
+    this.endpointUpdates += batch[NAMES.listen]! + batch[NAMES.unlisten]!;
   }
 
   #takeScan(records: Records): void {
@@ -109,22 +108,22 @@ export class EventMeter {
 function eventOf(records: Records, at: number): number {
   switch (records.type(at)) {
     case RecordType.exec:
-      return Event.execve;
+      return NAMES.execve;
     case RecordType.exit:
-      return Event.procexit;
+      return NAMES.procexit;
     case RecordType.open:
-      return records.u8[at + socket_record.role] === SocketRole.server ? Event.accept : Event.connect;
+      return records.u8[at + socket_record.role] === SocketRole.server ? NAMES.accept : NAMES.connect;
     case RecordType.close:
-      return Event.close;
+      return NAMES.close;
     case RecordType.listen:
-      return Event.listen;
+      return NAMES.listen;
     case RecordType.unlisten:
-      return Event.unlisten;
+      return NAMES.unlisten;
     case RecordType.process:
-      return Event.process;
+      return NAMES.process;
     case RecordType.selfCheck:
-      return Event.self_check;
+      return NAMES.self_check;
     default:
-      return Event.other;
+      return NAMES.other;
   }
 }

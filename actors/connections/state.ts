@@ -107,6 +107,7 @@ export class ConnectionState {
   readonly #links: Table;
   readonly #endpoints: Table;
   readonly #census = new Census();
+  /** Before the first one not 0, which V8 would keep as a whole number and, at the first time, compile everything anew. */
   #lastTick = -Infinity;
   /** When the latest scan began. */
   #lastScan = -Infinity;
@@ -466,15 +467,16 @@ export class ConnectionState {
   /** Merges the flows in the slots `[from, to)` into the links: the closed ones, which are dropped, or all. */
   #collectFlows(from: number, to: number, audience: TickFact['audience']): void {
     const flows = this.#flows;
-    const all = audience !== 'none';
-    // As `retain` would; but its callback, one of many there, is a call for each flow, and there is one for each connection.
-    for (let slot = to - 1; slot >= from; slot--) {
-      const active = isActive(flows, slot);
-      if (all || !active) this.#addLink(slot);
-      if (active) continue;
-      this.#census.remove(flows, slot);
-      flows.remove(slot);
-    }
+    flows.retain(
+      (slot) => {
+        const active = isActive(flows, slot);
+        if (!active || audience !== 'none') this.#addLink(slot);
+        if (!active) this.#census.remove(flows, slot);
+        return active;
+      },
+      from,
+      to,
+    );
   }
 
   #addLink(slot: number): void {
