@@ -16,6 +16,7 @@ import {
   record_header,
   RecordType,
   self_check_record,
+  SOCKET_RECORD_IPV4,
   socket_record,
 } from './layout.js';
 import {
@@ -34,7 +35,7 @@ import { AF_INET, AF_INET6 } from './linux.js';
 import { processParts, Records } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
-export const MAGIC = Buffer.from('CLCTREC1', 'latin1');
+export const MAGIC = Buffer.from('CLCTREC2', 'latin1');
 export const FRAME_HEADER = 24;
 /** Most bytes of payload; a scan of a node's sockets is the largest there is. */
 export const FRAME_CAPACITY = 1024 * 1024 * 1024;
@@ -335,12 +336,12 @@ const sizes: ReadonlyMap<number, number> = new Map<number, number>([
   [RecordType.exec, process_record.SIZE],
   [RecordType.process, process_record.SIZE],
   [RecordType.exit, exit_record.SIZE],
-  [RecordType.open, socket_record.SIZE],
-  [RecordType.close, socket_record.SIZE],
-  [RecordType.listen, socket_record.SIZE],
-  [RecordType.unlisten, socket_record.SIZE],
-  [RecordType.socket, socket_record.SIZE],
-  [RecordType.datagram, socket_record.SIZE],
+  [RecordType.open, SOCKET_RECORD_IPV4],
+  [RecordType.close, SOCKET_RECORD_IPV4],
+  [RecordType.listen, SOCKET_RECORD_IPV4],
+  [RecordType.unlisten, SOCKET_RECORD_IPV4],
+  [RecordType.socket, SOCKET_RECORD_IPV4],
+  [RecordType.datagram, SOCKET_RECORD_IPV4],
   [RecordType.selfCheck, self_check_record.SIZE],
 ]);
 
@@ -359,7 +360,14 @@ function isRecord(records: Records, at: number): boolean {
   const fixed = sizes.get(type);
   if (fixed === undefined || size < fixed || size > Math.min(room, RECORD_CAPACITY) || size % 8 !== 0)
     return false;
-  return fixed !== process_record.SIZE || endOfLineage(records, at, at + size) === at + size;
+  switch (fixed) {
+    case process_record.SIZE:
+      return endOfLineage(records, at, at + size) === at + size;
+    case SOCKET_RECORD_IPV4:
+      return size === (records.u8[at + socket_record.family] === AF_INET6 ? socket_record.SIZE : fixed);
+    default:
+      return true;
+  }
 }
 
 /** Where a process record ends by what it says of its parts; anything else than `end` if they don't fit. */

@@ -42,29 +42,28 @@ export const RECORD_CAPACITY = 24576;
 
 export enum record_header {
   size = 0,
-  type = 4,
-  flags = 6,
+  type = 2,
+  flags = 3,
+  pid = 4,
   time = 8,
   container = 16,
-  cgroup = 24,
-  pid = 32,
-  tid = 36,
-  SIZE = 40,
+  SIZE = 24,
 }
 
 export enum process_record {
   header = 0,
-  start_time = 40,
-  ppid = 48,
-  uid = 52,
-  gid = 56,
-  path_size = 60,
-  args_size = 62,
-  cgroup_size = 64,
-  lineage_count = 66,
-  reserved = 68,
-  comm = 72,
-  SIZE = 88,
+  start_time = 24,
+  cgroup = 32,
+  tid = 40,
+  ppid = 44,
+  uid = 48,
+  gid = 52,
+  path_size = 56,
+  args_size = 58,
+  cgroup_size = 60,
+  lineage_count = 62,
+  comm = 64,
+  SIZE = 80,
 }
 
 export enum ancestor_record {
@@ -78,33 +77,34 @@ export enum ancestor_record {
 
 export enum exit_record {
   header = 0,
-  start_time = 40,
-  exit_code = 48,
-  reserved = 52,
-  comm = 56,
-  SIZE = 72,
+  start_time = 24,
+  exit_code = 32,
+  reserved = 36,
+  comm = 40,
+  SIZE = 56,
 }
 
 export enum socket_record {
   header = 0,
-  cookie = 40,
-  opened = 48,
-  local_address = 56,
-  remote_address = 72,
-  local_port = 88,
-  remote_port = 90,
-  family = 92,
-  protocol = 94,
-  role = 95,
-  state = 96,
-  reserved = 97,
-  comm = 104,
-  SIZE = 120,
+  cookie = 24,
+  opened = 32,
+  local_port = 40,
+  remote_port = 42,
+  family = 44,
+  protocol = 45,
+  role = 46,
+  state = 47,
+  comm = 48,
+  addresses = 64,
+  SIZE = 96,
 }
+
+/** Bytes of the record of an AF_INET socket, whose addresses are shorter. */
+export const SOCKET_RECORD_IPV4 = 72;
 
 export enum self_check_record {
   header = 0,
-  what = 40,
-  reserved = 44,
-  SIZE = 48,
+  what = 24,
+  reserved = 28,
+  SIZE = 32,
 }

@@ -4,8 +4,10 @@ import {
   record_header,
   RecordFlag,
   RecordType,
+  SOCKET_RECORD_IPV4,
   socket_record,
 } from './layout.js';
+import { AF_INET6 } from './linux.js';
 import { Records, TWO_32 } from './records.js';
 
 /** Capacities of `native/bpf/layout.h`. */
@@ -89,6 +91,7 @@ export class RecordWriter {
     const view = this.#view;
     view.setUint32(at + process_record.start_time, subject.startTime % TWO_32, true);
     view.setUint32(at + process_record.start_time + 4, subject.startTime / TWO_32, true);
+    view.setUint32(at + process_record.tid, subject.pid, true);
     view.setUint32(at + process_record.ppid, subject.ppid, true);
     view.setUint32(at + process_record.uid, subject.uid, true);
     view.setUint32(at + process_record.gid, subject.gid, true);
@@ -100,25 +103,28 @@ export class RecordWriter {
     this.#append(path + args + cgroup);
     this.#align();
     for (const ancestor of lineage) this.#ancestor(ancestor);
-    this.#view.setUint32(at + record_header.size, this.#length - at, true);
+    this.#view.setUint16(at + record_header.size, this.#length - at, true);
   }
 
   socket(subject: SocketSubject): void {
-    const at = this.#begin(socket_record.SIZE, RecordType.socket, 0, subject);
+    const words = subject.family === AF_INET6 ? 4 : 1;
+    const size = words === 4 ? socket_record.SIZE : SOCKET_RECORD_IPV4;
+    const at = this.#begin(size, RecordType.socket, 0, subject);
     const view = this.#view;
     view.setUint32(at + socket_record.cookie, subject.cookieLow, true);
     view.setUint32(at + socket_record.cookie + 4, subject.cookieHigh, true);
-    for (let word = 0; word < 4; word++) {
-      view.setUint32(at + socket_record.local_address + 4 * word, subject.local[word]!, true);
-      view.setUint32(at + socket_record.remote_address + 4 * word, subject.remote[word]!, true);
-    }
     view.setUint16(at + socket_record.local_port, subject.localPort, true);
     view.setUint16(at + socket_record.remote_port, subject.remotePort, true);
-    view.setUint16(at + socket_record.family, subject.family, true);
+    view.setUint8(at + socket_record.family, subject.family);
     view.setUint8(at + socket_record.protocol, subject.protocol);
     view.setUint8(at + socket_record.role, subject.role);
     view.setUint8(at + socket_record.state, subject.state);
     this.#put(subject.comm.slice(0, COMM_LENGTH), at + socket_record.comm);
+    const addresses = at + socket_record.addresses;
+    for (let word = 0; word < words; word++) {
+      view.setUint32(addresses + 4 * word, subject.local[word]!, true);
+      view.setUint32(addresses + 4 * (words + word), subject.remote[word]!, true);
+    }
   }
 
   #ancestor({ pid, uid, path }: AncestorSubject): void {
@@ -136,15 +142,14 @@ export class RecordWriter {
   #begin(size: number, type: number, flags: number, { time, container, pid }: Subject): number {
     const at = this.#reserve(size);
     const view = this.#view;
-    view.setUint32(at + record_header.size, size, true);
-    view.setUint16(at + record_header.type, type, true);
-    view.setUint16(at + record_header.flags, flags, true);
+    view.setUint16(at + record_header.size, size, true);
+    view.setUint8(at + record_header.type, type);
+    view.setUint8(at + record_header.flags, flags);
+    view.setUint32(at + record_header.pid, pid, true);
     view.setUint32(at + record_header.time, time % TWO_32, true);
     view.setUint32(at + record_header.time + 4, time / TWO_32, true);
     view.setUint32(at + record_header.container, container % TWO_32, true);
     view.setUint32(at + record_header.container + 4, container / TWO_32, true);
-    view.setUint32(at + record_header.pid, pid, true);
-    view.setUint32(at + record_header.tid, pid, true);
     return at;
   }
 

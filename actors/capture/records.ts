@@ -1,4 +1,5 @@
-import { process_record, ancestor_record, record_header } from './layout.js';
+import { process_record, ancestor_record, record_header, socket_record } from './layout.js';
+import { AF_INET6 } from './linux.js';
 
 /** What the upper half of a 64-bit number counts. */
 export const TWO_32 = 0x1_0000_0000;
@@ -26,15 +27,15 @@ export class Records {
 
   /** The record's bytes, header included: where the next one starts. */
   size(at: number): number {
-    return this.u32[(at + record_header.size) >> 2]!;
+    return this.u16[(at + record_header.size) >> 1]!;
   }
 
   type(at: number): number {
-    return this.u16[(at + record_header.type) >> 1]!;
+    return this.u8[at + record_header.type]!;
   }
 
   flags(at: number): number {
-    return this.u16[(at + record_header.flags) >> 1]!;
+    return this.u8[at + record_header.flags]!;
   }
 
   /** CLOCK_BOOTTIME in ns; exact to 2 ns for the first 208 days after boot. */
@@ -70,6 +71,13 @@ export const processParts = {
   /** The ancestor after the one at `ancestor`. */
   nextAncestor: (records: Records, ancestor: number): number =>
     align8(ancestor + ancestor_record.SIZE + records.u16[(ancestor + ancestor_record.path_size) >> 1]!),
+};
+
+/** Where the addresses of a socket record lie, in network byte order: byte offsets into the same buffer. */
+export const socketParts = {
+  local: (at: number): number => at + socket_record.addresses,
+  remote: (records: Records, at: number): number =>
+    at + socket_record.addresses + (records.u8[at + socket_record.family] === AF_INET6 ? 16 : 4),
 };
 
 function align8(offset: number): number {

@@ -53,8 +53,7 @@ function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, un
       return bytes;
     };
 
-    if (!read(MAGIC.length, 'may end')?.equals(MAGIC))
-      throw new Error('it is not a recording of this version');
+    checkMagic(read(MAGIC.length, 'may end'));
     for (let head; (head = read(FRAME_HEADER, 'may end')) !== undefined;) {
       const header = decodeHeader(head);
       if (isEnd(header)) {
@@ -81,4 +80,13 @@ function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, un
 function reasonOf(error: unknown): string {
   if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
   return String(error);
+}
+
+/** @param found the first bytes of a file, undefined if there are not as many */
+function checkMagic(found: Buffer | undefined): void {
+  if (found?.equals(MAGIC) === true) return;
+  const name = MAGIC.subarray(0, -1);
+  if (found?.subarray(0, -1).equals(name) !== true) throw new Error('it is not a recording');
+  const form = (bytes: Buffer) => JSON.stringify(bytes.toString('latin1', name.length));
+  throw new Error(`it is a recording of form ${form(found)}, and this Collector reads form ${form(MAGIC)}`);
 }

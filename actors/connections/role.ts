@@ -1,6 +1,6 @@
 import { SocketRole, socket_record } from '../capture/layout.js';
 import { IPPROTO_UDP } from '../capture/linux.js';
-import type { Records } from '../capture/records.js';
+import { socketParts, type Records } from '../capture/records.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
 import { Table } from './table.js';
@@ -61,13 +61,7 @@ export class Roles {
     const { key } = this.#binds;
     key[Bind.port] = records.u16[(at + socket_record.local_port) >> 1]!;
     writeOwner(records, at, key, Bind.container, Bind.tag);
-    readAddress(
-      records.u32,
-      (at + socket_record.local_address) >> 2,
-      recordFamily(records, at),
-      key,
-      Bind.local,
-    );
+    readAddress(records.u32, socketParts.local(at) >> 2, recordFamily(records, at), key, Bind.local);
   }
 }
 

@@ -111,7 +111,7 @@ export function writeOwner(
 
 /** AF_INET or AF_INET6; the kernel reports no other. */
 export function recordFamily(records: Records, at: number): number {
-  return records.u16[(at + socket_record.family) >> 1] === AF_INET6 ? AF_INET6 : AF_INET;
+  return records.u8[at + socket_record.family] === AF_INET6 ? AF_INET6 : AF_INET;
 }
 
 /** The container as records have it: below 2^49, 0 for the host. */

@@ -1,7 +1,7 @@
 import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
-import type { Records } from '../capture/records.js';
+import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
@@ -413,10 +413,9 @@ export class ConnectionState {
     const flows = this.#flows;
     const { key } = flows;
     const family = recordFamily(records, at);
-    readAddress(records.u32, (at + socket_record.remote_address) >> 2, family, key, Flow.remote);
+    readAddress(records.u32, socketParts.remote(records, at) >> 2, family, key, Flow.remote);
     if (isLoopback(key, Flow.remote, family) || this.#ignored.has(key, Flow.remote, family)) return;
-    const local = (at + socket_record.local_address) >> 2;
-    readAddress(records.u32, local, family, key, Flow.local, Flow.localRest);
+    readAddress(records.u32, socketParts.local(at) >> 2, family, key, Flow.local, Flow.localRest);
     key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
     writeOwner(records, at, key, Flow.container, Flow.tag);
 

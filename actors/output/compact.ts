@@ -10,7 +10,7 @@ import {
   socket_record,
 } from '../capture/layout.js';
 import { IPPROTO_UDP } from '../capture/linux.js';
-import type { Records } from '../capture/records.js';
+import { socketParts, type Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
 import type { Ancestor } from '../capture/process-record.js';
@@ -194,15 +194,10 @@ export class CompactView {
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const isServer = records.u8[at + socket_record.role] === SocketRole.server;
-    const local = endpoint(
-      records,
-      at + socket_record.local_address,
-      at,
-      u16[(at + socket_record.local_port) >> 1]!,
-    );
+    const local = endpoint(records, socketParts.local(at), at, u16[(at + socket_record.local_port) >> 1]!);
     const remote = endpoint(
       records,
-      at + socket_record.remote_address,
+      socketParts.remote(records, at),
       at,
       u16[(at + socket_record.remote_port) >> 1]!,
     );
@@ -225,7 +220,7 @@ export class CompactView {
     return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
-      { text: endpoint(records, at + socket_record.local_address, at, port === 0 ? '(ephemeral)' : port) },
+      { text: endpoint(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
       { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
@@ -316,7 +311,7 @@ function socketName(records: Records, at: number): string {
 }
 
 function endpoint(records: Records, address: number, at: number, port: number | string): string {
-  const isV6 = records.u16[(at + socket_record.family) >> 1] === AF_INET6;
+  const isV6 = records.u8[at + socket_record.family] === AF_INET6;
   const text = formatAddress(records.u8.subarray(address, address + (isV6 ? 16 : 4)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
 }

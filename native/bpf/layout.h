@@ -53,7 +53,7 @@ enum self_check {
  * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
  * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
  */
-enum { LAYOUT_VERSION = 3 };
+enum { LAYOUT_VERSION = 4 };
 
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
@@ -72,20 +72,20 @@ enum {
 #define CONTAINER_PRESENT (1ULL << 48)
 
 struct record_header {
-    __u32 size;  /* bytes, this header included */
-    __u16 type;  /* enum record_type */
-    __u16 flags; /* enum record_flag */
-    __u64 time;  /* CLOCK_BOOTTIME, ns */
+    __u16 size; /* bytes, this header included */
+    __u8 type;  /* enum record_type */
+    __u8 flags; /* enum record_flag */
+    __u32 pid;  /* thread group id in the initial pid namespace */
+    __u64 time; /* CLOCK_BOOTTIME, ns */
     __u64 container;
-    __u64 cgroup; /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
-    __u32 pid;    /* thread group id in the initial pid namespace */
-    __u32 tid;    /* thread id there */
 };
 
 /* Followed by path, args (NUL-separated, argv[0] first), cgroup path, then lineage_count times an ancestor_record. */
 struct process_record {
     struct record_header header;
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
+    __u64 cgroup;     /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
+    __u32 tid;        /* in the initial pid namespace: the thread that called exec */
     __u32 ppid;
     __u32 uid; /* real, in the initial user namespace */
     __u32 gid;
@@ -93,7 +93,6 @@ struct process_record {
     __u16 args_size;
     __u16 cgroup_size;
     __u16 lineage_count;
-    __u32 reserved;
     char comm[COMM_SIZE];
 };
 
@@ -115,27 +114,30 @@ struct exit_record {
 };
 
 /*
- * pid, tid, container and cgroup are those of the owner: who connected, or who listened and so owns what is accepted.
- * An address of family AF_INET takes the first 4 bytes and the rest is zero.
+ * Pid and container are those of the owner: who connected, or who listened and so owns what is accepted.
+ *
+ * There are several of these for each connection, so they are as short as they can be: the addresses come last, and with
+ * AF_INET the record ends behind two of 4 bytes.
  */
 struct socket_record {
     struct record_header header;
     __u64 cookie; /* the kernel's number for the socket, never used twice */
     __u64 opened; /* when it was established or started to listen, CLOCK_BOOTTIME, ns; 0: before it was watched */
-    __u8 local_address[16];
-    __u8 remote_address[16];
     __u16 local_port; /* host byte order, as all here */
     __u16 remote_port;
-    __u16 family;  /* AF_INET 2, AF_INET6 10 */
+    __u8 family;   /* AF_INET 2, AF_INET6 10 */
     __u8 protocol; /* IPPROTO_TCP 6, IPPROTO_UDP 17 */
     __u8 role;     /* enum socket_role */
     __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10, which a bound UDP socket without a peer has too */
-    __u8 reserved[7];
     char comm[COMM_SIZE];
+    __u8 addresses[32]; /* the local one, then the remote one, each of 4 bytes, or of 16 with AF_INET6 */
 };
 
+/* Bytes of the record of an AF_INET socket. */
+enum { SOCKET_RECORD_IPV4 = 72 };
+
 struct self_check_record {
-    struct record_header header; /* container and cgroup are 0, wherever Collector runs */
+    struct record_header header; /* the container is 0, wherever Collector runs */
     __u32 what;                  /* enum self_check */
     __u32 reserved;
 };

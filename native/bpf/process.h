@@ -7,16 +7,14 @@ enum {
     ANCESTRY_DEPTH = 64
 }; /* ancestors looked at; those that run the same file as their child are not reported */
 
-static __always_inline void fill_header(struct record_header *h, __u16 type, struct task_struct *task,
-                                        __u64 container, struct cgroup *named)
+static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
+                                        __u64 container)
 {
     h->type = type;
     h->flags = 0;
+    h->pid = task->tgid;
     h->time = bpf_ktime_get_boot_ns();
     h->container = container;
-    h->cgroup = BPF_CORE_READ(named, kn, id);
-    h->pid = task->tgid;
-    h->tid = task->pid;
 }
 
 /* Sets the walk to a task's executable; false if it has none (a kernel thread, or one that is ending). */
@@ -85,7 +83,7 @@ __noinline int lineage_step(__u32 slot)
  * Starts a process record in the scratch memory: all but the arguments, which each program reads in its own way.
  * False if there is nothing to report of the task.
  */
-static __always_inline bool begin_process(struct process_scratch *s, __u32 slot, __u16 type,
+static __always_inline bool begin_process(struct process_scratch *s, __u32 slot, __u8 type,
                                           struct task_struct *task, __u64 container, struct cgroup *named)
 {
     struct process_record *r = (void *)s->record;
@@ -100,8 +98,10 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     s->cgroups = (__u64)task->cgroups;
     s->cgroup = (__u64)named;
 
-    fill_header(&r->header, type, task, container, named);
+    fill_header(&r->header, type, task, container);
     r->start_time = leader->start_boottime;
+    r->cgroup = BPF_CORE_READ(named, kn, id);
+    r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
     r->uid = task->cred->uid.val;
     r->gid = task->cred->gid.val;
@@ -207,7 +207,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
     if (is_self_check(task)) {
-        emit_self_check(task->tgid, task->pid, SELF_CHECK_EXEC, PROGRAM_EXEC);
+        emit_self_check(task->tgid, SELF_CHECK_EXEC, PROGRAM_EXEC);
         return 0;
     }
     __u32 slot = slot_of_process();
@@ -239,7 +239,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     if (task->signal->live.counter != 0)
         return 0;
     if (is_self_check(task)) {
-        emit_self_check(task->tgid, task->pid, SELF_CHECK_EXIT, PROGRAM_EXIT);
+        emit_self_check(task->tgid, SELF_CHECK_EXIT, PROGRAM_EXIT);
         return 0;
     }
     struct cgroup *named;
@@ -249,7 +249,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     if (is_self(task))
         return 0;
     struct exit_record r = {};
-    fill_header(&r.header, RECORD_EXIT, task, container, named);
+    fill_header(&r.header, RECORD_EXIT, task, container);
     r.header.size = sizeof(r);
     r.start_time = task->group_leader->start_boottime;
     /* Of the process: this is its last thread, which need not be the first one. */

@@ -26,16 +26,15 @@ static __always_inline bool is_self_check(struct task_struct *task)
 }
 
 /* Tells that the self-check was seen, instead of the record that anybody else's event would become. */
-static __always_inline void emit_self_check(__u32 pid, __u32 tid, __u32 what, __u32 program)
+static __always_inline void emit_self_check(__u32 pid, __u32 what, __u32 program)
 {
     struct self_check_record r = {
         .header =
             {
                 .size = sizeof(r),
                 .type = RECORD_SELF_CHECK,
-                .time = bpf_ktime_get_boot_ns(),
                 .pid = pid,
-                .tid = tid,
+                .time = bpf_ktime_get_boot_ns(),
             },
         .what = what,
     };

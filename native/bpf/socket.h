@@ -12,17 +12,15 @@
 struct owner {
     __u64 cookie; /* of the socket, once it is known; the first to be written, so that a reader can tell one from another */
     __u64 container;
-    __u64 cgroup;
-    __u32 pid;
-    __u32 tid;
     char comm[COMM_SIZE];
     __u64 opened; /* as in socket_record */
     /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
     __u8 local_address[16];
     __u8 remote_address[16];
+    __u32 pid;
     __u16 local_port;
     __u16 remote_port;
-    __u16 family;
+    __u8 family;
     __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     __u8 role;
     __u8 phase; /* enum phase */
@@ -119,19 +117,18 @@ static __always_inline bool is_loopback(const struct owner *o)
     return a[8] == 0 && a[9] == 0 && a[10] == 0xff && a[11] == 0xff && a[12] == 127;
 }
 
-static __always_inline void fill_socket(struct socket_record *r, __u16 type, const struct owner *o, __u8 state)
+/* The bytes of the record, which is all zero before. */
+static __always_inline __u32 fill_socket(struct socket_record *r, __u8 type, const struct owner *o, __u8 state)
 {
-    r->header.size = sizeof(*r);
+    bool is_v6 = o->family == AF_INET6;
+    __u32 size = is_v6 ? sizeof(*r) : SOCKET_RECORD_IPV4;
+    r->header.size = size;
     r->header.type = type;
+    r->header.pid = o->pid;
     r->header.time = bpf_ktime_get_boot_ns();
     r->header.container = o->container;
-    r->header.cgroup = o->cgroup;
-    r->header.pid = o->pid;
-    r->header.tid = o->tid;
     r->cookie = o->cookie;
     r->opened = o->opened;
-    __builtin_memcpy(r->local_address, o->local_address, 16);
-    __builtin_memcpy(r->remote_address, o->remote_address, 16);
     r->local_port = o->local_port;
     r->remote_port = o->remote_port;
     r->family = o->family;
@@ -139,23 +136,28 @@ static __always_inline void fill_socket(struct socket_record *r, __u16 type, con
     r->role = o->role;
     r->state = state;
     __builtin_memcpy(r->comm, o->comm, COMM_SIZE);
+    if (is_v6) {
+        __builtin_memcpy(r->addresses, o->local_address, 16);
+        __builtin_memcpy(r->addresses + 16, o->remote_address, 16);
+    } else {
+        __builtin_memcpy(r->addresses, o->local_address, 4);
+        __builtin_memcpy(r->addresses + 4, o->remote_address, 4);
+    }
+    return size;
 }
 
-static __always_inline void emit_socket(__u16 type, const struct owner *o, __u8 state)
+static __always_inline void emit_socket(__u8 type, const struct owner *o, __u8 state)
 {
     struct socket_record r = {};
-    fill_socket(&r, type, o, state);
-    emit(&r, sizeof(r), PROGRAM_SOCKET);
+    emit(&r, fill_socket(&r, type, o, state), PROGRAM_SOCKET);
 }
 
 /* Fills in who owns a socket that is not connected yet. */
 static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container,
-                                      struct cgroup *named, __u8 protocol)
+                                      __u8 protocol)
 {
     o->container = container;
-    o->cgroup = BPF_CORE_READ(named, kn, id);
     o->pid = task->tgid;
-    o->tid = task->pid;
     __builtin_memcpy(o->comm, task->group_leader->comm, COMM_SIZE);
     o->protocol = protocol;
     o->phase = PHASE_NEW;
@@ -175,7 +177,7 @@ static __always_inline bool is_watched(const struct sock *sk, struct owner *o, s
         forget_client(sk);
         return false;
     }
-    set_owner(o, task, container, *named, IPPROTO_TCP);
+    set_owner(o, task, container, IPPROTO_TCP);
     if (is_check)
         o->phase = PHASE_CHECK;
     return true;
@@ -261,7 +263,7 @@ static __always_inline void on_established(const struct sock *sk)
         return;
     if (o->phase == PHASE_CHECK) {
         o->phase = PHASE_CHECK_OPEN;
-        emit_self_check(o->pid, o->tid, SELF_CHECK_OPEN, PROGRAM_SOCKET);
+        emit_self_check(o->pid, SELF_CHECK_OPEN, PROGRAM_SOCKET);
     }
     if (o->phase != PHASE_NEW)
         return;
@@ -304,7 +306,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
     else if (o->phase == PHASE_CHECK_OPEN)
-        emit_self_check(o->pid, o->tid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
+        emit_self_check(o->pid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
     o->phase = PHASE_ENDED;
     if (o->role == ROLE_CLIENT)
         forget_client(sk);
@@ -403,7 +405,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     read_tuple_at(&found, tcp);
     if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
         return 0;
-    set_owner(&found, task, container, named, is_udp ? IPPROTO_UDP : IPPROTO_TCP);
+    set_owner(&found, task, container, is_udp ? IPPROTO_UDP : IPPROTO_TCP);
     found.role = state == TCP_LISTEN ? ROLE_SERVER : is_pending ? ROLE_CLIENT : ROLE_UNKNOWN;
     found.phase = state == TCP_LISTEN || is_pending ? PHASE_NEW : PHASE_REPORTED;
     if (is_multipath) {
@@ -425,14 +427,12 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         }
         if (o) {
             found.container = o->container;
-            found.cgroup = o->cgroup;
             found.opened = o->opened;
             found.role = o->role;
         }
     }
     struct socket_record r = {};
-    fill_socket(&r, RECORD_SOCKET, &found, state);
-    bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+    bpf_seq_write(ctx->meta->seq, &r, fill_socket(&r, RECORD_SOCKET, &found, state));
     return 0;
 }
 

@@ -30,21 +30,21 @@ struct {
     __type(value, __u64);
 } udp_peers SEC(".maps");
 
-static __always_inline void emit_udp(__u16 type, const struct owner *o, __u8 state)
+static __always_inline void emit_udp(__u8 type, const struct owner *o, __u8 state)
 {
     if (!knobs.loopback && is_loopback(o)) {
         count_skipped(PROGRAM_UDP);
         return;
     }
     struct socket_record r = {};
-    fill_socket(&r, type, o, state);
-    emit(&r, sizeof(r), PROGRAM_UDP);
+    emit(&r, fill_socket(&r, type, o, state), PROGRAM_UDP);
 }
 
 /* Whether what the task does with UDP is to be told of, and if so its container. The self-check uses TCP alone. */
-static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container, struct cgroup **named)
+static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container)
 {
-    *container = container_of_task(task, SLOT_TO_BORROW, named);
+    struct cgroup *named;
+    *container = container_of_task(task, SLOT_TO_BORROW, &named);
     if (*container == CONTAINER_UNJUDGED) {
         count_failed(PROGRAM_UDP);
         return false;
@@ -94,9 +94,8 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx)
         emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
     }
     struct task_struct *task = bpf_get_current_task_btf();
-    struct cgroup *named;
     __u64 container;
-    if (!is_udp_watched(task, &container, &named)) {
+    if (!is_udp_watched(task, &container)) {
         bpf_sk_storage_delete(&owners, sk); /* it may have come from a container */
         return 1;
     }
@@ -105,7 +104,7 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx)
         count_failed(PROGRAM_UDP);
         return 1;
     }
-    set_owner(o, task, container, named, IPPROTO_UDP);
+    set_owner(o, task, container, IPPROTO_UDP);
     o->role = ROLE_UNKNOWN; /* always told from the ports */
     o->opened = bpf_ktime_get_boot_ns();
     return 1;
@@ -152,9 +151,8 @@ static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bo
     if (is_received && sk->state == TCP_ESTABLISHED)
         return 1;
     struct task_struct *task = bpf_get_current_task_btf();
-    struct cgroup *named;
     __u64 container;
-    if (!is_udp_watched(task, &container, &named))
+    if (!is_udp_watched(task, &container))
         return 1;
 
     struct owner o = {};
@@ -182,7 +180,7 @@ static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bo
     if (told && now - *told < knobs.udp_window)
         return 1;
     bpf_map_update_elem(&udp_peers, &peer, &now, BPF_ANY);
-    set_owner(&o, task, container, named, IPPROTO_UDP);
+    set_owner(&o, task, container, IPPROTO_UDP);
     o.role = ROLE_UNKNOWN;
     emit_udp(RECORD_DATAGRAM, &o, TCP_CLOSE);
     return 1;

@@ -59,7 +59,6 @@ function events(type: number, first: number, count: number, time: number): Recor
     });
   }
   const records = writer.records();
-  for (let at = 0; at < records.length; at += records.size(at))
-    records.u16[(at + record_header.type) >> 1] = type;
+  for (let at = 0; at < records.length; at += records.size(at)) records.u8[at + record_header.type] = type;
   return records;
 }

@@ -5,6 +5,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
 import { FRAME_HEADER } from '../../actors/capture/journal.js';
+import { process_record, socket_record } from '../../actors/capture/layout.js';
+import { AF_INET6 } from '../../actors/capture/linux.js';
 import { Recorder } from '../../actors/capture/recorder.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
@@ -25,7 +27,8 @@ const records = batch(
     cgroupPath: '/a',
     lineage: [{ path: '/bin/sh' }, {}],
   }),
-  socketRecord({ pid: 7, local: '10.0.0.1', remote: 'fd00::1' }),
+  socketRecord({ pid: 7, local: '10.0.0.1', remote: '10.0.0.2' }),
+  socketRecord({ pid: 7, local: 'fd00::1', remote: 'fd00::2' }),
   exitRecord({ pid: 7 }),
 );
 const facts: readonly Fact[] = [
@@ -175,7 +178,8 @@ describe('a recording', () => {
     ['a file that is missing', undefined, /ENOENT/],
     ['an empty file', Buffer.alloc(0), /not a recording/],
     ['another kind of file', Buffer.from('#!/bin/sh\nexit 0\n'), /not a recording/],
-    ['a recording of nothing', Buffer.from('CLCTREC1'), /does not begin with the start/],
+    ['a recording of another form', Buffer.from('CLCTREC1'), /form "1", and this Collector reads form "2"/],
+    ['a recording of nothing', Buffer.from('CLCTREC2'), /does not begin with the start/],
   ];
   for (const [what, bytes, message] of files) {
     it(`is not ${what}`, () => {
@@ -186,7 +190,14 @@ describe('a recording', () => {
 
   it('with records that do not add up is refused before anybody folds them', () => {
     const broken = batch(execRecord({ path: '/bin/ls', args: ['ls'], lineage: [{ path: '/bin/sh' }] }));
-    broken.u16[60 / 2] = 5000;
+    broken.u16[process_record.path_size >> 1] = 5000;
+    record([start, { kind: 'records', time: 1, records: broken }]);
+    assert.match(refusal().failure.message, /malformed record/);
+  });
+
+  it('with addresses that a record has no room for is refused before anybody folds them', () => {
+    const broken = batch(socketRecord({ local: '10.0.0.1', remote: '10.0.0.2' }));
+    broken.u8[socket_record.family] = AF_INET6;
     record([start, { kind: 'records', time: 1, records: broken }]);
     assert.match(refusal().failure.message, /malformed record/);
   });

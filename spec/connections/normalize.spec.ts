@@ -7,6 +7,7 @@ import { connectionReport, type ConnectionReport } from '../../actors/connection
 import { Flow, Link, recordFamily, withFlowRole, writeOwner } from '../../actors/connections/rows.js';
 import { Table } from '../../actors/connections/table.js';
 import { socket_record } from '../../actors/capture/layout.js';
+import { socketParts } from '../../actors/capture/records.js';
 import { addressBytes, batch, containerNumber, socketRecord, type Socket } from '../support/records.js';
 import { client, server, showConnection } from './support.js';
 
@@ -192,8 +193,8 @@ function linkOf(socket: Socket, around: Around): Table {
   const records = batch(socketRecord(socket));
   const flows = new Table(Flow.WORDS, 0, 1, 1);
   const family = recordFamily(records, 0);
-  readAddress(records.u32, socket_record.remote_address >> 2, family, flows.key, Flow.remote);
-  readAddress(records.u32, socket_record.local_address >> 2, family, flows.key, Flow.local, Flow.localRest);
+  readAddress(records.u32, socketParts.remote(records, 0) >> 2, family, flows.key, Flow.remote);
+  readAddress(records.u32, socketParts.local(0) >> 2, family, flows.key, Flow.local, Flow.localRest);
   flows.key[Flow.ports] = records.u32[socket_record.local_port >> 2]!;
   writeOwner(records, 0, flows.key, Flow.container, Flow.tag);
   const slot = flows.put();

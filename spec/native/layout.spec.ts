@@ -30,6 +30,7 @@ const structs = [
 const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
+  4: 'c39b64965b62426e',
 };
 
 /** What TypeScript reads by. */
@@ -122,6 +123,7 @@ describe('the layout of records', function () {
       ...prefixed('ROLE_', SocketRole),
       ...prefixed('SELF_CHECK_', SelfCheckStep),
       RECORD_CAPACITY: layout.RECORD_CAPACITY,
+      SOCKET_RECORD_IPV4: layout.SOCKET_RECORD_IPV4,
     };
     const source = path.join(folder, 'constants.c');
     writeFileSync(

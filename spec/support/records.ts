@@ -1,5 +1,6 @@
 import {
   RecordType,
+  SOCKET_RECORD_IPV4,
   SocketRole,
   ancestor_record,
   exit_record,
@@ -16,15 +17,15 @@ export interface Header {
   time?: number | bigint;
   /** A container's number, or its 12 hexadecimal digits; 0 is the host. */
   container?: number | string;
-  cgroup?: number;
   pid?: number;
-  /** The pid if not given. */
-  tid?: number;
   /** Bits of `RecordFlag`. */
   flags?: number;
 }
 
 export interface Process extends Header {
+  cgroup?: number;
+  /** The pid if not given. */
+  tid?: number;
   startTime?: number | bigint;
   ppid?: number;
   uid?: number;
@@ -98,16 +99,16 @@ export function exitRecord(exit: Exit = {}): Uint8Array {
 /** `RECORD_OPEN`, `_CLOSE`, `_LISTEN`, `_UNLISTEN`, `_SOCKET`, `_DATAGRAM` */
 export function socketRecord(socket: Socket = {}): Uint8Array {
   const { type = 'open', local, remote } = socket;
-  const { bytes, view } = allocate(socket_record.SIZE, RecordType[type], socket);
   const isV6 = (local ?? remote ?? '').includes(':');
+  const { bytes, view } = allocate(isV6 ? socket_record.SIZE : SOCKET_RECORD_IPV4, RecordType[type], socket);
   const isListening = type === 'listen' || type === 'unlisten';
   view.setBigUint64(socket_record.cookie, BigInt(socket.cookie ?? 0), true);
   view.setBigUint64(socket_record.opened, BigInt(socket.opened ?? 0), true);
-  if (local !== undefined) bytes.set(addressBytes(local), socket_record.local_address);
-  if (remote !== undefined) bytes.set(addressBytes(remote), socket_record.remote_address);
+  if (local !== undefined) bytes.set(addressBytes(local), socket_record.addresses);
+  if (remote !== undefined) bytes.set(addressBytes(remote), socket_record.addresses + (isV6 ? 16 : 4));
   view.setUint16(socket_record.local_port, socket.localPort ?? 0, true);
   view.setUint16(socket_record.remote_port, socket.remotePort ?? 0, true);
-  view.setUint16(socket_record.family, isV6 ? AF_INET6 : AF_INET, true);
+  view.setUint8(socket_record.family, isV6 ? AF_INET6 : AF_INET);
   view.setUint8(socket_record.protocol, socket.protocol ?? IPPROTO_TCP);
   view.setUint8(socket_record.role, SocketRole[socket.role ?? 'unknown']);
   view.setUint8(socket_record.state, socket.state ?? (isListening ? TCP_LISTEN : TCP_ESTABLISHED));
@@ -152,6 +153,8 @@ function processBytes(type: number, process: Process): Uint8Array {
 
   const { bytes, view } = allocate(size, type, process);
   view.setBigUint64(process_record.start_time, BigInt(process.startTime ?? 0), true);
+  view.setBigUint64(process_record.cgroup, BigInt(process.cgroup ?? 0), true);
+  view.setUint32(process_record.tid, process.tid ?? process.pid ?? 0, true);
   view.setUint32(process_record.ppid, process.ppid ?? 0, true);
   view.setUint32(process_record.uid, process.uid ?? 0, true);
   view.setUint32(process_record.gid, process.gid ?? 0, true);
@@ -183,15 +186,13 @@ function allocate(size: number, type: number, header: Header): { bytes: Uint8Arr
   const { container = 0, pid = 0 } = header;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
-  view.setUint32(record_header.size, size, true);
-  view.setUint16(record_header.type, type, true);
-  view.setUint16(record_header.flags, header.flags ?? 0, true);
+  view.setUint16(record_header.size, size, true);
+  view.setUint8(record_header.type, type);
+  view.setUint8(record_header.flags, header.flags ?? 0);
+  view.setUint32(record_header.pid, pid, true);
   view.setBigUint64(record_header.time, BigInt(header.time ?? 0), true);
   const number = typeof container === 'string' ? containerNumber(container) : container;
   view.setBigUint64(record_header.container, BigInt(number), true);
-  view.setBigUint64(record_header.cgroup, BigInt(header.cgroup ?? 0), true);
-  view.setUint32(record_header.pid, pid, true);
-  view.setUint32(record_header.tid, header.tid ?? pid, true);
   return { bytes, view };
 }
 

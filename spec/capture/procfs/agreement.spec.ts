@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { process_record, record_header, RecordType, socket_record } from '../../../actors/capture/layout.js';
+import { process_record, RecordType, socket_record } from '../../../actors/capture/layout.js';
 import {
   processArguments,
   processCgroup,
@@ -11,7 +11,7 @@ import {
   processPath,
 } from '../../../actors/capture/process-record.js';
 import { ProcfsScanner } from '../../../actors/capture/procfs/scanner.js';
-import { processParts, type Records } from '../../../actors/capture/records.js';
+import { processParts, socketParts, type Records } from '../../../actors/capture/records.js';
 import { iteratorScanner, type Scanner } from '../../../actors/capture/scanner.js';
 import { decodeField } from '../../../actors/capture/text.js';
 import { containerNumberInPath } from '../../../actors/containers/cgroup-path.js';
@@ -264,7 +264,7 @@ function processLines(found: Records, containers: readonly Container[]): string[
     const rawArgs = records.u8.subarray(processParts.args(records, at), processParts.cgroup(records, at));
     lines.push(
       [
-        `${records.pid(at)} ${u32[(at + record_header.tid) >> 2]} ${ppid} ${uid} ${gid} flags ${records.flags(at)}`,
+        `${records.pid(at)} ${u32[(at + process_record.tid) >> 2]} ${ppid} ${uid} ${gid} flags ${records.flags(at)}`,
         JSON.stringify(processName(records, at)),
         processPath(records, at),
         JSON.stringify(processArguments(records, at)),
@@ -285,19 +285,21 @@ function socketLines(found: Records, containers: readonly Container[]): string[]
   const lines = new Set<string>();
   each(found, RecordType.socket, (records, at) => {
     if (!numbers.has(records.container(at))) return;
-    const { u8, u16, u32 } = records;
+    const { u8, u16 } = records;
     const state = u8[at + socket_record.state];
-    const address = (field: number) => u8.toString('hex', at + field, at + field + 16);
+    const remote = socketParts.remote(records, at);
+    const local = socketParts.local(at);
+    const address = (start: number) => u8.toString('hex', start, start + remote - local);
     const port = (field: number) => u16[(at + field) >> 1];
     lines.add(
       [
         state === 10 ? 'listening' : `state ${state}`,
         port(socket_record.local_port),
         port(socket_record.remote_port),
-        address(socket_record.local_address),
-        address(socket_record.remote_address),
-        `family ${port(socket_record.family)} protocol ${u8[at + socket_record.protocol]}`,
-        `pid ${records.pid(at)} tid ${u32[(at + record_header.tid) >> 2]} container ${records.container(at)}`,
+        address(local),
+        address(remote),
+        `family ${u8[at + socket_record.family]} protocol ${u8[at + socket_record.protocol]}`,
+        `pid ${records.pid(at)} container ${records.container(at)}`,
         decodeField(u8, at + socket_record.comm, 16),
       ].join(' '),
     );
