@@ -1,4 +1,4 @@
-import { EMPTY, mergeMap, Observable, type Subscriber } from 'rxjs';
+import { filter, map, mergeAll, Observable, type Subscriber } from 'rxjs';
 import type { Fact, TickFact } from '../capture/facts.js';
 import type { Sliced, Slices } from '../capture/slices.js';
 import type { Stopwatch } from '../telemetry/stopwatch.js';
@@ -52,22 +52,23 @@ export function networkNews(
 ): Observable<NetworkNews> {
   let state: ConnectionState | undefined;
   let scanning = 0;
-  const fold = (fact: Fact): Observable<NetworkNews> => {
+  /** What a tick gives; hardly any fact is one, so that there is nothing to subscribe to for the others. */
+  const fold = (fact: Fact): Observable<NetworkNews> | undefined => {
     if (fact.kind === 'start') {
       const seed = parseInt(fact.seed.slice(0, SEED_DIGITS), 16);
       state = new ConnectionState(fact.settings, originatorOf, seed);
       watch.onState?.(state);
     } else if (fact.kind === 'tick') {
-      if (state === undefined) return EMPTY;
+      if (state === undefined) return undefined;
       const ticking = state;
       if (keeper?.isShortOfOriginators === true) slices.add(forgetOriginators(ticking, keeper));
       return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, watch)));
     } else if (fact.kind === 'scan') {
-      if (fact.of !== 'sockets' || state === undefined) return EMPTY;
+      if (fact.of !== 'sockets' || state === undefined) return undefined;
       const start = performance.now();
       state.scan(fact);
       scanning += performance.now() - start;
-      if (fact.part === 'first' || fact.part === 'next') return EMPTY;
+      if (fact.part === 'first' || fact.part === 'next') return undefined;
       watch.scan?.add(scanning);
       scanning = 0;
     } else if (fact.kind === 'control') {
@@ -78,9 +79,13 @@ export function networkNews(
       const { records } = fact;
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
     }
-    return EMPTY;
+    return undefined;
   };
-  return facts.pipe(mergeMap(fold));
+  return facts.pipe(
+    map(fold),
+    filter((news) => news !== undefined),
+    mergeAll(),
+  );
 }
 
 /** Before the tick gives a report, so that what that names is there. */
