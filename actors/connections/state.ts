@@ -215,18 +215,18 @@ export class ConnectionState {
     const isDatagram = type === RecordType.datagram;
     if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) return;
     if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
-    const time = records.time(at);
     if (isDatagram) {
-      this.#observeFlow(records, at, time, undefined);
+      this.#observeFlow(records, at, undefined);
       return;
     }
+    const time = records.time(at);
     // What opened before the latest scan and is still there was listed by it, and that is newer.
     const active = (type === RecordType.open || type === RecordType.listen) && time >= this.#lastScan;
     if (type === RecordType.listen || type === RecordType.unlisten) {
       this.#observeListener(records, at, time, active);
       return;
     }
-    this.#observeFlow(records, at, time, active);
+    this.#observeFlow(records, at, active);
     const isAccepted = records.u8[at + socket_record.role] === SocketRole.server;
     if (isAccepted && type === RecordType.open) this.#listeners.accepted(records, at);
   }
@@ -247,7 +247,7 @@ export class ConnectionState {
     }
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at)) continue;
-      this.#observeFlow(records, at, time, true);
+      this.#observeFlow(records, at, true, time);
     }
     if (part === 'first' || part === 'next') return;
     expire(this.#flows, time);
@@ -409,7 +409,7 @@ export class ConnectionState {
   }
 
   /** @param active undefined: it was at that time, and nothing tells its end; what is known to be open stays so */
-  #observeFlow(records: Records, at: number, time: number, active: boolean | undefined): void {
+  #observeFlow(records: Records, at: number, active: boolean | undefined, found?: number): void {
     const flows = this.#flows;
     const { key } = flows;
     const family = recordFamily(records, at);
@@ -425,6 +425,9 @@ export class ConnectionState {
     const slot = flows.put(words);
     if (slot < 0) return;
     const isOpen = active ?? isActive(flows, slot);
+    // A number for sure: else V8 makes an object of each of them.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- it needs to be told
+    const time = found === undefined ? records.time(at) : +found;
     if (!observe(flows, slot, time, isOpen)) return;
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.
     const flags = flows.flags[slot]!;
