@@ -128,29 +128,52 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
     std::make_heap(heads_.begin(), heads_.end(), later);
     std::size_t used = 0, total = 0;
     while (!heads_.empty() && total + used < budget) {
-        std::pop_heap(heads_.begin(), heads_.end(), later);
-        Ring &ring = *rings[heads_.back().ring];
-        std::size_t length = ring.take(buffer_ + used, capacity_ - used);
-        if (length == 0) {
-            std::push_heap(heads_.begin(), heads_.end(), later);
-            total += used;
-            deliver_(used, now);
-            if (!probe_)
-                return total;
-            used = 0;
+        std::size_t length = rings[heads_.front().ring]->take(buffer_ + used, capacity_ - used);
+        if (length > 0) {
+            used += length;
+            advance_first_head(now);
             continue;
         }
-        used += length;
-        heads_.back().time = ring.first();
-        if (heads_.back().time <= now)
-            std::push_heap(heads_.begin(), heads_.end(), later);
-        else
-            heads_.pop_back();
+        total += used;
+        hand_over(used, now);
+        if (!probe_)
+            return total;
+        used = 0;
     }
     total += used;
     if (used > 0)
-        deliver_(used, now);
+        hand_over(used, now);
     return total;
+}
+
+// The first record of the first ring was taken: puts that ring where its next record belongs. Cheaper than to take a ring
+// out of the heap and to put it in again, for each record.
+void Pump::advance_first_head(std::uint64_t now)
+{
+    std::uint64_t time = probe_->rings()[heads_.front().ring]->first();
+    Head head{time, heads_.front().ring};
+    if (time > now) {
+        head = heads_.back();
+        heads_.pop_back();
+    }
+    std::size_t at = 0;
+    for (std::size_t child; (child = 2 * at + 1) < heads_.size(); at = child) {
+        if (child + 1 < heads_.size() && heads_[child + 1].time < heads_[child].time)
+            child++;
+        if (head.time <= heads_[child].time)
+            break;
+        heads_[at] = heads_[child];
+    }
+    if (at < heads_.size())
+        heads_[at] = head;
+}
+
+// Delivers what lies in the buffer. The rings have their room back before that takes its time.
+void Pump::hand_over(std::size_t length, std::uint64_t now)
+{
+    for (auto &ring : probe_->rings())
+        ring->release();
+    deliver_(length, now);
 }
 
 void Pump::close()

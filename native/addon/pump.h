@@ -47,6 +47,8 @@ private:
     void become_busy();
     void become_idle();
     std::size_t deliver_until(std::uint64_t now, std::size_t budget);
+    void advance_first_head(std::uint64_t now);
+    void hand_over(std::size_t length, std::uint64_t now);
 
     Probe *probe_;
     std::uint8_t *buffer_;
@@ -54,7 +56,7 @@ private:
     Deliver deliver_;
     Fail fail_;
     std::uint64_t busy_interval_ms_;
-    std::vector<Head> heads_;
+    std::vector<Head> heads_; // a heap, the oldest first
     std::uint32_t empty_visits_ = 0;
     bool held_ = false;
     int epoll_fd_;

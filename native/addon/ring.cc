@@ -56,7 +56,7 @@ Ring::Ring(int fd, std::size_t bytes) : fd_(fd), bytes_(bytes)
         munmap(consumer_, page_size());
         throw;
     }
-    position_ = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
+    position_ = end_ = __atomic_load_n(consumer_, __ATOMIC_RELAXED);
 }
 
 Ring::~Ring()
@@ -83,16 +83,19 @@ const std::uint8_t *Ring::at(std::uint64_t position, std::size_t length)
     return window_ + (position - window_start_);
 }
 
-void Ring::release(std::uint64_t position)
+void Ring::release()
 {
-    position_ = position;
-    __atomic_store_n(consumer_, position, __ATOMIC_RELEASE);
+    if (__atomic_load_n(consumer_, __ATOMIC_RELAXED) != position_)
+        __atomic_store_n(consumer_, position_, __ATOMIC_RELEASE);
 }
 
 std::uint64_t Ring::first()
 {
-    std::uint64_t end = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
-    while (position_ < end) {
+    for (;;) {
+        if (position_ == end_)
+            end_ = __atomic_load_n(producer_, __ATOMIC_ACQUIRE);
+        if (position_ == end_)
+            return NONE;
         auto prefix = reinterpret_cast<const std::uint32_t *>(at(position_, PREFIX));
         std::uint32_t length = __atomic_load_n(prefix, __ATOMIC_ACQUIRE);
         if (length & BUSY)
@@ -106,9 +109,8 @@ std::uint64_t Ring::first()
             length_ = length;
             return header.time;
         }
-        release(position_ + step(length & ~DISCARDED));
+        position_ += step(length & ~DISCARDED);
     }
-    return NONE;
 }
 
 std::size_t Ring::take(std::uint8_t *out, std::size_t room)
@@ -116,7 +118,7 @@ std::size_t Ring::take(std::uint8_t *out, std::size_t room)
     if (length_ > room)
         return 0;
     std::memcpy(out, at(position_ + PREFIX, length_), length_);
-    release(position_ + step(length_));
+    position_ += step(length_);
     return length_;
 }
 

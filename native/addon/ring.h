@@ -23,14 +23,17 @@ public:
     static constexpr std::uint64_t NONE = ~std::uint64_t{0};
     std::uint64_t first();
 
-    // Copies the first record out and gives its room back to the kernel. Only after first() found one.
+    // Copies the first record out. Only after first() found one.
     // The bytes written; 0 if `room` is too small, and then the record stays.
     std::size_t take(std::uint8_t *out, std::size_t room);
+
+    // Gives the room of what was taken back to the kernel. Its producers look at the same cache line for each record that
+    // they write, so it is better written now and then than for each record that is read.
+    void release();
 
 private:
     const std::uint8_t *at(std::uint64_t position, std::size_t length);
     void move_window(std::uint64_t position);
-    void release(std::uint64_t position);
 
     int fd_;
     std::size_t bytes_;
@@ -40,6 +43,7 @@ private:
     std::size_t window_bytes_;
     std::uint64_t window_start_ = 0; // position of the window's first byte
     std::uint64_t position_;
+    std::uint64_t end_;        // where the producers were when they were last looked at
     std::uint32_t length_ = 0; // of the record at position_
 };
 
