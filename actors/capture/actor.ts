@@ -43,7 +43,7 @@ export interface Listener {
  * Bytes of one batch. Large enough that what follows from a batch, such as a write, is rare; small enough that what is
  * made of it, such as the signals of a hundred execs, has been let go of before V8 takes it for long-lived.
  */
-const BATCH_BYTES = 64 * 1024;
+const BATCH_BYTES = 32 * 1024;
 const SEED_DIGITS = 15;
 
 /**
