@@ -256,23 +256,38 @@ static __always_inline __u64 container_of_cgroup(struct cgroup *cgroup, __u32 sl
     return known ? *known : judge_once((__u64)cgroup, key, slot);
 }
 
+/* The cgroup that names a task's container, and where it was found. */
+struct naming {
+    struct cgroup *cgroup;
+    __u32 controller; /* place of a cgroup v1 controller's state in the task's set, or UNIFIED */
+};
+
+enum { UNIFIED = 0xffffffff }; /* the hierarchy of cgroup v2 */
+
+/* A task's cgroup in the hierarchy of a cgroup v1 controller. */
+static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, __u32 controller)
+{
+    struct cgroup_subsys_state **states = (void *)set + bpf_core_field_offset(struct css_set, subsys);
+    struct cgroup_subsys_state *css = NULL;
+    bpf_probe_read_kernel(&css, sizeof(css), &states[controller]);
+    return BPF_CORE_READ(css, cgroup);
+}
+
 /* The container that the hierarchies of cgroup v1 controllers name, and the cgroup that does; 0 if none does. */
 static __always_inline __u64 container_by_v1(struct css_set *set, struct cgroup *unified, __u32 slot,
-                                             struct cgroup **named)
+                                             struct naming *named)
 {
     __u32 count = bpf_core_field_size(set->subsys) / sizeof(void *);
-    struct cgroup_subsys_state **states = (void *)set + bpf_core_field_offset(struct css_set, subsys);
     for (__u32 i = 0; i < SUBSYSTEMS; i++) {
         if (i >= count)
             break;
-        struct cgroup_subsys_state *css = NULL;
-        bpf_probe_read_kernel(&css, sizeof(css), &states[i]);
-        struct cgroup *cgroup = BPF_CORE_READ(css, cgroup);
+        struct cgroup *cgroup = cgroup_of_controller(set, i);
         if (cgroup == unified)
             continue;
         __u64 container = container_of_cgroup(cgroup, slot);
         if (container) {
-            *named = cgroup;
+            named->cgroup = cgroup;
+            named->controller = i;
             return container;
         }
     }
@@ -286,10 +301,11 @@ static __always_inline __u64 container_by_v1(struct css_set *set, struct cgroup 
  * The task is one that the verifier trusts, so that its fields are read directly: ten times cheaper than by a helper,
  * and this runs for every event of the host too.
  */
-static __always_inline __u64 container_of_task(struct task_struct *task, __u32 slot, struct cgroup **named)
+static __always_inline __u64 container_of_task(struct task_struct *task, __u32 slot, struct naming *named)
 {
     struct cgroup *unified = task->cgroups->dfl_cgrp;
-    *named = unified;
+    named->cgroup = unified;
+    named->controller = UNIFIED;
     __u64 container = 0;
     if (unified->level > 0) {
         __u64 key = cgroup_key(unified->kn->id, 0);
@@ -306,7 +322,8 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
 static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
 {
     struct css_set *set = BPF_CORE_READ(task, cgroups);
-    struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp), *named;
+    struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp);
+    struct naming named;
     __u64 container = container_of_cgroup(unified, slot);
     if (container || !knobs.cgroup_v1)
         return container;

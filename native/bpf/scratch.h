@@ -23,6 +23,7 @@ struct process_scratch {
     __u64 ancestor;
     __u64 last_dentry, last_mount; /* executable of the ancestor before */
     __u64 container, cgroups;
+    __u32 controller; /* as in struct naming */
     __u32 slot_of_container;
     /* The record. */
     __u32 used;

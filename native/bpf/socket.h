@@ -167,7 +167,7 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 
 /* The current task starts to connect or to listen. Fills in whose the socket is from now on; false if it is nobody's. */
 static __always_inline bool is_watched(const struct sock *sk, struct owner *o, struct task_struct *task,
-                                       struct cgroup **named)
+                                       struct naming *named)
 {
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
@@ -196,7 +196,7 @@ static __always_inline void store_owner(const struct sock *sk, const struct owne
 static __always_inline void on_connect(const struct sock *sk)
 {
     struct owner o = {};
-    struct cgroup *named;
+    struct naming named;
     if (!is_watched(sk, &o, bpf_get_current_task_btf(), &named))
         return;
     o.role = ROLE_CLIENT;
@@ -211,7 +211,8 @@ static __always_inline void on_connect(const struct sock *sk)
  * Tells who listens, in a record of its own ahead of the socket's: a process that has only forked since is known by
  * nothing else. The scratch memory is that of exec, which is not running: a task is here that calls listen().
  */
-static __always_inline void emit_listener(struct task_struct *task, __u64 container, struct cgroup *named)
+static __always_inline void emit_listener(struct task_struct *task, __u64 container,
+                                          const struct naming *named)
 {
     __u32 slot = slot_of_process();
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
@@ -225,7 +226,7 @@ static __always_inline void emit_listener(struct task_struct *task, __u64 contai
 static __always_inline void on_listen(const struct sock *sk)
 {
     struct task_struct *task = bpf_get_current_task_btf();
-    struct cgroup *named;
+    struct naming named;
     struct owner o = {};
     if (!is_watched(sk, &o, task, &named))
         return;
@@ -238,7 +239,7 @@ static __always_inline void on_listen(const struct sock *sk)
     o.opened = bpf_ktime_get_boot_ns();
     o.cookie = bpf_get_socket_cookie((void *)sk);
     store_owner(sk, &o);
-    emit_listener(task, o.container, named);
+    emit_listener(task, o.container, &named);
     emit_socket(RECORD_LISTEN, &o, TCP_LISTEN);
 }
 
@@ -396,7 +397,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     bool is_pending = knobs.pending && state == TCP_SYN_SENT;
     if (state != TCP_LISTEN && !is_pending && !is_alive(state))
         return 0;
-    struct cgroup *named;
+    struct naming named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
     if ((!container && !knobs.all_scopes) || is_self(task) || is_self_check(task))
         return 0;

@@ -43,7 +43,7 @@ static __always_inline void emit_udp(__u8 type, const struct owner *o, __u8 stat
 /* Whether what the task does with UDP is to be told of, and if so its container. The self-check uses TCP alone. */
 static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container)
 {
-    struct cgroup *named;
+    struct naming named;
     *container = container_of_task(task, SLOT_TO_BORROW, &named);
     if (*container == CONTAINER_UNJUDGED) {
         count_failed(PROGRAM_UDP);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Collector } from '../support/collector.js';
-import { cgroupHierarchies, Container, type Placement } from '../support/container.js';
+import { Container, v1Controller, type Placement } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -34,8 +34,6 @@ const lookalikes: Readonly<Record<string, (id: string) => string>> = {
 describe('The daemon takes a process to be', () => {
   const keep = resources();
   let collector: Collector;
-  /** A controller of cgroup v1 that can have a container alone. */
-  const v1 = ['pids', 'memory', 'freezer'].find((controller) => cgroupHierarchies().has(controller));
 
   before(async function () {
     requires(this, isRoot, 'no root');
@@ -64,15 +62,15 @@ describe('The daemon takes a process to be', () => {
   }
 
   it('in a container that only a controller of cgroup v1 knows', async function () {
-    requires(this, v1 !== undefined, 'no cgroup v1 controller is mounted');
-    const { containerId, expected } = await report({ hierarchy: v1! });
+    requires(this, v1Controller !== undefined, 'no cgroup v1 controller is mounted');
+    const { containerId, expected } = await report({ hierarchy: v1Controller! });
     assert.equal(containerId, expected);
   });
 
   it('in a container that only a controller of cgroup v1 knows, with systemd', async function () {
-    requires(this, v1 !== undefined, 'no cgroup v1 controller is mounted');
+    requires(this, v1Controller !== undefined, 'no cgroup v1 controller is mounted');
     const cgroup = containers['a kubelet with systemd and containerd']!;
-    const { containerId, expected } = await report({ hierarchy: v1!, cgroup });
+    const { containerId, expected } = await report({ hierarchy: v1Controller!, cgroup });
     assert.equal(containerId, expected);
   });
 

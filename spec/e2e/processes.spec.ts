@@ -4,7 +4,7 @@ import { linkSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector, runToEnd } from '../support/collector.js';
-import { Container } from '../support/container.js';
+import { Container, v1Controller } from '../support/container.js';
 import type { ProcessSignal } from '../support/messages.js';
 import { eventually } from '../support/eventually.js';
 import { isRoot, requires } from '../support/requirements.js';
@@ -193,6 +193,18 @@ describe('The daemon, on processes in a container with the pids of the host', ()
   it('reports ancestors up to the container boundary, though there is no boundary of pids', async () => {
     await container.run('exec', program('inside'), 'spawn', workload(), 'exit', 'shared');
     assert.deepEqual(lineage(await signal('exit shared')), [program('inside'), workload()]);
+  });
+
+  it('does so in a container that only a controller of cgroup v1 knows', async function () {
+    requires(this, v1Controller !== undefined, 'no cgroup v1 controller is mounted');
+    const other = await keep(Container.create({ hostPids: true, hierarchy: v1Controller! }));
+    await other.run('exec', program('inside'), 'spawn', workload(), 'exit', 'in v1');
+    assert.deepEqual(lineage(await collector.signal(other.shortId, 'exit in v1')), [
+      program('inside'),
+      workload(),
+    ]);
+    await onHost('enter', other.procs, workload(), 'exit', 'entered v1');
+    assert.deepEqual(lineage(await collector.signal(other.shortId, 'exit entered v1')), []);
   });
 
   it('reports those that ran before with the ancestors that they have in the container', async () => {

@@ -37,6 +37,11 @@ export function cgroupHierarchies(): ReadonlyMap<string, string> {
   return found;
 }
 
+/** A controller of cgroup v1 that can have a container alone, if one is mounted. */
+export const v1Controller = ['pids', 'memory', 'freezer'].find((controller) =>
+  cgroupHierarchies().has(controller),
+);
+
 /**
  * A container as the kernel sees one: a cgroup named like a container's, a network and mostly a pid namespace. Its first
  * process is `workload container`, which forks for every job.
