@@ -408,7 +408,10 @@ export class ConnectionState {
     if (this.#settings.endpoints) this.#listeners.observe(records, at, time, active);
   }
 
-  /** @param active undefined: it was at that time, and nothing tells its end; what is known to be open stays so */
+  /**
+   * @param active undefined: it was at that time, and nothing tells its end; what is known to be open stays so
+   * @param found when a scan found it; an event has a time of its own
+   */
   #observeFlow(records: Records, at: number, active: boolean | undefined, found?: number): void {
     const flows = this.#flows;
     const { key } = flows;
