@@ -17,7 +17,6 @@ import {
   RecordType,
   self_check_record,
   SOCKET_RECORD_IPV4,
-  socket_record,
 } from './layout.js';
 import {
   NETWORK_WORDS,
@@ -32,7 +31,7 @@ import {
   type StateSettings,
 } from './facts.js';
 import { AF_INET, AF_INET6 } from './linux.js';
-import { processParts, Records } from './records.js';
+import { processParts, Records, socketParts } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
 export const MAGIC = Buffer.from('CLCTREC2', 'latin1');
@@ -364,7 +363,7 @@ function isRecord(records: Records, at: number): boolean {
     case process_record.SIZE:
       return endOfLineage(records, at, at + size) === at + size;
     case SOCKET_RECORD_IPV4:
-      return size === (records.u8[at + socket_record.family] === AF_INET6 ? socket_record.SIZE : fixed);
+      return socketParts.end(records, at) === at + size;
     default:
       return true;
   }

@@ -76,9 +76,14 @@ export const processParts = {
 /** Where the addresses of a socket record lie, in network byte order: byte offsets into the same buffer. */
 export const socketParts = {
   local: (at: number): number => at + socket_record.addresses,
-  remote: (records: Records, at: number): number =>
-    at + socket_record.addresses + (records.u8[at + socket_record.family] === AF_INET6 ? 16 : 4),
+  remote: (records: Records, at: number): number => at + socket_record.addresses + addressSize(records, at),
+  end: (records: Records, at: number): number => at + socket_record.addresses + 2 * addressSize(records, at),
 };
+
+/** Bytes of each address in a socket record. */
+export function addressSize(records: Records, at: number): number {
+  return records.u8[at + socket_record.family] === AF_INET6 ? 16 : 4;
+}
 
 function align8(offset: number): number {
   return (offset + 7) & ~7;

@@ -10,7 +10,7 @@ import {
   socket_record,
 } from '../capture/layout.js';
 import { IPPROTO_UDP } from '../capture/linux.js';
-import { socketParts, type Records } from '../capture/records.js';
+import { addressSize, socketParts, type Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
 import type { Ancestor } from '../capture/process-record.js';
@@ -312,7 +312,7 @@ function socketName(records: Records, at: number): string {
 
 function endpoint(records: Records, address: number, at: number, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
-  const text = formatAddress(records.u8.subarray(address, address + (isV6 ? 16 : 4)));
+  const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
 }
 

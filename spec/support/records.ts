@@ -23,9 +23,6 @@ export interface Header {
 }
 
 export interface Process extends Header {
-  cgroup?: number;
-  /** The pid if not given. */
-  tid?: number;
   startTime?: number | bigint;
   ppid?: number;
   uid?: number;
@@ -153,8 +150,7 @@ function processBytes(type: number, process: Process): Uint8Array {
 
   const { bytes, view } = allocate(size, type, process);
   view.setBigUint64(process_record.start_time, BigInt(process.startTime ?? 0), true);
-  view.setBigUint64(process_record.cgroup, BigInt(process.cgroup ?? 0), true);
-  view.setUint32(process_record.tid, process.tid ?? process.pid ?? 0, true);
+  view.setUint32(process_record.tid, process.pid ?? 0, true);
   view.setUint32(process_record.ppid, process.ppid ?? 0, true);
   view.setUint32(process_record.uid, process.uid ?? 0, true);
   view.setUint32(process_record.gid, process.gid ?? 0, true);

@@ -11,7 +11,7 @@ import {
   processPath,
 } from '../../../actors/capture/process-record.js';
 import { ProcfsScanner } from '../../../actors/capture/procfs/scanner.js';
-import { processParts, socketParts, type Records } from '../../../actors/capture/records.js';
+import { addressSize, processParts, socketParts, type Records } from '../../../actors/capture/records.js';
 import { iteratorScanner, type Scanner } from '../../../actors/capture/scanner.js';
 import { decodeField } from '../../../actors/capture/text.js';
 import { containerNumberInPath } from '../../../actors/containers/cgroup-path.js';
@@ -287,17 +287,15 @@ function socketLines(found: Records, containers: readonly Container[]): string[]
     if (!numbers.has(records.container(at))) return;
     const { u8, u16 } = records;
     const state = u8[at + socket_record.state];
-    const remote = socketParts.remote(records, at);
-    const local = socketParts.local(at);
-    const address = (start: number) => u8.toString('hex', start, start + remote - local);
+    const address = (start: number) => u8.toString('hex', start, start + addressSize(records, at));
     const port = (field: number) => u16[(at + field) >> 1];
     lines.add(
       [
         state === 10 ? 'listening' : `state ${state}`,
         port(socket_record.local_port),
         port(socket_record.remote_port),
-        address(local),
-        address(remote),
+        address(socketParts.local(at)),
+        address(socketParts.remote(records, at)),
         `family ${u8[at + socket_record.family]} protocol ${u8[at + socket_record.protocol]}`,
         `pid ${records.pid(at)} container ${records.container(at)}`,
         decodeField(u8, at + socket_record.comm, 16),
