@@ -1,17 +1,18 @@
-import { closeSync, openSync, writeSync, writevSync } from 'node:fs';
+import { closeSync, writeSync, writevSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
+import { createRecordingFile } from './recording-file.js';
 
 /** Writes the facts of a run to a file. What `write` was given is in the kernel's hands when it returns. */
 export class Recorder {
   readonly #path: string;
   readonly #fd: number;
 
-  /** Starts a recording; a file that is there is replaced. @throws Failure RECORD_UNWRITABLE */
+  /** Starts a recording; an earlier recording is replaced, anything else is refused. @throws Failure RECORD_UNWRITABLE */
   constructor(path: string) {
     this.#path = path;
-    this.#fd = this.#guard(() => openSync(path, 'w', 0o600));
+    this.#fd = this.#guard(() => createRecordingFile(path));
     this.#append([MAGIC]);
   }
 
@@ -45,8 +46,14 @@ export class Recorder {
     try {
       return action();
     } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      const reason = reasonOf(error);
       throw new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause: error });
     }
   }
+}
+
+/** The code of a system error, else its message. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? String(error.code) : error.message;
 }

@@ -1,6 +1,7 @@
 import { SocketRole } from '../capture/layout.js';
 import { containerId } from '../containers/id.js';
 import type { Originator } from '../processes/state.js';
+import { escapeJson } from '../telemetry/plain-text.js';
 import { isActive } from './activity.js';
 import { addressBytes, formatAddress } from './address.js';
 import { merge } from './afterglow.js';
@@ -162,7 +163,7 @@ function* grouped(
 
 function objectText(members: readonly Member[]): string {
   const known = members.filter(([, value]) => value !== undefined);
-  return known.map(([name, value]) => `      "${name}" : ${JSON.stringify(value)}`).join(',\n');
+  return known.map(([name, value]) => `      "${name}" : ${escapeJson(JSON.stringify(value))}`).join(',\n');
 }
 
 function linkText(from: Table, slot: number): Member[] {

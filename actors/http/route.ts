@@ -1,3 +1,5 @@
+import { escapeJson } from '../telemetry/plain-text.js';
+
 /** A request, as far as routes look at it. */
 export interface Request {
   /** Text of at most `MOST_BODY` bytes. */
@@ -25,5 +27,5 @@ export interface Route {
 
 /** An answer that is JSON. */
 export function json(status: number, value: unknown): Answer {
-  return { status, body: JSON.stringify(value) };
+  return { status, body: escapeJson(JSON.stringify(value)) };
 }

@@ -15,7 +15,7 @@ import { decodeField } from '../capture/text.js';
 import { containerId } from '../containers/id.js';
 import type { Ancestor } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
-import { UNSAFE } from '../telemetry/line.js';
+import { UNSAFE } from '../telemetry/plain-text.js';
 
 export interface CompactOptions {
   /** With colours of a terminal. */

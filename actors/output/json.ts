@@ -8,6 +8,7 @@ import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../
 import { containerId } from '../containers/id.js';
 import type { Originator } from '../processes/state.js';
 import type { ProcessSignal } from '../processes/signal.js';
+import { escapeJson } from '../telemetry/plain-text.js';
 
 /** `sensor.ClientServerRole` by `SocketRole`. */
 const ROLES = ['ROLE_UNKNOWN', 'ROLE_SERVER', 'ROLE_CLIENT'] as const;
@@ -36,7 +37,7 @@ export function processMessage(signal: ProcessSignal): string {
   if (gid !== 0) json += `,"gid":${gid}`;
   if (scraped) json += ',"scraped":true';
   if (lineage.length > 0) json += `,"lineageInfo":[${lineage.map(ancestorJson).join(',')}]`;
-  return `${json}}}}`;
+  return escapeJson(`${json}}}}`);
 }
 
 function ancestorJson({ uid, path }: Ancestor): string {
@@ -51,13 +52,14 @@ function ancestorJson({ uid, path }: Ancestor): string {
  * @param originator describes an endpoint's process by its number
  */
 export function networkMessage(delta: Delta, time: number, originator: (id: number) => Originator): string {
-  return JSON.stringify({
+  const json = JSON.stringify({
     info: {
       updatedConnections: list(delta.connections.map(connection)),
       time: timestamp(time),
       updatedEndpoints: list(delta.endpoints.map((report) => endpoint(report, originator))),
     },
   });
+  return escapeJson(json);
 }
 
 function connection(report: ConnectionReport): object {

@@ -139,7 +139,9 @@ const catalogue = {
 
   RECORD_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The recording ${path} cannot be written: ${reason}.`,
-    remedy: `Give --record a file in a folder that exists, is writable and has free space, instead of ${path}.`,
+    remedy:
+      `Give --record a new name in a folder that exists, is writable and has free space, instead of ${path}; of what is ` +
+      'there, only a recording of the same user is replaced.',
   }),
 
   /** @param problems one line for each value that was refused */

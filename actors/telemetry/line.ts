@@ -1,3 +1,5 @@
+import { escapeControls, escapeJson } from './plain-text.js';
+
 /** From the least to the most severe. */
 export const levels = ['trace', 'debug', 'info', 'notice', 'warning', 'error', 'critical', 'fatal'] as const;
 
@@ -18,25 +20,5 @@ export function formatLine(level: Level, time: number, message: string): string 
 
 /** The same as one JSON object, for programs. */
 export function formatJson(level: Level, time: number, message: string): string {
-  return JSON.stringify({ time: new Date(time).toISOString(), level, message });
-}
-
-/**
- * Whatever could start a line of its own, drive a terminal or reorder what stands on the screen: control characters,
- * the line separators of Unicode, and the marks that change the direction of text. Messages quote processes and
- * configuration, and those must not be able to forge a log line.
- */
-export const UNSAFE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
-
-function escapeControls(message: string): string {
-  return message.replace(UNSAFE, (character) => {
-    const code = character.charCodeAt(0);
-    return SHORT[character] ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`);
-  });
-}
-
-const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-function hex(code: number, digits: number): string {
-  return code.toString(16).padStart(digits, '0');
+  return escapeJson(JSON.stringify({ time: new Date(time).toISOString(), level, message }));
 }

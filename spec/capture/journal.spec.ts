@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,6 +12,7 @@ import { Recorder } from '../../actors/capture/recorder.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
 import { startFact, stateSettings } from '../support/facts.js';
+import { isRoot, requires } from '../support/requirements.js';
 import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
 
 const start = startFact({
@@ -281,11 +283,19 @@ describe('a recording', () => {
     );
   });
 
-  it('on a full disk says so and stops', () => {
-    assert.throws(
-      () => new Recorder('/dev/full'),
-      (error) =>
-        error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOSPC/.test(error.message),
-    );
+  it('on a full disk says so and stops', function () {
+    requires(this, isRoot, 'mounting a small file system needs root');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', folder]);
+    try {
+      const recorder = new Recorder(file);
+      assert.throws(
+        () => facts.concat(facts, facts, facts).forEach((fact) => recorder.write(fact)),
+        (error) =>
+          error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOSPC/.test(error.message),
+      );
+      recorder.close();
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+    }
   });
 });
