@@ -117,6 +117,12 @@ static __always_inline bool is_loopback(const struct owner *o)
     return a[8] == 0 && a[9] == 0 && a[10] == 0xff && a[11] == 0xff && a[12] == 127;
 }
 
+/* Whether the peer is one never reported. */
+static __always_inline bool is_left_out(const struct owner *o)
+{
+    return !knobs.loopback && is_loopback(o);
+}
+
 /* The bytes of the record, which is all zero before. */
 static __always_inline __u32 fill_socket(struct socket_record *r, __u8 type, const struct owner *o, __u8 state)
 {
@@ -165,16 +171,27 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->cookie = 0;
 }
 
-/* The current task starts to connect or to listen. Fills in whose the socket is from now on; false if it is nobody's. */
-static __always_inline bool is_watched(const struct sock *sk, struct owner *o, struct task_struct *task,
-                                       struct naming *named)
+/* Whether sockets of a task in `container` are reported. Collector's own are not, the self-check's are a case apart. */
+static __always_inline bool is_in_scope(struct task_struct *task, __u64 container)
+{
+    return (container || knobs.all_scopes) && !is_self(task);
+}
+
+/* Forgets the owner: the socket may have come from a container. */
+static __always_inline void disown_socket(const struct sock *sk)
+{
+    bpf_sk_storage_delete(&owners, (void *)sk);
+    forget_client(sk);
+}
+
+/* Fills in the current task, about to connect or to listen, as the owner. False if out of scope: disowns the socket. */
+static __always_inline bool claim_socket(const struct sock *sk, struct owner *o, struct task_struct *task,
+                                         struct naming *named)
 {
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
-    if (!is_check && ((!container && !knobs.all_scopes) || is_self(task))) {
-        /* It may have come from a container. */
-        bpf_sk_storage_delete(&owners, (void *)sk);
-        forget_client(sk);
+    if (!is_check && !is_in_scope(task, container)) {
+        disown_socket(sk);
         return false;
     }
     set_owner(o, task, container, IPPROTO_TCP);
@@ -197,7 +214,7 @@ static __always_inline void on_connect(const struct sock *sk)
 {
     struct owner o = {};
     struct naming named;
-    if (!is_watched(sk, &o, bpf_get_current_task_btf(), &named))
+    if (!claim_socket(sk, &o, bpf_get_current_task_btf(), &named))
         return;
     o.role = ROLE_CLIENT;
     o.cookie = bpf_get_socket_cookie((void *)sk);
@@ -228,7 +245,7 @@ static __always_inline void on_listen(const struct sock *sk)
     struct task_struct *task = bpf_get_current_task_btf();
     struct naming named;
     struct owner o = {};
-    if (!is_watched(sk, &o, task, &named))
+    if (!claim_socket(sk, &o, task, &named))
         return;
     if (o.phase == PHASE_CHECK) {
         store_owner(sk, &o);
@@ -246,7 +263,7 @@ static __always_inline void on_listen(const struct sock *sk)
 /* A socket whose tuple was read is established: tells so, if it is to be told. */
 static __always_inline void report_open(struct owner *o, const struct sock *sk)
 {
-    if (!knobs.loopback && is_loopback(o)) {
+    if (is_left_out(o)) {
         o->phase = PHASE_LEFT_OUT;
         count_skipped(PROGRAM_SOCKET);
         return;
@@ -283,7 +300,7 @@ static __always_inline void read_last_tuple(struct owner *o, const struct sock *
 static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
 {
     read_last_tuple(o, sk);
-    if (!knobs.loopback && is_loopback(o)) {
+    if (is_left_out(o)) {
         count_skipped(PROGRAM_SOCKET);
         return;
     }
@@ -357,6 +374,104 @@ static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
     o->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
+/* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
+struct found_socket {
+    struct sock *held; /* trusted by the verifier */
+    struct sock *sk;   /* an address: `held`, or the first TCP socket below a Multipath TCP socket */
+    __u8 protocol;     /* IPPROTO_TCP or IPPROTO_UDP */
+    __u8 state;        /* as in socket_record */
+    bool is_multipath;
+};
+
+/* Finds the internet socket of a file; false if it has none. */
+static __always_inline bool find_socket(struct file *file, struct found_socket *found)
+{
+    struct socket *socket = bpf_sock_from_file(file);
+    struct sock *held = socket ? socket->sk : NULL;
+    if (!held)
+        return false;
+    found->held = held;
+    found->is_multipath = held->sk_protocol == IPPROTO_MPTCP;
+    bool is_udp = held->sk_protocol == IPPROTO_UDP;
+    if (held->sk_protocol != IPPROTO_TCP && !is_udp && !found->is_multipath)
+        return false;
+    found->protocol = is_udp ? IPPROTO_UDP : IPPROTO_TCP;
+    struct sock *sk = BPF_CORE_READ(socket, sk);
+    if (found->is_multipath) {
+        if (!bpf_core_field_exists(struct mptcp_sock, first))
+            return false;
+        sk = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+    }
+    found->sk = sk;
+    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    return family == AF_INET || family == AF_INET6;
+}
+
+static __always_inline bool is_pending(const struct found_socket *found)
+{
+    return knobs.pending && found->state == TCP_SYN_SENT;
+}
+
+/* Reads how far the socket is; false if it is in none of the states that scans list. */
+static __always_inline bool is_listed(struct found_socket *found)
+{
+    struct sock *sk = found->sk;
+    found->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    bool is_bound = found->protocol == IPPROTO_UDP && found->state == TCP_CLOSE;
+    if (is_bound && knobs.udp_listeners && BPF_CORE_READ(sk, __sk_common.skc_num))
+        found->state = TCP_LISTEN;
+    return found->state == TCP_LISTEN || is_pending(found) || is_alive(found->state);
+}
+
+/* Fills in the owner of a socket that is not known to have one: the process that holds it. */
+static __always_inline void judge_socket(const struct found_socket *found, struct owner *o,
+                                         struct task_struct *task, __u64 container)
+{
+    set_owner(o, task, container, found->protocol);
+    bool is_new = found->state == TCP_LISTEN || is_pending(found);
+    if (is_new)
+        o->role = found->state == TCP_LISTEN ? ROLE_SERVER : ROLE_CLIENT;
+    else
+        o->phase = PHASE_REPORTED;
+}
+
+/* Copies the entry of a connecting socket. False if it has none, or ended meanwhile and the entry is another's now. */
+static __always_inline bool copy_client(const struct sock *sk, __u64 cookie, struct owner *copy)
+{
+    struct owner *o = client_owner(sk);
+    if (!o)
+        return false;
+    *copy = *o;
+    asm volatile("" ::: "memory");
+    return o->cookie == cookie;
+}
+
+/*
+ * Makes `o` the owner of the socket, so that its end is an event. An owner who is there was seen at the socket's birth
+ * and stays: events go by that container, and so does the scan.
+ */
+static __always_inline void adopt_socket(const struct found_socket *found, struct owner *o)
+{
+    if (found->is_multipath) {
+        struct sock *first = found->sk;
+        o->cookie = BPF_CORE_READ(first, __sk_common.skc_cookie.counter);
+        return;
+    }
+    o->cookie = bpf_get_socket_cookie(found->held);
+    if (found->protocol == IPPROTO_UDP && found->state == TCP_LISTEN)
+        return; /* whoever connects it will own it */
+    struct owner client = {}, *known = NULL;
+    if (!client_owner(found->held))
+        known = bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE);
+    else if (copy_client(found->held, o->cookie, &client))
+        known = &client;
+    if (!known)
+        return;
+    o->container = known->container;
+    o->opened = known->opened;
+    o->role = known->role;
+}
+
 /*
  * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for each
  * descriptor; if wanted, bound UDP sockets without a peer too. A socket that was there before the programs were attached
@@ -370,70 +485,21 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
 {
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    if (!task || !file)
-        return 0;
-    struct socket *socket = bpf_sock_from_file(file);
-    if (!socket)
-        return 0;
-    struct sock *held = socket->sk;
-    if (!held)
-        return 0;
-    bool is_multipath = held->sk_protocol == IPPROTO_MPTCP;
-    bool is_udp = held->sk_protocol == IPPROTO_UDP;
-    if (held->sk_protocol != IPPROTO_TCP && !is_udp && !is_multipath)
-        return 0;
-    struct sock *tcp = BPF_CORE_READ(socket, sk);
-    if (is_multipath) {
-        if (!bpf_core_field_exists(struct mptcp_sock, first))
-            return 0;
-        tcp = BPF_CORE_READ((struct mptcp_sock *)tcp, first);
-    }
-    __u16 family = BPF_CORE_READ(tcp, __sk_common.skc_family);
-    __u8 state = BPF_CORE_READ(tcp, __sk_common.skc_state);
-    if (family != AF_INET && family != AF_INET6)
-        return 0;
-    if (is_udp && state == TCP_CLOSE && knobs.udp_listeners && BPF_CORE_READ(tcp, __sk_common.skc_num))
-        state = TCP_LISTEN;
-    bool is_pending = knobs.pending && state == TCP_SYN_SENT;
-    if (state != TCP_LISTEN && !is_pending && !is_alive(state))
+    struct found_socket found = {};
+    if (!task || !file || !find_socket(file, &found) || !is_listed(&found))
         return 0;
     struct naming named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
-    if ((!container && !knobs.all_scopes) || is_self(task) || is_self_check(task))
+    if (!is_in_scope(task, container) || is_self_check(task))
         return 0;
-
-    struct owner found = {};
-    read_tuple_at(&found, tcp);
-    if (state != TCP_LISTEN && !knobs.loopback && is_loopback(&found))
+    struct owner o = {};
+    read_tuple_at(&o, found.sk);
+    if (found.state != TCP_LISTEN && is_left_out(&o))
         return 0;
-    set_owner(&found, task, container, is_udp ? IPPROTO_UDP : IPPROTO_TCP);
-    found.role = state == TCP_LISTEN ? ROLE_SERVER : is_pending ? ROLE_CLIENT : ROLE_UNKNOWN;
-    found.phase = state == TCP_LISTEN || is_pending ? PHASE_NEW : PHASE_REPORTED;
-    if (is_multipath) {
-        found.cookie = BPF_CORE_READ(tcp, __sk_common.skc_cookie.counter);
-    } else if (is_udp && state == TCP_LISTEN) {
-        found.cookie = bpf_get_socket_cookie(held); /* whoever connects it will own it */
-    } else {
-        found.cookie = bpf_get_socket_cookie(held);
-        /* An owner who is there was seen at the socket's birth and stays: events go by that container, so must the scan. */
-        struct owner *o = client_owner(held);
-        struct owner client = {};
-        if (o) {
-            client = *o;
-            asm volatile("" ::: "memory");
-            /* It may end at this moment, and its entry become another's. */
-            o = o->cookie == found.cookie ? &client : NULL;
-        } else {
-            o = bpf_sk_storage_get(&owners, held, &found, BPF_SK_STORAGE_GET_F_CREATE);
-        }
-        if (o) {
-            found.container = o->container;
-            found.opened = o->opened;
-            found.role = o->role;
-        }
-    }
+    judge_socket(&found, &o, task, container);
+    adopt_socket(&found, &o);
     struct socket_record r = {};
-    bpf_seq_write(ctx->meta->seq, &r, fill_socket(&r, RECORD_SOCKET, &found, state));
+    bpf_seq_write(ctx->meta->seq, &r, fill_socket(&r, RECORD_SOCKET, &o, found.state));
     return 0;
 }
 

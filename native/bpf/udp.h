@@ -32,7 +32,7 @@ struct {
 
 static __always_inline void emit_udp(__u8 type, const struct owner *o, __u8 state)
 {
-    if (!knobs.loopback && is_loopback(o)) {
+    if (is_left_out(o)) {
         count_skipped(PROGRAM_UDP);
         return;
     }
