@@ -50,7 +50,7 @@ export interface ProgramStats {
 
 /** What the kernel or libbpf refused. */
 export interface ProbeError extends Error {
-  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert';
+  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert' | 'clock';
   /** The program, the map or the file. */
   readonly subject: string;
   /** By name, such as EPERM, or LIBBPF_ERRNO__FORMAT for those of libbpf's own. */
@@ -60,6 +60,13 @@ export interface ProbeError extends Error {
    * (ENOEXEC) one line that says why.
    */
   readonly log: string;
+}
+
+/** A program that somebody else has detached from its event, or replaced there. */
+export interface LostLink {
+  readonly program: string;
+  /** Why it can't be attached again, by name; undefined: it is attached again. */
+  readonly errno: string | undefined;
 }
 
 export type ScanProgram = 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets';
@@ -78,6 +85,11 @@ export interface Probe {
   udpRefusal(): ProbeError | undefined;
   /** Ends events; what was written can still be drained. */
   detach(): void;
+  /**
+   * Looks at each attached program, and attaches again those that somebody else has detached or replaced.
+   * @returns those programs: once when that went well, and at each call while it fails
+   */
+  restoreLinks(): LostLink[];
   /**
    * While on, the children of this process are the self-check: what they do is written as `RecordType.selfCheck` and not
    * as anything else, whatever the scope, wherever they run and whoever their peer is.
@@ -119,6 +131,12 @@ interface Addon {
   readonly Probe: new (options: ProbeOptions) => Probe;
   /** CLOCK_BOOTTIME in ns, and what to add to it for Unix time in ns. */
   clock(): { readonly time: number; readonly epoch: number };
+  /**
+   * Calls a function each time the system's clock is set, which moves `epoch`; slewing by NTP is not told.
+   * @returns ends it
+   * @throws ProbeError of the operation `clock`
+   */
+  watchClock(onSet: () => void): () => void;
   /**
    * Inserts the kernel module in a file, without parameters; returns when it has started.
    * @throws ProbeError of the operation `insert`, whose subject is the path

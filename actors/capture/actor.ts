@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Observable } from 'rxjs';
-import type { Probe, ProgramStats } from '../../native/index.js';
+import type { LostLink, Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Driver } from './driver.js';
 import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
@@ -18,6 +18,8 @@ export interface CaptureOptions {
   readonly scrape: 'never' | 'at start' | 'every tick';
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
+  /** Called at every tick with the programs that somebody else has detached, if any: see `Probe.restoreLinks`. */
+  readonly onLinks: (lost: readonly LostLink[]) => void;
   /** What a tick has given to do; no fact follows before it is done. */
   readonly slices: Slices;
   /** Who hears of what there is to tell; without it, always the same. */
@@ -59,7 +61,7 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scanner, scrape, onStats, slices, listener, config, containers }: CaptureOptions,
+  { settings, scanner, scrape, onStats, onLinks, slices, listener, config, containers }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -101,6 +103,7 @@ export function captureFacts(
     let lost = 0;
     function* tick() {
       probe.drain();
+      onLinks(probe.restoreLinks());
       const stats = probe.stats();
       if (countLost(stats) > lost) {
         // Among what was lost may be the start of a process that still runs, or that of one that listens.
@@ -121,6 +124,12 @@ export function captureFacts(
       yield* tick();
       subscriber.complete();
     }
+    const unwatchClock = driver.watchClock(() =>
+      sequence.addStep(() => {
+        probe.drain(); // with times by the clock before
+        subscriber.next({ kind: 'clock', ...driver.clock() });
+      }),
+    );
     const onStop = () => {
       probe.detach();
       sequence.add(end);
@@ -134,6 +143,7 @@ export function captureFacts(
     subscriber.add(() => {
       sequence.close();
       clearInterval(interval);
+      unwatchClock();
       stop.removeEventListener('abort', onStop);
       probe.close();
     });

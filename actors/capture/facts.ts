@@ -5,7 +5,8 @@ import type { Records } from './records.js';
  * Everything that can enter the state. State is a fold over these and reads no clock, so a run is its facts.
  * `time` is CLOCK_BOOTTIME in ns: the clock of the kernel's records, which goes on during suspend and never jumps.
  */
-export type Fact = StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | ContainersFact | TickFact;
+export type Fact =
+  StartFact | RecordsFact | ScanFact | ControlFact | ConfigFact | ContainersFact | ClockFact | TickFact;
 
 /** First fact of a run: what the later ones have to be read with. */
 export interface StartFact {
@@ -87,6 +88,13 @@ export interface ContainerMetadata {
   readonly imageDigest: string;
   /** The pod's and the container's own. */
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Somebody has set the system's clock: times of what happens from here on are by the new one. */
+export interface ClockFact {
+  readonly kind: 'clock';
+  readonly time: number;
+  readonly epoch: number;
 }
 
 /** The report is due. */

@@ -54,6 +54,7 @@ const Kind = {
   socketsLast: 12,
   containers: 13,
   end: 14,
+  clock: 15,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -64,6 +65,7 @@ const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
 const LATEST_NS = 8.64e21;
 
 const NOT_GIVEN = 0xffff_ffff;
+const NO_PAYLOAD = new Uint8Array(0);
 
 /** A fact as a frame: its header, then its payload, which is not copied. */
 export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
@@ -89,6 +91,8 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       const text = Buffer.from(JSON.stringify({ told, removed }));
       return [header(Kind.containers, text.length, fact.time, 0), text];
     }
+    case 'clock':
+      return [header(Kind.clock, 0, fact.time, fact.epoch), NO_PAYLOAD];
     case 'tick': {
       const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
       return [header(Kind.tick, payload.length, fact.time, fact.epoch), payload];
@@ -145,6 +149,8 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
       if (audience === undefined) throw new Error('a tick for nobody known');
       return { kind: 'tick', time, epoch, audience };
     }
+    case Kind.clock:
+      return { kind: 'clock', time, epoch };
     case Kind.control:
       return decodeControl(payload, time);
     case Kind.config:

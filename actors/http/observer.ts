@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Probe } from '../capture/driver.js';
 import { EventMeter } from '../capture/event-meter.js';
+import { Links } from '../capture/links.js';
 import type { ContainerMetadata, Fact, TickFact } from '../capture/facts.js';
 import { ProcfsTroubles } from '../capture/procfs/troubles.js';
 import type { Scanner } from '../capture/scanner.js';
@@ -36,6 +37,7 @@ const SECONDS_PER_MINUTE = 60;
 export class Observer {
   readonly metrics = new Metrics();
   readonly troubles = new ProcfsTroubles();
+  readonly links = new Links();
   readonly timers = {
     net_scrape_read: new Stopwatch((seconds) => this.metrics.durations.scan('sockets', seconds)),
     net_scrape_update: new Stopwatch(),
@@ -49,6 +51,7 @@ export class Observer {
   processes: ProcessState | undefined;
   containers: ContainerState | undefined;
   runtimeConfig: { readonly current: RuntimeConfig } | undefined;
+  /** As of the self-check; see `readinessNow`. */
   readiness: Readiness = { is: 'waiting' };
   /** Lines of output dropped since nobody reads them. */
   unread = 0;
@@ -79,6 +82,13 @@ export class Observer {
   /** What the BPF programs have counted, and how many processes were forgotten. */
   kernel(): KernelTotals {
     return kernelTotals(this.#readPrograms(), this.processes?.statistics.evicted ?? 0);
+  }
+
+  /** Whether events flow, as of the self-check and of the latest look at the programs' links. */
+  readinessNow(): Readiness {
+    const { failure } = this.links;
+    const isBlind = this.readiness.is === 'ready' && failure !== undefined;
+    return isBlind ? { is: 'blind', cause: failure.message } : this.readiness;
   }
 
   /** Passes facts on, counts what they bring and times what follows from them. */
@@ -262,6 +272,7 @@ export class Observer {
 
   #losses(): Loss[] {
     return [
+      { stage: 'kernel', cause: 'program_detached', count: this.links.detached },
       { stage: 'processes', cause: 'table_full', count: this.processes?.statistics.evicted ?? 0 },
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },

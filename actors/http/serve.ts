@@ -20,7 +20,7 @@ export async function serve(
   { node, log, more = [] }: { readonly node: string; readonly log: Log; readonly more?: readonly Route[] },
 ): Promise<void> {
   const operation = operationRoutes({
-    readiness: () => observer.readiness,
+    readiness: () => observer.readinessNow(),
     kernel: () => observer.kernel(),
     node,
     log,

@@ -88,6 +88,7 @@ export class CompactView {
         this.#epoch = fact.epoch;
         return [this.#header()];
       case 'tick':
+      case 'clock':
         this.#epoch = fact.epoch;
         return [];
       case 'records':

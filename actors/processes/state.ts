@@ -106,6 +106,7 @@ export class ProcessState {
         this.#epoch = fact.epoch;
         break;
       case 'tick':
+      case 'clock':
         this.#epoch = fact.epoch;
         break;
       case 'records':

@@ -73,6 +73,7 @@ export async function collect(
         const lost = losses.news(stats);
         if (lost !== undefined) warn(lost);
       },
+      onLinks: (lost) => observer.links.look(lost).forEach(({ level, message }) => log[level](message)),
       ...(sensor && { listener: sensor.listener }),
       ...(runtimeConfig && {
         config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),

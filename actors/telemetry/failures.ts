@@ -261,6 +261,16 @@ const catalogue = {
       'or blocks BPF programs (bpftool prog list on the node) and report the log with "uname -a".',
   }),
 
+  /** @param programs which somebody has detached @param errno why they can't be attached again, by name */
+  PROGRAMS_DETACHED: ({ programs, errno }: { programs: readonly string[]; errno: string }) => ({
+    cause:
+      `Somebody detached BPF programs of Collector, and the kernel does not let it attach them again (${errno}): ` +
+      `${programs.join(', ')}. Their events are missing.`,
+    remedy:
+      'Restart this pod, which loads and attaches all programs anew, and find out on the node who has the rights to ' +
+      'detach them (CAP_BPF or CAP_SYS_ADMIN): the audit log has bpf(2) calls, "bpftool link" shows what is attached.',
+  }),
+
   /** Whatever has no entry of its own: a defect of Collector. @param message what was thrown */
   UNEXPECTED: ({ message }: { message: string }) => ({
     cause: `Unexpected error: ${message}`,

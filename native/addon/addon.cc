@@ -2,6 +2,7 @@
 // The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
 #include "capabilities.h"
 #include "clock.h"
+#include "clock_watch.h"
 #include "module.h"
 #include "probe.h"
 #include "pump.h"
@@ -97,6 +98,7 @@ public:
                            {
                                InstanceMethod<&ProbeWrap::Attach>("attach"),
                                InstanceMethod<&ProbeWrap::Detach>("detach"),
+                               InstanceMethod<&ProbeWrap::RestoreLinks>("restoreLinks"),
                                InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
@@ -132,6 +134,21 @@ private:
     }
 
     void Detach(const Napi::CallbackInfo &info) { probe(info.Env()).detach(); }
+
+    Napi::Value RestoreLinks(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        auto lost = guarded(env, [&] { return probe(env).restore_links(); });
+        Napi::Array result = Napi::Array::New(env, lost.size());
+        for (std::uint32_t i = 0; i < lost.size(); i++) {
+            Napi::Object row = Napi::Object::New(env);
+            row.Set("program", lost[i].program);
+            row.Set("errno",
+                    lost[i].code == 0 ? env.Undefined() : Napi::String::New(env, errno_name(lost[i].code)));
+            result.Set(i, row);
+        }
+        return result;
+    }
 
     void SelfCheck(const Napi::CallbackInfo &info)
     {
@@ -283,6 +300,34 @@ Napi::Value Clock(const Napi::CallbackInfo &info)
     return result;
 }
 
+// Calls a function without arguments, from the event loop.
+void call_back(Napi::Env env, const Napi::FunctionReference &function)
+{
+    Napi::HandleScope scope(env);
+    try {
+        function.MakeCallback(env.Global(), {});
+    } catch (const Napi::Error &error) {
+        napi_fatal_exception(env, error.Value());
+    }
+}
+
+// Returns the function that ends the watch.
+Napi::Value WatchClock(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    uv_loop_t *loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    auto on_set = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[0].As<Napi::Function>()));
+    ClockWatch *watch =
+        guarded(env, [&] { return new ClockWatch(loop, [env, on_set] { call_back(env, *on_set); }); });
+    bool is_open = true;
+    return Napi::Function::New(env, [watch, is_open](const Napi::CallbackInfo &) mutable {
+        if (is_open)
+            watch->close();
+        is_open = false;
+    });
+}
+
 void InsertModule(const Napi::CallbackInfo &info)
 {
     std::string path = info[0].As<Napi::String>();
@@ -317,6 +362,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
+    exports.Set("watchClock", Napi::Function::New(env, WatchClock, "watchClock"));
     exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));
     exports.Set("allowCoreDump", Napi::Function::New(env, AllowCoreDump, "allowCoreDump"));
     exports.Set("dropCapabilities", Napi::Function::New(env, DropCapabilities, "dropCapabilities"));

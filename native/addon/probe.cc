@@ -328,15 +328,51 @@ void Probe::attach()
 {
     last_lines.clear();
     for (const char *name : EVENT_PROGRAMS) {
-        bpf_link *link = bpf_program__attach(program(name));
+        bpf_link *link = attach_one(name);
         if (!link) {
             int code = errno;
             detach();
             fail("attach", name, code);
         }
-        links_.push_back(link);
+        links_.push_back({name, link});
     }
     attach_udp();
+}
+
+// Null, with errno set, if the kernel refuses.
+bpf_link *Probe::attach_one(const char *name) const
+{
+    bool is_tracing = is_one_of(EVENT_PROGRAMS, name);
+    return is_tracing ? bpf_program__attach(program(name))
+                      : bpf_program__attach_cgroup(program(name), cgroup_fd_);
+}
+
+// A cgroup's link outlives being detached, and then names no cgroup; an update can put another program behind it.
+bool Probe::is_attached(const bpf_link *link, const char *name) const
+{
+    if (!link)
+        return false;
+    bpf_link_info about_link{};
+    bpf_prog_info about_program{};
+    __u32 link_size = sizeof(about_link), program_size = sizeof(about_program);
+    check(bpf_obj_get_info_by_fd(bpf_link__fd(link), &about_link, &link_size), "stats", name);
+    check(bpf_obj_get_info_by_fd(bpf_program__fd(program(name)), &about_program, &program_size), "stats",
+          name);
+    bool is_detached = about_link.type == BPF_LINK_TYPE_CGROUP && about_link.cgroup.cgroup_id == 0;
+    return !is_detached && about_link.prog_id == about_program.id;
+}
+
+std::vector<LostLink> Probe::restore_links()
+{
+    std::vector<LostLink> lost;
+    for (Attached &attached : links_) {
+        if (is_attached(attached.link, attached.program))
+            continue;
+        bpf_link__destroy(attached.link);
+        attached.link = attach_one(attached.program);
+        lost.push_back({attached.program, attached.link ? 0 : errno});
+    }
+    return lost;
 }
 
 // All of them or none: TCP and processes go on without.
@@ -346,26 +382,26 @@ void Probe::attach_udp()
         return;
     std::vector<const char *> names(std::begin(UDP_PROGRAMS), std::end(UDP_PROGRAMS));
     names.insert(names.end(), std::begin(DATAGRAM_PROGRAMS), std::end(DATAGRAM_PROGRAMS));
-    std::vector<bpf_link *> links;
+    std::vector<Attached> links;
     for (const char *name : names) {
         if (!bpf_program__autoload(program(name)))
             continue;
-        bpf_link *link = bpf_program__attach_cgroup(program(name), cgroup_fd_);
+        bpf_link *link = attach_one(name);
         if (!link) {
             udp_refusal_ = ProbeError{"attach", name, errno, take_lines()};
-            for (bpf_link *attached : links)
-                bpf_link__destroy(attached);
+            for (const Attached &attached : links)
+                bpf_link__destroy(attached.link);
             return;
         }
-        links.push_back(link);
+        links.push_back({name, link});
     }
     links_.insert(links_.end(), links.begin(), links.end());
 }
 
 void Probe::detach()
 {
-    for (bpf_link *link : links_)
-        bpf_link__destroy(link);
+    for (const Attached &attached : links_)
+        bpf_link__destroy(attached.link);
     links_.clear();
 }
 

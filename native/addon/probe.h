@@ -33,6 +33,12 @@ struct ProgramReport {
     std::uint64_t missed; // runs the kernel left out because the program was already running on that CPU
 };
 
+// A program that somebody else detached, found by Probe::restore_links.
+struct LostLink {
+    const char *program;
+    int code; // errno of attaching it again; 0: it is attached again
+};
+
 // The BPF programs in the kernel: loaded by the constructor, detached and unloaded by the destructor.
 class Probe {
 public:
@@ -43,6 +49,10 @@ public:
 
     void attach(); // throws ProbeError; attaches all or none, but for those for UDP, which may be left out
     void detach(); // no more events; what was written can still be read
+
+    // Attaches again what somebody else has detached or replaced. Returns those programs, once when that went well and
+    // each time while it fails. Throws ProbeError.
+    std::vector<LostLink> restore_links();
 
     // While on, what Collector's children do is written as records of the self-check, and as nothing else.
     void self_check(bool on);
@@ -72,6 +82,8 @@ private:
     void load_once();
     bool give_up(const ProbeError &error);
     void attach_udp();
+    bpf_link *attach_one(const char *name) const;
+    bool is_attached(const bpf_link *link, const char *name) const;
     program_stats counts_of(std::uint32_t row) const;
     void add_runs(ProgramReport &report, const char *name) const;
     bpf_program *program(const char *name) const;
@@ -88,7 +100,11 @@ private:
 
     std::string source_; // the object's path, or what stands for it
     bpf_object *object_ = nullptr;
-    std::vector<bpf_link *> links_;
+    struct Attached {
+        const char *program;
+        bpf_link *link; // null while it can't be attached again
+    };
+    std::vector<Attached> links_;
     std::vector<int> ring_fds_;
     std::vector<std::unique_ptr<Ring>> rings_;
     std::uint32_t ring_bytes_per_cpu_ = 0;

@@ -20,6 +20,7 @@ describe('The facts of a run', () => {
   let stop: AbortController;
   let config: Subject<RuntimeConfig>;
   let newcomers: Subject<void>;
+  let setClock: () => void;
   let run: Subscription | undefined;
 
   beforeEach(() => {
@@ -37,9 +38,16 @@ describe('The facts of a run', () => {
     hold: (on: boolean) => said.push(on ? 'hold' : 'let go'),
     stats: () => [],
     detach: () => said.push('detach'),
+    restoreLinks: () => [],
     close: () => said.push('close'),
   } as unknown as Probe;
-  const driver = { clock: () => ({ time: 1, epoch: 0 }) } as Driver;
+  const driver = {
+    clock: () => ({ time: 1, epoch: said.length }),
+    watchClock: (onSet: () => void) => {
+      setClock = onSet;
+      return () => said.push('unwatch');
+    },
+  } as unknown as Driver;
 
   function* scan(parts: readonly Records[]): Generator<Records | undefined, Records> {
     for (const part of parts.slice(0, -1)) {
@@ -61,6 +69,7 @@ describe('The facts of a run', () => {
         settings: stateSettings({ scrapeInterval }),
         scanner: { scan: (of) => scan(of === 'sockets' ? SOCKETS : [batch()]) },
         scrape: 'never',
+        onLinks: () => undefined,
         onStats: () => undefined,
         slices,
         listener: {
@@ -107,7 +116,7 @@ describe('The facts of a run', () => {
     assert.ok(count >= SLICES - 2, `${count} turns for ${SLICES} slices`);
     const start = ['start', 'drain', 'scan processes whole'];
     const tick = ['tick', 'slice', 'hold', ...Array<string>(SLICES - 2).fill('slice'), 'ticked'];
-    assert.deepEqual(said, [...start, 'detach', 'drain', ...tick, 'complete', 'close']);
+    assert.deepEqual(said, [...start, 'detach', 'drain', ...tick, 'complete', 'unwatch', 'close']);
   });
 
   it('come in order when they come while a tick is under way, and nothing is delivered before they have', async () => {
@@ -127,7 +136,13 @@ describe('The facts of a run', () => {
     stop.abort();
     await turns(() => said.includes('complete'));
     assert.ok(said.filter((one) => one === 'ticked').length >= 2);
-    assert.deepEqual(said.slice(-3), ['ticked', 'complete', 'close']);
+    assert.deepEqual(said.slice(-4), ['ticked', 'complete', 'unwatch', 'close']);
+  });
+
+  it('have the new time of a clock that was set, after all records from before', () => {
+    capture();
+    setClock();
+    assert.deepEqual(said.slice(-2), ['drain', 'clock']);
   });
 
   it('list many sockets in parts, with turns between and nothing else', async () => {

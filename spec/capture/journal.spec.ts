@@ -53,6 +53,7 @@ const facts: readonly Fact[] = [
   })),
   { kind: 'records', time: 3e9, records },
   { kind: 'tick', time: 4e9, epoch: 1.7e18 + 256, audience: 'same' },
+  { kind: 'clock', time: 4.1e9, epoch: 1.6e18 },
   { kind: 'control', time: 4.5e9, networks: Uint32Array.of(2, 8, 0x0a00_0000, 0, 0, 0) },
   {
     kind: 'control',

@@ -32,10 +32,14 @@ function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}
     start: () => undefined,
     drain: () => undefined,
     detach: () => undefined,
+    restoreLinks: () => [],
     close: () => undefined,
     stats: () => [{ ...idle, ...stats }],
   };
-  const driver: Partial<Driver> = { clock: () => ({ time: 1, epoch: 0 }) };
+  const driver: Partial<Driver> = {
+    clock: () => ({ time: 1, epoch: 0 }),
+    watchClock: () => () => undefined,
+  };
   const stop = new AbortController();
   captureFacts(
     driver as Driver,
@@ -45,6 +49,7 @@ function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}
       scanner: { scan: () => nothing() },
       slices: new Slices(),
       scrape: 'every tick',
+      onLinks: () => undefined,
       onStats: ([row]) => told.push(`stats ${row!.lost}`),
       ...options,
     },

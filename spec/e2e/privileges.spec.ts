@@ -3,19 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Collector, runToEnd } from '../support/collector.js';
 import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
-import { nobodyCanRead } from '../support/nobody.js';
+import { asUserWith, LEAST, nobodyCanRead } from '../support/nobody.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
-
-/** What the chart's pod has. */
-const LEAST = ['bpf', 'perfmon', 'net_admin'];
-
-/** Starts a command as a user who is not root, with these capabilities and no way to any other. */
-function asUserWith(names: readonly string[]): string[] {
-  const set = ['-all', ...names.map((name) => `+${name}`)].join();
-  const sets = [`--inh-caps=${set}`, `--ambient-caps=${set}`, `--bounding-set=${set}`];
-  return ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups', ...sets, '--'];
-}
 
 describe('The daemon with the least privileges', function () {
   this.timeout(30_000);

@@ -158,13 +158,18 @@ describe('process signals', () => {
     it(`tell ${what}`, () => assert.deepEqual(fold(facts).signals.map(gist), expected));
   }
 
-  it('carry the wall clock of the latest tick', () => {
-    const tick: Fact = { kind: 'tick', time: 2, epoch: EPOCH + 3_600_000_000_000, audience: 'same' };
-    const times = fold([records(execRecord(ls)), tick, records(execRecord(ls))]).signals.map(
-      ({ time }) => time,
-    );
-    assert.equal(times[1]! - times[0]!, 3_600_000_000);
-  });
+  const later = { time: 2, epoch: EPOCH + 3_600_000_000_000 };
+  for (const fact of [
+    { kind: 'tick', ...later, audience: 'same' },
+    { kind: 'clock', ...later },
+  ] as const satisfies Fact[]) {
+    it(`carry the wall clock of the latest ${fact.kind}`, () => {
+      const times = fold([records(execRecord(ls)), fact, records(execRecord(ls))]).signals.map(
+        ({ time }) => time,
+      );
+      assert.equal(times[1]! - times[0]!, 3_600_000_000);
+    });
+  }
 
   it('have ids that never repeat, and are the same when the facts are folded again', () => {
     const facts = [
