@@ -2,13 +2,14 @@
  * The floor plan: which part may import which. A part knows itself, the parts in its row and nothing else of the project.
  * Arrows run one way, from what the kernel says to what Sensor hears; `actors/run` and `collector.ts` wire the parts together.
  */
-const common = ['actors/settings', 'actors/telemetry', 'proto'];
+const common = ['actors/settings', 'actors/shares', 'actors/telemetry', 'proto'];
 const state = ['actors/capture', 'actors/containers', 'actors/processes', 'actors/connections'];
 const floorPlan = {
   native: [],
   proto: [],
   machines: [],
   'actors/settings': [],
+  'actors/shares': [],
   'actors/telemetry': [],
   'actors/capture': ['native', ...common],
   'actors/containers': ['machines', 'actors/capture', ...common],
@@ -30,7 +31,7 @@ const entries = '^(collector|actors/profiles/worker)\\.ts$';
 const project = '^(collector\\.ts$|(actors|machines|native|proto|scripts|spec)/)';
 
 /** Folds: the same facts give the same state. Of an actor that holds state, only these files touch the world. */
-const pure = ['^actors/.+/state\\.ts$', '^actors/(processes|connections|containers)/'];
+const pure = ['^actors/.+/state\\.ts$', '^actors/(processes|connections|containers|shares)/'];
 const impure = '^actors/(processes|connections|containers)/(actor|cri)(\\.ts$|/)';
 
 module.exports = {

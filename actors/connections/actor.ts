@@ -1,6 +1,7 @@
 import { filter, map, mergeAll, Observable, type Subscriber } from 'rxjs';
 import type { Fact, TickFact } from '../capture/facts.js';
 import type { Sliced, Slices } from '../capture/slices.js';
+import type { Refusal } from '../shares/refusals.js';
 import type { Stopwatch } from '../telemetry/stopwatch.js';
 import type { OriginatorOf } from './listeners.js';
 import type { Delta } from './report.js';
@@ -18,6 +19,8 @@ export interface NetworkNews {
 export interface NetworkWatch {
   /** A container has more new connections than may be reported; called once for each. */
   readonly onLimited?: (limited: Limited) => void;
+  /** A table refused entries of a container that held more than its fair share; called once for each table and container. */
+  readonly onRefusal?: (refusal: Refusal) => void;
   /** There is a new state. */
   readonly onState?: (state: ConnectionState) => void;
   /** Time the folds of scans and the making of reports, without the pauses between their slices. */
@@ -119,6 +122,7 @@ function* report(
     watch.report?.add(spent + performance.now() - start);
     watch.onReport?.(fact, connections, endpoints);
     state.limited.forEach((limited) => watch.onLimited?.(limited));
+    state.takeRefusals().forEach((refusal) => watch.onRefusal?.(refusal));
     subscriber.complete();
   } catch (error) {
     subscriber.error(error);

@@ -59,8 +59,8 @@ export function forget(table: Table, slot: number): void {
  * an entry stays, as it was reported, while it is within the period although it is current no more. Without a period all
  * this comes down to what is active.
  *
- * What is not admitted counts as not seen. If it is closed and so would not be looked at again, it stays CURRENT: then it
- * is reported as far as there is room, and in any case when its afterglow is over.
+ * What is not admitted counts as not seen: it is remembered only if it was reported before. If it is open it comes
+ * up again at the next report; if it has closed it is lost.
  */
 export function delta(
   table: Table,
@@ -96,8 +96,8 @@ function settle(
   const active = isActive(table, slot);
   const isRecent = !over && (active || isGlowing(lastActive, now, period));
   if (isRecent && !wasRecent && !admits(table, slot)) {
-    if (active) table.flags[slot] = flags & ~(CURRENT | ACTIVE);
-    return isKnown || !active;
+    table.flags[slot] = flags & ~(CURRENT | ACTIVE);
+    return isKnown;
   }
   const isNews = !isKnown || isRecent !== wasRecent || (!isRecent && lastActive > reportedActive);
   if (isNews) emit(slot, isRecent ? undefined : lastActive);

@@ -1,5 +1,6 @@
 import { socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
+import { Refusals, type Refusal } from '../shares/refusals.js';
 import { expire, isActive, observe } from './activity.js';
 import { merge } from './afterglow.js';
 import { listEndpoints, type View } from './listing.js';
@@ -25,12 +26,20 @@ export class Listeners {
    */
   readonly #unbound: Table;
   readonly #originatorOf: OriginatorOf;
+  readonly #refusals = new Refusals('listening sockets');
   /** Sockets that were dropped since they had ended, ever. */
   ended = 0;
 
   constructor(originatorOf: OriginatorOf, seed: number) {
-    this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed);
-    this.#unbound = new Table(Unbound.KEY, Unbound.WORDS - Unbound.KEY, MOST_UNBOUND, seed);
+    const refusals = this.#refusals;
+    this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed, 'observed', {
+      container: Listener.container,
+      refusals,
+    });
+    this.#unbound = new Table(Unbound.KEY, Unbound.WORDS - Unbound.KEY, MOST_UNBOUND, seed, 'observed', {
+      container: Unbound.container,
+      refusals,
+    });
     this.#originatorOf = originatorOf;
   }
 
@@ -40,6 +49,11 @@ export class Listeners {
 
   get maximum(): number {
     return this.#sockets.maximum;
+  }
+
+  /** Containers whose sockets were refused, each once in a run. */
+  takeRefusals(): Refusal[] {
+    return this.#refusals.take();
   }
 
   get refused(): number {

@@ -2,6 +2,10 @@ const SECONDS_PER_MINUTE = 60;
 
 /** More containers than a node runs; beyond it, who was told first may be told again. */
 const MOST_TOLD = 4096;
+/** Containers that are counted each for itself in a tick; those that come after so many share one count. */
+const MOST_COUNTED = 16_384;
+/** Stands for all that share a count: no container has this number. */
+const OTHERS = -1;
 
 /** A container that had more to report than there was room for. */
 export interface Limited {
@@ -13,10 +17,15 @@ export interface Limited {
   readonly most: number;
 }
 
-/** How many new connections of each container a tick may report. What there is no room for comes at a later tick. */
+/**
+ * How many new connections of each container a tick may report. What there is no room for holds no place anywhere: an
+ * open one comes up again at the next tick, one that has closed is lost.
+ */
 export class RateLimit {
   /** Connections that a tick had no room for, ever; one that waits for several ticks counts at each. */
   withheld = 0;
+  /** Those among them that had closed. */
+  lost = 0;
   readonly #interval: number;
   #most = 0;
   /** In this tick, by container: new connections, admitted or not. */
@@ -34,12 +43,18 @@ export class RateLimit {
     this.#most = Math.round((perMinute * this.#interval) / SECONDS_PER_MINUTE);
   }
 
-  /** Whether there is room for one more new connection of the container in this tick. */
-  admits(container: number): boolean {
-    const count = (this.#counts.get(container) ?? 0) + 1;
-    this.#counts.set(container, count);
+  /**
+   * Whether there is room for one more new connection of the container in this tick.
+   * @param isOpen whether it is there still, so that it comes up again if there is none
+   */
+  admits(container: number, isOpen: boolean): boolean {
+    const counts = this.#counts;
+    const party = counts.has(container) || counts.size < MOST_COUNTED ? container : OTHERS;
+    const count = (counts.get(party) ?? 0) + 1;
+    counts.set(party, count);
     if (count <= this.#most) return true;
     this.withheld++;
+    if (!isOpen) this.lost++;
     return false;
   }
 
@@ -47,7 +62,7 @@ export class RateLimit {
   endTick(): Limited[] {
     const limited: Limited[] = [];
     for (const [container, count] of this.#counts) {
-      if (count <= this.#most || this.#told.has(container)) continue;
+      if (count <= this.#most || container === OTHERS || this.#told.has(container)) continue;
       if (this.#told.size >= MOST_TOLD) this.#told.delete(this.#told.keys().next().value!);
       this.#told.add(container);
       limited.push({ container, count: count - this.#most, most: this.#most });

@@ -1,6 +1,7 @@
 import { SocketRole, socket_record } from '../capture/layout.js';
 import { IPPROTO_UDP } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
+import { Refusals, type Refusal } from '../shares/refusals.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
 import { Table } from './table.js';
@@ -11,9 +12,13 @@ const MOST_BINDS = 98_304;
 export class Roles {
   /** Where the latest scan saw containers listen. */
   readonly #binds: Table;
+  readonly #refusals = new Refusals('listening addresses');
 
   constructor(seed: number) {
-    this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed);
+    this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
+      container: Bind.container,
+      refusals: this.#refusals,
+    });
   }
 
   get size(): number {
@@ -22,6 +27,11 @@ export class Roles {
 
   get maximum(): number {
     return this.#binds.maximum;
+  }
+
+  /** Containers whose addresses were refused, each once in a run. */
+  takeRefusals(): Refusal[] {
+    return this.#refusals.take();
   }
 
   get refused(): number {

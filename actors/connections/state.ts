@@ -3,9 +3,10 @@ import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from 
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
+import { Refusals, type Refusal } from '../shares/refusals.js';
 import { expire, isActive, observe } from './activity.js';
 import { isLoopback, parseNetwork, readAddress } from './address.js';
-import { delta, forget, merge, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
+import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Census } from './census.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
 import { listConnections, type View } from './listing.js';
@@ -37,7 +38,7 @@ import { Table } from './table.js';
 const NS_PER_SECOND = 1e9;
 const NS_PER_US = 1e3;
 
-/** Of 150 bytes each, all tables together: 150 MB. */
+/** Of 150 bytes each, all tables together: 150 MB, and an eighth of that for the reserve. */
 const MOST_FLOWS = 1_048_576;
 const MOST_ENDPOINTS = 98_304;
 
@@ -59,6 +60,8 @@ const PART_ENTRIES = 1_024;
 
 /** Entries that are looked at together to find closed flows. */
 const SWEEP_ENTRIES = 4_096;
+/** Part of the flows that has to have closed before a table without room is looked at once more. */
+const SWEEP_AGAIN = 1 / 16;
 
 /** The discard service (RFC 863): programs send to it to find out a route, or to wake a machine. */
 const IGNORED_PORT = 9;
@@ -74,9 +77,11 @@ export interface Statistics {
   readonly refused: number;
   /** New connections that a tick had no room for, ever; one that waits for several ticks counts at each. */
   readonly rateLimited: number;
+  /** Those among them that had closed, so that they are lost. */
+  readonly rateLost: number;
 }
 
-/** How full a table is: entries now, the most that it takes, and those that it had no room for, ever. */
+/** How full a table is: entries now, how many anybody may add, and those that it had no room for, ever. */
 export interface TableStatistics {
   readonly name: string;
   readonly entries: number;
@@ -117,8 +122,13 @@ export class ConnectionState {
   #hand = 0;
   /** Entries left of the slice that a tick is at. */
   #slice = 0;
-  /** Hardly any closed flow is left to make room with, until the next tick. */
+  /** Hardly any closed flow is left to make room with, until the next tick or until many have closed. */
   #crowded = false;
+  readonly #refusals = {
+    flows: new Refusals('connections'),
+    links: new Refusals('reported connections'),
+    endpoints: new Refusals('reported endpoints'),
+  };
 
   /**
    * @param originatorOf asked for listening sockets only, and not at all unless the settings want originators
@@ -137,10 +147,23 @@ export class ConnectionState {
     this.#rateLimit = new RateLimit(settings.scrapeInterval, settings.maxConnectionsPerMinute);
     this.#roles = new Roles(seed);
     this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
-    this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed);
+    const { flows, links, endpoints } = this.#refusals;
+    this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed, 'observed', {
+      container: Flow.container,
+      refusals: flows,
+      mayDrop: (slot) => this.#leaveOut(slot),
+    });
     // Those there are, and as many that glow.
-    this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported');
-    this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported');
+    this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported', {
+      container: Link.container,
+      refusals: links,
+      mayDrop: (slot) => isUnreported(this.#links, slot),
+    });
+    this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
+      container: Endpoint.container,
+      refusals: endpoints,
+      mayDrop: (slot) => isUnreported(this.#endpoints, slot),
+    });
   }
 
   /** How many connections there are, by kind. */
@@ -154,6 +177,7 @@ export class ConnectionState {
       listeners: this.#listeners.size,
       refused: this.tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
+      rateLost: this.#rateLimit.lost,
     };
   }
 
@@ -170,6 +194,16 @@ export class ConnectionState {
       reported_endpoints: this.#endpoints,
       listening_addresses: this.#roles,
     }).map(([name, { size, maximum, refused }]) => ({ name, entries: size, capacity: maximum, refused }));
+  }
+
+  /** Containers whose entries a table refused, each once in a run and table. */
+  takeRefusals(): readonly Refusal[] {
+    const { flows, links, endpoints } = this.#refusals;
+    return [
+      ...[flows, links, endpoints].flatMap((refusals) => refusals.take()),
+      ...this.#listeners.takeRefusals(),
+      ...this.#roles.takeRefusals(),
+    ];
   }
 
   /** Listening sockets that ended and were dropped, ever. */
@@ -387,7 +421,8 @@ export class ConnectionState {
       }),
       // A fresh audience hears at once all that is known.
       admits: (links, slot) =>
-        (links.flags[slot]! & RETOLD) !== 0 || this.#rateLimit.admits(linkContainer(links, slot)),
+        (links.flags[slot]! & RETOLD) !== 0 ||
+        this.#rateLimit.admits(linkContainer(links, slot), isActive(links, slot)),
     };
   }
 
@@ -448,7 +483,7 @@ export class ConnectionState {
 
   /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
   #makeRoom(): void {
-    if (this.#crowded) return;
+    if (this.#crowded && this.#closed < this.#flows.size * SWEEP_AGAIN) return;
     const enough = Math.min(this.#flows.size / 8, SWEEP_ENTRIES);
     let freed = 0;
     for (let left = this.#flows.size; left > 0 && freed < enough; left -= SWEEP_ENTRIES)
@@ -484,6 +519,13 @@ export class ConnectionState {
     );
   }
 
+  /** Merges a flow that is dropped for want of room into the links, as it was last seen. */
+  #leaveOut(slot: number): boolean {
+    this.#addLink(slot);
+    this.#census.remove(this.#flows, slot);
+    return true;
+  }
+
   #addLink(slot: number): void {
     const flows = this.#flows;
     const links = this.#links;
@@ -491,6 +533,11 @@ export class ConnectionState {
     const link = links.put(linkWords(links.key[Link.tag]!));
     if (link >= 0) merge(links, link, flows.lastActive[slot]!, isActive(flows, slot));
   }
+}
+
+/** Whether an entry can be dropped without a word: nobody was told of it. */
+function isUnreported(table: Table, slot: number): boolean {
+  return (table.flags[slot]! & REPORTED) === 0;
 }
 
 function linkContainer(links: Table, slot: number): number {

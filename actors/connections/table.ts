@@ -1,3 +1,7 @@
+import type { Refusals } from '../shares/refusals.js';
+import { Occupancy } from './occupancy.js';
+import { containerOf } from './rows.js';
+
 /** The bit of an entry's `flags` that every table shares; the ones above are the owner's. */
 export const ACTIVE = 1;
 
@@ -17,8 +21,25 @@ const START = {
   hashes: 1.24 * FEWEST,
 } as const;
 
+/** The reserve of a table, as a part of its `maximum`. */
+const RESERVE = 1 / 8;
+/** Of `maximum`: below it, entries are no more counted by container. */
+const RELAXED = 7 / 8;
+
 /** Whether a table remembers what each entry was reported as. */
 export type Kind = 'observed' | 'reported';
+
+/** What shares a table among containers. */
+export interface Sharing {
+  /** The word of a row that has the lower half of its container; its tag is the next. */
+  readonly container: number;
+  readonly refusals: Refusals;
+  /**
+   * Called before an entry is dropped for another container's sake, and returns whether it can be. It must not change
+   * this table. Default: each can be dropped.
+   */
+  readonly mayDrop?: (slot: number) => boolean;
+}
 
 /**
  * A hash table whose entries are rows of u32 words with the time at which each was last active.
@@ -32,7 +53,13 @@ export type Kind = 'observed' | 'reported';
  * build the index anew, however large it is, and rows are never copied.
  *
  * To find or add an entry, write its row into `key` and call `find` or `put`. A slot stays what it is until the next
- * `remove`, `retain` or `clear`.
+ * `remove`, `retain` or `clear`; or, in a shared table, until the next `put` of a row that is not there.
+ *
+ * A shared table has a reserve beside the `maximum` of entries that anybody may add. Only containers that have fewer
+ * entries than another may add to it, and when it is used up, those with the most lose what is over their fair share. So
+ * a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design considerations for
+ * supporting TCP with per-flow queueing", INFOCOM 1998), and one that takes all it can gets nobody's entries dropped as
+ * long as the others fit into the reserve. Nothing is counted by container before the maximum is reached.
  */
 export class Table {
   /** The row that the next `find` or `put` is about. */
@@ -47,11 +74,13 @@ export class Table {
   flags = new Uint8Array(START.flags);
   /** Entries. */
   size = 0;
-  /** Entries that `put` had no room for, ever. */
+  /** Entries that `put` had no room for, and those that were dropped for another container's sake, ever. */
   refused = 0;
 
-  /** Entries that there can be. */
+  /** Entries that anybody may add. */
   readonly maximum: number;
+  /** Entries that there can be: more than `maximum` in a shared table. */
+  readonly most: number;
 
   /** Of the hash. */
   readonly seed: number;
@@ -68,12 +97,18 @@ export class Table {
   #split = 0;
   /** Entries that all columns have room for. */
   #room: number = FEWEST;
+  readonly #sharing: Sharing | undefined;
+  /** Of a shared table that is tight. */
+  #occupancy: Occupancy | undefined;
+  /** Nothing was found that can be dropped; not looked for again until something has changed. */
+  #isStuck = false;
 
   /**
    * @param keyWords the first words of a row, which identify it
    * @param payloadWords the words after them, which go where the row goes
-   * @param maximum entries; no more are taken
+   * @param maximum entries; no more are taken, but by the reserve of a shared table
    * @param seed of the hash: without knowing it nobody can choose addresses and ports that collide
+   * @param sharing undefined: whoever comes first has the place
    */
   constructor(
     keyWords: number,
@@ -81,12 +116,15 @@ export class Table {
     maximum: number,
     seed: number,
     kind: Kind = 'observed',
+    sharing?: Sharing,
   ) {
     this.words = keyWords + payloadWords;
     this.key = new Uint32Array(this.words);
     this.reportedActive = new Float64Array(kind === 'reported' ? START.reportedActive : 0);
     this.#keyWords = keyWords;
     this.maximum = maximum;
+    this.most = maximum + (sharing === undefined ? 0 : Math.ceil(maximum * RESERVE));
+    this.#sharing = sharing;
     this.seed = seed;
   }
 
@@ -108,6 +146,7 @@ export class Table {
     return [...columns, ...this.#pages].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
+  /** Whether there is no room left but for containers that have fewer entries than others. */
   get full(): boolean {
     return this.size >= this.maximum;
   }
@@ -140,7 +179,7 @@ export class Table {
     const bucket = this.#bucket(hash);
     const found = this.#findIn(bucket, hash, keyWords);
     if (found >= 0) return found;
-    if (this.full) {
+    if (this.size >= this.maximum && !this.#admits()) {
       this.refused++;
       return -1;
     }
@@ -158,11 +197,13 @@ export class Table {
     this.#followers[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot + 1;
     if (this.size > this.#mask + 1 + this.#split) this.#splitBucket();
+    this.#occupancy?.add(this.#containerOfKey());
     return slot;
   }
 
   /** Takes the entry at `slot` out; the last one moves into its place. */
   remove(slot: number): void {
+    if (this.#occupancy !== undefined) this.#discount(slot, this.#occupancy);
     this.#redirect(slot, this.#followers[slot]!);
     const last = --this.size;
     if (slot === last) return;
@@ -184,6 +225,7 @@ export class Table {
    * change the table. What moves comes from where this has been, so part after part, from the last on, shows each once.
    */
   retain(keep: (slot: number) => boolean, from = 0, to: number = this.size): void {
+    this.#isStuck = false;
     for (let slot = to - 1; slot >= from; slot--) if (!keep(slot)) this.remove(slot);
   }
 
@@ -212,7 +254,67 @@ export class Table {
     if (size === 0 && this.capacity === FEWEST) return;
     this.#heads.fill(0);
     this.size = 0;
+    this.#occupancy = undefined;
     this.trim(size);
+  }
+
+  /** Whether a table without common room has some for the container of `key`. */
+  #admits(): boolean {
+    if (this.#sharing === undefined) return false;
+    const container = this.#containerOfKey();
+    const occupancy = (this.#occupancy ??= this.#count());
+    if (occupancy.of(container) + 1 < occupancy.largest)
+      return this.size < this.most || this.#dropExcess(occupancy);
+    this.#sharing.refusals.note(container);
+    return false;
+  }
+
+  /** Drops what containers have over their fair share of the maximum. Returns whether that made room. */
+  #dropExcess(occupancy: Occupancy): boolean {
+    const { refusals, mayDrop = () => true } = this.#sharing!;
+    if (this.#isStuck) return false;
+    const level = occupancy.level(this.maximum);
+    const before = this.size;
+    for (let slot = before - 1; slot >= 0; slot--) {
+      const container = this.#containerAt(slot);
+      if (occupancy.of(container) <= level || !mayDrop(slot)) continue;
+      this.remove(slot);
+      refusals.note(container);
+    }
+    this.refused += before - this.size;
+    this.#isStuck = this.size === before;
+    return !this.#isStuck;
+  }
+
+  /** Counts the entries of each container. Runs of the same one are counted at once: most are of whoever fills the table. */
+  #count(): Occupancy {
+    const occupancy = new Occupancy(this.most);
+    let run = 0;
+    for (let slot = 0; slot < this.size; slot++) {
+      run++;
+      const container = this.#containerAt(slot);
+      if (slot + 1 < this.size && this.#containerAt(slot + 1) === container) continue;
+      occupancy.add(container, run);
+      run = 0;
+    }
+    return occupancy;
+  }
+
+  #discount(slot: number, occupancy: Occupancy): void {
+    this.#isStuck = false;
+    if (this.size > this.maximum * RELAXED) occupancy.remove(this.#containerAt(slot));
+    else this.#occupancy = undefined;
+  }
+
+  #containerAt(slot: number): number {
+    const rows = this.page(slot);
+    const word = this.row(slot) + this.#sharing!.container;
+    return containerOf(rows[word]!, rows[word + 1]!);
+  }
+
+  #containerOfKey(): number {
+    const word = this.#sharing!.container;
+    return containerOf(this.key[word]!, this.key[word + 1]!);
   }
 
   #findIn(bucket: number, hash: number, keyWords: number): number {

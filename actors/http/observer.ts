@@ -276,6 +276,7 @@ export class Observer {
       { stage: 'processes', cause: 'table_full', count: this.processes?.statistics.evicted ?? 0 },
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
+      { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
       this.sensor === undefined
         ? { stage: 'output', cause: 'nobody_reads', count: this.unread }
         : { stage: 'sensor', cause: 'queue_full', count: this.sensor.counts.dropped },

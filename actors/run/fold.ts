@@ -1,5 +1,5 @@
 import { connect, tap, type Observable } from 'rxjs';
-import type { Fact, StateSettings } from '../capture/facts.js';
+import type { ContainerMetadata, Fact, StateSettings } from '../capture/facts.js';
 import type { Slices } from '../capture/slices.js';
 import { networkNews } from '../connections/actor.js';
 import { containerId } from '../containers/id.js';
@@ -9,6 +9,7 @@ import type { Observer } from '../http/observer.js';
 import type { News } from '../output/actor.js';
 import { processNews } from '../processes/actor.js';
 import { ProcessState } from '../processes/state.js';
+import type { Refusal } from '../shares/refusals.js';
 import type { Log } from '../telemetry/log.js';
 
 /** Who hears of what a fold meets. */
@@ -17,6 +18,15 @@ interface Surroundings {
   readonly observer?: Observer;
   /** A container was met that no runtime has told of; so many so far. */
   readonly onStranger?: (count: number) => void;
+}
+
+/** A container in the words of a log line. */
+function shownContainer(container: number, metadata: ContainerMetadata | undefined): string {
+  if (container === 0) return 'The host';
+  const id = containerId(container);
+  if (metadata === undefined) return `Container ${id}`;
+  const { namespace, pod, name } = metadata;
+  return `Container ${id} (${[namespace, pod, name].filter(Boolean).join('/')})`;
 }
 
 /**
@@ -35,6 +45,11 @@ export function fold(
   let forgotten = 0;
   const containers = new ContainerState();
   const warnOfNames = log.throttled('warning');
+  const sayRefusal = ({ of, container, count }: Refusal) =>
+    log.warning(
+      `${shownContainer(container, containers.metadataOf(container))} held more than its fair share of the room for ` +
+        `${of}, which got tight: ${count} of its entries were refused so far, and those of others go on. This is said once.`,
+    );
   let strangers = 0;
   let unnamed = 0;
   if (observer !== undefined) {
@@ -79,6 +94,7 @@ export function fold(
                 `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
                   `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
               ),
+            onRefusal: sayRefusal,
           },
           state,
         ),

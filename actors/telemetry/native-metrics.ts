@@ -62,7 +62,7 @@ export function nativeMetrics(sources: Sources): Family[] {
     },
     {
       name: 'collector_table_capacity',
-      help: 'Entries that each table takes at most.',
+      help: 'Entries that each table takes; one shared by containers has 1/8 more for those that have fewer than others.',
       type: 'gauge',
       read: perTable('capacity'),
     },

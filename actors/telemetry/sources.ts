@@ -17,7 +17,7 @@ export interface ProgramCounts {
 export interface TableCounts {
   readonly name: string;
   readonly entries: number;
-  /** The most that it takes. */
+  /** How many anybody may add. */
   readonly capacity: number;
   /** What it had no room for, or forgot to make room, ever. */
   readonly evicted: number;

@@ -58,20 +58,15 @@ export function specifiedRoom(maxConnectionsPerMinute: number, scrapeInterval: n
 /** §7, external IPs turned on or off: entries that are over, because nothing is told like that any more. */
 export function specifiedClosing<Key extends string | number>(
   old: Map<Key, Status>,
-  waiting: Map<Key, Status>,
   isOver: (key: Key) => boolean,
   T0: number,
   P: number,
 ): string[] {
   const report: string[] = [];
-  for (const key of new Set([...old.keys(), ...waiting.keys()])) {
+  for (const [key, was] of [...old]) {
     if (!isOver(key)) continue;
-    const was = old.get(key);
-    const waits = waiting.get(key);
-    const toldOpen = was !== undefined && (was.active || T0 - was.last < P);
-    if (toldOpen || waits) report.push(`${key} closed ${(waits ?? was)!.last}`);
+    if (was.active || T0 - was.last < P) report.push(`${key} closed ${was.last}`);
     old.delete(key);
-    waiting.delete(key);
   }
   return report;
 }

@@ -245,16 +245,31 @@ describe('the rate limit', () => {
         );
       });
 
-      it('does not lose what closes while it waits', () => {
+      it('keeps no place for what closes while it waits, reports that as closed or counts it as lost', () => {
         const limited = story(0);
         limited.events(...calls(0, 5).map(at(1)));
         assert.deepEqual(limited.connections(30), []);
         limited.events(...calls(0, 5).map(at(31, 'close')));
-        const told = [60, 90, 120, 330, 360].flatMap((second) => limited.connections(second));
+        const told = [60, 90, 120, 330, 360].flatMap((second) => {
+          const { connections } = limited.tick(second);
+          // Without an afterglow the table has what was reported at this tick.
+          assert.deepEqual(
+            limited.state.tables.map(({ entries }) => entries),
+            limited.state.tables.map(({ name }) =>
+              name === 'reported_connections' ? connections.length : 0,
+            ),
+          );
+          return connections;
+        });
+        // Without an afterglow it is not new and open, but closed, and that is not limited.
+        const isReported = afterglowPeriod === 0;
         assert.deepEqual(
           told.sort(),
-          calls(0, 5).map((_, index) => `1 client nothing - 10.0.0.9 :${1000 + index} closed 31`),
+          isReported
+            ? calls(0, 5).map((_, index) => `1 client nothing - 10.0.0.9 :${1000 + index} closed 31`)
+            : [],
         );
+        assert.equal(limited.state.statistics.rateLost, isReported ? 0 : 5);
       });
 
       it('follows the runtime configuration', () => {
@@ -290,7 +305,7 @@ describe('the rate limit', () => {
     });
   }
 
-  it('reports what was short and had to wait as far as there is room, and all of it as closed after its afterglow', () => {
+  it('reports what was short as far as there is room, forgets the rest at once and counts it', () => {
     const limited = new Story({ afterglowPeriod: 100, maxConnectionsPerMinute: 4 });
     limited.events(...calls(0, 7).flatMap((socket) => [at(1)(socket), at(2, 'close')(socket)]));
     const told = [30, 60, 90, 120, 150, 300].map((second) => limited.connections(second));
@@ -298,12 +313,13 @@ describe('the rate limit', () => {
       told.map((lines) => [lines.length, lines.every((line) => line.endsWith(' closed 2'))]),
       [
         [2, false],
-        [2, false],
-        [2, false],
-        [7, true],
+        [0, true],
+        [0, true],
+        [2, true],
         [0, true],
         [0, true],
       ],
     );
+    assert.equal(limited.state.statistics.rateLost, 5);
   });
 });

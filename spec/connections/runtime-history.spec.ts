@@ -95,6 +95,7 @@ describe('any history of opens, closes and runtime configurations', () => {
           oracle.check(now, story.connections(now));
         });
         assert.equal(story.state.statistics.rateLimited, oracle.cut);
+        assert.equal(story.state.statistics.rateLost, oracle.lost);
       }),
       { numRuns: 1500 },
     );
@@ -105,13 +106,13 @@ describe('any history of opens, closes and runtime configurations', () => {
 class Oracle {
   /** New active connections that a report had no room for. */
   cut = 0;
+  /** Those of them that had closed. */
+  lost = 0;
   readonly #period: number;
   #externalIps: ExternalIps;
   #limit: number;
   #externalIpsBefore: ExternalIps;
   #flows = new Map<Subject, Status>();
-  /** Closed, and not reported yet for want of room. */
-  #waiting = new Map<string, Status>();
   #reported = new Map<string, Status>();
   #before = 0;
   /** Directions that are another way than at the tick before. */
@@ -140,7 +141,6 @@ class Oracle {
         tells(this.#externalIpsBefore, direction) !== tells(this.#externalIps, direction);
     const closing = specifiedClosing(
       this.#reported,
-      this.#waiting,
       (shown) => this.#isOver(shown),
       this.#before,
       this.#period,
@@ -162,14 +162,12 @@ class Oracle {
       assert.equal(ofContainer(admitted), Math.min(ofContainer(opened), room));
     }
 
-    this.#waiting = new Map();
     for (const shown of opened.filter((line) => !admitted.includes(line))) {
       this.cut++;
       const was = this.#reported.get(shown);
       if (was) old.set(shown, was);
       else old.delete(shown);
-      const is = current.get(shown)!;
-      if (!is.active) this.#waiting.set(shown, is);
+      if (!current.get(shown)!.active) this.lost++;
     }
     this.#reported = old;
     this.#before = now;
@@ -186,7 +184,7 @@ class Oracle {
 
   /** What is there, and what closed since the tick before, which is looked at once. */
   #current(): Map<string, Status> {
-    const current = new Map(this.#waiting);
+    const current = new Map<string, Status>();
     for (const [subject, { active, last }] of this.#flows) {
       const shown = tells(this.#externalIps, subject.direction) ? subject.told : subject.aggregated;
       const same = current.get(shown);

@@ -144,6 +144,7 @@ describe('connections', () => {
       listeners: 0,
       refused: 0,
       rateLimited: 0,
+      rateLost: 0,
     });
   });
 
