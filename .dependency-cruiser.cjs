@@ -20,7 +20,15 @@ const floorPlan = {
   'actors/output': [...state, ...common],
   'actors/profiles': common,
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
-  'actors/run': ['actors/sensor', 'actors/drivers', 'actors/output', 'actors/http', ...state, ...common],
+  'actors/run': [
+    'native',
+    'actors/sensor',
+    'actors/drivers',
+    'actors/output',
+    'actors/http',
+    ...state,
+    ...common,
+  ],
 };
 
 const parts = Object.keys(floorPlan);

@@ -18,7 +18,7 @@ import { collect } from './actors/run/live.js';
 import { allowCoreDump, load, tellUdp } from './actors/run/load.js';
 import { replay } from './actors/run/replay.js';
 import { scannerFor } from './actors/run/scans.js';
-import { StandardOutput } from './actors/run/standard-output.js';
+import { openIo, standardStreams } from './actors/run/standard-streams.js';
 import type { Sensor } from './actors/sensor/actor.js';
 import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
@@ -36,6 +36,9 @@ import manifest from './package.json' with { type: 'json' };
 
 /** Signals that end a run in good order: number and name, as strsignal(3) has it. */
 const SIGNALS = { SIGINT: [2, 'Interrupt'], SIGTERM: [15, 'Terminated'] } as const;
+/** How long the end of a run may take, and at least the last lines of the log, ms. */
+const END_MS = 2000;
+const LEAST_FLUSH_MS = 100;
 /** A terminal's Ctrl-C reaches npm and us, and npm passes it on: that is one wish, not two. */
 const SAME_WISH_MS = 500;
 
@@ -50,9 +53,30 @@ const V8_FLAGS = [
 for (const flag of V8_FLAGS) setFlagsFromString(flag);
 
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
-const log = createLog({ level: settings.logLevel, format: settings.logFormat });
-const output = new StandardOutput(log);
+const io = openIoOrExit();
+const { output, standardError } = standardStreams(io);
+const log = createLog({
+  level: settings.logLevel,
+  format: settings.logFormat,
+  write: (line) => standardError.write(line),
+});
+standardError.onRoom = (dropped) =>
+  log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
 const context: Context = { settings, log, output };
+/** When the process has to be gone, by `performance.now()`. */
+let deadline = Infinity;
+
+// Every way out: a reader gets what is left of the time for the last lines, and no thread that hangs is waited for.
+process.on('exit', (code) => {
+  const left = Math.max(deadline - performance.now(), LEAST_FLUSH_MS);
+  standardError.flush(Math.min(left, END_MS));
+  io.exit(code);
+});
+process.on('uncaughtException', (error) => {
+  standardError.write(`${error.stack ?? error.message}\n`);
+  fail('collect', 'Collector can no longer collect.', asFailure(error));
+  process.exit(1);
+});
 
 try {
   process.exitCode = await main();
@@ -61,7 +85,7 @@ try {
   process.exitCode = 1;
 }
 log.flush();
-// Whatever still keeps the process alive is of no use any more: output that nobody reads, a handshake that nobody answers.
+// Whatever still keeps the process alive is of no use any more, such as a handshake that nobody answers.
 process.exit();
 
 async function main(): Promise<number> {
@@ -76,7 +100,7 @@ async function main(): Promise<number> {
   } else {
     return run();
   }
-  const failure = await output.failure();
+  const failure = await output.failure(log);
   return failure === undefined ? 0 : explain(failure);
 }
 
@@ -85,6 +109,17 @@ function explain(failure: Failure): number {
   log.error(`Cause: ${failure.message}`);
   log.error(`Remedy: ${failure.remedy}`);
   return 1;
+}
+
+/** Nothing of Collector writes before this. */
+function openIoOrExit(): ReturnType<typeof openIo> {
+  try {
+    return openIo(path.join(import.meta.dirname, 'io.node'));
+  } catch (error) {
+    const { message, remedy } = asFailure(error);
+    process.stderr.write(`Cause: ${message}\nRemedy: ${remedy}\n`);
+    process.exit(1);
+  }
 }
 
 /** The whole life of the daemon. */
@@ -98,6 +133,7 @@ async function run(): Promise<number> {
   }
   log.info(`Hostname: '${host.hostname}'`);
   const observer = new Observer(settings, manifest.version, log);
+  observer.unreadLogLines = () => standardError.dropped;
   try {
     if (!settings.check) {
       const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
@@ -174,6 +210,7 @@ async function run(): Promise<number> {
       if (now - firstSignal < SAME_WISH_MS) return;
       if (firstSignal > -Infinity) process.exit(1);
       firstSignal = now;
+      deadline = now + END_MS;
       log.info(`Caught signal ${number} (${name}): ${text}`);
       life.send({ type: 'stop' });
     });
@@ -195,7 +232,7 @@ async function run(): Promise<number> {
     if (!settings.check) log.info('Shutting down collector.');
     await collecting; // a failure of the last facts, such as a full disk, is one of the run
     await sensor?.close();
-    const unwritten = await output.failure();
+    const unwritten = await output.failure(log);
     if (unwritten !== undefined) throw unwritten;
     if (settings.check && !diagnostics.driverLoaded) {
       log.error('The checks were interrupted: not all of them have passed.');
@@ -225,7 +262,7 @@ function sayWhoStarts({ os, release }: HostFacts): void {
     'Starting StackRox Collector...',
   ];
   if (settings.logFormat === 'json') lines.forEach((line) => log.info(line));
-  else process.stderr.write(`${lines.join('\n')}\n`);
+  else standardError.write(`${lines.join('\n')}\n`);
 }
 
 function logDiagnostics(diagnostics: Diagnostics): void {

@@ -55,6 +55,8 @@ export class Observer {
   readiness: Readiness = { is: 'waiting' };
   /** Lines of output dropped since nobody reads them. */
   unread = 0;
+  /** Lines of the log dropped since nobody reads them. */
+  unreadLogLines: () => number = () => 0;
 
   readonly #settings: Settings;
   readonly #log: Log;
@@ -238,6 +240,7 @@ export class Observer {
       connections: this.#peers,
       quantiles: this.#settings.connectionStatsQuantiles,
       suppressedLogLines: () => this.#log.suppressed,
+      droppedLogLines: () => this.unreadLogLines(),
     };
   }
 

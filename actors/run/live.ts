@@ -83,7 +83,7 @@ export async function collect(
     stop,
   ).pipe(share());
   sensor?.start();
-  const tell = sensor ? (news: News) => sensor.deliver(news) : output.print(state, observer);
+  const tell = sensor ? (news: News) => sensor.deliver(news) : output.print(state, log, observer);
   const run = fold(observer.watch(recorded(facts, settings)), state, slices, tell, {
     log,
     observer,

@@ -13,7 +13,9 @@ export async function replay(file: string, { settings, log, output }: Context): 
   const state = { ...start.settings, format: settings.format ?? start.settings.format };
   const slices = new Slices();
   const all = concat(of(start), from(paced(facts, slices, output)));
-  await lastValueFrom(fold(all, state, slices, output.print(state), { log }), { defaultValue: undefined });
+  await lastValueFrom(fold(all, state, slices, output.print(state, log), { log }), {
+    defaultValue: undefined,
+  });
   if (!recording.hasEnd && !output.isBroken)
     log.warning(
       `The recording ${file} has no end: its run failed or was killed, its copy was cut, or an earlier version of Collector wrote ` +

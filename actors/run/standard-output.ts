@@ -1,29 +1,31 @@
-import { once } from 'node:events';
+import { isatty, WriteStream } from 'node:tty';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tap, type Observable } from 'rxjs';
+import type { Writer } from '../../native/io.js';
 import type { StateSettings } from '../capture/facts.js';
 import type { Observer } from '../http/observer.js';
 import { outputLines, type News } from '../output/actor.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
+const STDOUT = 1;
 /** Bytes of output that wait for a reader at most, and how long the end of a run waits for it. */
-const MOST_UNREAD = 16 * 1024 * 1024;
+export const MOST_UNREAD = 16 * 1024 * 1024;
 const UNREAD_GRACE_MS = 2000;
+/** A replay goes on as long as fewer bytes wait. */
+const REPLAY_AHEAD = 1024 * 1024;
 
 /** The process's standard output, whose reader may be slow or gone. There is one of it. */
 export class StandardOutput {
   /** Called when it cannot be written to any more. */
   onBroken: () => void = () => undefined;
-  readonly #log: Log;
-  #error: NodeJS.ErrnoException | undefined;
+  readonly #writer: Writer;
+  #error: string | undefined;
+  /** Called, once each, at the writer's next news. */
+  #waiting: (() => void)[] = [];
 
-  constructor(log: Log) {
-    this.#log = log;
-    process.stdout.on('error', (error) => {
-      this.#error ??= error;
-      this.onBroken();
-    });
+  constructor(writer: Writer) {
+    this.#writer = writer;
   }
 
   /** Whether it cannot be written to any more. */
@@ -33,31 +35,45 @@ export class StandardOutput {
 
   /** Whether its reader has gone, as in `… | head`. */
   get isAbandoned(): boolean {
-    return this.#error?.code === 'EPIPE';
+    return this.#error === 'EPIPE';
   }
 
-  write(text: string): void {
-    process.stdout.write(text);
+  /** @returns whether there was room for it */
+  write(text: string): boolean {
+    return this.#writer.write(Buffer.from(text));
+  }
+
+  /** What is to be called when the writer has news. */
+  wake(): void {
+    const { error } = this.#writer;
+    const isNew = error !== undefined && this.#error === undefined;
+    this.#error ??= error;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
+    if (isNew) this.onBroken();
   }
 
   /** Prints the messages of a run. What nobody reads in time is dropped, counted and told. */
-  print({ format }: StateSettings, observer?: Observer): (news: News) => Observable<unknown> {
-    const warn = this.#log.throttled('warning');
-    const { isTTY, columns } = process.stdout;
+  print({ format }: StateSettings, log: Log, observer?: Observer): (news: News) => Observable<unknown> {
+    const warn = log.throttled('warning');
+    const isTTY = isatty(STDOUT);
     const color = isTTY && process.env['NO_COLOR'] === undefined;
     let unread = 0;
     let reported: number | undefined;
     return (news) => {
       const network = news.network.pipe(tap(() => (reported = performance.now())));
-      return outputLines({ ...news, network }, format, isTTY ? { color, width: columns } : { color }).pipe(
+      return outputLines(
+        { ...news, network },
+        format,
+        isTTY ? { color, width: new WriteStream(STDOUT).columns } : { color },
+      ).pipe(
         tap((lines) => {
           const start = performance.now();
-          if (process.stdout.writableLength > MOST_UNREAD) {
+          if (!this.write(`${lines.join('\n')}\n`)) {
             unread += lines.length;
             if (observer !== undefined) observer.unread = unread;
             warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
-          } else {
-            this.write(`${lines.join('\n')}\n`);
           }
           if (reported === undefined || observer === undefined) return;
           observer.timers.net_create_message.add(start - reported);
@@ -70,20 +86,33 @@ export class StandardOutput {
 
   /** Waits until there is room for more, or never will be. */
   async room(): Promise<void> {
-    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain').catch(() => undefined);
+    if (this.#writer.pending > REPLAY_AHEAD) await this.#below(REPLAY_AHEAD / 2);
   }
 
   /**
    * Waits until all that was printed has been taken, for a while.
    * @returns what went wrong with it; that the reader has gone is no failure
    */
-  async failure(): Promise<Failure | undefined> {
-    const written = new Promise((resolve) => process.stdout.write('', resolve));
-    await Promise.race([written, delay(UNREAD_GRACE_MS, undefined, { ref: false })]);
-    const { writableLength: unread } = process.stdout;
+  async failure(log: Log): Promise<Failure | undefined> {
+    await Promise.race([this.#below(0), delay(UNREAD_GRACE_MS, undefined, { ref: false })]);
+    this.#error ??= this.#writer.error;
+    const unread = this.#writer.pending;
     if (this.#error === undefined && unread > 0)
-      this.#log.warning(`Dropped ${unread} bytes of output, which nobody read`);
+      log.warning(`Dropped ${unread} bytes of output, which nobody read`);
     if (this.#error === undefined || this.isAbandoned) return undefined;
-    return new Failure('OUTPUT_UNWRITABLE', { reason: this.#error.code ?? this.#error.message });
+    return new Failure('OUTPUT_UNWRITABLE', { reason: this.#error });
+  }
+
+  /** Until so many bytes wait at most, or it broke. */
+  async #below(bytes: number): Promise<void> {
+    // The writer keeps no process alive, and this may be all that is left to do.
+    const alive = setInterval(() => undefined, UNREAD_GRACE_MS);
+    while (!this.isBroken && this.#writer.pending > bytes) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        this.#writer.notifyBelow(bytes);
+      });
+    }
+    clearInterval(alive);
   }
 }

@@ -1,7 +1,6 @@
 import pino from 'pino';
 import { FloodGate } from './flood-gate.js';
 import { formatJson, formatLine, levels, type Level } from './line.js';
-import { writeStderr } from './stderr.js';
 import { setTimer, throttle, type Throttle } from './throttle.js';
 
 /** Writes one line at each level. Callers keep secrets out: nothing is filtered here. */
@@ -24,20 +23,15 @@ export interface LogOptions {
   readonly level?: Level;
   /** How a line is written; default: `text`. */
   readonly format?: 'text' | 'json';
-  /** Takes one line, its newline included. Default: standard error, synchronously. */
-  readonly write?: (line: string) => void;
+  /** Takes one line, its newline included. */
+  readonly write: (line: string) => void;
   /** Unix time in ms. Default: the wall clock. */
   readonly now?: () => number;
 }
 
 const THROTTLE_SECONDS = 10;
 
-export function createLog({
-  level = 'info',
-  format = 'text',
-  write = writeStderr,
-  now = Date.now,
-}: LogOptions = {}): Log {
+export function createLog({ level = 'info', format = 'text', write, now = Date.now }: LogOptions): Log {
   const formatted = format === 'json' ? formatJson : formatLine;
   // pino numbers levels; ours are numbered by their place, from 1.
   const destination = {

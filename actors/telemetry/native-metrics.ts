@@ -129,6 +129,12 @@ export function nativeMetrics(sources: Sources): Family[] {
       type: 'counter',
       read: () => [{ value: sources.suppressedLogLines() }],
     },
+    {
+      name: 'collector_log_lines_dropped_total',
+      help: 'Log lines that were dropped, since nobody read standard error.',
+      type: 'counter',
+      read: () => [{ value: sources.droppedLogLines() }],
+    },
   ];
 }
 

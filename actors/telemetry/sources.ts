@@ -140,4 +140,5 @@ export interface Sources {
   readonly connections: readonly PeerSummaries[];
   readonly quantiles: readonly number[];
   readonly suppressedLogLines: () => number;
+  readonly droppedLogLines: () => number;
 }

@@ -38,7 +38,7 @@ async function scrapes(count: number): Promise<{ readonly busy: number[]; readon
   const observer = new Observer(
     readSettings([], {}).settings,
     'bench',
-    createLog({ level: 'fatal', format: 'text' }),
+    createLog({ level: 'fatal', write: () => undefined }),
   );
   observer.network.onState?.(state);
   for (const part of state.tick({ kind: 'tick', time: TICK, epoch: 0, audience: 'same' }))

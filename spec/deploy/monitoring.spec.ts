@@ -68,7 +68,7 @@ const drawn = dashboard.panels.flatMap(({ title, targets = [] }) =>
 /** Names of the samples that a Collector may have, also those that wait for Sensor or for an event. */
 async function exported(): Promise<Set<string>> {
   const { settings } = readSettings([], {});
-  const log = createLog({ level: 'fatal', format: 'text' });
+  const log = createLog({ level: 'fatal', write: () => undefined });
   const text = await new Observer(settings, '1.0.0', log).metrics.text();
   const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   return new Set(
@@ -131,7 +131,7 @@ describe('What watches Collectors', () => {
 
   it('has a row of the runbook for each thing that can be lost', async () => {
     const { settings } = readSettings([], { GRPC_SERVER: 'sensor:443' });
-    const log = createLog({ level: 'fatal', format: 'text' });
+    const log = createLog({ level: 'fatal', write: () => undefined });
     const text = await new Observer(settings, '1.0.0', log).metrics.text();
     const losses = [...text.matchAll(/^collector_losses_total\{stage="(\w+)",cause="(\w+)"\}/gm)];
     assert.ok(losses.length >= 7);

@@ -508,7 +508,7 @@ describe('downloading a driver', () => {
           import { createLog } from ${JSON.stringify(LOG)};
           const { settings } = readSettings([], process.env);
           const { signal } = new AbortController();
-          const options = { settings, log: createLog(), signal, tls: () => undefined };
+          const options = { settings, log: createLog({ write: () => undefined }), signal, tls: () => undefined };
           const timings = ${JSON.stringify({ ...FAST, attempts: 1 })};
           try {
             console.log(await downloadDriver(await findDriver(options), { ...options, timings }));

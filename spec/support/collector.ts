@@ -34,6 +34,9 @@ export interface Options {
   readonly through?: readonly string[];
   /** Where its messages go, if not to standard output. */
   readonly sensor?: TestSensor;
+  /** Descriptors to give it as standard output and error, instead of pipes that are read at once. */
+  readonly output?: number | 'pipe';
+  readonly errors?: number | 'pipe';
 }
 
 /** What a daemon that came to its own end left behind. */
@@ -184,28 +187,30 @@ export class Collector implements Resource {
   }
 
   async remove(): Promise<void> {
-    this.#daemon.signal('SIGKILL');
-    await this.#daemon.ended;
+    await this.#daemon.remove();
   }
 }
 
 /** The process and what it wrote. */
-class Daemon {
+export class Daemon implements Resource {
   readonly #process: ChildProcess;
   stdout = '';
   stderr = '';
   /** Its exit code, once all of its output is here; null if a signal ended it. */
   readonly ended: Promise<number | null>;
 
-  constructor(args: readonly string[], { env = {}, through = [] }: Options) {
+  constructor(
+    args: readonly string[],
+    { env = {}, through = [], output = 'pipe', errors = 'pipe' }: Options,
+  ) {
     const [command, ...rest] = [...through, process.execPath, DAEMON, ...args] as [string, ...string[]];
     const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
     this.#process = spawn(command, rest, {
       env: { ...Object.fromEntries(inherited), ...NEUTRAL, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output, errors],
     });
-    this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
-    this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.ended = once(this.#process, 'close').then(([code]) => code as number | null);
   }
 
@@ -223,5 +228,10 @@ class Daemon {
 
   signal(name: NodeJS.Signals): void {
     if (this.isRunning) this.#process.kill(name);
+  }
+
+  async remove(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.ended;
   }
 }

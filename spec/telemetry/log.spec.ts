@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import path from 'node:path';
 import { levels, type Level } from '../../actors/telemetry/line.js';
 import { createLog } from '../../actors/telemetry/log.js';
 
@@ -10,10 +11,17 @@ function logTo(lines: string[], level?: Level) {
   return createLog({ ...(level && { level }), write: (line) => lines.push(line), now: () => time });
 }
 
-/** A Node process that runs `code` with a `log`. */
+/** A Node process that runs `code` with a `log` to its standard error, which gives a reader 10 s at the end. */
 function programWith(code: string): string[] {
-  const module = new URL('../../actors/telemetry/log.ts', import.meta.url);
-  const source = `import { createLog } from '${module.href}'; const log = createLog(); ${code}`;
+  const href = (file: string) => new URL(`../../${file}`, import.meta.url).href;
+  const source = `
+    import { createLog } from '${href('actors/telemetry/log.ts')}';
+    import { openIo, standardStreams } from '${href('actors/run/standard-streams.ts')}';
+    const io = openIo('${path.resolve('dist/io.node')}');
+    const { standardError } = standardStreams(io);
+    const log = createLog({ write: (line) => standardError.write(line) });
+    process.on('exit', (code) => { standardError.flush(10_000); io.exit(code); });
+    ${code}`;
   return [process.execPath, '--import=tsx', '--input-type=module', '--eval', source];
 }
 

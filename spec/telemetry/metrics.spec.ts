@@ -60,6 +60,7 @@ function sources(options: Partial<Sources> = {}): Sources {
     connections: [{ direction: 'in', peer: 'private', total: summary(101, 102, 103), rate: summary(0.5) }],
     quantiles: QUANTILES,
     suppressedLogLines: () => 41,
+    droppedLogLines: () => 42,
     ...options,
   };
 }
@@ -157,6 +158,7 @@ describe('The metrics', () => {
     collector_sensor_signals_repeated_total: 14,
     collector_self_check_passed: 1,
     collector_log_lines_suppressed_total: 41,
+    collector_log_lines_dropped_total: 42,
     collector_tick_duration_seconds_count: 1,
     'collector_scan_duration_seconds_sum{of="sockets"}': 0.02,
   })) {

@@ -1,0 +1,41 @@
+/** The only door to the second add-on: what works beside the event loop, so that nothing holds the loop up. */
+import { createRequire } from 'node:module';
+
+/** Writes to a descriptor in a native thread. Whoever reads, and whatever disk is behind it, `write` never waits. */
+export interface Writer {
+  /** Begins to write to `fd`; until then bytes wait. @param closeAtEnd close it after the last byte */
+  start(fd: number, closeAtEnd: boolean): void;
+  /** Takes a copy of all bytes, or none. @returns false: no room, or stopped by an error */
+  write(bytes: Uint8Array): boolean;
+  /** Waits in this thread until all is written, at most so long. @returns whether it is */
+  flush(milliseconds: number): boolean;
+  /** Has `onEvent` called as soon as no more than so many bytes wait. */
+  notifyBelow(bytes: number): void;
+  /** Ends when all that waits is written; all other methods throw from then on. */
+  close(): void;
+  /** Bytes that wait. */
+  readonly pending: number;
+  /** Name of the last error, such as EPIPE; undefined: none. */
+  readonly error: string | undefined;
+}
+
+interface Io {
+  /**
+   * @param capacity bytes that wait at most
+   * @param stopAtError give up what waits at the first error, and take no more; else writing goes on after it
+   * @param onEvent called by the event loop after an error, and for `notifyBelow`
+   */
+  readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
+  /** Ends the process at once, whatever its threads wait for: exit(3) would wait for those of libuv. */
+  exit(code: number): never;
+}
+
+/**
+ * Loads the add-on from `path`, `dist/io.node` as built by `native/Makefile`.
+ * @throws Error if it is missing or was built for another platform
+ */
+export function loadIo(path: string): Io {
+  return createRequire(import.meta.url)(path) as Io;
+}
+
+export type { Io };

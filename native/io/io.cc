@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JavaScript face of what works beside the event loop. Types and meanings are in native/io.ts, the only file that
+// loads this add-on.
+#include "writer.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <napi.h>
+#include <string>
+#include <unistd.h>
+
+namespace collector {
+
+namespace {
+
+std::string errno_name(int code)
+{
+    const char *name = strerrorname_np(code);
+    return name ? name : std::to_string(code);
+}
+
+} // namespace
+
+class WriterWrap : public Napi::ObjectWrap<WriterWrap> {
+public:
+    static Napi::Function Define(Napi::Env env)
+    {
+        return DefineClass(env, "Writer",
+                           {
+                               InstanceMethod<&WriterWrap::Start>("start"),
+                               InstanceMethod<&WriterWrap::Write>("write"),
+                               InstanceMethod<&WriterWrap::Flush>("flush"),
+                               InstanceMethod<&WriterWrap::NotifyBelow>("notifyBelow"),
+                               InstanceMethod<&WriterWrap::Close>("close"),
+                               InstanceAccessor<&WriterWrap::Pending>("pending"),
+                               InstanceAccessor<&WriterWrap::Error>("error"),
+                           });
+    }
+
+    explicit WriterWrap(const Napi::CallbackInfo &info) : Napi::ObjectWrap<WriterWrap>(info)
+    {
+        Napi::Env env = info.Env();
+        auto capacity = static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value());
+        bool stop_at_error = info[1].As<Napi::Boolean>();
+        auto notify = Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(), "writer", 0, 1);
+        notify.Unref(env); // what waits to be written keeps no process alive
+        // Never released: the thread may still call it when the process ends.
+        writer_ = std::make_unique<Writer>(capacity, stop_at_error, [notify] { notify.NonBlockingCall(); });
+    }
+
+private:
+    Writer &writer(Napi::Env env)
+    {
+        if (!writer_)
+            throw Napi::Error::New(env, "the writer is closed");
+        return *writer_;
+    }
+
+    void Start(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        int error = writer(env).start(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Boolean>());
+        if (error != 0)
+            throw Napi::Error::New(env, "no thread: " + errno_name(error));
+    }
+
+    Napi::Value Write(const Napi::CallbackInfo &info)
+    {
+        auto bytes = info[0].As<Napi::Uint8Array>();
+        return Napi::Boolean::New(info.Env(), writer(info.Env()).write(bytes.Data(), bytes.ByteLength()));
+    }
+
+    Napi::Value Flush(const Napi::CallbackInfo &info)
+    {
+        return Napi::Boolean::New(info.Env(),
+                                  writer(info.Env()).flush(info[0].As<Napi::Number>().Uint32Value()));
+    }
+
+    void NotifyBelow(const Napi::CallbackInfo &info)
+    {
+        writer(info.Env()).notify_below(static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value()));
+    }
+
+    Napi::Value Pending(const Napi::CallbackInfo &info)
+    {
+        return Napi::Number::New(info.Env(), static_cast<double>(writer(info.Env()).pending()));
+    }
+
+    Napi::Value Error(const Napi::CallbackInfo &info)
+    {
+        int error = writer(info.Env()).error();
+        return error == 0 ? info.Env().Undefined() : Napi::String::New(info.Env(), errno_name(error));
+    }
+
+    void Close(const Napi::CallbackInfo &) { writer_.reset(); }
+
+    std::unique_ptr<Writer> writer_;
+};
+
+namespace {
+
+// Ends the process without waiting for any thread: one may be in a call that never returns, and exit(3) joins libuv's.
+void Exit(const Napi::CallbackInfo &info)
+{
+    _exit(info[0].As<Napi::Number>().Int32Value());
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports)
+{
+    exports.Set("Writer", WriterWrap::Define(env));
+    exports.Set("exit", Napi::Function::New(env, Exit, "exit"));
+    return exports;
+}
+
+} // namespace
+
+NODE_API_MODULE(io, Init)
+
+} // namespace collector
