@@ -2,9 +2,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
+import { createActor, fromPromise, toPromise } from 'xstate';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
-import { attachPrograms, openDriver, type Driver, type Probe } from './actors/capture/driver.js';
+import { attachPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import type { ScannerChoice } from './actors/capture/scanner-choice.js';
 import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
@@ -16,6 +16,7 @@ import { connectSensor } from './actors/run/connect-sensor.js';
 import type { Context } from './actors/run/context.js';
 import { collect } from './actors/run/live.js';
 import { allowCoreDump, load, tellUdp } from './actors/run/load.js';
+import { patiently } from './actors/run/patiently.js';
 import { replay } from './actors/run/replay.js';
 import { scannerFor } from './actors/run/scans.js';
 import { openIo, standardStreams } from './actors/run/standard-streams.js';
@@ -166,19 +167,32 @@ async function run(): Promise<number> {
         const tls = () => sensor?.tls;
         found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
       }),
-      load: phase(() => {
-        probe = load(driver, host, found?.kind === 'local' ? found.path : '', context);
-        scanning = scannerFor(driver, probe, host, observer, context);
-        checkScans(scanning.kind, host);
-        if (settings.check) probe.close();
-        else {
-          attachPrograms(probe, host.release);
-          tellUdp(probe, context);
-          // Root could take them back, and may need them to read what belongs to somebody else.
-          if (host.euid !== 0)
-            log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
-        }
-      }),
+      load: fromPromise(({ signal }) =>
+        patiently(
+          () => {
+            probe = load(driver, host, found?.kind === 'local' ? found.path : '', context);
+            try {
+              scanning = scannerFor(driver, probe, host, observer, context);
+              checkScans(scanning.kind, host);
+              if (!settings.check) attachPrograms(probe, host.release);
+            } catch (error) {
+              probe.close();
+              throw refusal(error, host.release);
+            }
+            if (settings.check) {
+              probe.close();
+              return;
+            }
+            tellUdp(probe, context);
+            // Root could take them back, and may need them to read what belongs to somebody else.
+            if (host.euid !== 0)
+              log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
+          },
+          'loading the BPF programs',
+          observer.shortages,
+          signal,
+        ),
+      ),
       collect: fromPromise(async ({ signal }) => {
         if (settings.check) return;
         collecting = collect(
@@ -246,11 +260,6 @@ async function run(): Promise<number> {
   const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
   fail(failure.phase, lastWord, asFailure(failure.error));
   return 1;
-}
-
-/** A phase that is over when its effect returns, and fails with what that throws. */
-function phase<T>(effect: () => T): PromiseActorLogic<T> {
-  return fromPromise(() => new Promise<T>((resolve) => resolve(effect())));
 }
 
 /** The first lines, which people look for; as log lines where every line has to be one. */

@@ -20,6 +20,11 @@ export interface CaptureOptions {
   readonly onStats: (stats: readonly ProgramStats[]) => void;
   /** Called at every tick with the programs that somebody else has detached, if any: see `Probe.restoreLinks`. */
   readonly onLinks: (lost: readonly LostLink[]) => void;
+  /**
+   * Notes a shortage, such as of descriptors, that kept `what` from being done now; it is tried again.
+   * @returns false if the error is none
+   */
+  readonly onShortage: (error: unknown, what: string) => boolean;
   /** What a tick has given to do; no fact follows before it is done. */
   readonly slices: Slices;
   /** Who hears of what there is to tell; without it, always the same. */
@@ -47,6 +52,8 @@ export interface Listener {
  */
 const BATCH_BYTES = 32 * 1024;
 const SEED_DIGITS = 15;
+/** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
+const RETRY_MS = 1000;
 
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
@@ -61,7 +68,18 @@ const SEED_DIGITS = 15;
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  { settings, scanner, scrape, onStats, onLinks, slices, listener, config, containers }: CaptureOptions,
+  {
+    settings,
+    scanner,
+    scrape,
+    onStats,
+    onLinks,
+    onShortage,
+    slices,
+    listener,
+    config,
+    containers,
+  }: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
   return new Observable((subscriber) => {
@@ -100,18 +118,48 @@ export function captureFacts(
         yield;
       }
     }
+    /** @returns what `work` gives; undefined if a shortage kept it from that */
+    function attempt<T>(what: string, work: () => T): T | undefined {
+      try {
+        return work();
+      } catch (error) {
+        if (!onShortage(error, what)) throw error;
+        return undefined;
+      }
+    }
+    const drain = () => attempt('reading the ring buffers', () => probe.drain());
+    /** @returns whether it came to its end; a scan cut short by a shortage ends nothing */
+    function* attemptScan(of: ScanFact['of'], audience?: Audience) {
+      try {
+        yield* scan(of, audience);
+        return true;
+      } catch (error) {
+        if (!onShortage(error, `a scan of ${of}`)) throw error;
+        return false;
+      }
+    }
+    const retries = new Set<NodeJS.Timeout>();
+    function* persistentScan(of: ScanFact['of'], audience?: Audience) {
+      if (yield* attemptScan(of, audience)) return;
+      const timer = setTimeout(() => {
+        retries.delete(timer);
+        sequence.add(() => persistentScan(of, audience));
+      }, RETRY_MS);
+      retries.add(timer);
+    }
     let lost = 0;
     function* tick() {
-      probe.drain();
-      onLinks(probe.restoreLinks());
-      const stats = probe.stats();
-      if (countLost(stats) > lost) {
+      drain();
+      const stats = attempt('reading the counts of the kernel', () => {
+        onLinks(probe.restoreLinks());
+        return probe.stats();
+      });
+      if (stats !== undefined && countLost(stats) > lost) {
         // Among what was lost may be the start of a process that still runs, or that of one that listens.
-        lost = countLost(stats);
-        yield* scan('processes', listener?.processAudience());
+        if (yield* attemptScan('processes', listener?.processAudience())) lost = countLost(stats);
       }
-      if (scrape === 'every tick' && !settings.networkDisabled) yield* scan('sockets');
-      onStats(stats);
+      if (scrape === 'every tick' && !settings.networkDisabled) yield* attemptScan('sockets');
+      if (stats !== undefined) onStats(stats);
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
       yield* slices.run();
     }
@@ -124,12 +172,13 @@ export function captureFacts(
       yield* tick();
       subscriber.complete();
     }
-    const unwatchClock = driver.watchClock(() =>
+    const onClockSet = () =>
       sequence.addStep(() => {
-        probe.drain(); // with times by the clock before
+        drain(); // with times by the clock before
         subscriber.next({ kind: 'clock', ...driver.clock() });
-      }),
-    );
+      });
+    // Without it, ticks take over the new time.
+    const unwatchClock = attempt('the watch of the clock', () => driver.watchClock(onClockSet));
     const onStop = () => {
       probe.detach();
       sequence.add(end);
@@ -143,7 +192,8 @@ export function captureFacts(
     subscriber.add(() => {
       sequence.close();
       clearInterval(interval);
-      unwatchClock();
+      unwatchClock?.();
+      retries.forEach(clearTimeout);
       stop.removeEventListener('abort', onStop);
       probe.close();
     });
@@ -157,12 +207,12 @@ export function captureFacts(
           batch.length = length;
           subscriber.next({ kind: 'records', time, records: batch });
         },
-        (error) => subscriber.error(error),
+        (error) => onShortage(error, 'reading the ring buffers') || subscriber.error(error),
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
-      probe.drain();
-      yield* scan('processes', listener?.processAudience());
-      if (scrape !== 'never' && !settings.networkDisabled) yield* scan('sockets');
+      drain();
+      yield* persistentScan('processes', listener?.processAudience());
+      if (scrape !== 'never' && !settings.networkDisabled) yield* persistentScan('sockets');
     });
     subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
     subscriber.add(
@@ -171,8 +221,8 @@ export function captureFacts(
     if (listener !== undefined) {
       const newcomers = listener.newcomers.subscribe(() =>
         sequence.add(function* () {
-          probe.drain();
-          yield* scan('processes', 'fresh');
+          drain();
+          yield* persistentScan('processes', 'fresh');
         }),
       );
       subscriber.add(newcomers);

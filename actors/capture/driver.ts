@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
+import { shortageOf } from '../telemetry/shortage.js';
 import { OLDEST_KERNEL } from './host.js';
 
 /** The driver in this process: the add-on, which brings the BPF programs along. */
@@ -29,7 +30,7 @@ export type LoadOptions = Omit<ProbeOptions, 'cgroupV1'>;
 /**
  * Loads the BPF programs into the kernel, where they wait to be attached.
  * @param release of the kernel, for the failures
- * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD
+ * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD, SHORTAGE
  */
 export function loadPrograms(driver: Driver, options: LoadOptions, release: string): Probe {
   try {
@@ -42,7 +43,7 @@ export function loadPrograms(driver: Driver, options: LoadOptions, release: stri
 /**
  * Attaches all programs, or none: from here on events gather in the rings, so that nothing is missed between this and
  * the start of capture. If that fails the probe is closed: nothing stays in the kernel.
- * @throws Failure LOAD_REFUSED, NO_BPF
+ * @throws Failure LOAD_REFUSED, NO_BPF, SHORTAGE
  */
 export function attachPrograms(probe: Probe, release: string): void {
   try {
@@ -60,6 +61,10 @@ export function refusal(error: unknown, release: string): unknown {
   if (operation === 'open') {
     const reason = openReason(errno, log);
     return new Failure('OBJECT_FOREIGN', { path: subject, reason }, { cause: error });
+  }
+  const shortage = shortageOf(error);
+  if (shortage !== undefined) {
+    return new Failure('SHORTAGE', { code: shortage, what: `${operation} of ${subject}` }, { cause: error });
   }
   if (errno === 'ENOSYS') return new Failure('NO_BPF', { errno, release }, { cause: error });
   // Maps come before programs: when one of them is refused, the system call itself is.

@@ -1,4 +1,5 @@
 import { isProbeError, type Probe } from '../../native/index.js';
+import { shortageOf } from '../telemetry/shortage.js';
 import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanner.js';
 import { blindScanner, iteratorScanner, type Scanner } from './scanner.js';
 
@@ -21,6 +22,7 @@ export interface ScannerChoice {
 /**
  * How to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach, else as far
  * as the iterators see, which is not enough to say of a socket that it has gone.
+ * @throws ProbeError for want of descriptors or memory, which says nothing about the kernel
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
   const refusal = iteratorRefusal(probe);
@@ -52,7 +54,7 @@ function iteratorRefusal(probe: Pick<Probe, 'scan'>): string | undefined {
     probe.scan('scan_sockets');
     return undefined;
   } catch (error) {
-    if (!isProbeError(error) || error.operation !== 'scan') throw error;
+    if (!isProbeError(error) || error.operation !== 'scan' || shortageOf(error) !== undefined) throw error;
     return `${error.subject}: ${error.errno}`;
   }
 }

@@ -2,6 +2,7 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import { promisify } from 'node:util';
 import { EmptyError, filter, firstValueFrom, timeout, TimeoutError, type Observable } from 'rxjs';
 import type { Probe } from '../../native/index.js';
+import { shortageOf } from '../telemetry/shortage.js';
 import type { Fact } from './facts.js';
 import { RecordType, self_check_record, SelfCheckStep } from './layout.js';
 
@@ -17,6 +18,8 @@ export type SelfCheckResult =
       readonly missing: readonly SelfCheckStepName[];
       /** Why, in one line, if it is not the kernel side: the program failed, or the capture ended meanwhile. */
       readonly reason?: string;
+      /** The error, where a shortage kept the program from running: see `shortageOf`. */
+      readonly shortage?: unknown;
     };
 
 export interface SelfCheckOptions {
@@ -46,6 +49,7 @@ export async function selfCheck(
 ): Promise<SelfCheckResult> {
   const missing = new Set(Object.keys(SelfCheckStep) as SelfCheckStepName[]);
   const reasons: (string | undefined)[] = [];
+  let failed: unknown;
   try {
     probe.selfCheck(true);
     const ran = run(program, [], { env: {}, maxBuffer: MOST_SAID });
@@ -61,15 +65,23 @@ export async function selfCheck(
       ran,
     ]);
     if (capture.status === 'rejected') reasons.push(captureFailure(capture.reason));
-    if (helper.status === 'rejected')
+    if (helper.status === 'rejected') {
+      failed = helper.reason;
       reasons.push(programFailure(program, helper.reason as ExecFileException));
+    }
   } catch (error) {
+    failed = error;
     reasons.push(error instanceof Error ? error.message : String(error));
   }
   switchOff(probe);
   if (missing.size === 0) return { ok: true };
   const reason = reasons.find((one) => one !== undefined);
-  return { ok: false, missing: [...missing], ...(reason !== undefined && { reason }) };
+  return {
+    ok: false,
+    missing: [...missing],
+    ...(reason !== undefined && { reason }),
+    ...(shortageOf(failed) !== undefined && { shortage: failed }),
+  };
 }
 
 /** Takes away what a fact shows of the self-check; whether nothing is missing any more. */

@@ -21,6 +21,7 @@ import type { Settings } from '../settings/table.js';
 import { kernelTotals, type KernelTotals } from '../telemetry/inherited-metrics.js';
 import type { Log } from '../telemetry/log.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { shortageOf, Shortages } from '../telemetry/shortage.js';
 import type { Loss, PeerSummaries, ProgramCounts, Sources, TableCounts } from '../telemetry/sources.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
 import { WindowSummary } from '../telemetry/window-summary.js';
@@ -38,6 +39,7 @@ export class Observer {
   readonly metrics = new Metrics();
   readonly troubles = new ProcfsTroubles();
   readonly links = new Links();
+  readonly shortages: Shortages;
   readonly timers = {
     net_scrape_read: new Stopwatch((seconds) => this.metrics.durations.scan('sockets', seconds)),
     net_scrape_update: new Stopwatch(),
@@ -57,6 +59,8 @@ export class Observer {
   unread = 0;
   /** Lines of the log dropped since nobody reads them. */
   unreadLogLines: () => number = () => 0;
+  /** Connections to the HTTP servers that were cut to make room for others. */
+  connectionsCut = 0;
 
   readonly #settings: Settings;
   readonly #log: Log;
@@ -72,6 +76,7 @@ export class Observer {
   constructor(settings: Settings, version: string, log: Log) {
     this.#settings = settings;
     this.#log = log;
+    this.shortages = new Shortages(log.throttled('warning'));
     const { connectionStatsQuantiles: quantiles, connectionStatsError: error } = settings;
     const targets = quantiles.map((quantile) => ({ quantile, error }));
     const summary = () => new WindowSummary(targets, settings.connectionStatsWindow * SECONDS_PER_MINUTE);
@@ -186,8 +191,9 @@ export class Observer {
   #readPrograms(): readonly ProgramCounts[] {
     try {
       this.#programs = this.probe?.stats() ?? [];
-    } catch {
-      this.probe = undefined;
+    } catch (error) {
+      // Closed, unless the system is only short of something.
+      if (shortageOf(error) === undefined) this.probe = undefined;
     }
     return this.#programs;
   }
@@ -241,6 +247,8 @@ export class Observer {
       quantiles: this.#settings.connectionStatsQuantiles,
       suppressedLogLines: () => this.#log.suppressed,
       droppedLogLines: () => this.unreadLogLines(),
+      shortages: this.shortages.counts,
+      connectionsCut: () => this.connectionsCut,
     };
   }
 

@@ -2,6 +2,7 @@ import { table, type Settings } from '../settings/table.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { createApp } from './app.js';
+import { ConnectionLimit } from './connection-limit.js';
 import { introspectionRoutes } from './introspection.js';
 import { operationRoutes } from './operation.js';
 import type { Observer } from './observer.js';
@@ -27,6 +28,14 @@ export async function serve(
   });
   const introspection = settings.introspection ? introspectionRoutes(observer.introspection) : [];
   const warn = log.throttled('error');
+  const warnOfCuts = log.throttled('warning');
+  const limit = new ConnectionLimit(() => {
+    observer.connectionsCut++;
+    warnOfCuts(
+      'Cut the oldest connection to an HTTP server to make room for a new one: the limit of open files leaves room ' +
+        'for no more, or there are 1024',
+    );
+  });
   const open = async (what: string, setting: 'httpAddress' | 'metricsAddress', routes: readonly Route[]) => {
     const app = createApp(routes, (error) =>
       warn(`${what} server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
@@ -39,6 +48,8 @@ export async function serve(
         (request, response) => void listener(request, response),
         address,
         environment,
+        limit,
+        (error) => observer.shortages.note(error, `a connection to the ${what} server`),
       );
       log.info(`${what} server listens on ${server.address}`);
     } catch (error) {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { isIPv6, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
+import { isIPv6, type AddressInfo } from 'node:net';
 import { splitHostPort } from '../settings/host-port.js';
 import { Failure } from '../telemetry/failures.js';
+import { ConnectionLimit } from './connection-limit.js';
 
 /** How long the head of a request, and all of it, may take to come, and how often that is looked after, ms. */
 const HEADERS_MS = 5000;
@@ -11,8 +12,6 @@ const CHECK_MS = 2500;
 /** How long a connection may be silent between requests, and within one, ms. */
 const KEEP_ALIVE_MS = 5000;
 const SILENCE_MS = 30_000;
-/** Connections at a time; beyond them, the oldest goes. */
-const MOST_CONNECTIONS = 1024;
 const MOST_HEADER_BYTES = 8192;
 
 /** What a client that makes no sense is told, by Node's code of its error; else that it is a bad request. */
@@ -29,15 +28,18 @@ export interface HttpServer {
 }
 
 /**
- * Listens, and cuts off who is slow: a request has 10 s to come. When there are too many connections the oldest one makes
- * room, so that clients that only hold connections keep nobody out.
+ * Listens, and cuts off slow clients: a request has 10 s to come.
  * @param setting name of the setting that the address is of, for the failure
+ * @param limit of connections, shared by all servers
+ * @param onError a connection could not be taken, such as for want of descriptors
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function openServer(
   listener: RequestListener,
   address: string,
   setting: string,
+  limit = new ConnectionLimit(),
+  onError: (error: unknown) => void = () => undefined,
 ): Promise<HttpServer> {
   const server = createServer(
     {
@@ -55,7 +57,7 @@ export async function openServer(
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else socket.destroy();
   });
-  limitConnections(server);
+  limit.watch(server);
   const { host, port } = splitHostPort(address);
   try {
     server.listen({ host, port });
@@ -64,8 +66,7 @@ export async function openServer(
     const { code = String(error) } = error as NodeJS.ErrnoException;
     throw new Failure('ADDRESS_UNUSABLE', { address, setting, reason: code }, { cause: error });
   }
-  // Such as too many open files: connections are not taken for a while, which is no reason to end.
-  server.on('error', () => undefined);
+  server.on('error', onError);
   const bound = server.address() as AddressInfo;
   return {
     address: `${isIPv6(bound.address) ? `[${bound.address}]` : bound.address}:${bound.port}`,
@@ -74,13 +75,4 @@ export async function openServer(
       server.closeAllConnections();
     },
   };
-}
-
-function limitConnections(server: Server): void {
-  const open = new Set<Socket>();
-  server.on('connection', (socket) => {
-    if (open.size >= MOST_CONNECTIONS) open.values().next().value?.destroy();
-    open.add(socket);
-    socket.on('close', () => open.delete(socket));
-  });
 }

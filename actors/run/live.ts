@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, finalize, lastValueFrom, Observable, share, Subject, tap } from 'rxjs';
 import { captureFacts } from '../capture/actor.js';
 import { refusal, type Driver, type Probe } from '../capture/driver.js';
@@ -23,6 +24,9 @@ import type { Context } from './context.js';
 import { fold } from './fold.js';
 import { whenToScrape } from './scans.js';
 import { outputFormat } from './shown.js';
+
+/** Between two attempts of a self-check, ms. */
+const SELF_CHECK_PAUSE_MS = 5000;
 
 interface Surroundings {
   /** undefined: messages are printed. */
@@ -73,6 +77,7 @@ export async function collect(
         const lost = losses.news(stats);
         if (lost !== undefined) warn(lost);
       },
+      onShortage: (error, what) => observer.shortages.note(error, what),
       onLinks: (lost) => observer.links.look(lost).forEach(({ level, message }) => log[level](message)),
       ...(sensor && { listener: sensor.listener }),
       ...(runtimeConfig && {
@@ -97,18 +102,25 @@ export async function collect(
     }),
   );
   const running = lastValueFrom(run, { defaultValue: undefined });
-  void checkSelf(selfCheck(facts, probe, selfCheckProgram), observer, log, stop);
+  void checkSelf(() => selfCheck(facts, probe, selfCheckProgram), observer, log, stop);
   await running;
 }
 
-/** Proves that events flow. It does not end a run: a node that is half blind is better than one that is not watched. */
+/**
+ * Proves that events flow; where a passing shortage keeps the proof from running, it is tried again. It does not end a
+ * run: a node that is half blind is better than one that is not watched.
+ */
 async function checkSelf(
-  check: ReturnType<typeof selfCheck>,
+  check: () => ReturnType<typeof selfCheck>,
   observer: Observer,
   log: Log,
   stop: AbortSignal,
 ): Promise<void> {
-  const result = await check;
+  let result = await check();
+  while (!result.ok && !stop.aborted && observer.shortages.note(result.shortage, 'the self-check')) {
+    await delay(SELF_CHECK_PAUSE_MS, undefined, { ref: false });
+    result = await check();
+  }
   if (stop.aborted) return;
   if (result.ok) {
     observer.readiness = { is: 'ready' };

@@ -1,3 +1,5 @@
+import { remedyOf, resourceOf, type ShortageCode } from './shortage.js';
+
 /** What a person reads about a failure: one line of what went wrong, one line of what to do. */
 export interface FailureText {
   readonly cause: string;
@@ -62,6 +64,12 @@ const catalogue = {
         ? '.'
         : `; the verifier's last words: ${verifier.map((line) => line.trim()).join(' | ')}`),
     remedy: loadRemedies[errno] ?? loadRemedies.EINVAL,
+  }),
+
+  /** @param what could not be done, for want of it, after several attempts */
+  SHORTAGE: ({ code, what }: { code: ShortageCode; what: string }) => ({
+    cause: `There are too few ${resourceOf(code)} for Collector: ${what} failed with ${code}, again and again.`,
+    remedy: remedyOf(code),
   }),
 
   /** @param lacking what the kernel was built without */
@@ -396,9 +404,6 @@ const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string
     'Give the collector container the capabilities BPF, PERFMON and NET_ADMIN (securityContext.capabilities.add) and ' +
     'seccompProfile.type: Unconfined, and check on the node that "cat /sys/kernel/security/lockdown" does not select ' +
     '[confidentiality].',
-  ENOMEM:
-    'Raise the memory limit of the collector container (resources.limits.memory), or lower what its buffers take with ' +
-    'ROX_COLLECTOR_SINSP_TOTAL_BUFFER_SIZE.',
 };
 
 export type FailureCode = keyof typeof catalogue;

@@ -124,6 +124,18 @@ export function nativeMetrics(sources: Sources): Family[] {
       },
     },
     {
+      name: 'collector_shortages_total',
+      help: 'Times that the node or a limit had too little of something, by the error; what met it was tried again.',
+      type: 'counter',
+      read: () => [...sources.shortages].map(([error, value]) => ({ value, labels: { error } })),
+    },
+    {
+      name: 'collector_http_connections_cut_total',
+      help: 'Connections to the HTTP servers that were cut to make room for newer ones.',
+      type: 'counter',
+      read: () => [{ value: sources.connectionsCut() }],
+    },
+    {
       name: 'collector_log_lines_suppressed_total',
       help: 'Log lines that were not written, since too many came that are alike; what stands for them says how many.',
       type: 'counter',

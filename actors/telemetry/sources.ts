@@ -141,4 +141,8 @@ export interface Sources {
   readonly quantiles: readonly number[];
   readonly suppressedLogLines: () => number;
   readonly droppedLogLines: () => number;
+  /** Times that something could not be done for now, by the error's name. */
+  readonly shortages: ReadonlyMap<string, number>;
+  /** Connections to the HTTP servers that were cut to make room for others. */
+  readonly connectionsCut: () => number;
 }

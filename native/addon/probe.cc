@@ -216,6 +216,7 @@ void Probe::release()
         close(cgroup_fd_);
     cgroup_fd_ = -1;
     end_scan();
+    give_up_descriptors();
     bpf_object__close(object_);
     object_ = nullptr;
 }
@@ -483,14 +484,18 @@ void Probe::begin_scan(const char *name)
         fail("scan", name, scan_refusal_);
     if (!can_sleep_ && std::strcmp(name, "scan_processes") == 0)
         name = "scan_processes_atomic";
+    give_up_descriptors();
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
-    if (!link)
-        fail("scan", name, errno);
-    scan_fd_ = bpf_iter_create(bpf_link__fd(link));
     int code = errno;
-    bpf_link__destroy(link); // the iterator holds what it needs
-    if (scan_fd_ < 0)
+    if (link) {
+        scan_fd_ = bpf_iter_create(bpf_link__fd(link));
+        code = errno;
+        bpf_link__destroy(link); // the iterator holds what it needs
+    }
+    if (scan_fd_ < 0) {
+        reserve_descriptors();
         fail("scan", name, code);
+    }
     scan_name_ = name;
 }
 
@@ -515,6 +520,23 @@ void Probe::end_scan()
     if (scan_fd_ >= 0)
         close(scan_fd_);
     scan_fd_ = -1;
+    reserve_descriptors();
+}
+
+void Probe::reserve_descriptors()
+{
+    for (int &fd : spare_fds_)
+        if (fd < 0)
+            fd = ::open("/", O_PATH | O_CLOEXEC);
+}
+
+void Probe::give_up_descriptors()
+{
+    for (int &fd : spare_fds_) {
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
 }
 
 } // namespace collector

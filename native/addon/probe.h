@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "ring.h"
 
+#include <array>
 #include <bpf/libbpf.h>
 #include <memory>
 #include <optional>
@@ -96,6 +97,8 @@ private:
     void note_own_pid();
     void map_control();
     void end_scan();
+    void reserve_descriptors();
+    void give_up_descriptors();
     void release();
 
     std::string source_; // the object's path, or what stands for it
@@ -111,6 +114,8 @@ private:
     control *control_ = nullptr;
     int run_time_fd_ = -1;
     int scan_fd_ = -1;
+    // As many as a scan needs, its link and its iterator: given up for it, since others may have left none.
+    std::array<int, 2> spare_fds_ = {-1, -1};
     std::string scan_name_;
     int scan_refusal_ =
         0; // what the kernel refused the iterators with, so that there are none; 0: it took them

@@ -72,7 +72,15 @@ void Ring::move_window(std::uint64_t position)
 {
     std::uint64_t start = position & ~static_cast<std::uint64_t>(page_size() - 1);
     std::size_t offset = 2 * page_size() + (start & (bytes_ - 1));
-    window_ = static_cast<std::uint8_t *>(map_pages(window_bytes_, PROT_READ, fd_, offset, window_));
+    std::uint8_t *before = window_;
+    window_ = nullptr; // where mapping fails, for want of memory, the next call maps anew
+    try {
+        window_ = static_cast<std::uint8_t *>(map_pages(window_bytes_, PROT_READ, fd_, offset, before));
+    } catch (...) {
+        if (before)
+            munmap(before, window_bytes_);
+        throw;
+    }
     window_start_ = start;
 }
 

@@ -70,6 +70,7 @@ describe('The facts of a run', () => {
         scanner: { scan: (of) => scan(of === 'sockets' ? SOCKETS : [batch()]) },
         scrape: 'never',
         onLinks: () => undefined,
+        onShortage: () => false,
         onStats: () => undefined,
         slices,
         listener: {

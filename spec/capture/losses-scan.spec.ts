@@ -50,6 +50,7 @@ function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}
       slices: new Slices(),
       scrape: 'every tick',
       onLinks: () => undefined,
+      onShortage: () => false,
       onStats: ([row]) => told.push(`stats ${row!.lost}`),
       ...options,
     },

@@ -100,11 +100,7 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /exec: EPERM\.$/,
     /BPF, PERFMON/,
   ],
-  [
-    new Failure('LOAD_REFUSED', { program: 'exec', errno: 'ENOMEM', verifier: [] }),
-    /ENOMEM/,
-    /limits\.memory/,
-  ],
+  [new Failure('SHORTAGE', { code: 'ENOMEM', what: 'load of process_exec' }), /ENOMEM/, /limits\.memory/],
   [
     new Failure('KERNEL_TOO_OLD', { release, oldest: '5.12' }),
     /5\.4\.0-126-generic is too old/,

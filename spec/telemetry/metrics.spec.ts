@@ -61,6 +61,8 @@ function sources(options: Partial<Sources> = {}): Sources {
     quantiles: QUANTILES,
     suppressedLogLines: () => 41,
     droppedLogLines: () => 42,
+    shortages: new Map([['EMFILE', 43]]),
+    connectionsCut: () => 44,
     ...options,
   };
 }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { shortageOf } from '../../telemetry/shortage.js';
 import type { ProcfsTroubles } from './troubles.js';
 
 /** Bytes of the only buffer that files are read through. The kernel hands out a page or so at a time. */
@@ -6,7 +7,7 @@ const BUFFER_BYTES = 64 * 1024;
 
 /**
  * Files below a mounted procfs. What has gone reads as undefined, since processes end all the time; what may not be read
- * does so too, and is counted.
+ * does so too, and is counted. A shortage, such as of descriptors, is thrown.
  */
 export class ProcfsFiles {
   /** Things that could not be read, though they were there, and the first of them. */
@@ -88,6 +89,8 @@ export class ProcfsFiles {
     try {
       return read();
     } catch (error) {
+      // Not read for want of descriptors, a process would count as gone: better no scan than half of one.
+      if (shortageOf(error) !== undefined) throw error;
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       // Without /proc itself there is nothing that could have gone.
       if ((code !== 'ENOENT' && code !== 'ESRCH') || path === '') {
