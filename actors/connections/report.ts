@@ -37,11 +37,11 @@ interface Report {
   readonly closedAt: number | undefined;
 }
 
-/** `sensor.NetworkConnection`: a server's local side has only a port, a client's is empty. */
+/** `sensor.NetworkConnection`: a server's local side has only a port, a client has none. */
 export interface ConnectionReport extends Report {
   /** `SocketRole` of the local side. */
   readonly role: number;
-  readonly local: AddressReport;
+  readonly local: AddressReport | undefined;
   readonly remote: AddressReport;
 }
 
@@ -55,7 +55,6 @@ export interface EndpointReport extends Report {
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_ADDRESS: AddressReport = { address: NOTHING, port: 0, network: NOTHING };
 
 export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
   const rows = links.page(slot);
@@ -69,7 +68,7 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
     container: containerOf(rows[row + Link.container]!, tag),
     protocol: protocolOf(tag),
     role: roleOf(tag),
-    local: isServer ? { ...NO_ADDRESS, port } : NO_ADDRESS,
+    local: isServer ? { address: NOTHING, port, network: NOTHING } : undefined,
     remote: {
       address: isAddress(tag) ? bytes : NOTHING,
       port: isServer ? 0 : port,

@@ -65,7 +65,7 @@ export function networkMessage(delta: Delta, time: number, originator: (id: numb
 function connection(report: ConnectionReport): object {
   return {
     // socketFamily stays SOCKET_FAMILY_UNKNOWN, the default: addresses have their own length.
-    localAddress: address(report.local),
+    localAddress: report.local && address(report.local),
     remoteAddress: address(report.remote),
     protocol: PROTOCOLS[report.protocol],
     role: report.role === 0 ? undefined : ROLES[report.role],

@@ -84,7 +84,7 @@ export function decodeControl(bytes: Buffer): ControlMessage {
 
 function connection(report: ConnectionReport): sensor.NetworkConnection.$Properties {
   return {
-    localAddress: address(report.local),
+    localAddress: report.local === undefined ? null : address(report.local),
     remoteAddress: address(report.remote),
     protocol: PROTOCOLS[report.protocol] ?? L4Protocol.L4_PROTOCOL_UNKNOWN,
     role: ROLES[report.role]!,

@@ -160,7 +160,9 @@ export function showEndpoint(report: EndpointReport): string {
   return `${container} ${showSide(listen)} by ${originator}${showClosed(report)}`;
 }
 
-function showSide({ address, port, network }: AddressReport): string {
+function showSide(side: AddressReport | undefined): string {
+  if (side === undefined) return 'nothing';
+  const { address, port, network } = side;
   const parts: string[] = [];
   if (address.length > 0) parts.push(formatAddress(address));
   if (network.length > 0) parts.push(`in ${formatAddress(network.subarray(0, -1))}/${network.at(-1)}`);

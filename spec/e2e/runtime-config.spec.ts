@@ -131,7 +131,6 @@ describe('The daemon, on a runtime configuration that changes', function () {
 
   function told(): Connection {
     return {
-      localAddress: {},
       remoteAddress: { port, ipNetwork: base64(35, 127, 0, 15, 32) },
       protocol: TCP,
       role: 'ROLE_CLIENT',

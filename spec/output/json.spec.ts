@@ -18,14 +18,14 @@ const client: ConnectionReport = {
   container: containerNumber(ID),
   protocol: 6,
   role: 2,
-  local: { address: new Uint8Array(0), port: 0, network: new Uint8Array(0) },
+  local: undefined,
   remote: { address: Uint8Array.of(10, 0, 0, 2), port: 80, network: Uint8Array.of(10, 0, 0, 0, 8) },
   closedAt: TIME,
 };
 const server: ConnectionReport = {
   ...client,
   role: 1,
-  local: { ...client.local, port: 8080 },
+  local: { address: new Uint8Array(0), port: 8080, network: new Uint8Array(0) },
   remote: { ...client.remote, port: 0 },
   closedAt: undefined,
 };
@@ -89,7 +89,6 @@ describe('standalone JSON', () => {
         time: '2023-11-14T22:13:20.000007Z',
         updatedConnections: [
           {
-            localAddress: {},
             remoteAddress: { ...remote, port: 80 },
             protocol: 'L4_PROTOCOL_TCP',
             role: 'ROLE_CLIENT',

@@ -63,14 +63,18 @@ export function drawGraph(messages: readonly Message[]): Graph {
       closeTimestamp,
     } of info.updatedConnections ?? []) {
       const isServer = role === 'ROLE_SERVER';
-      const [told, untold] = isServer ? [localAddress, remoteAddress] : [remoteAddress, localAddress];
       if (protocol !== 'L4_PROTOCOL_TCP') flaws.push(`${containerId} has a connection of ${protocol}`);
-      if (untold.port !== undefined) flaws.push(`${containerId} has two ports in one connection`);
-      if (isServer ? told.addressData : Object.keys(untold).length > 0) {
+      if (isServer && remoteAddress.port !== undefined)
+        flaws.push(`${containerId} has two ports in one connection`);
+      if (isServer ? localAddress?.addressData : localAddress) {
         flaws.push(`${containerId} tells a local address as ${role}`);
       }
       const name = isServer ? edgeName.server : edgeName.client;
-      draw(name(containerId, nameOf(remoteAddress), told.port ?? 0), time, closeTimestamp);
+      draw(
+        name(containerId, nameOf(remoteAddress), (isServer ? localAddress : remoteAddress)?.port ?? 0),
+        time,
+        closeTimestamp,
+      );
     }
     for (const { containerId = '', socketFamily, listenAddress, closeTimestamp } of info.updatedEndpoints ??
       []) {

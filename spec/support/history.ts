@@ -45,5 +45,5 @@ function stateOf({ closeTimestamp }: Connection | Endpoint): State {
 /** The port that a report is about: the server's. */
 function portOf(report: Connection | Endpoint): number | undefined {
   if ('listenAddress' in report) return report.listenAddress.port;
-  return report.localAddress.port ?? report.remoteAddress.port;
+  return report.localAddress?.port ?? report.remoteAddress.port;
 }

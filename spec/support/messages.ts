@@ -25,7 +25,8 @@ export interface Address {
 }
 
 export interface Connection {
-  readonly localAddress: Address;
+  /** Absent for a client. */
+  readonly localAddress?: Address;
   readonly remoteAddress: Address;
   readonly protocol: string;
   readonly role: string;
@@ -59,7 +60,7 @@ export interface Message {
 /** What a container's connection to a peer is reported as. */
 export function client(containerId: string, address: string, port: number): Connection {
   const remoteAddress = { addressData: base64(address), port };
-  return { localAddress: {}, remoteAddress, protocol: TCP, role: 'ROLE_CLIENT', containerId };
+  return { remoteAddress, protocol: TCP, role: 'ROLE_CLIENT', containerId };
 }
 
 /** What a peer's connection to a container is reported as. */

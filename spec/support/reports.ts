@@ -33,7 +33,7 @@ export const delta: Delta = {
       container: containerNumber(ID),
       protocol: 6,
       role: 2,
-      local: { address: NOTHING, port: 0, network: NOTHING },
+      local: undefined,
       remote: { address: Uint8Array.of(10, 0, 0, 2), port: 80, network: Uint8Array.of(10, 0, 0, 0, 8) },
       closedAt: TIME,
     },
