@@ -1,19 +1,17 @@
-import { filter, map, merge, type Observable } from 'rxjs';
-import type { ContainerMetadata, StateSettings } from '../capture/facts.js';
+import { filter, ignoreElements, map, merge, type Observable } from 'rxjs';
+import type { StateSettings } from '../capture/facts.js';
 import type { NetworkNews } from '../connections/actor.js';
 import type { ProcessNews } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
-import { CompactView, type CompactOptions } from './compact.js';
+import { CompactView, type CompactOptions, type Names } from './compact.js';
 import { networkMessage, processMessage } from './json.js';
 
 /** What there is to print of a run. */
-export interface News {
+export interface News extends Names {
   readonly processes: Observable<ProcessNews>;
   readonly network: Observable<NetworkNews>;
   /** Describes an endpoint's process by its number. */
   readonly originator: (id: number) => Originator;
-  /** What a runtime told of a container, by the container's number. */
-  readonly metadata: (container: number) => ContainerMetadata | undefined;
 }
 
 /** Lines without their newlines; each array is what came at once. */
@@ -33,7 +31,11 @@ function jsonLines({ processes, network, originator }: News): Observable<readonl
   );
 }
 
-function compactLines({ processes, metadata }: News, options: CompactOptions): Observable<readonly string[]> {
-  const view = new CompactView(metadata, options);
-  return processes.pipe(map(({ fact, signals }) => view.fold(fact, signals)));
+/** Reports are not shown, but made: that folds the connections, which know roles that records do not have. */
+function compactLines(news: News, options: CompactOptions): Observable<readonly string[]> {
+  const view = new CompactView(news, options);
+  return merge(
+    news.processes.pipe(map(({ fact, signals }) => view.fold(fact, signals))),
+    news.network.pipe(ignoreElements()),
+  );
 }

@@ -17,6 +17,14 @@ import type { Ancestor } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
 import { UNSAFE } from '../telemetry/plain-text.js';
 
+/** Knowledge of a run beyond its records. */
+export interface Names {
+  /** Metadata that a runtime gave for a container, by the container's number. */
+  readonly metadata: (container: number) => ContainerMetadata | undefined;
+  /** The role of the connection in the record at `at`, where the record itself has none. */
+  readonly roleOf: (records: Records, at: number) => SocketRole;
+}
+
 export interface CompactOptions {
   /** With colours of a terminal. */
   readonly color: boolean;
@@ -53,6 +61,13 @@ const events = {
   stop: { label: 'stop', color: DIM },
 } as const;
 
+/** Between the two sides of a connection: who connected to whom. */
+const arrows: Readonly<Record<SocketRole, Piece>> = {
+  [SocketRole.unknown]: { text: ' – ' },
+  [SocketRole.server]: { text: ' ← ', style: events.accept.color },
+  [SocketRole.client]: { text: ' → ', style: events.connect.color },
+};
+
 /** A piece of a line's details. */
 interface Piece {
   readonly text: string;
@@ -61,7 +76,7 @@ interface Piece {
 
 /** Folds facts to lines. A process's end is shown if its start was: not that of what a scan found running. */
 export class CompactView {
-  readonly #metadata: (container: number) => ContainerMetadata | undefined;
+  readonly #names: Names;
   readonly #options: CompactOptions;
   /** Columns for the container, once there are names. */
   readonly #nameWidth: number;
@@ -72,9 +87,8 @@ export class CompactView {
   #before: ReadonlySet<string> = new Set();
   #epoch = 0;
 
-  /** @param metadata what a runtime told of a container, by the container's number */
-  constructor(metadata: (container: number) => ContainerMetadata | undefined, options: CompactOptions) {
-    this.#metadata = metadata;
+  constructor(names: Names, options: CompactOptions) {
+    this.#names = names;
     this.#options = options;
     const { width } = options;
     this.#nameWidth =
@@ -194,7 +208,7 @@ export class CompactView {
 
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
-    const isServer = records.u8[at + socket_record.role] === SocketRole.server;
+    const role = this.#role(records, at, isOpen);
     const local = endpoint(records, socketParts.local(at), at, u16[(at + socket_record.local_port) >> 1]!);
     const remote = endpoint(
       records,
@@ -204,15 +218,22 @@ export class CompactView {
     );
     const opened = records.u64(at + socket_record.opened);
     const time = isOpen && opened !== 0 ? opened : records.time(at);
-    const event = isOpen ? (isServer ? 'accept' : 'connect') : 'close';
+    const event = isOpen ? (role === SocketRole.server ? 'accept' : 'connect') : 'close';
     const details: Piece[] = [
       { text: `${socketName(records, at)} `, style: BOLD },
       { text: local },
-      { text: isServer ? ' ← ' : ' → ', style: events[isServer ? 'accept' : 'connect'].color },
+      arrows[role],
       { text: remote },
       { text: isOpen || opened === 0 ? '' : ` ${duration(records.time(at) - opened)}`, style: DIM },
     ];
     return this.#line(records, at, event, details, time);
+  }
+
+  /** A UDP socket with a peer has called connect(), whichever side serves. */
+  #role(records: Records, at: number, isOpen: boolean): SocketRole {
+    const role: SocketRole = records.u8[at + socket_record.role]!;
+    if (role !== SocketRole.unknown) return role;
+    return isOpen || isUdp(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
   }
 
   #listen(records: Records, at: number): string {
@@ -256,7 +277,7 @@ export class CompactView {
   }
 
   #container(container: number): string {
-    const metadata = this.#metadata(container);
+    const metadata = this.#names.metadata(container);
     if (metadata === undefined || metadata.pod === '') return containerId(container) || 'host';
     return this.#options.width === undefined ? fullName(metadata) : shortName(metadata, this.#containerWidth);
   }

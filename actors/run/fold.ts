@@ -1,7 +1,9 @@
 import { connect, tap, type Observable } from 'rxjs';
 import type { ContainerMetadata, Fact, StateSettings } from '../capture/facts.js';
+import { SocketRole } from '../capture/layout.js';
 import type { Slices } from '../capture/slices.js';
 import { networkNews } from '../connections/actor.js';
+import type { ConnectionState } from '../connections/state.js';
 import { containerId } from '../containers/id.js';
 import { MOST_NAMED } from '../containers/metadata.js';
 import { ContainerState } from '../containers/state.js';
@@ -44,6 +46,7 @@ export function fold(
   const warn = log.throttled('warning');
   let forgotten = 0;
   const containers = new ContainerState();
+  let connections: ConnectionState | undefined;
   const warnOfNames = log.throttled('warning');
   const sayRefusal = ({ of, container, count }: Refusal) =>
     log.warning(
@@ -89,6 +92,10 @@ export function fold(
           slices,
           {
             ...observer?.network,
+            onState: (made) => {
+              connections = made;
+              observer?.network.onState?.(made);
+            },
             onLimited: ({ container, count, most }) =>
               log.warning(
                 `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
@@ -100,6 +107,7 @@ export function fold(
         ),
         originator: (id) => state.originator(id),
         metadata: (container) => containers.metadataOf(container),
+        roleOf: (records, at) => connections?.roleOf(records, at) ?? SocketRole.unknown,
       }),
     ),
   );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import type { ContainerMetadata, Fact } from '../../actors/capture/facts.js';
-import { RecordFlag } from '../../actors/capture/layout.js';
+import { RecordFlag, SocketRole } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
 import { ContainerState } from '../../actors/containers/state.js';
 import { ProcessState } from '../../actors/processes/state.js';
@@ -27,10 +27,15 @@ const curl: Process = {
   lineage: [{ path: '/bin/bash' }],
 };
 
-function lines(facts: readonly Fact[], options: CompactOptions = { color: false }): string[] {
+function lines(
+  facts: readonly Fact[],
+  options: CompactOptions = { color: false },
+  role = SocketRole.unknown,
+): string[] {
   const processes = new ProcessState(100);
   const containers = new ContainerState();
-  const view = new CompactView((container) => containers.metadataOf(container), options);
+  const names = { metadata: (container: number) => containers.metadataOf(container), roleOf: () => role };
+  const view = new CompactView(names, options);
   return [start, ...facts]
     .flatMap((fact) => {
       containers.fold(fact);
@@ -132,6 +137,18 @@ describe('compact output', () => {
     it(`shows ${what}`, () => assert.deepEqual(lines([records(record)]), [expected]));
   }
 
+  const older = socketRecord({ ...socket, type: 'close', localPort: 7600, remotePort: 40000 });
+  for (const [role, arrow] of [
+    ['server', '←'],
+    ['client', '→'],
+    ['unknown', '–'],
+  ] as const) {
+    it(`shows the end of a connection older than Collector with the role known of it: ${role}`, () => {
+      const shown = lines([records(older)], { color: false }, SocketRole[role]);
+      assert.deepEqual(shown, [`${at} close   curl 10.0.0.1:7600 ${arrow} 10.0.0.2:40000`]);
+    });
+  }
+
   it('shows on a narrow terminal the ancestors that leave room for the process itself', () => {
     const lineage = ['/bin/make', '/usr/bin/bash', '/sbin/init'].map((path) => ({ path }));
     const shown = (width: number, ancestors = lineage) =>
@@ -191,7 +208,8 @@ describe('compact output', () => {
   });
 
   it('begins with what the columns are', () => {
-    assert.deepEqual(new CompactView(() => undefined, { color: false }).fold(start, []), [
+    const names = { metadata: () => undefined, roleOf: () => SocketRole.unknown };
+    assert.deepEqual(new CompactView(names, { color: false }).fold(start, []), [
       'TIME     CONTAINER        PID EVENT   DETAILS',
     ]);
   });
