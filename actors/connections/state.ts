@@ -5,7 +5,7 @@ import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { expire, isActive, observe } from './activity.js';
-import { isLoopback, parseNetwork, readAddress } from './address.js';
+import { ADDRESS_WORDS, isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Census } from './census.js';
 import { Listeners, type OriginatorOf } from './listeners.js';
@@ -112,6 +112,8 @@ export class ConnectionState {
   readonly #links: Table;
   readonly #endpoints: Table;
   readonly #census = new Census();
+  /** Scratch: the local address of a listening socket. */
+  readonly #listenAddress = new Uint32Array(ADDRESS_WORDS);
   /** Before the first one not 0, which V8 would keep as a whole number and, at the first time, compile everything anew. */
   #lastTick = -Infinity;
   /** When the latest scan began. */
@@ -219,6 +221,15 @@ export class ConnectionState {
   /** The same of what is listened on. */
   endpoints(view: View): Generator<string> {
     return this.#listeners.list(view);
+  }
+
+  /** The role, known by now, of the connection in the record at `at`; unknown if the state has no such connection. */
+  roleOf(records: Records, at: number): SocketRole {
+    const flows = this.#flows;
+    const family = recordFamily(records, at);
+    readAddress(records.u32, socketParts.remote(records, at) >> 2, family, flows.key, Flow.remote);
+    const slot = flows.find(this.#writeFlow(records, at, family));
+    return slot < 0 ? SocketRole.unknown : flowRole(flows.flags[slot]!);
   }
 
   /** Containers that the latest tick had no room for, each once in a run. */
@@ -439,8 +450,22 @@ export class ConnectionState {
     return records.u16[(at + port) >> 1] === IGNORED_PORT;
   }
 
+  /** Leaves out what listens on the loopback alone: nobody reaches that from outside. */
   #observeListener(records: Records, at: number, time: number, active: boolean): void {
-    if (this.#settings.endpoints) this.#listeners.observe(records, at, time, active);
+    if (!this.#settings.endpoints) return;
+    const family = recordFamily(records, at);
+    const local = this.#listenAddress;
+    readAddress(records.u32, socketParts.local(at) >> 2, family, local, 0);
+    if (!isLoopback(local, 0, family)) this.#listeners.observe(records, at, time, active);
+  }
+
+  /** Writes into the flows' key what the record at `at` says, but for the remote address. @returns words to compare */
+  #writeFlow(records: Records, at: number, family: number): number {
+    const { key } = this.#flows;
+    readAddress(records.u32, socketParts.local(at) >> 2, family, key, Flow.local, Flow.localRest);
+    key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
+    writeOwner(records, at, key, Flow.container, Flow.tag);
+    return flowWords(key[Flow.tag]!);
   }
 
   /**
@@ -453,11 +478,7 @@ export class ConnectionState {
     const family = recordFamily(records, at);
     readAddress(records.u32, socketParts.remote(records, at) >> 2, family, key, Flow.remote);
     if (isLoopback(key, Flow.remote, family) || this.#ignored.has(key, Flow.remote, family)) return;
-    readAddress(records.u32, socketParts.local(at) >> 2, family, key, Flow.local, Flow.localRest);
-    key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
-    writeOwner(records, at, key, Flow.container, Flow.tag);
-
-    const words = flowWords(key[Flow.tag]!);
+    const words = this.#writeFlow(records, at, family);
     if (flows.full && flows.find(words) < 0) this.#makeRoom();
     const known = flows.size;
     const slot = flows.put(words);

@@ -15,7 +15,7 @@ struct knobs {
     __u32 cpus_per_ring; /* at least 1 */
     __u32 cpus; /* possible CPUs: how many rows the scratch maps have for programs that can't be preempted */
     __u8 all_scopes; /* 1: processes outside containers too */
-    __u8 loopback;   /* 1: connections with a loopback peer too */
+    __u8 loopback;   /* 1: loopback peers too, and listening sockets bound to the loopback alone */
     __u8 pending;    /* 1: connections too that are not established yet, and those that never were */
     __u8 arguments;  /* 0: arguments never leave the kernel */
     __u8 cgroup_v1; /* 1: some controller has a hierarchy of its own, and may be the one that names the container */

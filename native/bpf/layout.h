@@ -155,7 +155,7 @@ enum program {
 struct program_stats {
     __u64 events;  /* records written */
     __u64 lost;    /* records that found the ring full */
-    __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers */
+    __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers and listeners */
     __u64 failed;  /* could not be built: no scratch memory, no socket storage */
 };
 

@@ -104,10 +104,9 @@ static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
     o->remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
 }
 
-static __always_inline bool is_loopback(const struct owner *o)
+static __always_inline bool is_loopback(const __u8 *a, __u8 family)
 {
-    const __u8 *a = o->remote_address;
-    if (o->family == AF_INET)
+    if (family == AF_INET)
         return a[0] == 127;
     const __u32 *w = (const void *)a;
     if (w[0] || w[1])
@@ -120,7 +119,13 @@ static __always_inline bool is_loopback(const struct owner *o)
 /* Whether the peer is one never reported. */
 static __always_inline bool is_left_out(const struct owner *o)
 {
-    return !knobs.loopback && is_loopback(o);
+    return !knobs.loopback && is_loopback(o->remote_address, o->family);
+}
+
+/* Whether a listening socket is bound to the loopback alone, so that nobody reaches it from outside. */
+static __always_inline bool is_private_listener(const struct owner *o)
+{
+    return !knobs.loopback && is_loopback(o->local_address, o->family);
 }
 
 /* The bytes of the record, which is all zero before. */
@@ -256,6 +261,10 @@ static __always_inline void on_listen(const struct sock *sk)
     o.opened = bpf_ktime_get_boot_ns();
     o.cookie = bpf_get_socket_cookie((void *)sk);
     store_owner(sk, &o);
+    if (is_private_listener(&o)) {
+        count_skipped(PROGRAM_SOCKET);
+        return;
+    }
     emit_listener(task, o.container, &named);
     emit_socket(RECORD_LISTEN, &o, TCP_LISTEN);
 }
@@ -308,6 +317,12 @@ static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
 }
 
+static __always_inline void end_listener(const struct owner *o)
+{
+    if (!is_private_listener(o))
+        emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
+}
+
 static __always_inline void on_close(const struct sock *sk, int old_state)
 {
     struct owner *o = owner_of(sk);
@@ -320,7 +335,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     if (o->phase == PHASE_NEW && old_state == TCP_SYN_SENT && knobs.pending)
         emit_failed(o, sk);
     else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
-        emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
+        end_listener(o);
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
     else if (o->phase == PHASE_CHECK_OPEN)
@@ -494,7 +509,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
     struct owner o = {};
     read_tuple_at(&o, found.sk);
-    if (found.state != TCP_LISTEN && is_left_out(&o))
+    if (found.state == TCP_LISTEN ? is_private_listener(&o) : is_left_out(&o))
         return 0;
     judge_socket(&found, &o, task, container);
     adopt_socket(&found, &o);

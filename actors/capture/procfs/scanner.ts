@@ -25,7 +25,7 @@ export interface ProcfsOptions {
   readonly folder: string;
   /** Processes outside containers too, and their connections. */
   readonly allScopes: boolean;
-  /** Connections with a loopback peer too. */
+  /** Connections with a loopback peer and ports listened on for the loopback alone too. */
   readonly loopback: boolean;
   /** Connections too that are not established yet. */
   readonly pending: boolean;
@@ -227,8 +227,9 @@ export class ProcfsScanner implements Scanner {
     protocol: number,
     held: readonly Task[],
   ): void {
-    const isListening = row.state === TCP_LISTEN;
-    if (!isListening && !this.#options.loopback && isLoopback(row.remote, family)) return;
+    // Bound to the loopback alone, a listening socket is as private as a connection with a loopback peer.
+    const side = row.state === TCP_LISTEN ? row.local : row.remote;
+    if (!this.#options.loopback && isLoopback(side, family)) return;
     for (const { pid, stat, membership } of held) {
       if (stat === undefined || membership === undefined) continue;
       writer.socket({
