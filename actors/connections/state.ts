@@ -223,8 +223,8 @@ export class ConnectionState {
     return this.#listeners.list(view);
   }
 
-  /** The role, known by now, of the connection in the record at `at`; unknown if the state has no such connection. */
-  roleOf(records: Records, at: number): SocketRole {
+  /** `SocketRole`, known by now, of the connection in the record at `at`; unknown if the state has no such connection. */
+  roleOf(records: Records, at: number): number {
     const flows = this.#flows;
     const family = recordFamily(records, at);
     readAddress(records.u32, socketParts.remote(records, at) >> 2, family, flows.key, Flow.remote);

@@ -21,8 +21,8 @@ import { UNSAFE } from '../telemetry/plain-text.js';
 export interface Names {
   /** Metadata that a runtime gave for a container, by the container's number. */
   readonly metadata: (container: number) => ContainerMetadata | undefined;
-  /** The role of the connection in the record at `at`, where the record itself has none. */
-  readonly roleOf: (records: Records, at: number) => SocketRole;
+  /** `SocketRole` of the connection in the record at `at`, where the record itself has none. */
+  readonly roleOf: (records: Records, at: number) => number;
 }
 
 export interface CompactOptions {
@@ -61,8 +61,8 @@ const events = {
   stop: { label: 'stop', color: DIM },
 } as const;
 
-/** Between the two sides of a connection: who connected to whom. */
-const arrows: Readonly<Record<SocketRole, Piece>> = {
+/** Between the two sides of a connection, by `SocketRole` of the local one. */
+const arrows: Readonly<Record<number, Piece>> = {
   [SocketRole.unknown]: { text: ' – ' },
   [SocketRole.server]: { text: ' ← ', style: events.accept.color },
   [SocketRole.client]: { text: ' → ', style: events.connect.color },
@@ -222,7 +222,7 @@ export class CompactView {
     const details: Piece[] = [
       { text: `${socketName(records, at)} `, style: BOLD },
       { text: local },
-      arrows[role],
+      arrows[role]!,
       { text: remote },
       { text: isOpen || opened === 0 ? '' : ` ${duration(records.time(at) - opened)}`, style: DIM },
     ];
@@ -230,8 +230,8 @@ export class CompactView {
   }
 
   /** A UDP socket with a peer has called connect(), whichever side serves. */
-  #role(records: Records, at: number, isOpen: boolean): SocketRole {
-    const role: SocketRole = records.u8[at + socket_record.role]!;
+  #role(records: Records, at: number, isOpen: boolean): number {
+    const role = records.u8[at + socket_record.role]!;
     if (role !== SocketRole.unknown) return role;
     return isOpen || isUdp(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
   }
