@@ -30,6 +30,7 @@ import {
   type Diagnostics,
   type Phase,
 } from './actors/telemetry/diagnostics.js';
+import { Deadline } from './actors/telemetry/deadline.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
 import { createLog } from './actors/telemetry/log.js';
 import { startup } from './machines/startup.js';
@@ -37,8 +38,10 @@ import manifest from './package.json' with { type: 'json' };
 
 /** Signals that end a run in good order: number and name, as strsignal(3) has it. */
 const SIGNALS = { SIGINT: [2, 'Interrupt'], SIGTERM: [15, 'Terminated'] } as const;
-/** How long the end of a run may take, and at least the last lines of the log, ms. */
+/** How long the whole end of a run may take, from the signal on, ms. Its last part is for the log and for Node to exit. */
 const END_MS = 2000;
+const EXIT_SHARE = 0.1;
+/** How long the last lines of the log may take at least, ms. */
 const LEAST_FLUSH_MS = 100;
 /** A terminal's Ctrl-C reaches npm and us, and npm passes it on: that is one wish, not two. */
 const SAME_WISH_MS = 500;
@@ -63,14 +66,12 @@ const log = createLog({
 });
 standardError.onRoom = (dropped) =>
   log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
-const context: Context = { settings, log, output };
-/** When the process has to be gone, by `performance.now()`. */
-let deadline = Infinity;
+const deadline = new Deadline(END_MS * (1 - EXIT_SHARE));
+const context: Context = { settings, log, output, deadline };
 
 // Every way out: a reader gets what is left of the time for the last lines, and no thread that hangs is waited for.
 process.on('exit', (code) => {
-  const left = Math.max(deadline - performance.now(), LEAST_FLUSH_MS);
-  standardError.flush(Math.min(left, END_MS));
+  standardError.flush(Math.min(Math.max(deadline.left, LEAST_FLUSH_MS), END_MS));
   io.exit(code);
 });
 process.on('uncaughtException', (error) => {
@@ -101,7 +102,7 @@ async function main(): Promise<number> {
   } else {
     return run();
   }
-  const failure = await output.failure(log);
+  const failure = await output.failure(log, deadline.start());
   return failure === undefined ? 0 : explain(failure);
 }
 
@@ -222,9 +223,10 @@ async function run(): Promise<number> {
     process.on(name, () => {
       const now = performance.now();
       if (now - firstSignal < SAME_WISH_MS) return;
-      if (firstSignal > -Infinity) process.exit(1);
+      if (firstSignal > -Infinity) io.exit(1);
       firstSignal = now;
-      deadline = now + END_MS;
+      deadline.start();
+      io.exitWithin(END_MS);
       log.info(`Caught signal ${number} (${name}): ${text}`);
       life.send({ type: 'stop' });
     });
@@ -244,9 +246,10 @@ async function run(): Promise<number> {
   if (failure === undefined) {
     sayHowFar();
     if (!settings.check) log.info('Shutting down collector.');
-    await collecting; // a failure of the last facts, such as a full disk, is one of the run
-    await sensor?.close();
-    const unwritten = await output.failure(log);
+    // A failure of the last facts, such as a full disk, is one of the run.
+    if (!(await deadline.start().wait(collecting))) log.warning('The last facts were not over by the end.');
+    await sensor?.close(deadline);
+    const unwritten = await output.failure(log, deadline);
     if (unwritten !== undefined) throw unwritten;
     if (settings.check && !diagnostics.driverLoaded) {
       log.error('The checks were interrupted: not all of them have passed.');
@@ -255,7 +258,7 @@ async function run(): Promise<number> {
     log.info(settings.check ? 'All checks passed.' : 'Collector exiting successfully!');
     return 0;
   }
-  await sensor?.close();
+  await sensor?.close(deadline.start());
   sayHowFar();
   const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
   fail(failure.phase, lastWord, asFailure(failure.error));

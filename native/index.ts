@@ -105,8 +105,13 @@ export interface Probe {
     onRecords: (length: number, time: number) => void,
     onError: (error: ProbeError) => void,
   ): void;
-  /** Delivers, before it returns, all records that were written before the call. */
-  drain(): void;
+  /**
+   * Delivers, before it returns, the records that were written before `until` (CLOCK_BOOTTIME, ns; default: now), oldest
+   * first, about `budget` bytes of them at most (default: all), and returns how many bytes there were.
+   */
+  drain(until?: number, budget?: number): number;
+  /** Takes all records that wait out of the rings without delivering them, and returns how many. */
+  discard(): number;
   /** While on, nothing is delivered but by `drain`: records stay in the rings, and are lost when those are full. */
   hold(on: boolean): void;
   stats(): ProgramStats[];

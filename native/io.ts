@@ -28,6 +28,11 @@ interface Io {
   readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
   /** Ends the process at once, whatever its threads wait for: exit(3) would wait for those of libuv. */
   exit(code: number): never;
+  /**
+   * Ends the process with exit code 0 after so many ms, whatever it does then: also if its event loop stands still. Says
+   * so on standard error, if that takes it at once.
+   */
+  exitWithin(milliseconds: number): void;
 }
 
 /**

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { Observable } from 'rxjs';
 import type { LostLink, Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
+import type { Deadline } from '../telemetry/deadline.js';
 import type { Driver } from './driver.js';
 import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { countLost } from './losses.js';
 import { Records } from './records.js';
 import { wholeScan, type Scanner } from './scanner.js';
 import { Sequence } from './sequence.js';
-import type { Slices } from './slices.js';
+import type { Sliced, Slices } from './slices.js';
 
 export interface CaptureOptions {
   /** What goes into the start fact. */
@@ -25,6 +26,10 @@ export interface CaptureOptions {
    * @returns false if the error is none
    */
   readonly onShortage: (error: unknown, what: string) => boolean;
+  /** Of the end of the run: half of it is for the last facts. `stop` starts it, if nothing did before. */
+  readonly deadline: Deadline;
+  /** The last facts took too long: so many records were not read, and the last report is not whole. */
+  readonly onCut: (unread: number) => void;
   /** What a tick has given to do; no fact follows before it is done. */
   readonly slices: Slices;
   /** Who hears of what there is to tell; without it, always the same. */
@@ -43,6 +48,10 @@ export interface Listener {
   readonly processAudience: () => Audience;
   /** Fires when somebody listens who has not heard of any process yet. */
   readonly newcomers: Observable<unknown>;
+  /** Whether more found processes can be taken now: while not, a scan of them waits between two parts. */
+  readonly hasRoom: () => boolean;
+  /** Fires when there is room again, or nobody listens any more. */
+  readonly room: Observable<unknown>;
   readonly control: Observable<Omit<ControlFact, 'kind' | 'time'>>;
 }
 
@@ -51,6 +60,10 @@ export interface Listener {
  * made of it, such as the signals of a hundred execs, has been let go of before V8 takes it for long-lived.
  */
 const BATCH_BYTES = 32 * 1024;
+/** Bytes of records that are read before a pause when all of them are, such as before a scan. */
+const DRAIN_BYTES = 256 * 1024;
+/** Part of the end's time for the last facts. */
+const LAST_FACTS_SHARE = 0.5;
 const SEED_DIGITS = 15;
 /** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
 const RETRY_MS = 1000;
@@ -58,7 +71,7 @@ const RETRY_MS = 1000;
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
  * sockets and a tick; before those a scan of processes, if the kernel has lost records since the last. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
- * before it and a last tick, then completes; then, or when nobody listens any more, the probe is closed.
+ * before it and a last tick, as far as there is time, then completes; then, or when nobody listens any more, the probe is closed.
  *
  * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
  * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn.
@@ -72,6 +85,8 @@ export function captureFacts(
     settings,
     scanner,
     scrape,
+    deadline,
+    onCut,
     onStats,
     onLinks,
     onShortage,
@@ -127,7 +142,12 @@ export function captureFacts(
         return undefined;
       }
     }
-    const drain = () => attempt('reading the ring buffers', () => probe.drain());
+    /** Reads everything written by now, with pauses, in which the probe is held. */
+    function* drain(): Sliced<void> {
+      const until = now();
+      const read = () => attempt('reading the ring buffers', () => probe.drain(until, DRAIN_BYTES)) ?? 0;
+      while (read() >= DRAIN_BYTES) yield;
+    }
     /** @returns whether it came to its end; a scan cut short by a shortage ends nothing */
     function* attemptScan(of: ScanFact['of'], audience?: Audience) {
       try {
@@ -149,7 +169,7 @@ export function captureFacts(
     }
     let lost = 0;
     function* tick() {
-      drain();
+      yield* drain();
       const stats = attempt('reading the counts of the kernel', () => {
         onLinks(probe.restoreLinks());
         return probe.stats();
@@ -173,15 +193,21 @@ export function captureFacts(
       subscriber.complete();
     }
     const onClockSet = () =>
-      sequence.addStep(() => {
-        drain(); // with times by the clock before
+      sequence.add(function* () {
+        yield* drain(); // with times by the clock before
         subscriber.next({ kind: 'clock', ...driver.clock() });
       });
     // Without it, ticks take over the new time.
     const unwatchClock = attempt('the watch of the clock', () => driver.watchClock(onClockSet));
+    let cutting: NodeJS.Timeout | undefined;
     const onStop = () => {
       probe.detach();
-      sequence.add(end);
+      cutting = setTimeout(() => {
+        sequence.close();
+        onCut(attempt('reading the ring buffers', () => probe.discard()) ?? 0);
+        subscriber.complete();
+      }, deadline.start().share(LAST_FACTS_SHARE).left);
+      sequence.finish(end);
     };
     const interval = setInterval(() => {
       // One that is late makes up for those that come before it was done.
@@ -194,6 +220,7 @@ export function captureFacts(
       clearInterval(interval);
       unwatchClock?.();
       retries.forEach(clearTimeout);
+      clearTimeout(cutting);
       stop.removeEventListener('abort', onStop);
       probe.close();
     });
@@ -210,7 +237,7 @@ export function captureFacts(
         (error) => onShortage(error, 'reading the ring buffers') || subscriber.error(error),
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
-      drain();
+      yield* drain();
       yield* persistentScan('processes', listener?.processAudience());
       if (scrape !== 'never' && !settings.networkDisabled) yield* persistentScan('sockets');
     });
@@ -221,7 +248,7 @@ export function captureFacts(
     if (listener !== undefined) {
       const newcomers = listener.newcomers.subscribe(() =>
         sequence.add(function* () {
-          drain();
+          yield* drain();
           yield* persistentScan('processes', 'fresh');
         }),
       );

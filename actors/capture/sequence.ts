@@ -37,6 +37,12 @@ export class Sequence {
     this.add(() => ({ next }));
   }
 
+  /** Does a last task when the current one is over; those that wait are left out. */
+  finish(task: Task): void {
+    this.#waiting.length = 0;
+    this.add(task);
+  }
+
   /** Nothing is done any more. */
   close(): void {
     this.#isClosed = true;

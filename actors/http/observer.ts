@@ -234,7 +234,7 @@ export class Observer {
       }),
       signals: () => ({
         sent: this.sensor?.sent ?? this.#counts.told,
-        dropped: this.sensor?.counts.dropped ?? 0,
+        dropped: (this.sensor?.counts.dropped ?? 0) + (this.sensor?.counts.uncertain ?? 0),
         limited: this.processes?.statistics.throttled ?? 0,
       }),
       events: () => this.#events.events,
@@ -288,11 +288,21 @@ export class Observer {
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
       { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
-      this.sensor === undefined
-        ? { stage: 'output', cause: 'nobody_reads', count: this.unread }
-        : { stage: 'sensor', cause: 'queue_full', count: this.sensor.counts.dropped },
+      ...(this.sensor === undefined
+        ? [{ stage: 'output', cause: 'nobody_reads', count: this.unread }]
+        : sensorLosses(this.sensor)),
     ];
   }
+}
+
+function sensorLosses({ counts, networkCounts }: Sensor): Loss[] {
+  const stage = 'sensor';
+  return [
+    { stage, cause: 'queue_full', count: counts.dropped },
+    { stage, cause: 'unconfirmed', count: counts.uncertain },
+    { stage, cause: 'reports_full', count: networkCounts.dropped },
+    { stage, cause: 'reports_unconfirmed', count: networkCounts.uncertain },
+  ];
 }
 
 /** As `/state/containers` shows it. */

@@ -9,7 +9,7 @@ import type { Context } from './context.js';
 export async function connectSensor(
   host: HostFacts,
   { timers }: Observer,
-  { settings, log }: Context,
+  { settings, log, deadline }: Context,
   signal: AbortSignal,
 ): Promise<Sensor | undefined> {
   const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
@@ -31,7 +31,7 @@ export async function connectSensor(
     log.info('Successfully connected to Sensor.');
     return sensor;
   } catch (error) {
-    await sensor.close();
+    await sensor.close(deadline.start());
     throw error;
   }
 }

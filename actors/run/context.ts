@@ -1,4 +1,5 @@
 import type { Settings } from '../settings/table.js';
+import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
 import type { StandardOutput } from './standard-output.js';
 
@@ -7,4 +8,6 @@ export interface Context {
   readonly settings: Settings;
   readonly log: Log;
   readonly output: StandardOutput;
+  /** By when the whole run is over, once its end has begun; whoever takes part in it takes a share of what is left. */
+  readonly deadline: Deadline;
 }

@@ -47,7 +47,7 @@ export async function collect(
   stop: AbortSignal,
 ): Promise<void> {
   const { sensor, host, scanning, observer, selfCheckProgram } = surroundings;
-  const { settings, log, output } = context;
+  const { settings, log, output, deadline } = context;
   const losses = new Losses();
   const warn = log.throttled('warning');
   let counted = '';
@@ -72,6 +72,12 @@ export async function collect(
       scanner: observer.timed(scanning.scanner),
       scrape: whenToScrape(scanning.kind, settings),
       slices,
+      deadline,
+      onCut: (unread) =>
+        log.warning(
+          `The end left no time for all that had happened: ${unread} kernel events were not read, and the last report is not ` +
+            'complete',
+        ),
       onStats: (stats) => {
         counted = summary(stats);
         const lost = losses.news(stats);

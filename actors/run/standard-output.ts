@@ -1,19 +1,20 @@
 import { isatty, WriteStream } from 'node:tty';
-import { setTimeout as delay } from 'node:timers/promises';
 import { tap, type Observable } from 'rxjs';
 import type { Writer } from '../../native/io.js';
 import type { StateSettings } from '../capture/facts.js';
 import type { Observer } from '../http/observer.js';
 import { outputLines, type News } from '../output/actor.js';
+import type { Deadline } from '../telemetry/deadline.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
 const STDOUT = 1;
-/** Bytes of output that wait for a reader at most, and how long the end of a run waits for it. */
+/** Bytes of output that wait for a reader at most. */
 export const MOST_UNREAD = 16 * 1024 * 1024;
-const UNREAD_GRACE_MS = 2000;
 /** A replay goes on as long as fewer bytes wait. */
 const REPLAY_AHEAD = 1024 * 1024;
+/** Any time: how often the event loop wakes up for nothing while it waits for a reader, ms. */
+const AWAKE_MS = 2000;
 
 /** The process's standard output, whose reader may be slow or gone. There is one of it. */
 export class StandardOutput {
@@ -90,11 +91,11 @@ export class StandardOutput {
   }
 
   /**
-   * Waits until all that was printed has been taken, for a while.
+   * Waits until all that was printed has been taken, as far as there is time.
    * @returns what went wrong with it; that the reader has gone is no failure
    */
-  async failure(log: Log): Promise<Failure | undefined> {
-    await Promise.race([this.#below(0), delay(UNREAD_GRACE_MS, undefined, { ref: false })]);
+  async failure(log: Log, deadline: Deadline): Promise<Failure | undefined> {
+    await deadline.wait(this.#below(0));
     this.#error ??= this.#writer.error;
     const unread = this.#writer.pending;
     if (this.#error === undefined && unread > 0)
@@ -106,7 +107,7 @@ export class StandardOutput {
   /** Until so many bytes wait at most, or it broke. */
   async #below(bytes: number): Promise<void> {
     // The writer keeps no process alive, and this may be all that is left to do.
-    const alive = setInterval(() => undefined, UNREAD_GRACE_MS);
+    const alive = setInterval(() => undefined, AWAKE_MS);
     while (!this.isBroken && this.#writer.pending > bytes) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);

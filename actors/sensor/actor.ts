@@ -1,12 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, type Client } from '@grpc/grpc-js';
 import { merge, Subject, tap, type Observable } from 'rxjs';
 import { createActor, type ActorRefFrom } from 'xstate';
 import { stream, type BackOff } from '../../machines/stream.js';
 import type { Listener } from '../capture/actor.js';
+import type { Fact } from '../capture/facts.js';
 import type { NetworkNews } from '../connections/actor.js';
+import type { Delta } from '../connections/report.js';
 import type { ProcessNews } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
+import { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
 import { openChannel, type SensorAddress } from './channel.js';
@@ -17,12 +19,11 @@ import {
   decodeControl,
   networkMessage,
   networkRegistration,
-  signalMessage,
   signalRegistration,
   type Registration,
 } from './messages.js';
 import { NetworkSender } from './network.js';
-import { SignalQueue, type QueueCounts } from './queue.js';
+import type { QueueCounts } from './queue.js';
 import { SignalSender } from './signals.js';
 import { methods, networkMetadata, streamEffect, type StreamUser } from './stream.js';
 import { readTls, watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
@@ -32,7 +33,7 @@ export interface SensorOptions extends SensorAddress {
   /** undefined: plain text. */
   readonly tls: TlsFiles | undefined;
   readonly registration: Registration;
-  /** Bytes of process signals that are held at most. */
+  /** Bytes of the queue of started processes; those of found ones and of deltas have half as many each. */
   readonly queueSize: number;
   readonly log: Log;
   /** Times how long it takes to make the message of a report, and to write it. */
@@ -56,20 +57,21 @@ const BACK_OFF = {
   network: { first: 10_000, most: 10_000 },
 } as const;
 
-/** How long what is queued may take to leave at the end, ms. */
-const FLUSH_MS = 5000;
-/** How long a channel whose streams are being ended stays, ms: longer than they may take. */
+/** How long streams over an old channel may take to end, and the channel to go, ms. */
+const RENEW_MS = 3000;
 const CHANNEL_LINGER_MS = 5000;
+/** Part of the end's time for what is queued to leave; the rest is for Sensor to end the streams. */
+const FLUSH_SHARE = 0.7;
 /** How long each step of finding out why a connection failed may take, ms. */
 const DIAGNOSIS_MS = 2000;
 
 /** Sensor, as Collector knows it: one channel, two streams. */
 export class Sensor {
   readonly #options: SensorOptions;
-  readonly #queue: SignalQueue;
   readonly #signals: SignalSender;
   readonly #network: NetworkSender;
   readonly #newcomers = new Subject<void>();
+  readonly #room = new Subject<void>();
   readonly #control = new Subject<Control['lists']>();
   /** Until all control messages that came are taken: one at a time, also over two streams. */
   #controlled = Promise.resolve();
@@ -83,7 +85,9 @@ export class Sensor {
   readonly #warnOfCause: (message: string) => void;
   readonly #closing = new AbortController();
   #isExplaining = false;
-  #dropped = 0;
+  #lost = 0;
+  /** Of the whole end, once it has come. */
+  #end: Deadline | undefined;
 
   /** @throws Failure when the TLS files cannot be used */
   constructor(options: SensorOptions) {
@@ -102,12 +106,14 @@ export class Sensor {
           });
     this.#warnOfDrops = log.throttled('warning');
     this.#warnOfCause = log.throttled('warning');
-    this.#queue = new SignalQueue(queueSize);
-    this.#signals = new SignalSender(this.#queue, signalRegistration(registration), () =>
-      this.#newcomers.next(),
+    this.#signals = new SignalSender(
+      queueSize,
+      signalRegistration(registration),
+      () => this.#newcomers.next(),
+      () => this.#room.next(),
     );
     const warn = log.throttled('warning');
-    this.#network = new NetworkSender(networkRegistration(registration), (message) => {
+    this.#network = new NetworkSender(queueSize / 2, networkRegistration(registration), (message) => {
       this.#controlled = this.#controlled.then(() => this.#takeControl(message, warn));
       return this.#controlled;
     });
@@ -134,13 +140,20 @@ export class Sensor {
       audience: () => this.#network.audience(),
       processAudience: () => (this.#signals.isOpen ? 'same' : 'none'),
       newcomers: this.#newcomers,
+      hasRoom: () => this.#signals.hasRoom,
+      room: this.#room,
       control: this.#control,
     };
   }
 
-  /** What waits for Sensor, and what was lost on the way. */
+  /** Process signals on their way to Sensor, and those lost on it. */
   get counts(): QueueCounts {
-    return this.#queue.counts;
+    return this.#signals.counts;
+  }
+
+  /** Deltas on their way to Sensor; a lost one counts as many as the ends of connections and endpoints in it. */
+  get networkCounts(): QueueCounts {
+    return this.#network.counts;
   }
 
   /** Process signals that have left this process, ever. */
@@ -180,35 +193,34 @@ export class Sensor {
   deliver({ processes, network, originator }: SensorNews): Observable<unknown> {
     return merge(
       processes.pipe(
-        tap(({ signals }) => {
-          for (const signal of signals) {
-            if (signal.scraped) this.#signals.sendFound(signalMessage(signal));
-            else this.#signals.send(signalMessage(signal));
-          }
-          this.#tellDropped();
+        tap(({ fact, signals }) => {
+          for (const signal of signals) this.#signals.send(signal);
+          if (isFreshScan(fact)) this.#signals.scanned();
+          this.#tellLost();
         }),
       ),
       network.pipe(
         tap(({ time, delta }) => {
           const { create = new Stopwatch(), write = new Stopwatch() } = this.#options.stopwatches ?? {};
           const message = create.time(() => networkMessage(delta, time, originator));
-          write.time(() => this.#network.send(message));
+          write.time(() => this.#network.send(message, endsIn(delta)));
+          this.#tellLost();
         }),
       ),
     );
   }
 
-  /** Brings what is queued, for a while, and ends the streams. */
-  async close(): Promise<void> {
-    const flushed = Promise.all([this.#signals.idle(), this.#network.idle()]);
+  /** Brings what is queued and ends the streams, as far as there is time, and says what Sensor did not confirm. */
+  async close(deadline: Deadline): Promise<void> {
     const isOpen = this.#streams.some((actor) => actor.getSnapshot().matches({ live: 'open' }));
-    if (isOpen) await Promise.race([flushed, delay(FLUSH_MS, undefined, { ref: false })]);
-    const { waiting } = this.#queue.counts;
-    if (waiting > 0) this.#options.log.warning(`Dropped ${waiting} process signals that Sensor did not take`);
+    if (isOpen)
+      await deadline.share(FLUSH_SHARE).wait(Promise.all([this.#signals.idle(), this.#network.idle()]));
     this.#stopWatching();
     this.#closing.abort();
+    this.#end = deadline;
     for (const actor of this.#streams) actor.send({ type: 'stop' });
     await Promise.all(this.#ending);
+    this.#tellUnconfirmed();
     this.#channel.close();
   }
 
@@ -236,6 +248,7 @@ export class Sensor {
       metadata,
       user,
       ending: this.#ending,
+      deadline: () => this.#end ?? new Deadline(RENEW_MS).start(),
     });
     const actor = createActor(stream.provide({ actors: { stream: effect } }), { input: { backOff } });
     const warn = this.#options.log.throttled('warning');
@@ -280,13 +293,43 @@ export class Sensor {
     setTimeout(() => old.close(), CHANNEL_LINGER_MS).unref();
   }
 
-  #tellDropped(): void {
-    const { dropped } = this.#queue.counts;
-    if (dropped === this.#dropped) return;
-    this.#dropped = dropped;
+  #tellLost(): void {
+    const { dropped, uncertain } = this.#signals.counts;
+    const ends = lost(this.#network.counts);
+    if (dropped + uncertain + ends === this.#lost) return;
+    this.#lost = dropped + uncertain + ends;
+    const uncertainly = uncertain === 0 ? '' : ` and ${uncertain} that were sent, but maybe never arrived`;
+    const network = ends === 0 ? '' : `, and ${ends} ends of connections and endpoints in reports`;
     this.#warnOfDrops(
-      `Dropped ${dropped} process signals so far, the oldest first: Sensor is slow or away, and no more than ` +
-        `${this.#options.queueSize} bytes of them wait (ROX_COLLECTOR_SIGNAL_QUEUE_SIZE)`,
+      `Dropped ${dropped} process signals so far${uncertainly}${network}, the oldest first: Sensor is slow or away, and no ` +
+        `more than ${this.#options.queueSize} bytes of them wait (ROX_COLLECTOR_SIGNAL_QUEUE_SIZE)`,
     );
   }
+
+  /** At the end of a run. */
+  #tellUnconfirmed(): void {
+    const { waiting, unconfirmed } = this.#signals.counts;
+    const network = this.#network.counts;
+    const reports = network.waiting + network.unconfirmed;
+    if (waiting + unconfirmed + reports === 0) return;
+    this.#options.log.warning(
+      `Sensor did not confirm ${waiting + unconfirmed} process signals by the end: ${waiting} were never sent, ` +
+        `${unconfirmed} were sent and may have arrived. The same is so of ${reports} network reports.`,
+    );
+  }
+}
+
+function isFreshScan(fact: Fact): boolean {
+  if (fact.kind !== 'scan' || fact.of !== 'processes' || fact.audience !== 'fresh') return false;
+  return fact.part === undefined || fact.part === 'last';
+}
+
+function endsIn({ connections, endpoints }: Delta): number {
+  const count = (reports: readonly { readonly closedAt: number | undefined }[]) =>
+    reports.reduce((sum, { closedAt }) => sum + Number(closedAt !== undefined), 0);
+  return count(connections) + count(endpoints);
+}
+
+function lost({ dropped, uncertain }: QueueCounts): number {
+  return dropped + uncertain;
 }

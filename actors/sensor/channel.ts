@@ -26,6 +26,9 @@ export function openChannel({ address, serverName }: SensorAddress, tls: TlsMate
     'grpc.min_reconnect_backoff_ms': 1000,
     'grpc.max_reconnect_backoff_ms': 10_000,
     'grpc.max_receive_message_length': LARGEST_MESSAGE,
+    // A call's messages are never kept for another attempt, of which there is none: the end of a write would be said at
+    // once for the first MiB of them, whatever becomes of it, and flow control with it.
+    'grpc.per_rpc_retry_buffer_size': 0,
     // Sensor is in the cluster: no proxy of the environment, no service configuration from DNS.
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,

@@ -1,69 +1,75 @@
 import type { Audience } from '../capture/facts.js';
+import { MessageQueue, type QueueCounts } from './queue.js';
+import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings deltas to the stream of the moment. None is ever queued: while the last one has not left, or no stream is open,
- * nobody listens, and the next delta will be made of all that has changed by then.
+ * Brings deltas to the stream of the moment. While one has not left, or no stream is open, nobody hears the next: it will
+ * be made of all that has changed by then. A new stream gets the unconfirmed deltas once more, since ends are in no later
+ * one, and then all there is.
  */
 export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
   readonly received: (message: Buffer) => Promise<void>;
-  #stream: OpenStream | undefined;
-  /** The stream that hears the delta of the moment: whoever is fresher hears the next one, from its beginning. */
-  #listening: OpenStream | undefined;
-  /** Messages that have not left yet. */
-  #leaving = 0;
+  readonly #queue: MessageQueue;
+  readonly #sender: StreamSender;
   #isFresh = false;
-  #onIdle: (() => void) | undefined;
 
-  /** @param onReceived takes what Sensor sends, and the next message when it is done with one */
-  constructor(registration: Buffer, onReceived: (message: Buffer) => Promise<void>) {
+  /**
+   * @param capacity bytes of deltas that wait at most
+   * @param onReceived takes what Sensor sends, and the next message when it is done with one
+   */
+  constructor(capacity: number, registration: Buffer, onReceived: (message: Buffer) => Promise<void>) {
     this.registration = registration;
     this.received = onReceived;
+    this.#queue = new MessageQueue(capacity);
+    this.#sender = new StreamSender([this.#queue]);
+  }
+
+  /** Of deltas; a lost one counts as many as the ends in it. */
+  get counts(): QueueCounts {
+    return this.#queue.counts;
   }
 
   /** Who hears a delta that is made now; asking is a promise to make it. */
   audience(): Audience {
-    this.#listening = this.#leaving > 0 ? undefined : this.#stream;
-    if (this.#listening === undefined) return 'none';
+    if (!this.#sender.isOpen || !this.#sender.isIdle) return 'none';
     const audience = this.#isFresh ? 'fresh' : 'same';
     this.#isFresh = false;
     return audience;
   }
 
-  /** Sends a delta or a part of it to the one who hears it. */
-  send(message: Buffer): void {
-    const stream = this.#listening;
-    if (stream === undefined || stream !== this.#stream) return;
-    this.#leaving++;
-    stream.write(message, () => {
-      if (stream !== this.#stream) return;
-      this.#leaving--;
-      if (this.#leaving === 0) this.#onIdle?.();
-    });
+  /**
+   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. One that has no room is left out: all
+   * there is follows later, but for the ends in it, which are counted.
+   * @param ends connections and endpoints that the message says have ended
+   */
+  send(message: Buffer, ends: number): void {
+    if (this.#queue.hasRoom(message.length)) {
+      this.#queue.push({ bytes: message, container: 0, worth: ends });
+      this.#sender.flow();
+    } else {
+      this.#queue.drop(ends);
+      this.#isFresh = true;
+    }
   }
 
-  /** Resolves when the last delta has left this process. */
+  /** Resolves when the last delta has left this process, or could not since the stream broke. */
   async idle(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-      if (this.#leaving === 0) resolve();
-    });
+    return this.#sender.idle();
   }
 
   opened(stream: OpenStream): void {
-    this.#stream = stream;
-    this.#leaving = 0;
     this.#isFresh = true;
+    this.#sender.opened(stream);
+    this.#sender.flow();
   }
 
   drained(): void {
-    // The end of a write says the same.
+    this.#sender.drained();
   }
 
-  closed(): void {
-    this.#stream = undefined;
-    this.#leaving = 0;
-    this.#onIdle?.();
+  closed(): () => void {
+    return this.#sender.closed();
   }
 }

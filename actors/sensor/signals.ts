@@ -1,107 +1,119 @@
-import type { SignalQueue } from './queue.js';
+import { createHash } from 'node:crypto';
+import type { ProcessSignal } from '../processes/signal.js';
+import { FoundQueue } from './found.js';
+import { signalMessage } from './messages.js';
+import { MessageQueue, type QueueCounts } from './queue.js';
+import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * How long a message has to have left this process, on a stream that flows, before it counts as arrived: steps, and the
- * length of one, ms. Nothing on the wire says so; a Sensor that takes longer to read it and then breaks loses it.
+ * Brings process signals to the stream of the moment: found processes first, since a new stream's reader knows none, then
+ * started ones in their order.
  */
-const CONFIRM_STEPS = 30;
-const CONFIRM_STEP_MS = 1000;
-
-/** Brings the process signals of a queue to the stream of the moment, in their order and no faster than it takes them. */
 export class SignalSender implements StreamUser {
   readonly registration: Buffer;
-  readonly #queue: SignalQueue;
+  readonly #started: MessageQueue;
+  readonly #found: FoundQueue;
+  readonly #sender: StreamSender;
   readonly #onOpened: () => void;
-  #stream: OpenStream | undefined;
-  #isFull = false;
-  /** Messages that the stream was given and that have not left this process. */
-  #unflushed = 0;
-  /** How far the queue had left this process at each step, the oldest first. */
-  #marks: number[] = [];
-  #timer: NodeJS.Timeout | undefined;
-  #onIdle: (() => void) | undefined;
-  /** Messages that have left this process, ever. */
-  sent = 0;
+  readonly #onRoom: () => void;
+  #hadRoom = true;
 
-  /** @param onOpened a stream has opened, whose reader knows of no process yet; called before anything queued is sent */
-  constructor(queue: SignalQueue, registration: Buffer, onOpened: () => void) {
-    this.#queue = queue;
+  /**
+   * @param capacity bytes of the started processes' queue; the found ones have half as many
+   * @param onOpened a stream has opened, whose reader knows of no process yet; called before anything queued is sent
+   * @param onRoom a scan that waited for `hasRoom` can go on
+   */
+  constructor(capacity: number, registration: Buffer, onOpened: () => void, onRoom: () => void) {
     this.registration = registration;
+    this.#started = new MessageQueue(capacity);
+    this.#found = new FoundQueue(capacity / 2);
+    this.#sender = new StreamSender([this.#found.queue, this.#started]);
     this.#onOpened = onOpened;
+    this.#onRoom = onRoom;
   }
 
   get isOpen(): boolean {
-    return this.#stream !== undefined;
+    return this.#sender.isOpen;
   }
 
-  /** A process was started. */
-  send(message: Buffer): void {
-    this.#queue.push(message);
-    this.#flow();
+  get counts(): QueueCounts {
+    return sum(this.#started.counts, this.#found.counts);
   }
 
-  /** A process was found running: sent at once or not at all, since a new stream is told of all of them. */
-  sendFound(message: Buffer): void {
-    if (this.#stream !== undefined) this.#write(this.#stream, message);
+  /** Messages that have left this process, ever. */
+  get sent(): number {
+    return this.#sender.sent;
   }
 
-  /** Resolves when all has left this process. */
+  /** Whether more found processes can be taken; without a stream they are not sent anyway. */
+  get hasRoom(): boolean {
+    return !this.isOpen || this.#found.hasRoom;
+  }
+
+  send(signal: ProcessSignal): void {
+    const message = { bytes: signalMessage(signal), container: signal.container, worth: 1 };
+    if (signal.scraped) this.#found.push({ ...message, process: processName(signal) }, this.isOpen);
+    else this.#started.push(message);
+    this.#sender.flow();
+    this.#hadRoom = this.hasRoom;
+  }
+
+  /** A scan for a new stream is over. */
+  scanned(): void {
+    if (!this.isOpen) return;
+    this.#found.scanned();
+    this.#sender.flow();
+  }
+
+  /** Resolves when all has left this process, or could not since the stream broke. */
   async idle(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-      this.#checkIdle();
-    });
+    return this.#sender.idle();
   }
 
   opened(stream: OpenStream): void {
-    this.#stream = stream;
-    this.#isFull = false;
-    this.#timer = setInterval(() => this.#confirm(), CONFIRM_STEP_MS).unref();
+    this.#sender.opened({
+      ...stream,
+      write: (message, flushed) =>
+        stream.write(message, () => {
+          flushed?.();
+          this.#tellRoom();
+        }),
+    });
     this.#onOpened();
-    this.#flow();
+    this.#sender.flow();
   }
 
   drained(): void {
-    this.#isFull = false;
-    this.#flow();
+    this.#sender.drained();
   }
 
-  closed(): void {
-    clearInterval(this.#timer);
-    this.#stream = undefined;
-    this.#unflushed = 0;
-    this.#marks = [];
-    this.#queue.rewind();
+  closed(): () => void {
+    const arrived = this.#sender.closed();
+    this.#found.closed();
+    this.#tellRoom();
+    return arrived;
   }
 
-  #flow(): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    for (let message; !this.#isFull && (message = this.#queue.take()) !== undefined;)
-      this.#write(stream, message);
+  #tellRoom(): void {
+    if (this.#hadRoom || !this.hasRoom) return;
+    this.#hadRoom = true;
+    this.#onRoom();
   }
+}
 
-  #write(stream: OpenStream, message: Buffer): void {
-    this.#unflushed++;
-    const hasRoom = stream.write(message, () => {
-      this.sent++;
-      if (stream !== this.#stream) return;
-      this.#unflushed--;
-      this.#checkIdle();
-    });
-    if (!hasRoom) this.#isFull = true;
-  }
+/** The same text for the same process in each scan. */
+function processName({ pid, path, args }: ProcessSignal): string {
+  return createHash('sha256').update(`${pid}\0${path}\0${args}`).digest('base64');
+}
 
-  /** A step of time. It does not count while the stream is full: what was sent may be waiting on the way. */
-  #confirm(): void {
-    if (this.#isFull) return;
-    // Some that have not left may be none of the queue's: then this is too little, and never too much.
-    this.#marks.push(this.#queue.position - this.#unflushed);
-    if (this.#marks.length > CONFIRM_STEPS) this.#queue.confirm(this.#marks.shift()!);
-  }
-
-  #checkIdle(): void {
-    if (this.#queue.isSent && this.#unflushed === 0) this.#onIdle?.();
-  }
+function sum(a: QueueCounts, b: QueueCounts): QueueCounts {
+  return {
+    waiting: a.waiting + b.waiting,
+    unconfirmed: a.unconfirmed + b.unconfirmed,
+    bytes: a.bytes + b.bytes,
+    dropped: a.dropped + b.dropped,
+    uncertain: a.uncertain + b.uncertain,
+    repeated: a.repeated + b.repeated,
+  };
 }

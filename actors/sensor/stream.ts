@@ -1,6 +1,8 @@
+import type { ClientHttp2Stream } from 'node:http2';
 import { Metadata, status, type Client, type ClientDuplexStream } from '@grpc/grpc-js';
 import { fromCallback, type CallbackActorLogic } from 'xstate';
 import type { StreamNews } from '../../machines/stream.js';
+import type { Deadline } from '../telemetry/deadline.js';
 
 /** The streams to Sensor, by their gRPC methods. */
 export const methods = {
@@ -10,18 +12,20 @@ export const methods = {
 
 /** How long a channel may take to connect before the attempt counts as failed, ms. */
 const CONNECT_MS = 20_000;
-/** How long a stream that is ended may take to bring what was written, ms. */
-const END_MS = 3000;
+/** Taken for a peer's window when it cannot be seen, bytes. */
+const WINDOW_BYTES = 1024 * 1024;
 
 type Call = ClientDuplexStream<Buffer, Buffer>;
 
 /** An open stream, as its user writes to it. */
 export interface OpenStream {
   /**
-   * @param flushed called when the message has left this process, never if the stream breaks before
-   * @returns false when the stream is full: the next message should wait for `drained`
+   * @param flushed called when the message has left this process, hardly ever if the stream breaks before
+   * @returns false when the stream is full: the next message has to wait for `drained`
    */
   readonly write: (message: Buffer, flushed?: () => void) => boolean;
+  /** Bytes of messages that the peer may hold unread: its stream window. */
+  readonly window: () => number;
 }
 
 /** Who writes to a stream, and reads it. */
@@ -32,8 +36,11 @@ export interface StreamUser {
   readonly opened: (stream: OpenStream) => void;
   /** There is room again. */
   readonly drained: () => void;
-  /** Nothing more can be written, and what was written may not have arrived. */
-  readonly closed: () => void;
+  /**
+   * Nothing more can be written, and what was written may not have arrived.
+   * @returns to be called if it has arrived after all: Sensor has ended the stream well after its end
+   */
+  readonly closed: () => () => void;
   /** Takes a message; the next one is read when the promise is fulfilled, so that no more of them pile up. */
   readonly received?: (message: Buffer) => Promise<void>;
 }
@@ -48,6 +55,8 @@ export interface StreamOptions {
   readonly user: StreamUser;
   /** Gets a promise for each stream that is being ended. */
   readonly ending: Set<Promise<void>>;
+  /** By when a stream that is ended now has to be over. */
+  readonly deadline: () => Deadline;
 }
 
 /**
@@ -60,16 +69,18 @@ export function streamEffect({
   metadata,
   user,
   ending,
+  deadline,
 }: StreamOptions): CallbackActorLogic<{ readonly type: 'none' }> {
   return fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
     const send = sendBack as (news: StreamNews) => void;
     let isOver = false;
     let call: Call | undefined;
     const over = (reason?: string) => {
-      if (isOver) return;
+      if (isOver) return undefined;
       isOver = true;
-      user.closed();
+      const arrived = user.closed();
       if (reason !== undefined) send({ type: 'broken', reason });
+      return arrived;
     };
     const client = channel();
     client.waitForReady(Date.now() + CONNECT_MS, (error) => {
@@ -90,13 +101,18 @@ export function streamEffect({
       call.write(user.registration, () => {
         if (isOver) return;
         send({ type: 'opened' });
-        user.opened({ write: (message, flushed) => open.write(message, flushed) });
+        user.opened({
+          write: (message, flushed) => open.write(message, flushed),
+          window: () => windowOf(open),
+        });
       });
     });
     return () => {
-      over();
-      if (call === undefined) return;
-      const ended = endInGoodOrder(call).finally(() => ending.delete(ended));
+      const arrived = over();
+      if (call === undefined || arrived === undefined) return;
+      const ended = endInGoodOrder(call, deadline())
+        .then((isRead) => isRead && arrived())
+        .then(() => void ending.delete(ended));
       ending.add(ended);
     };
   });
@@ -110,13 +126,34 @@ export function networkMetadata(hostname: string): Metadata {
   return metadata;
 }
 
-async function endInGoodOrder(call: Call): Promise<void> {
-  const timer = setTimeout(() => call.cancel(), END_MS);
-  await new Promise((resolve) => {
-    call.on('status', resolve);
+/** Ends a stream and waits for Sensor to end it, too. Returns whether Sensor has read it to its end. */
+async function endInGoodOrder(call: Call, deadline: Deadline): Promise<boolean> {
+  let isRead = false;
+  const ended = new Promise<void>((resolve) => {
+    call.on('status', ({ code }) => {
+      isRead = code === status.OK;
+      resolve();
+    });
     call.end();
   });
-  clearTimeout(timer);
+  if (!(await deadline.wait(ended))) call.cancel();
+  return isRead;
+}
+
+/** The peer's window for this stream, which grpc-js keeps to itself some layers down; if it moves, a spec notices. */
+function windowOf(call: Call): number {
+  let layer: Layer | undefined = call as Layer;
+  while (layer !== undefined && layer.http2Stream === undefined)
+    layer = layer.call ?? layer.child ?? layer.underlyingCalls?.at(-1)?.call;
+  return layer?.http2Stream?.session?.remoteSettings.initialWindowSize ?? WINDOW_BYTES;
+}
+
+/** A layer of a call of grpc-js. */
+interface Layer {
+  readonly call?: Layer;
+  readonly child?: Layer;
+  readonly underlyingCalls?: readonly { readonly call: Layer }[];
+  readonly http2Stream?: ClientHttp2Stream;
 }
 
 function asIs(bytes: Buffer): Buffer {

@@ -102,6 +102,7 @@ public:
                                InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
+                               InstanceMethod<&ProbeWrap::Discard>("discard"),
                                InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
                                InstanceMethod<&ProbeWrap::UdpRefusal>("udpRefusal"),
@@ -208,11 +209,25 @@ private:
             pump_->hold(info[0].As<Napi::Boolean>());
     }
 
-    void Drain(const Napi::CallbackInfo &info)
+    Napi::Value Drain(const Napi::CallbackInfo &info)
     {
         probe(info.Env());
+        bool all = info[0].IsUndefined();
+        std::uint64_t until = all ? UINT64_MAX : info[0].As<Napi::Number>().Int64Value();
+        std::size_t budget = all ? SIZE_MAX : info[1].As<Napi::Number>().Uint32Value();
+        std::size_t bytes = 0;
         if (pump_)
-            guarded(info.Env(), [&] { pump_->drain(); });
+            guarded(info.Env(), [&] { bytes = pump_->drain(until, budget); });
+        return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+    }
+
+    Napi::Value Discard(const Napi::CallbackInfo &info)
+    {
+        probe(info.Env());
+        std::uint64_t count = 0;
+        if (pump_)
+            guarded(info.Env(), [&] { count = pump_->discard(); });
+        return Napi::Number::New(info.Env(), static_cast<double>(count));
     }
 
     Napi::Value Stats(const Napi::CallbackInfo &info)

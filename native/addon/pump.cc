@@ -23,8 +23,9 @@ constexpr std::uint32_t EMPTY_VISITS = 3;
 // A program that read `busy` just before it was cleared may write, silently, just after the last visit: there is one
 // more at the busy interval, and then one from time to time, for a program that was held up in between.
 constexpr std::uint64_t IDLE_INTERVAL_MS = 500;
-// Bytes delivered, at least, before the event loop gets its turn again while there are more.
-constexpr std::size_t VISIT_BYTES = 8 * 1024 * 1024;
+// Bytes delivered, at least, before the event loop gets its turn again while there are more. A MiB of execs takes 0.1 s
+// to fold in a young process; a turn takes a few microseconds.
+constexpr std::size_t VISIT_BYTES = 1024 * 1024;
 
 } // namespace
 
@@ -107,9 +108,20 @@ void Pump::visit()
         uv_timer_start(&timer_, on_timer, 0, busy_interval_ms_); // more, after what else the loop has to do
 }
 
-void Pump::drain()
+std::size_t Pump::drain(std::uint64_t until, std::size_t budget)
 {
-    deliver_until(boot_time_ns(), SIZE_MAX);
+    return deliver_until(std::min(until, boot_time_ns()), budget);
+}
+
+std::uint64_t Pump::discard()
+{
+    std::uint64_t count = 0;
+    for (auto &ring : probe_->rings()) {
+        for (; ring->first() != Ring::NONE; count++)
+            ring->take(buffer_, capacity_);
+        ring->release();
+    }
+    return count;
 }
 
 // Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound is what makes the order

@@ -24,8 +24,12 @@ public:
     Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
          Fail fail);
 
-    // Delivers, now, all records that were written before the call. Throws ProbeError.
-    void drain();
+    // Delivers, now, records that were written before `until`, oldest first, until there are no more or their bytes are
+    // `budget`. Returns how many bytes there were. Throws ProbeError.
+    std::size_t drain(std::uint64_t until, std::size_t budget);
+
+    // Takes all records out of the rings without delivering them, and returns how many. Throws ProbeError.
+    std::uint64_t discard();
 
     // While on, visits deliver nothing: records wait in the rings.
     void hold(bool on) { held_ = on; }

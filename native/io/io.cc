@@ -4,10 +4,13 @@
 #include "writer.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <napi.h>
+#include <poll.h>
 #include <string>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace collector {
@@ -106,10 +109,34 @@ void Exit(const Napi::CallbackInfo &info)
     _exit(info[0].As<Napi::Number>().Int32Value());
 }
 
+// Only what a signal handler may do (signal-safety(7)): the event loop may stand still in any function.
+void end_now(int)
+{
+    static constexpr char text[] = "The end took too long: Collector exits with some of it undone.\n";
+    pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+    // A reader that hangs must not hold up the end.
+    if (poll(&standard_error, 1, 0) == 1 && (standard_error.revents & POLLOUT) != 0) {
+        [[maybe_unused]] ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    }
+    _exit(0);
+}
+
+void ExitWithin(const Napi::CallbackInfo &info)
+{
+    std::uint32_t milliseconds = info[0].As<Napi::Number>().Uint32Value();
+    struct sigaction action {};
+    action.sa_handler = end_now;
+    sigaction(SIGALRM, &action, nullptr);
+    itimerval timer{};
+    timer.it_value = {milliseconds / 1000, static_cast<suseconds_t>(milliseconds % 1000) * 1000};
+    setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     exports.Set("Writer", WriterWrap::Define(env));
     exports.Set("exit", Napi::Function::New(env, Exit, "exit"));
+    exports.Set("exitWithin", Napi::Function::New(env, ExitWithin, "exitWithin"));
     return exports;
 }
 

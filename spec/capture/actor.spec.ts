@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Subject, type Subscription } from 'rxjs';
+import { NEVER, Subject, type Subscription } from 'rxjs';
 import { captureFacts, type CaptureOptions } from '../../actors/capture/actor.js';
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { Slices } from '../../actors/capture/slices.js';
 import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
+import { Deadline } from '../../actors/telemetry/deadline.js';
 import { stateSettings } from '../support/facts.js';
 import { batch, socketRecord } from '../support/records.js';
 
@@ -71,12 +72,16 @@ describe('The facts of a run', () => {
         scrape: 'never',
         onLinks: () => undefined,
         onShortage: () => false,
+        deadline: new Deadline(10_000),
+        onCut: (unread) => said.push(`cut ${unread}`),
         onStats: () => undefined,
         slices,
         listener: {
           audience: () => 'same',
           processAudience: () => 'same',
           newcomers,
+          hasRoom: () => true,
+          room: NEVER,
           control: new Subject(),
         },
         config,

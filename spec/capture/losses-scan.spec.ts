@@ -6,6 +6,7 @@ import type { Records } from '../../actors/capture/records.js';
 import { Slices } from '../../actors/capture/slices.js';
 import type { ProgramStats } from '../../native/index.js';
 import { NEVER } from 'rxjs';
+import { Deadline } from '../../actors/telemetry/deadline.js';
 import { stateSettings } from '../support/facts.js';
 import { batch } from '../support/records.js';
 
@@ -30,7 +31,7 @@ function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}
   const told: string[] = [];
   const probe: Partial<Probe> = {
     start: () => undefined,
-    drain: () => undefined,
+    drain: () => 0,
     detach: () => undefined,
     restoreLinks: () => [],
     close: () => undefined,
@@ -51,6 +52,8 @@ function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}
       scrape: 'every tick',
       onLinks: () => undefined,
       onShortage: () => false,
+      deadline: new Deadline(10_000),
+      onCut: () => undefined,
       onStats: ([row]) => told.push(`stats ${row!.lost}`),
       ...options,
     },
@@ -82,6 +85,8 @@ describe('a live run that has lost records', () => {
       audience: () => 'none',
       processAudience: () => 'none',
       newcomers: NEVER,
+      hasRoom: () => true,
+      room: NEVER,
       control: NEVER,
     };
     assert.equal(run({ lost: 1 }, { listener })[3], 'processes for none');

@@ -10,6 +10,7 @@ import { ConnectionState } from '../../actors/connections/state.js';
 import type { ProcessNews } from '../../actors/processes/actor.js';
 import { signalId, type ProcessSignal } from '../../actors/processes/signal.js';
 import { Sensor, type SensorOptions } from '../../actors/sensor/actor.js';
+import { Deadline } from '../../actors/telemetry/deadline.js';
 import { asFailure } from '../../actors/telemetry/failures.js';
 import { createLog } from '../../actors/telemetry/log.js';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
@@ -86,7 +87,7 @@ describe('Sensor, over gRPC', () => {
       if (isClosed) return;
       isClosed = true;
       delivery.unsubscribe();
-      await sensor.close();
+      await sensor.close(new Deadline(2000).start());
     };
     close.push(end);
     const tell = (...signals: ProcessSignal[]) => processes.next({ fact: noFact, signals });
@@ -171,7 +172,7 @@ describe('Sensor, over gRPC', () => {
   it('gets no more than it takes: what is left waits, within a bound, and beyond it the oldest are dropped and counted', async () => {
     const double1 = await double();
     double1.double.stall('signals');
-    const queueSize = 256 * 1024;
+    const queueSize = 512 * 1024;
     const { sensor, tell } = link(double1.address, { queueSize });
     sensor.start();
     await double1.opens('signals');
@@ -182,7 +183,9 @@ describe('Sensor, over gRPC', () => {
     assert.match(log.join(''), /Dropped \d+ process signals so far.*ROX_COLLECTOR_SIGNAL_QUEUE_SIZE/);
     double1.double.resume('signals');
     await eventually(() => double1.signals.at(-1)?.name === 'p1999', 'the rest arrives');
-    assert.equal(double1.signals.length + sensor.counts.dropped, 2000, 'every signal arrived or is counted');
+    const { dropped, uncertain } = sensor.counts;
+    assert.ok(double1.signals.length + dropped + uncertain >= 2000, 'every signal arrived or is counted');
+    assert.ok(double1.signals.length + dropped <= 2000, 'none arrived that was never sent');
     const numbers = double1.signals.map(({ name }) => Number(name.slice(1)));
     assert.deepEqual(
       numbers,
@@ -286,7 +289,7 @@ describe('Sensor, over gRPC', () => {
     const heard = () => new Set(double1.signals.map(({ id }) => id)).size;
     await eventually(
       () => heard() === sent,
-      () => `${heard()} of ${sent} signals`,
+      () => `${heard()} of ${sent} signals, ${JSON.stringify(sensor.counts)} got ${double1.signals.length}`,
     );
     assert.equal(sensor.counts.dropped, 0);
     const picture = () => {

@@ -1,33 +1,36 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { SignalQueue } from '../../actors/sensor/queue.js';
+import { MessageQueue, type Message } from '../../actors/sensor/queue.js';
 
 const ROOMY = 1e9;
 
-function message(number: number, length = 8): Buffer {
+function message(number: number, length = 8): Message {
   const bytes = Buffer.alloc(length);
   bytes.writeUInt32LE(number);
-  return bytes;
+  return { bytes, container: 0, worth: 1 };
 }
 
-function takeAll(queue: SignalQueue): number[] {
+function takeAll(queue: MessageQueue): number[] {
   const taken: number[] = [];
-  for (let next; (next = queue.take()) !== undefined;) taken.push(next.readUInt32LE());
+  for (let next; (next = queue.take()) !== undefined;) taken.push(next.bytes.readUInt32LE());
   return taken;
 }
 
-describe('the queue of process signals', () => {
+describe('the queue of messages to Sensor', () => {
   it('gives messages in their order, each once', () => {
-    const queue = new SignalQueue(ROOMY);
+    const queue = new MessageQueue(ROOMY);
     for (let n = 0; n < 3; n++) queue.push(message(n));
     assert.equal(queue.counts.waiting, 3);
     assert.deepEqual(takeAll(queue), [0, 1, 2]);
     assert.equal(queue.take(), undefined);
-    assert.deepEqual({ ...queue.counts, bytes: 0 }, { waiting: 0, bytes: 0, dropped: 0, repeated: 0 });
+    assert.deepEqual(
+      { ...queue.counts, bytes: 0 },
+      { waiting: 0, unconfirmed: 3, bytes: 0, dropped: 0, uncertain: 0, repeated: 0 },
+    );
   });
 
   it('gives once more what was not confirmed when the stream broke, ahead of what is newer', () => {
-    const queue = new SignalQueue(ROOMY);
+    const queue = new MessageQueue(ROOMY);
     for (let n = 0; n < 4; n++) queue.push(message(n));
     queue.take();
     queue.take();
@@ -39,7 +42,7 @@ describe('the queue of process signals', () => {
   });
 
   it('lets go of what is confirmed', () => {
-    const queue = new SignalQueue(ROOMY);
+    const queue = new MessageQueue(ROOMY);
     for (let n = 0; n < 5000; n++) queue.push(message(n));
     takeAll(queue);
     queue.confirm(queue.position);
@@ -48,26 +51,51 @@ describe('the queue of process signals', () => {
     assert.equal(queue.take(), undefined);
   });
 
-  it('drops the oldest when it is full, and counts those that were never sent', () => {
-    const queue = new SignalQueue(10_000);
+  it('drops the oldest when it is full, and counts all of them: never sent, or sent and not confirmed', () => {
+    const queue = new MessageQueue(10_000);
     for (let n = 0; n < 20; n++) queue.push(message(n, 872)); // 1000 bytes each, with what keeping it takes
     assert.equal(queue.counts.dropped, 10);
     assert.deepEqual(takeAll(queue), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
     for (let n = 20; n < 25; n++) queue.push(message(n, 872));
-    assert.equal(queue.counts.dropped, 10, 'what was sent has had its time');
+    assert.equal(queue.counts.dropped, 10);
+    assert.equal(queue.counts.uncertain, 5);
     queue.rewind();
     assert.deepEqual(takeAll(queue), [15, 16, 17, 18, 19, 20, 21, 22, 23, 24]);
   });
 
+  it('counts what a loss is worth', () => {
+    const queue = new MessageQueue(1000);
+    queue.push({ ...message(1, 800), worth: 7 });
+    queue.take();
+    queue.push({ ...message(2, 800), worth: 5 });
+    queue.push({ ...message(3, 800), worth: 1 });
+    assert.deepEqual([queue.counts.uncertain, queue.counts.dropped], [7, 5]);
+  });
+
+  it('has room as long as what was not sent leaves some', () => {
+    const queue = new MessageQueue(1000);
+    queue.push(message(1, 400));
+    assert.equal(queue.hasRoom(400), false);
+    queue.take();
+    assert.equal(queue.hasRoom(400), true);
+    queue.rewind();
+    assert.equal(queue.hasRoom(400), false);
+    queue.take();
+    queue.confirm(1);
+    assert.equal(queue.hasRoom(800), true);
+  });
+
   it('drops a message that is larger than the queue', () => {
-    const queue = new SignalQueue(1000);
+    const queue = new MessageQueue(1000);
     queue.push(message(1, 2000));
     assert.equal(queue.take(), undefined);
-    assert.deepEqual(queue.counts, { waiting: 0, bytes: 0, dropped: 1, repeated: 0 });
+    assert.deepEqual(queue.counts, {
+      ...{ waiting: 0, unconfirmed: 0, bytes: 0, dropped: 1, uncertain: 0, repeated: 0 },
+    });
   });
 
   it('holds 10 minutes of 50 execs a second in its default of 16 MiB', () => {
-    const queue = new SignalQueue(16 * 1024 * 1024);
+    const queue = new MessageQueue(16 * 1024 * 1024);
     for (let n = 0; n < 10 * 60 * 50; n++) queue.push(message(n, 400));
     assert.equal(queue.counts.dropped, 0);
     assert.equal(takeAll(queue).length, 30_000);
@@ -85,28 +113,35 @@ describe('the queue of process signals', () => {
         fc.array(step, { maxLength: 300 }),
         fc.integer({ min: 600, max: 6000 }),
         (steps, capacity) => {
-          const queue = new SignalQueue(capacity);
-          const received = new Set<number>();
+          const queue = new MessageQueue(capacity);
+          const confirmed = new Set<number>();
+          const sent: number[] = [];
           let pushed = 0;
           let last = -1;
           for (const now of steps) {
             if ('push' in now) queue.push(message(pushed++, now.push));
-            else if ('confirm' in now) queue.confirm(Math.min(now.confirm, queue.position));
-            else if ('rewind' in now) {
+            else if ('confirm' in now) {
+              const before = queue.position;
+              queue.confirm(Math.min(now.confirm, before));
+              for (const one of sent) if (one < now.confirm) confirmed.add(one);
+            } else if ('rewind' in now) {
               queue.rewind();
               last = -1;
             } else {
               for (let n = 0; n < now.take; n++) {
-                const taken = queue.take()?.readUInt32LE();
+                const taken = queue.take()?.bytes.readUInt32LE();
                 if (taken === undefined) break;
                 assert.ok(taken > last, 'in order');
                 last = taken;
-                received.add(taken);
+                sent.push(taken);
               }
             }
-            const { bytes, waiting, dropped } = queue.counts;
+            const { bytes, waiting, unconfirmed, dropped, uncertain } = queue.counts;
             assert.ok(bytes <= capacity);
-            assert.equal(received.size + waiting + dropped, pushed, 'everything is accounted for');
+            const held = waiting + unconfirmed;
+            assert.ok(pushed <= confirmed.size + held + dropped + uncertain, 'everything is accounted for');
+            assert.ok(held + dropped + uncertain <= pushed, 'nothing is counted twice');
+            assert.equal(waiting, pushed - dropped - new Set(sent).size);
           }
         },
       ),
