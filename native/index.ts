@@ -69,7 +69,8 @@ export interface LostLink {
   readonly errno: string | undefined;
 }
 
-export type ScanProgram = 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets';
+/** `scan_sockets` goes by descriptors; `list_tcp` by the kernel's tables of TCP sockets, to list those with an owner. */
+export type ScanProgram = 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets' | 'list_tcp';
 
 /** What the kernel hands out in one read of an iterator, at most. */
 export const SCAN_READ_BYTES = 32 * 1024;

@@ -112,8 +112,9 @@ export function captureFacts(
         subscriber.next(fact());
       });
 
-    function* scan(of: ScanFact['of'], audience: Audience = 'same') {
+    function* scan(of: ScanFact['of'], audience: Audience = 'same', afterLoss = false) {
       const fact = { kind: 'scan', of, audience, time: now() } as const;
+      const end = afterLoss ? ({ afterLoss } as const) : {};
       if (of === 'processes') {
         subscriber.next({ ...fact, records: yield* wholeScan(scanner.scan(of)) });
         return;
@@ -123,7 +124,7 @@ export function captureFacts(
       for (;;) {
         const { done, value } = parts.next();
         if (done === true) {
-          subscriber.next({ ...fact, ...(part !== undefined && { part: 'last' }), records: value });
+          subscriber.next({ ...fact, ...(part !== undefined && { part: 'last' }), ...end, records: value });
           return;
         }
         if (value !== undefined) {
@@ -149,9 +150,9 @@ export function captureFacts(
       while (read() >= DRAIN_BYTES) yield;
     }
     /** @returns whether it came to its end; a scan cut short by a shortage ends nothing */
-    function* attemptScan(of: ScanFact['of'], audience?: Audience) {
+    function* attemptScan(of: ScanFact['of'], audience?: Audience, afterLoss = false) {
       try {
-        yield* scan(of, audience);
+        yield* scan(of, audience, afterLoss);
         return true;
       } catch (error) {
         if (!onShortage(error, `a scan of ${of}`)) throw error;
@@ -168,17 +169,25 @@ export function captureFacts(
       retries.add(timer);
     }
     let lost = 0;
+    /** Since the last complete scan of sockets. */
+    let endsLost = false;
     function* tick() {
       yield* drain();
       const stats = attempt('reading the counts of the kernel', () => {
-        onLinks(probe.restoreLinks());
+        const detached = probe.restoreLinks();
+        onLinks(detached);
+        endsLost ||= detached.length > 0;
         return probe.stats();
       });
       if (stats !== undefined && countLost(stats) > lost) {
+        endsLost = true;
         // Among what was lost may be the start of a process that still runs, or that of one that listens.
         if (yield* attemptScan('processes', listener?.processAudience())) lost = countLost(stats);
       }
-      if (scrape === 'every tick' && !settings.networkDisabled) yield* attemptScan('sockets');
+      // Without scans at every tick, one makes up for ends that may be lost.
+      const isScanDue = scrape === 'every tick' || (scrape === 'at start' && endsLost);
+      if (isScanDue && !settings.networkDisabled && (yield* attemptScan('sockets', 'same', endsLost)))
+        endsLost = false;
       if (stats !== undefined) onStats(stats);
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
       yield* slices.run();

@@ -36,6 +36,11 @@ export interface ScanFact {
   readonly of: 'processes' | 'sockets';
   /** Absent: all is in this one. */
   readonly part?: 'first' | 'next' | 'last';
+  /**
+   * Of sockets: records were lost since the scan before, so an end may be among them. The scan then ends what it does not
+   * list, whoever owns it; on the last part.
+   */
+  readonly afterLoss?: true;
   /** Who hears of the processes that are found. Sockets are not told before the next tick. */
   readonly audience: Audience;
   readonly time: number;

@@ -55,6 +55,8 @@ const Kind = {
   containers: 13,
   end: 14,
   clock: 15,
+  socketsAfterLoss: 16,
+  socketsLastAfterLoss: 17,
 } as const;
 const KINDS = new Set<number>(Object.values(Kind));
 
@@ -162,10 +164,20 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
     case Kind.sockets:
     case Kind.socketsFirst:
     case Kind.socketsNext:
-    case Kind.socketsLast: {
-      const part = parts.find((part) => partKinds[part] === kind);
-      const records = checked(new Records(payload));
-      return { kind: 'scan', of: 'sockets', ...(part && { part }), audience: 'same', time, records };
+    case Kind.socketsLast:
+    case Kind.socketsAfterLoss:
+    case Kind.socketsLastAfterLoss: {
+      const afterLoss = kind === Kind.socketsAfterLoss || kind === Kind.socketsLastAfterLoss;
+      const part = parts.find((part) => partKinds[part] === kind || lossKinds[part] === kind);
+      return {
+        kind: 'scan',
+        of: 'sockets',
+        ...(part && { part }),
+        ...(afterLoss && { afterLoss }),
+        audience: 'same',
+        time,
+        records: checked(new Records(payload)),
+      };
     }
     default:
       return {
@@ -198,10 +210,13 @@ const scanKinds: Readonly<Record<Audience, number>> = {
 };
 
 const partKinds = { first: Kind.socketsFirst, next: Kind.socketsNext, last: Kind.socketsLast } as const;
+/** Of scans after a loss. Only the last part says so. */
+const lossKinds = { first: NaN, next: NaN, last: Kind.socketsLastAfterLoss } as const;
 const parts = ['first', 'next', 'last'] as const;
 
-function scanKind({ of, part, audience }: ScanFact): number {
+function scanKind({ of, part, afterLoss, audience }: ScanFact): number {
   if (of === 'processes') return scanKinds[audience];
+  if (afterLoss === true) return part === undefined ? Kind.socketsAfterLoss : lossKinds[part];
   return part === undefined ? Kind.sockets : partKinds[part];
 }
 

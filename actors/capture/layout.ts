@@ -25,6 +25,8 @@ export enum RecordFlag {
   argsLost = 4,
   cgroupCut = 8,
   lineageCut = 16,
+  owned = 32,
+  held = 64,
 }
 
 /** `enum socket_role`; the numbers are also those of `sensor.ClientServerRole` on the wire. */

@@ -1,7 +1,7 @@
 import { isProbeError, type Probe } from '../../native/index.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanner.js';
-import { blindScanner, iteratorScanner, type Scanner } from './scanner.js';
+import { blindScanner, iteratorScanner, withOwned, type Scanner } from './scanner.js';
 
 export interface ScannerNeeds {
   readonly probe: Pick<Probe, 'scan' | 'beginScan' | 'readScan'>;
@@ -34,7 +34,8 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
     : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
   const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
   if (folder !== undefined) {
-    const scanner = new ProcfsScanner({ ...procfs, folder });
+    const files = new ProcfsScanner({ ...procfs, folder });
+    const scanner = refusal === undefined ? withOwned(files, probe) : files;
     return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.` };
   }
   return {

@@ -1,4 +1,4 @@
-import { SCAN_READ_BYTES, type Probe } from '../../native/index.js';
+import { SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
 import type { ScanFact } from './facts.js';
 import { Records } from './records.js';
 import type { Sliced } from './slices.js';
@@ -17,22 +17,43 @@ export interface Scanner {
 /** Of a part: some 4,000 sockets, which take 5 ms or so to be listed and folded. */
 const PART_BYTES = 512 * 1024;
 
-/** Scans by BPF iterators: one pass over all namespaces but those of pids, of which they see their reader's. */
-export function iteratorScanner(probe: Pick<Probe, 'beginScan' | 'readScan'>): Scanner {
+type ScanProbe = Pick<Probe, 'beginScan' | 'readScan'>;
+
+/**
+ * Scans by BPF iterators: one pass over all namespaces but those of pids, of which they see their reader's. Sockets are
+ * listed by descriptors first, which gives older ones their owners, then those with an owner.
+ */
+export function iteratorScanner(probe: ScanProbe): Scanner {
+  return {
+    scan: (of) => scanBy(probe, of === 'processes' ? ['scan_processes'] : ['scan_sockets', 'list_tcp']),
+  };
+}
+
+/** Adds the TCP sockets that have an owner to those that a scanner finds by descriptors. */
+export function withOwned(scanner: Scanner, probe: ScanProbe): Scanner {
   return {
     *scan(of) {
-      const part = new Uint8Array(PART_BYTES);
-      let length = 0;
-      probe.beginScan(of === 'processes' ? 'scan_processes' : 'scan_sockets');
-      for (let count; (count = probe.readScan(part, length)) > 0;) {
-        length += count;
-        if (length + SCAN_READ_BYTES <= PART_BYTES) continue;
-        yield new Records(part, length);
-        length = 0;
-      }
-      return new Records(part, length);
+      const found = yield* scanner.scan(of);
+      if (of === 'processes') return found;
+      yield found;
+      return yield* scanBy(probe, ['list_tcp']);
     },
   };
+}
+
+function* scanBy(probe: ScanProbe, programs: readonly ScanProgram[]): Generator<Records, Records> {
+  const part = new Uint8Array(PART_BYTES);
+  let length = 0;
+  for (const program of programs) {
+    probe.beginScan(program);
+    for (let count; (count = probe.readScan(part, length)) > 0;) {
+      length += count;
+      if (length + SCAN_READ_BYTES <= PART_BYTES) continue;
+      yield new Records(part, length);
+      length = 0;
+    }
+  }
+  return new Records(part, length);
 }
 
 /** Finds nothing, ever. */

@@ -18,17 +18,27 @@ export function observe(table: Table, slot: number, time: number, active: boolea
   return true;
 }
 
+/** The bit of an active entry's `flags`: the kernel side owns the socket, and its end will be a record. */
+export const OWNED = 2;
+
+/** Notes of an active entry that the kernel side owns the socket. A scan that does not know that changes nothing. */
+export function setOwned(table: Table, slot: number): void {
+  table.flags[slot] = table.flags[slot]! | OWNED;
+}
+
 /**
- * Ends a scan that began at `time` and whose sockets were all observed at that time: what it did not list is not there
- * any more, unless something newer says so. When it went is not known, so `lastActive` stays at when it was last seen.
+ * Ends a scan that began at `time` and whose sockets were all observed at that time: an entry it did not list ends, unless
+ * something newer says otherwise, or its end will be a record. When it ended is not known: `lastActive` stays.
+ * @param afterLoss that record may be lost: entries of owned sockets end as others do
  */
-export function expire(table: Table, time: number): void {
+export function expire(table: Table, time: number, afterLoss = false): void {
+  const spared = afterLoss ? 0 : OWNED;
   for (let slot = 0; slot < table.size; slot++) {
-    if (table.lastActive[slot]! < time) setActive(table, slot, false);
+    if (table.lastActive[slot]! < time && (table.flags[slot]! & spared) === 0) setActive(table, slot, false);
   }
 }
 
 function setActive(table: Table, slot: number, active: boolean): void {
   const flags = table.flags[slot]!;
-  table.flags[slot] = active ? flags | ACTIVE : flags & ~ACTIVE;
+  table.flags[slot] = active ? flags | ACTIVE : flags & ~(ACTIVE | OWNED);
 }

@@ -1,10 +1,10 @@
-import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import { RecordFlag, RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
-import { expire, isActive, observe } from './activity.js';
+import { expire, isActive, observe, setOwned } from './activity.js';
 import { ADDRESS_WORDS, isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
 import { Census } from './census.js';
@@ -116,8 +116,9 @@ export class ConnectionState {
   readonly #listenAddress = new Uint32Array(ADDRESS_WORDS);
   /** Before the first one not 0, which V8 would keep as a whole number and, at the first time, compile everything anew. */
   #lastTick = -Infinity;
-  /** When the latest scan began. */
+  /** When the latest scan began, and the latest one after a loss. */
   #lastScan = -Infinity;
+  #lastLossScan = -Infinity;
   /** Flows that closed and were not swept since, more or less. */
   #closed = 0;
   /** Flows from here on have been swept since the last time round. */
@@ -265,22 +266,22 @@ export class ConnectionState {
       return;
     }
     const time = records.time(at);
-    // What opened before the latest scan and is still there was listed by it, and that is newer.
-    const active = (type === RecordType.open || type === RecordType.listen) && time >= this.#lastScan;
     if (type === RecordType.listen || type === RecordType.unlisten) {
-      this.#observeListener(records, at, time, active);
+      // A socket that listened before the latest scan, and still does, was listed by it, and that is newer.
+      this.#observeListener(records, at, time, type === RecordType.listen && time >= this.#lastScan);
       return;
     }
-    this.#observeFlow(records, at, active);
+    // The same of a connection whose end may be lost. Others are open until their end comes.
+    this.#observeFlow(records, at, type === RecordType.open && time >= this.#lastLossScan);
     const isAccepted = records.u8[at + socket_record.role] === SocketRole.server;
     if (isAccepted && type === RecordType.open) this.#listeners.accepted(records, at);
   }
 
   /**
-   * Folds a scan or a part of it. A scan is the truth about sockets: what it does not list and nothing newer speaks for is
-   * closed, once it is complete.
+   * Folds a scan or a part of it. Once it is complete, it ends what it did not list and nothing newer speaks for, but no
+   * connection whose end will be a record; after a loss, those too.
    */
-  scan({ of, part, time, records }: ScanFact): void {
+  scan({ of, part, afterLoss, time, records }: ScanFact): void {
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
     // The listening ones first, since they tell the roles of the others.
     if (part === undefined || part === 'first') this.#roles.clear();
@@ -295,9 +296,10 @@ export class ConnectionState {
       this.#observeFlow(records, at, true, time);
     }
     if (part === 'first' || part === 'next') return;
-    expire(this.#flows, time);
+    expire(this.#flows, time, afterLoss);
     this.#listeners.expire(time);
     this.#lastScan = time;
+    if (afterLoss === true) this.#lastLossScan = time;
   }
 
   /** Takes over what Sensor knows; connections that are now told otherwise close and open at the next tick. */
@@ -488,6 +490,7 @@ export class ConnectionState {
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- it needs to be told
     const time = found === undefined ? records.time(at) : +found;
     if (!observe(flows, slot, time, isOpen)) return;
+    if (isOpen && (found === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.
     const flags = flows.flags[slot]!;
     const told = isUdp(records, at) ? SocketRole.unknown : records.u8[at + socket_record.role]!;
@@ -578,6 +581,11 @@ function toldDirections(
 
 function isUdp(records: Records, at: number): boolean {
   return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
+}
+
+/** Whether a scan says that the kernel side will tell the end of the socket. */
+function isOwned(records: Records, at: number): boolean {
+  return (records.flags(at) & RecordFlag.owned) !== 0;
 }
 
 function isListening(records: Records, at: number): boolean {

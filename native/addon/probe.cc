@@ -27,7 +27,10 @@ constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socke
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr std::uint32_t UDP_PEERS = 16384;
-constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets"};
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets",
+                                         "list_tcp"};
+// The one that is no iterator: it is run, again and again, and leaves its records in a map.
+constexpr const char *WALK_PROGRAM = "list_tcp";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 
 // libbpf's last lines, among them the verifier's: what explains a refusal.
@@ -128,7 +131,7 @@ Probe::Probe(const ProbeOptions &options)
         make_rings(options);
         load(options);
         connect_rings();
-        note_own_pid();
+        run_once(OWN_PID_PROGRAM, "load");
         map_control();
         // Needs CAP_SYS_ADMIN; without it there are simply no run times.
         if (options.run_time)
@@ -308,12 +311,12 @@ void Probe::connect_rings()
         check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
 }
 
-// Runs the program once, in this process. Attached, it would run for everybody, so it never is.
-void Probe::note_own_pid()
+// Runs a program once, in this process. Attached, it would run for everybody, so it never is.
+void Probe::run_once(const char *name, const char *operation)
 {
     bpf_test_run_opts run{};
     run.sz = sizeof(run);
-    check(bpf_prog_test_run_opts(bpf_program__fd(program(OWN_PID_PROGRAM)), &run), "load", OWN_PID_PROGRAM);
+    check(bpf_prog_test_run_opts(bpf_program__fd(program(name)), &run), operation, name);
 }
 
 void Probe::map_control()
@@ -484,6 +487,10 @@ void Probe::begin_scan(const char *name)
         fail("scan", name, scan_refusal_);
     if (!can_sleep_ && std::strcmp(name, "scan_processes") == 0)
         name = "scan_processes_atomic";
+    if (std::strcmp(name, WALK_PROGRAM) == 0) {
+        begin_walk();
+        return;
+    }
     give_up_descriptors();
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
     int code = errno;
@@ -499,8 +506,37 @@ void Probe::begin_scan(const char *name)
     scan_name_ = name;
 }
 
+void Probe::begin_walk()
+{
+    if (!walk_)
+        walk_ = std::make_unique<walk>();
+    *walk_ = {};
+    std::uint32_t key = 0;
+    check(bpf_map_update_elem(bpf_map__fd(map("walks")), &key, walk_.get(), BPF_ANY), "scan", WALK_PROGRAM);
+    is_walking_ = true;
+}
+
+// Whole records, as many as one run finds; 0 when the walk is over.
+std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
+{
+    std::uint32_t key = 0;
+    do {
+        run_once(WALK_PROGRAM, "scan");
+        check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
+        is_walking_ = walk_->stage < WALK_STAGES || walk_->bucket < walk_->buckets;
+        control_->lists = walk_->lists != 0;
+        if (!walk_->lists)
+            is_walking_ = false;
+    } while (is_walking_ && walk_->used == 0);
+    std::size_t count = std::min<std::size_t>(walk_->used, room);
+    std::memcpy(bytes, walk_->records, count);
+    return count;
+}
+
 std::size_t Probe::read_scan(std::uint8_t *bytes, std::size_t room)
 {
+    if (is_walking_)
+        return read_walk(bytes, room);
     while (scan_fd_ >= 0) {
         ssize_t count = read(scan_fd_, bytes, room);
         int code = errno;
@@ -520,6 +556,7 @@ void Probe::end_scan()
     if (scan_fd_ >= 0)
         close(scan_fd_);
     scan_fd_ = -1;
+    is_walking_ = false;
     reserve_descriptors();
 }
 

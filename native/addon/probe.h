@@ -94,11 +94,13 @@ private:
     void make_rings(const ProbeOptions &options);
     void configure(const ProbeOptions &options);
     void connect_rings();
-    void note_own_pid();
+    void run_once(const char *name, const char *operation);
     void map_control();
     void end_scan();
     void reserve_descriptors();
     void give_up_descriptors();
+    void begin_walk();
+    std::size_t read_walk(std::uint8_t *bytes, std::size_t room);
     void release();
 
     std::string source_; // the object's path, or what stands for it
@@ -117,6 +119,8 @@ private:
     // As many as a scan needs, its link and its iterator: given up for it, since others may have left none.
     std::array<int, 2> spare_fds_ = {-1, -1};
     std::string scan_name_;
+    bool is_walking_ = false;
+    std::unique_ptr<walk> walk_;
     int scan_refusal_ =
         0; // what the kernel refused the iterators with, so that there are none; 0: it took them
     std::optional<ProbeError> udp_refusal_;

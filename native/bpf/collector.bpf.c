@@ -15,6 +15,7 @@
 #include "scratch.h"
 #include "process.h"
 #include "socket.h"
+#include "tcp-tables.h"
 #include "udp.h"
 
 // Which of the two licences the kernel is told: its GPL-only helpers need this one.

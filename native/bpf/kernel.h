@@ -44,6 +44,7 @@ enum { BPF_RB_NO_WAKEUP = 1 << 0 };
 enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
+    TCP_SYN_RECV = 3,
     TCP_FIN_WAIT1 = 4,
     TCP_FIN_WAIT2 = 5,
     TCP_CLOSE = 7,
@@ -195,8 +196,11 @@ struct task_struct {
 
 struct mnt_namespace;
 
+struct net;
+
 struct nsproxy {
     struct mnt_namespace *mnt_ns;
+    struct net *net_ns;
 };
 
 struct linux_binprm {
@@ -210,6 +214,49 @@ struct in6_addr {
     } in6_u;
 };
 
+struct hlist_nulls_node {
+    struct hlist_nulls_node *next;
+};
+
+struct hlist_nulls_head {
+    struct hlist_nulls_node *first;
+};
+
+struct inet_ehash_bucket {
+    struct hlist_nulls_head chain;
+};
+
+struct inet_listen_hashbucket {
+    struct hlist_nulls_head nulls_head;
+};
+
+struct inet_hashinfo {
+    struct inet_ehash_bucket *ehash;
+    unsigned int ehash_mask;
+    unsigned int lhash2_mask;
+    struct inet_listen_hashbucket *lhash2;
+};
+
+struct inet_timewait_death_row {
+    struct inet_hashinfo *hashinfo;
+};
+
+struct netns_ipv4 {
+    struct inet_timewait_death_row tcp_death_row; /* a pointer in 5.18 to 6.0 */
+};
+
+struct net {
+    struct netns_ipv4 ipv4;
+};
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct sock_cgroup_data {
+    struct cgroup *cgroup;
+};
+
 struct sock_common {
     __be32 skc_daddr;
     __be32 skc_rcv_saddr;
@@ -217,6 +264,8 @@ struct sock_common {
     __u16 skc_num;
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    possible_net_t skc_net;
+    struct hlist_nulls_node skc_nulls_node;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
     struct {
@@ -224,13 +273,47 @@ struct sock_common {
     } skc_cookie;
 };
 
+struct hlist_node {
+    struct hlist_node *next;
+};
+
+struct hlist_head {
+    struct hlist_node *first;
+};
+
+struct bpf_local_storage_map;
+
+struct bpf_local_storage_data {
+    struct bpf_local_storage_map *smap;
+    __u8 data[0];
+};
+
+struct bpf_local_storage_elem {
+    struct hlist_node snode;
+    struct bpf_local_storage_data sdata;
+};
+
+struct bpf_local_storage {
+    struct hlist_head list;
+};
+
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_protocol;
+    struct sock_cgroup_data sk_cgrp_data;
+    struct bpf_local_storage *sk_bpf_storage;
 };
 
 struct inet_sock {
     __be16 inet_sport;
+};
+
+struct inet_bind_bucket {
+    signed char fastreuse;
+};
+
+struct inet_connection_sock {
+    struct inet_bind_bucket *icsk_bind_hash;
 };
 
 struct mptcp_sock {

@@ -28,7 +28,24 @@ struct control {
     __u32 own_pid;   /* Collector's thread group id in the initial pid namespace: its events are left out */
     __u8 busy;       /* 1: user space drains the rings on a timer, no event needs to wake it */
     __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
-    __u8 reserved[2];
+    __u8 lists;      /* 1: list_tcp lists the connections that have an owner, so that scan_sockets need not */
+    __u8 reserved;
+};
+
+/* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */
+enum { WALK_BYTES = 32 * 1024, WALK_HEADS = 32, WALK_STAGES = 2 };
+
+/* Where the walk through the kernel's tables of TCP sockets is. Zeros begin a new one. */
+struct walk {
+    __u64 heads;   /* address of the first bucket of a table; 0: none has begun */
+    __u32 buckets; /* of the table */
+    __u32 bucket;  /* the next one */
+    __u32 stage;   /* tables begun */
+    __u32 used;    /* bytes of records; 0 at the end of a run: the walk is over */
+    __u32 lists;   /* 1: the kernel's tables were found */
+    __u32 reserved;
+    __u64 block[WALK_HEADS]; /* buckets read at once */
+    __u8 records[WALK_BYTES];
 };
 
 #endif

@@ -33,6 +33,8 @@ enum record_flag {
     FLAG_ARGS_LOST = 1 << 2,   /* the arguments could not be read */
     FLAG_CGROUP_CUT = 1 << 3,  /* the cgroup's path is longer than CGROUP_CAPACITY: its end is kept */
     FLAG_LINEAGE_CUT = 1 << 4, /* there are more ancestors in the container than LINEAGE_CAPACITY */
+    FLAG_OWNED = 1 << 5,       /* RECORD_SOCKET: the kernel side owns the socket, its end will be a record */
+    FLAG_HELD = 1 << 6,        /* RECORD_SOCKET: pid and container are of a process with a descriptor of it */
 };
 
 enum socket_role {
@@ -53,7 +55,7 @@ enum self_check {
  * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
  * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
  */
-enum { LAYOUT_VERSION = 4 };
+enum { LAYOUT_VERSION = 5 };
 
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
@@ -114,7 +116,8 @@ struct exit_record {
 };
 
 /*
- * Pid and container are those of the owner: who connected, or who listened and so owns what is accepted.
+ * Pid and container are those of the owner: who connected, or who listened and so owns what is accepted. Of FLAG_HELD
+ * they are those of a holder instead.
  *
  * There are several of these for each connection, so they are as short as they can be: the addresses come last, and with
  * AF_INET the record ends behind two of 4 bytes.

@@ -23,14 +23,16 @@ struct owner {
     __u8 family;
     __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
     __u8 role;
-    __u8 phase; /* enum phase */
+    __u8 phase;         /* enum phase */
+    __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
+    __u8 reserved[3];
 };
 
 /* How far a connection got. Each step is taken once, however often the programs are asked to. */
 enum phase {
     PHASE_NEW = 0, /* not established; a listening socket stays here, and so what it accepts starts here */
     PHASE_REPORTED = 1, /* established, and its end will be reported */
-    PHASE_LEFT_OUT = 2, /* established, with a peer that is not to be reported */
+    PHASE_LEFT_OUT = 2, /* not to be reported: established with a loopback peer, or Collector's own */
     PHASE_ENDED = 3,
     PHASE_CHECK = 4,      /* of the self-check: as PHASE_NEW */
     PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
@@ -47,7 +49,7 @@ static __always_inline bool is_alive(__u32 state)
     return state < 32 && (1U << state & TCP_ALIVE);
 }
 
-/* Of sockets that listen, and of what they accept; of UDP sockets; of those that were there before. */
+/* Of sockets that listen, and of their children; of UDP sockets; of older sockets with a descriptor. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -60,6 +62,7 @@ enum { MOST_CLIENTS = 65536 };
 /*
  * Of sockets that connect, by their address. Nothing inherits from those, and an entry here costs a third of what
  * storage does, which is two allocations and two frees after a grace period. Those that find no room have storage.
+ * Older sockets that the kernel trusts no program with are here too: those below Multipath TCP.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -73,6 +76,13 @@ static __always_inline struct owner *client_owner(const struct sock *sk)
 {
     __u64 key = (__u64)sk;
     return bpf_map_lookup_elem(&clients, &key);
+}
+
+/* False if there is no room. */
+static __always_inline bool note_client(const struct sock *sk, const struct owner *o)
+{
+    __u64 key = (__u64)sk;
+    return bpf_map_update_elem(&clients, &key, o, BPF_ANY) == 0;
 }
 
 static __always_inline void forget_client(const struct sock *sk)
@@ -174,12 +184,13 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->phase = PHASE_NEW;
     o->opened = 0;
     o->cookie = 0;
+    o->is_by_address = 0;
 }
 
-/* Whether sockets of a task in `container` are reported. Collector's own are not, the self-check's are a case apart. */
-static __always_inline bool is_in_scope(struct task_struct *task, __u64 container)
+/* Whether sockets of a task in `container` have an owner. */
+static __always_inline bool is_in_scope(__u64 container)
 {
-    return (container || knobs.all_scopes) && !is_self(task);
+    return container || knobs.all_scopes;
 }
 
 /* Forgets the owner: the socket may have come from a container. */
@@ -195,13 +206,15 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
 {
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
-    if (!is_check && !is_in_scope(task, container)) {
+    if (!is_check && !is_in_scope(container)) {
         disown_socket(sk);
         return false;
     }
     set_owner(o, task, container, IPPROTO_TCP);
     if (is_check)
         o->phase = PHASE_CHECK;
+    else if (is_self(task))
+        o->phase = PHASE_LEFT_OUT;
     return true;
 }
 
@@ -223,10 +236,12 @@ static __always_inline void on_connect(const struct sock *sk)
         return;
     o.role = ROLE_CLIENT;
     o.cookie = bpf_get_socket_cookie((void *)sk);
-    __u64 key = (__u64)sk;
+    o.is_by_address = 1;
     /* What has storage goes by that: an accepted socket can be taken apart, and connect. */
-    if (bpf_sk_storage_get(&owners, (void *)sk, NULL, 0) || bpf_map_update_elem(&clients, &key, &o, BPF_ANY))
-        store_owner(sk, &o);
+    if (!bpf_sk_storage_get(&owners, (void *)sk, NULL, 0) && note_client(sk, &o))
+        return;
+    o.is_by_address = 0;
+    store_owner(sk, &o);
 }
 
 /*
@@ -252,7 +267,7 @@ static __always_inline void on_listen(const struct sock *sk)
     struct owner o = {};
     if (!claim_socket(sk, &o, task, &named))
         return;
-    if (o.phase == PHASE_CHECK) {
+    if (o.phase != PHASE_NEW) {
         store_owner(sk, &o);
         return;
     }
@@ -332,7 +347,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
         read_last_tuple(o, sk); /* that it was established passed us by */
         report_open(o, sk);
     }
-    if (o->phase == PHASE_NEW && old_state == TCP_SYN_SENT && knobs.pending)
+    if (o->phase == PHASE_NEW && o->role == ROLE_CLIENT && knobs.pending)
         emit_failed(o, sk);
     else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
         end_listener(o);
@@ -341,7 +356,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     else if (o->phase == PHASE_CHECK_OPEN)
         emit_self_check(o->pid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
     o->phase = PHASE_ENDED;
-    if (o->role == ROLE_CLIENT)
+    if (o->is_by_address)
         forget_client(sk);
 }
 
@@ -389,6 +404,21 @@ static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
     o->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
+/* The record of a socket that a scan lists. `flags` are FLAG_OWNED and FLAG_HELD. */
+static __always_inline __u32 fill_scanned(struct socket_record *r, const struct owner *o, __u8 state,
+                                          __u8 flags)
+{
+    __u32 size = fill_socket(r, RECORD_SOCKET, o, state);
+    r->header.flags = flags;
+    return size;
+}
+
+static __always_inline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags)
+{
+    struct socket_record r = {};
+    bpf_seq_write(seq, &r, fill_scanned(&r, o, state, flags));
+}
+
 /* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
 struct found_socket {
     struct sock *held; /* trusted by the verifier */
@@ -422,78 +452,170 @@ static __always_inline bool find_socket(struct file *file, struct found_socket *
     return family == AF_INET || family == AF_INET6;
 }
 
-static __always_inline bool is_pending(const struct found_socket *found)
-{
-    return knobs.pending && found->state == TCP_SYN_SENT;
-}
-
-/* Reads how far the socket is; false if it is in none of the states that scans list. */
-static __always_inline bool is_listed(struct found_socket *found)
+/* Reads how far the socket is; false if it neither listens nor has a peer, or will have one. */
+static __always_inline bool is_in_use(struct found_socket *found)
 {
     struct sock *sk = found->sk;
     found->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-    bool is_bound = found->protocol == IPPROTO_UDP && found->state == TCP_CLOSE;
-    if (is_bound && knobs.udp_listeners && BPF_CORE_READ(sk, __sk_common.skc_num))
-        found->state = TCP_LISTEN;
-    return found->state == TCP_LISTEN || is_pending(found) || is_alive(found->state);
-}
-
-/* Fills in the owner of a socket that is not known to have one: the process that holds it. */
-static __always_inline void judge_socket(const struct found_socket *found, struct owner *o,
-                                         struct task_struct *task, __u64 container)
-{
-    set_owner(o, task, container, found->protocol);
-    bool is_new = found->state == TCP_LISTEN || is_pending(found);
-    if (is_new)
-        o->role = found->state == TCP_LISTEN ? ROLE_SERVER : ROLE_CLIENT;
-    else
-        o->phase = PHASE_REPORTED;
-}
-
-/* Copies the entry of a connecting socket. False if it has none, or ended meanwhile and the entry is another's now. */
-static __always_inline bool copy_client(const struct sock *sk, __u64 cookie, struct owner *copy)
-{
-    struct owner *o = client_owner(sk);
-    if (!o)
-        return false;
-    *copy = *o;
-    asm volatile("" ::: "memory");
-    return o->cookie == cookie;
+    if (found->protocol == IPPROTO_UDP) {
+        if (found->state == TCP_CLOSE && knobs.udp_listeners && BPF_CORE_READ(sk, __sk_common.skc_num))
+            found->state = TCP_LISTEN;
+        return found->state == TCP_LISTEN || found->state == TCP_ESTABLISHED;
+    }
+    return found->state == TCP_LISTEN || found->state == TCP_SYN_SENT || is_alive(found->state);
 }
 
 /*
- * Makes `o` the owner of the socket, so that its end is an event. An owner who is there was seen at the socket's birth
- * and stays: events go by that container, and so does the scan.
+ * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen, and
+ * nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
-static __always_inline void adopt_socket(const struct found_socket *found, struct owner *o)
+static __always_inline __u8 role_of(struct sock *sk)
+{
+    struct inet_bind_bucket *bucket = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash);
+    signed char reuse = 0;
+    if (bucket)
+        reuse = BPF_CORE_READ(bucket, fastreuse);
+    return reuse == -1 ? ROLE_CLIENT : ROLE_UNKNOWN;
+}
+
+/* Fills in how far a socket older than Collector is, and in which role. */
+static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 protocol, __u8 state)
+{
+    o->protocol = protocol;
+    if (state == TCP_LISTEN)
+        o->role = ROLE_SERVER;
+    else if (state == TCP_SYN_SENT)
+        o->role = ROLE_CLIENT;
+    else
+        o->phase = PHASE_REPORTED;
+    if (protocol == IPPROTO_TCP && o->phase == PHASE_REPORTED)
+        o->role = role_of(sk);
+}
+
+enum { STORAGES = 16 }; /* of one socket, looked at */
+
+/* The address of the owner in the storage of a socket that is only an address; 0 if it has none there. */
+static __always_inline __u64 stored_owner(struct sock *sk)
+{
+    struct hlist_node *node = BPF_CORE_READ(sk, sk_bpf_storage, list.first);
+    for (int i = 0; i < STORAGES && node; i++) {
+        struct bpf_local_storage_elem *element =
+            (void *)node - bpf_core_field_offset(struct bpf_local_storage_elem, snode);
+        if ((__u64)BPF_CORE_READ(element, sdata.smap) == (__u64)&owners)
+            return (__u64)element + bpf_core_field_offset(struct bpf_local_storage_elem, sdata) +
+                   bpf_core_field_offset(struct bpf_local_storage_data, data);
+        node = BPF_CORE_READ(node, next);
+    }
+    return 0;
+}
+
+/* Cookies of sockets that the kernel has given none: no cookie of the kernel's, nor one of procfs, is as high. */
+#define COOKIE_MADE_UP (3ULL << 62)
+static volatile __u64 cookies_made_up;
+
+/* Whether an entry of `clients` is of the socket that is at its address now. */
+static __always_inline bool is_of(const struct owner *o, struct sock *sk)
+{
+    if (o->cookie < COOKIE_MADE_UP)
+        return o->cookie == (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    return o->local_port == BPF_CORE_READ(sk, __sk_common.skc_num) &&
+           o->remote_port == __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
+
+/* The cookie of a socket that is only an address, or one made up. */
+static __always_inline __u64 cookie_at(struct sock *sk)
+{
+    __u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    return cookie ? cookie : COOKIE_MADE_UP | ++cookies_made_up;
+}
+
+/* Copies the owner of a socket that is only an address; false if it has none. */
+static __always_inline bool read_owner(struct sock *sk, struct owner *o)
+{
+    struct owner *client = client_owner(sk);
+    if (client && is_of(client, sk)) {
+        *o = *client;
+        return true;
+    }
+    __u64 stored = stored_owner(sk);
+    return stored && bpf_probe_read_kernel(o, sizeof(*o), (void *)stored) == 0;
+}
+
+/* Makes `o` the owner of a TCP socket that is only an address and has none. */
+static __always_inline enum adoption adopt_address(struct sock *sk, struct owner *o)
+{
+    o->cookie = cookie_at(sk);
+    o->is_by_address = 1;
+    if (!note_client(sk, o))
+        return NOT_OWNED;
+    /* From here on its end is an event. It may have been before. */
+    if (is_of(o, sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+        return ADOPTED;
+    forget_client(sk);
+    return NOT_OWNED;
+}
+
+/* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
+static __always_inline enum adoption adopt_socket(const struct found_socket *found, struct owner *o)
 {
     if (found->is_multipath) {
-        struct sock *first = found->sk;
-        o->cookie = BPF_CORE_READ(first, __sk_common.skc_cookie.counter);
-        return;
+        struct owner known = {};
+        if (!read_owner(found->sk, &known))
+            return adopt_address(found->sk, o);
+        o->cookie = known.cookie;
+        return OWNED_BEFORE;
     }
     o->cookie = bpf_get_socket_cookie(found->held);
-    if (found->protocol == IPPROTO_UDP && found->state == TCP_LISTEN)
-        return; /* whoever connects it will own it */
-    struct owner client = {}, *known = NULL;
-    if (!client_owner(found->held))
-        known = bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE);
-    else if (copy_client(found->held, o->cookie, &client))
-        known = &client;
-    if (!known)
+    struct owner *client = client_owner(found->held);
+    if ((client && is_of(client, found->sk)) || bpf_sk_storage_get(&owners, found->held, NULL, 0))
+        return OWNED_BEFORE;
+    if (bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE))
+        return ADOPTED;
+    count_failed(PROGRAM_SOCKET);
+    return NOT_OWNED;
+}
+
+static __always_inline __u64 net_of(struct sock *sk)
+{
+    return (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net);
+}
+
+/* The network namespace of the host: that of its first process. */
+static volatile __u64 host_net;
+
+/* Container of a network namespace, by the last of its processes that a scan has met. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u64);
+} containers_of_nets SEC(".maps");
+
+/*
+ * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
+ * holds in the network namespace of a container is not to be taken for the container's.
+ */
+static __always_inline void leave_out(const struct found_socket *found, struct task_struct *task,
+                                      __u64 container)
+{
+    bool is_foreign = host_net && net_of(found->sk) != host_net;
+    if (found->protocol != IPPROTO_TCP || (!is_self(task) && !is_foreign))
         return;
-    o->container = known->container;
-    o->opened = known->opened;
-    o->role = known->role;
+    struct owner o = {};
+    set_owner(&o, task, container, IPPROTO_TCP);
+    o.phase = PHASE_LEFT_OUT;
+    adopt_socket(found, &o);
 }
 
 /*
  * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for each
- * descriptor; if wanted, bound UDP sockets without a peer too. A socket that was there before the programs were attached
- * gets its owner here, so that its end will be seen.
+ * descriptor; if wanted, bound UDP sockets without a peer too. One older than Collector gets its owner here, so that its
+ * end will be an event. TCP connections with an owner are left to list_tcp, if that works.
  *
  * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the scan
- * shows that one. It can't be given an owner here: one that was there before is only seen by scans.
+ * shows that one.
  */
 SEC("iter/task_file")
 int scan_sockets(struct bpf_iter__task_file *ctx)
@@ -501,20 +623,40 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
     struct found_socket found = {};
-    if (!task || !file || !find_socket(file, &found) || !is_listed(&found))
+    if (!task || !file)
+        return 0;
+    if (task->tgid == 1)
+        host_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
+    if (!find_socket(file, &found) || !is_in_use(&found))
         return 0;
     struct naming named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
-    if (!is_in_scope(task, container) || is_self_check(task))
+    if (is_self_check(task))
         return 0;
+    if (is_self(task) || !is_in_scope(container)) {
+        leave_out(&found, task, container);
+        return 0;
+    }
+    if (container) {
+        __u64 net = net_of(found.sk);
+        bpf_map_update_elem(&containers_of_nets, &net, &container, BPF_ANY);
+    }
     struct owner o = {};
     read_tuple_at(&o, found.sk);
-    if (found.state == TCP_LISTEN ? is_private_listener(&o) : is_left_out(&o))
+    bool is_listening = found.state == TCP_LISTEN, is_udp = found.protocol == IPPROTO_UDP;
+    if (is_listening ? is_private_listener(&o) : is_left_out(&o))
         return 0;
-    judge_socket(&found, &o, task, container);
-    adopt_socket(&found, &o);
-    struct socket_record r = {};
-    bpf_seq_write(ctx->meta->seq, &r, fill_socket(&r, RECORD_SOCKET, &o, found.state));
+    set_owner(&o, task, container, found.protocol);
+    judge_socket(&o, found.sk, found.protocol, found.state);
+    enum adoption adoption = NOT_OWNED;
+    if (is_listening && is_udp)
+        o.cookie = bpf_get_socket_cookie(found.held); /* whoever connects it will own it */
+    else
+        adoption = adopt_socket(&found, &o);
+    bool is_owned = adoption != NOT_OWNED && !is_udp;
+    if ((is_owned && !is_listening && control.lists) || (found.state == TCP_SYN_SENT && !knobs.pending))
+        return 0;
+    write_socket(ctx->meta->seq, &o, found.state, FLAG_HELD | (is_owned ? FLAG_OWNED : 0));
     return 0;
 }
 

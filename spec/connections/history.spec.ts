@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { RecordFlag } from '../../actors/capture/layout.js';
 import type { Socket } from '../support/records.js';
 import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
 import { Story, client, listener, server } from './support.js';
@@ -42,7 +43,7 @@ const SUBJECTS = [...CONNECTIONS, ...LISTENERS];
 /** Something that happens between two ticks; `when` is a fraction of the time between them. */
 type Happening =
   | { kind: 'event'; subject: number; opens: boolean; when: number }
-  | { kind: 'scan'; listed: number[]; when: number };
+  | { kind: 'scan'; listed: number[]; afterLoss: boolean; when: number };
 
 /** Happenings in the order in which they are read, which need not be that in which they happened. */
 type History = Happening[][];
@@ -57,7 +58,12 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('scan' as const), listed: fc.uniqueArray(subject), when }),
+    arbitrary: fc.record({
+      kind: fc.constant('scan' as const),
+      listed: fc.uniqueArray(subject),
+      afterLoss: fc.boolean(),
+      when,
+    }),
   },
 );
 const history: fc.Arbitrary<History> = fc
@@ -112,7 +118,7 @@ describe('any history of opens, closes and scans', () => {
             const time = timeOf(index, at, one);
             tell(once, one, time);
             if (one.kind === 'event') tell(sliced, one, time);
-            else sliced.scanInParts(time, slice, ...socketsOf(one.listed));
+            else sliced.scanInParts(time, slice, socketsOf(one.listed), one.afterLoss);
           }
           const audience = index % 4 === 3 ? 'fresh' : 'same';
           assert.deepEqual(
@@ -150,7 +156,7 @@ describe('any history of opens, closes and scans', () => {
 /** What is reported of some sockets, from all that ever happened to each. */
 class Oracle {
   readonly #sights = new Map<Subject, { time: number; active: boolean; isNew: boolean }[]>();
-  #scans: number[] = [];
+  readonly #scans: { time: number; afterLoss: boolean }[] = [];
   #wasActive = new Set<Subject>();
   #reported = new Map<string, Status>();
   #before = 0;
@@ -165,10 +171,11 @@ class Oracle {
 
   tell(one: Happening, time: number): void {
     if (one.kind === 'event') {
+      if (hasNoEvents(SUBJECTS[one.subject]!)) return;
       this.#sights.get(SUBJECTS[one.subject]!)?.push({ time, active: one.opens, isNew: true });
       return;
     }
-    this.#scans.push(time);
+    this.#scans.push({ time, afterLoss: one.afterLoss });
     for (const index of one.listed)
       this.#sights.get(SUBJECTS[index]!)?.push({ time, active: true, isNew: true });
   }
@@ -180,7 +187,8 @@ class Oracle {
       const sights = this.#sights.get(subject)!;
       const newest = sights.reduce((a, b) => (b.time > a.time ? b : a), { time: -1, active: false });
       // Whatever a later scan had listed would have a later sight.
-      const active = newest.active && !this.#scans.some((scan) => scan > newest.time);
+      const ends = this.#scans.filter(({ afterLoss }) => afterLoss || !isOwned(subject));
+      const active = newest.active && !ends.some(({ time }) => time > newest.time);
       if (active) isActive.add(subject);
       const isFetched = active || this.#wasActive.has(subject) || sights.some(({ isNew }) => isNew);
       for (const sight of sights) sight.isNew = false;
@@ -216,19 +224,34 @@ function storyOf(afterglowPeriod: number, seed = 1, slice?: number): Story {
   return new Story({ afterglowPeriod, ignoredNetworks, seed, originatorOf, ...(slice && { slice }) });
 }
 
+/** Connected UDP sockets are shown by scans alone. */
+function hasNoEvents({ socket }: Subject): boolean {
+  return socket.protocol === 17;
+}
+
+/** Whether only an event ends it, or a scan after a loss: the kernel side owns all TCP connections here. */
+function isOwned({ socket }: Subject): boolean {
+  return socket.protocol === undefined && socket.type !== 'listen';
+}
+
 function tell(story: Story, one: Happening, time: number): void {
   if (one.kind === 'scan') {
-    story.scan(time, ...socketsOf(one.listed));
+    if (one.afterLoss) story.scanAfterLoss(time, ...socketsOf(one.listed));
+    else story.scan(time, ...socketsOf(one.listed));
     return;
   }
   const { socket } = SUBJECTS[one.subject]!;
+  if (hasNoEvents(SUBJECTS[one.subject]!)) return;
   const types = socket.type === 'listen' ? (['listen', 'unlisten'] as const) : (['open', 'close'] as const);
   story.events({ ...socket, time, type: types[one.opens ? 0 : 1] });
 }
 
 /** As the kernel lists them: the listening ones first. */
 function socketsOf(subjects: readonly number[]): Socket[] {
-  const sockets = subjects.map((index) => SUBJECTS[index]!.socket);
+  const sockets = subjects.map((index) => {
+    const subject = SUBJECTS[index]!;
+    return isOwned(subject) ? { ...subject.socket, flags: RecordFlag.owned } : subject.socket;
+  });
   const isListener = ({ type }: Socket) => type === 'listen';
   return [...sockets.filter(isListener), ...sockets.filter((socket) => !isListener(socket))];
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RecordFlag } from '../../actors/capture/layout.js';
 import { AF_INET, AF_INET6 } from '../../actors/connections/address.js';
 import { batch, containerNumber, execRecord, socketRecord } from '../support/records.js';
 import { SECOND, Story, client, listener, server } from './support.js';
@@ -189,11 +190,41 @@ describe('scan', () => {
 
   it('closes what it does not list, when that was last seen', () => {
     const story = new Story();
-    story.events(client({ time: 1 }));
     story.scan(10, client());
     assert.deepEqual(story.connections(30), [CLIENT]);
     story.scan(40);
     assert.deepEqual(story.connections(60), [`${CLIENT} closed 10`]);
+  });
+
+  for (const [what, begin] of [
+    ['that an event opened', (story: Story) => story.events(client({ time: 9 }))],
+    [
+      'that the kernel side owns',
+      (story: Story) => story.scan(9, client({ flags: RecordFlag.owned })).scan(10, client()),
+    ],
+  ] as const) {
+    it(`leaves a connection ${what} to its end, although it does not list it`, () => {
+      const story = new Story();
+      begin(story);
+      assert.deepEqual(story.scan(29).connections(30), [CLIENT]);
+      assert.deepEqual(story.scan(59).connections(60), []);
+      story.events(client({ type: 'close', time: 61 }));
+      assert.deepEqual(story.scan(89).connections(90), [`${CLIENT} closed 61`]);
+    });
+
+    it(`closes a connection ${what} if its end may be lost`, () => {
+      const story = new Story();
+      begin(story);
+      assert.equal(story.scanAfterLoss(29, client()).connections(30).length, 1);
+      assert.deepEqual(story.scanAfterLoss(59).connections(60), [`${CLIENT} closed 29`]);
+    });
+  }
+
+  it('takes a connection that it lists anew for one of its own, although an event opened the one before', () => {
+    const story = new Story().events(client({ time: 1 }), client({ type: 'close', time: 2 }));
+    story.scan(29, client());
+    assert.deepEqual(story.connections(30), [CLIENT]);
+    assert.deepEqual(story.scan(59).connections(60), [`${CLIENT} closed 29`]);
   });
 
   it('does not close what opened after it began', () => {
@@ -218,8 +249,16 @@ describe('scan', () => {
     assert.deepEqual(story.connections(30), [CLIENT]);
   });
 
-  it('ends what it does not list although its opening is read later', () => {
-    const story = new Story().scan(10).events(client({ time: 9 }), listener({ time: 9 }));
+  it('ends what it does not list although its opening is read later, a connection only after a loss', () => {
+    const opened = [client({ time: 9 }), listener({ time: 9 })];
+    assert.deepEqual(
+      new Story()
+        .scan(10)
+        .events(...opened)
+        .connections(30),
+      [CLIENT],
+    );
+    const story = new Story().scanAfterLoss(10).events(...opened);
     assert.deepEqual(story.tick(30), {
       connections: [`${CLIENT} closed 9`],
       endpoints: [`${ENDPOINT} closed 9`],

@@ -59,18 +59,24 @@ export class Story {
     return this.#scan(second, sockets);
   }
 
-  /** The same in parts of so many sockets, and one without any at its end. */
-  scanInParts(second: number, size: number, ...sockets: Socket[]): this {
-    for (let at = 0; at === 0 || at < sockets.length; at += size)
-      this.#scan(second, sockets.slice(at, at + size), at === 0 ? 'first' : 'next');
-    return this.#scan(second, [], 'last');
+  /** The same, after records were lost. */
+  scanAfterLoss(second: number, ...sockets: Socket[]): this {
+    return this.#scan(second, sockets, undefined, true);
   }
 
-  #scan(second: number, sockets: Socket[], part?: ScanFact['part']): this {
+  /** The same in parts of so many sockets, and one without any at its end. */
+  scanInParts(second: number, size: number, sockets: Socket[], afterLoss = false): this {
+    for (let at = 0; at === 0 || at < sockets.length; at += size)
+      this.#scan(second, sockets.slice(at, at + size), at === 0 ? 'first' : 'next');
+    return this.#scan(second, [], 'last', afterLoss);
+  }
+
+  #scan(second: number, sockets: Socket[], part?: ScanFact['part'], afterLoss = false): this {
     this.state.scan({
       kind: 'scan',
       of: 'sockets',
       ...(part && { part }),
+      ...(afterLoss && { afterLoss }),
       audience: 'same',
       time: nanoseconds(second),
       records: listed(...sockets),

@@ -185,6 +185,25 @@ describe('The daemon, on a service at an ephemeral port that was there before it
   });
 });
 
+describe('The daemon, on a client that was there before it', function () {
+  this.timeout(30_000);
+  const keep = resources();
+  /** gRPC's, in the range of IANA's dynamic ports: most ports that Linux chooses for clients look less ephemeral. */
+  const SERVICE = '50051';
+  const CALLS = 6;
+
+  it('knows it by the port that connect() chose, whatever the ports look like', async function () {
+    requires(this, isRoot, 'no root');
+    const [caller, host] = await pair(keep);
+    await listening(host, 'serve', '0.0.0.0', '1', SERVICE);
+    for (let i = 0; i < CALLS; i++) await connected(caller, WIRE.v4[1], Number(SERVICE));
+    const collector = await keep(Collector.start([], { env }));
+    const outgoing = client(caller.shortId, WIRE.v4[1], Number(SERVICE));
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    assert.deepEqual(collector.connections(caller.shortId).map(words), [words(outgoing)]);
+  });
+});
+
 function words({ closeTimestamp: _, ...connection }: ReturnType<typeof server>): string {
   return JSON.stringify(connection);
 }

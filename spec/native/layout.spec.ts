@@ -31,6 +31,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
+  5: '97e67bb36f3c8c0d',
 };
 
 /** What TypeScript reads by. */

@@ -3,11 +3,11 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const SOURCE = path.join(import.meta.dirname, '../workload/workload.c');
+const SOURCES = path.join(import.meta.dirname, '../workload');
 const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread'];
 
 let folder: string | undefined;
-let binary: string | undefined;
+const binaries = new Map<string, string>();
 
 /** A folder for this run of the specs, which everybody may read; gone when the run ends. */
 export function scratchFolder(): string {
@@ -23,10 +23,21 @@ export function scratchFolder(): string {
 
 /** Path of the compiled workload. Static, so that an exec of it is as cheap as an exec can be. */
 export function workload(): string {
+  return compiled('workload');
+}
+
+/** Path of the compiled `unheld.c`: sockets that no descriptor holds. */
+export function unheld(): string {
+  return compiled('unheld');
+}
+
+function compiled(name: string): string {
+  let binary = binaries.get(name);
   if (binary === undefined) {
-    const target = path.join(scratchFolder(), 'workload');
-    execFileSync('gcc', [...FLAGS, '-o', target, SOURCE], { stdio: ['ignore', 'inherit', 'inherit'] });
-    binary = target;
+    binary = path.join(scratchFolder(), name);
+    const source = path.join(SOURCES, `${name}.c`);
+    execFileSync('gcc', [...FLAGS, '-o', binary, source], { stdio: ['ignore', 'inherit', 'inherit'] });
+    binaries.set(name, binary);
   }
   return binary;
 }

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Collector } from '../support/collector.js';
+import { type Container, type Job, WIRE } from '../support/container.js';
+import { history } from '../support/history.js';
+import { client, server } from '../support/messages.js';
+import { connected, listening, pair } from '../support/pair.js';
+import { isRoot, requires } from '../support/requirements.js';
+import { resources } from '../support/resources.js';
+import { unheld } from '../support/workload.js';
+
+/** Every change is reported, every second. */
+const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
+const SCANS_MS = 2500;
+const PORT = 7010;
+
+/** A connection from one container to another. How it ends: undefined if this kernel has no such sockets. */
+type Life = (caller: Container, host: Container) => Promise<(() => Promise<void>) | undefined>;
+
+/** By an end that no descriptor holds. */
+const lives: Readonly<Record<string, Life>> = {
+  'waits in an accept queue': async (caller, host) => {
+    const job = await start(host, 'listening', 'queue');
+    return job && ending(caller, await connected(caller, WIRE.v4[1], PORT), host, job);
+  },
+  'is on its way over a Unix socket': async (caller, host) => {
+    const job = await start(host, 'listening', 'flight');
+    const call = await connected(caller, WIRE.v4[1], PORT);
+    await job?.said('in flight');
+    return job && ending(caller, call, host, job);
+  },
+  'is in the tables of two io_urings': async (caller, host) => {
+    const job = await start(host, 'listening', 'uring-listen');
+    const call = job && (await start(caller, 'connected', 'uring-connect'));
+    return job && call && ending(caller, call, host, job);
+  },
+  'was left by its process, while TCP waits for an answer': async (caller, host) => {
+    await listening(host, 'serve', WIRE.v4[1], '1', String(PORT));
+    const call = await connected(caller, WIRE.v4[1], PORT);
+    filter(
+      host,
+      `add table inet silence; add chain inet silence in { type filter hook input priority 0; };
+      add rule inet silence in tcp dport ${PORT} drop;`,
+    );
+    await caller.stop(call);
+    return () => {
+      filter(host, 'delete table inet silence;');
+      return Promise.resolve();
+    };
+  },
+};
+
+describe('The daemon, on a connection that no descriptor holds', function () {
+  this.timeout(40_000);
+  const keep = resources();
+
+  before(function () {
+    requires(this, isRoot, 'no root');
+  });
+
+  for (const [what, life] of Object.entries(lives)) {
+    for (const isOlder of [false, true]) {
+      it(`reports one that ${what} until TCP ends it${isOlder ? ', older than Collector' : ''}`, async function () {
+        const [caller, host] = await pair(keep);
+        const collect = () => keep(Collector.start([], { env }));
+        let collector = isOlder ? undefined : await collect();
+        const end = await life(caller, host);
+        requires(this, end !== undefined, 'no such sockets in this kernel');
+        collector ??= await collect();
+        const sides = [client(caller.shortId, WIRE.v4[1], PORT), server(host.shortId, PORT, WIRE.v4[0])];
+        for (const side of sides) assert.deepEqual(await history(collector, side, 'open'), ['open']);
+        await sleep(SCANS_MS);
+        for (const side of sides) assert.deepEqual(await history(collector, side, 'open'), ['open']);
+        await end?.();
+        for (const side of sides)
+          assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+      });
+    }
+  }
+});
+
+/** Starts a job of `unheld.c`; undefined if this kernel can't do it. */
+async function start(container: Container, word: string, name: string): Promise<Job | undefined> {
+  const job = await container.start('exec', unheld(), name, WIRE.v4[1], String(PORT));
+  const said = await Promise.race([
+    job.said(word).then(() => true),
+    job.said('unsupported').then(() => false),
+  ]);
+  return said ? job : undefined;
+}
+
+/** Both sides: one that nobody reads from goes on after its peer has closed. */
+function ending(caller: Container, call: Job, host: Container, job: Job): () => Promise<void> {
+  return async () => {
+    await caller.stop(call);
+    await host.stop(job);
+  };
+}
+
+function filter(container: Container, rules: string): void {
+  execFileSync('nsenter', [`--net=/proc/${container.pid}/ns/net`, 'nft', rules]);
+}
