@@ -181,6 +181,7 @@ struct css_set {
 struct task_struct {
     int pid;
     int tgid;
+    unsigned int flags;
     int exit_code;
     __u64 start_boottime;
     struct task_struct *real_parent;

@@ -4,13 +4,14 @@
  *
  * The task that runs when a TCP state changes is often not the owner (soft interrupts do most of it). It is at two
  * moments: when a socket starts to connect and when it starts to listen. There the owner is noted in storage that
- * belongs to the socket and that an accepted socket inherits, so every later change knows it, without any system call hook.
+ * belongs to the socket and that an accepted socket inherits, so every later change knows it, without any system call
+ * hook.
  */
 #ifndef COLLECTOR_SOCKET_H
 #define COLLECTOR_SOCKET_H
 
 struct owner {
-    __u64 cookie; /* of the socket, once it is known; the first to be written, so that a reader can tell one from another */
+    __u64 cookie; /* of the socket, once it is known */
     __u64 container;
     char comm[COMM_SIZE];
     __u64 opened; /* as in socket_record */
@@ -38,7 +39,7 @@ enum phase {
     PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
 };
 
-/* TCP states in which a connection was established and has not ended, by include/net/tcp_states.h: half closed ones too. */
+/* TCP states of a connection between its start and its end, half closed ones too: include/net/tcp_states.h. */
 enum {
     TCP_ALIVE = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
                 1 << TCP_LAST_ACK | 1 << TCP_CLOSING,
@@ -200,12 +201,55 @@ static __always_inline void disown_socket(const struct sock *sk)
     forget_client(sk);
 }
 
+static __always_inline __u64 net_of(const struct sock *sk)
+{
+    return (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net);
+}
+
+/* The network namespace of the host: that of its first process. */
+static volatile __u64 host_net;
+
+/* Container of a network namespace, by the last of its processes that a scan has met. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u64);
+} containers_of_nets SEC(".maps");
+
+/*
+ * The container of a socket that nobody holds: by its own cgroup, of whoever made it; where cgroup v2 names no
+ * containers, by its network namespace. 0 for the host's, and for Collector's own.
+ */
+static __always_inline __u64 container_of_socket(const struct sock *sk)
+{
+    struct cgroup *cgroup = NULL;
+    if (bpf_core_field_exists(struct sock_cgroup_data, cgroup))
+        cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+    if (cgroup && BPF_CORE_READ(cgroup, level) > 0) {
+        if (cgroup == bpf_get_current_task_btf()->cgroups->dfl_cgrp)
+            return 0;
+        __u64 container = container_of_cgroup(cgroup, SLOT_TO_BORROW);
+        return container == CONTAINER_UNJUDGED ? 0 : container;
+    }
+    __u64 net = net_of(sk);
+    __u64 *container = net == host_net ? NULL : bpf_map_lookup_elem(&containers_of_nets, &net);
+    return container ? *container : 0;
+}
+
+/* Of task->flags, from include/linux/sched.h. */
+enum { PF_KTHREAD = 0x00200000 };
+
 /* Fills in the current task, about to connect or to listen, as the owner. False if out of scope: disowns the socket. */
 static __always_inline bool claim_socket(const struct sock *sk, struct owner *o, struct task_struct *task,
                                          struct naming *named)
 {
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
+    /* The kernel opens further subflows of Multipath TCP by itself. */
+    bool is_kernel = task->flags & PF_KTHREAD;
+    if (is_kernel)
+        container = container_of_socket(sk);
     if (!is_check && !is_in_scope(container)) {
         disown_socket(sk);
         return false;
@@ -215,6 +259,10 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
         o->phase = PHASE_CHECK;
     else if (is_self(task))
         o->phase = PHASE_LEFT_OUT;
+    if (is_kernel) {
+        o->pid = 0;
+        __builtin_memset(o->comm, 0, COMM_SIZE);
+    }
     return true;
 }
 
@@ -298,9 +346,44 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
-static __always_inline void on_established(const struct sock *sk)
+/* A port in a network namespace. */
+struct port {
+    __u64 net;
+    __u64 number;
+};
+
+/*
+ * Owners of listening sockets older than Collector that no descriptor holds: nothing inherits from an entry of
+ * `clients`. What is accepted there finds its owner by the port.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, struct port);
+    __type(value, struct owner);
+} ports SEC(".maps");
+
+/* Whether there was ever one. */
+static volatile bool has_ports;
+
+static __always_inline struct port port_of(const struct sock *sk)
+{
+    return (struct port){.net = net_of(sk), .number = BPF_CORE_READ(sk, __sk_common.skc_num)};
+}
+
+/* Gives an accepted socket the owner of the port. */
+static __always_inline struct owner *inherit_by_port(const struct sock *sk)
+{
+    struct port port = port_of(sk);
+    struct owner *listener = bpf_map_lookup_elem(&ports, &port);
+    return listener ? bpf_sk_storage_get(&owners, (void *)sk, listener, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+}
+
+static __always_inline void on_established(const struct sock *sk, int old_state)
 {
     struct owner *o = owner_of(sk);
+    if (!o && has_ports && old_state == TCP_SYN_RECV)
+        o = inherit_by_port(sk);
     if (!o)
         return;
     if (o->phase == PHASE_CHECK) {
@@ -332,8 +415,12 @@ static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
 }
 
-static __always_inline void end_listener(const struct owner *o)
+static __always_inline void end_listener(const struct sock *sk, const struct owner *o)
 {
+    if (o->is_by_address) {
+        struct port port = {.net = net_of(sk), .number = o->local_port};
+        bpf_map_delete_elem(&ports, &port);
+    }
     if (!is_private_listener(o))
         emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
 }
@@ -350,7 +437,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     if (o->phase == PHASE_NEW && o->role == ROLE_CLIENT && knobs.pending)
         emit_failed(o, sk);
     else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
-        end_listener(o);
+        end_listener(sk, o);
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
     else if (o->phase == PHASE_CHECK_OPEN)
@@ -370,17 +457,17 @@ int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
     else if (new_state == TCP_LISTEN)
         on_listen(sk);
     else if (new_state == TCP_ESTABLISHED)
-        on_established(sk);
+        on_established(sk, old_state);
     else if (new_state == TCP_CLOSE)
         on_close(sk, old_state);
     return 0;
 }
 
 /*
- * The kernel runs no program on top of itself. When a soft interrupt comes while socket_state runs, and changes the state
- * of another socket, that change passes socket_state by. That a connection was established is made up for when it closes,
- * or by a scan before that; that it closed, here, where every TCP socket comes to its end, once. A second program on
- * inet_sock_set_state would catch either at once, but is run ten times for each connection.
+ * The kernel runs no program on top of itself. When a soft interrupt comes while socket_state runs, and changes the
+ * state of another socket, that change passes socket_state by. That a connection was established is made up for when
+ * it closes, or by a scan before that; that it closed, here, where every TCP socket comes to its end, once. A second
+ * program on inet_sock_set_state would catch either at once, but is run ten times for each connection.
  */
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(socket_end, const struct sock *sk)
@@ -466,8 +553,8 @@ static __always_inline bool is_in_use(struct found_socket *found)
 }
 
 /*
- * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen, and
- * nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
+ * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen,
+ * and nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
 static __always_inline __u8 role_of(struct sock *sk)
 {
@@ -547,6 +634,11 @@ static __always_inline bool read_owner(struct sock *sk, struct owner *o)
 static __always_inline enum adoption adopt_address(struct sock *sk, struct owner *o)
 {
     o->cookie = cookie_at(sk);
+    if (o->role == ROLE_SERVER && o->phase == PHASE_NEW) {
+        struct port port = port_of(sk);
+        bpf_map_update_elem(&ports, &port, o, BPF_ANY);
+        has_ports = true;
+    }
     o->is_by_address = 1;
     if (!note_client(sk, o))
         return NOT_OWNED;
@@ -577,22 +669,6 @@ static __always_inline enum adoption adopt_socket(const struct found_socket *fou
     return NOT_OWNED;
 }
 
-static __always_inline __u64 net_of(struct sock *sk)
-{
-    return (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net);
-}
-
-/* The network namespace of the host: that of its first process. */
-static volatile __u64 host_net;
-
-/* Container of a network namespace, by the last of its processes that a scan has met. */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 16384);
-    __type(key, __u64);
-    __type(value, __u64);
-} containers_of_nets SEC(".maps");
-
 /*
  * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
  * holds in the network namespace of a container is not to be taken for the container's.
@@ -610,12 +686,12 @@ static __always_inline void leave_out(const struct found_socket *found, struct t
 }
 
 /*
- * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for each
- * descriptor; if wanted, bound UDP sockets without a peer too. One older than Collector gets its owner here, so that its
- * end will be an event. TCP connections with an owner are left to list_tcp, if that works.
+ * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for
+ * each descriptor; if wanted, bound UDP sockets without a peer too. One older than Collector gets its owner here, so
+ * that its end will be an event. TCP connections with an owner are left to list_tcp, if that works.
  *
- * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the scan
- * shows that one.
+ * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the
+ * scan shows that one.
  */
 SEC("iter/task_file")
 int scan_sockets(struct bpf_iter__task_file *ctx)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * The listing of TCP sockets by the kernel's own tables, in all network namespaces: wherever a socket lives. Behind
- * descriptors, in an accept queue, in a table of io_uring, in flight over a Unix socket, or in nobody's hands while TCP
- * still works on its end.
+ * descriptors, in an accept queue, in a table of io_uring, in flight over a Unix socket, or in nobody's hands while
+ * TCP still works on its end.
  *
- * No iterator does that: those over TCP sockets see one network namespace, and those over descriptors none of the above.
- * So this walks the tables itself (include/net/inet_hashtables.h), by reads that can't fault, without locks, as the
- * kernel's lookups do: chains end in an odd number, and sockets stay sockets while the program runs (RCU). A socket
- * that moves to another chain meanwhile may be passed over once, which ends nothing: owned connections end by events.
+ * No iterator does that: those over TCP sockets see one network namespace, and those over descriptors none of the
+ * above. So this walks the tables itself (include/net/inet_hashtables.h), by reads that can't fault, without locks,
+ * as the kernel's lookups do: chains end in an odd number, and sockets stay sockets while the program runs (RCU). A
+ * socket that moves to another chain meanwhile may be passed over once, which ends nothing: owned connections end by
+ * events.
  */
 #ifndef COLLECTOR_TCP_TABLES_H
 #define COLLECTOR_TCP_TABLES_H
@@ -43,26 +44,6 @@ static __always_inline struct inet_hashinfo *tcp_tables(void)
     if (bpf_core_field_size(((struct netns_ipv4 *)0)->tcp_death_row) == sizeof(void *))
         bpf_probe_read_kernel(&row, sizeof(row), row);
     return BPF_CORE_READ((struct inet_timewait_death_row *)row, hashinfo);
-}
-
-/*
- * The container of a socket that nobody holds: by its own cgroup, of whoever made it; where cgroup v2 names no
- * containers, by its network namespace. 0 for the host's, and for Collector's own.
- */
-static __always_inline __u64 container_of_socket(struct sock *sk)
-{
-    struct cgroup *cgroup = NULL;
-    if (bpf_core_field_exists(struct sock_cgroup_data, cgroup))
-        cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-    if (cgroup && BPF_CORE_READ(cgroup, level) > 0) {
-        if (cgroup == bpf_get_current_task_btf()->cgroups->dfl_cgrp)
-            return 0;
-        __u64 container = container_of_cgroup(cgroup, SLOT_TO_BORROW);
-        return container == CONTAINER_UNJUDGED ? 0 : container;
-    }
-    __u64 net = net_of(sk);
-    __u64 *container = net == host_net ? NULL : bpf_map_lookup_elem(&containers_of_nets, &net);
-    return container ? *container : 0;
 }
 
 /* Adopts a socket that nobody owns nor holds; false if it is no container's. */

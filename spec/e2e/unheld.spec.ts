@@ -14,6 +14,8 @@ import { unheld } from '../support/workload.js';
 const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
 const SCANS_MS = 2500;
 const PORT = 7010;
+/** Another address of the container that connects. */
+const FURTHER = '10.111.0.3';
 
 /** A connection from one container to another. How it ends: undefined if this kernel has no such sockets. */
 type Life = (caller: Container, host: Container) => Promise<(() => Promise<void>) | undefined>;
@@ -78,6 +80,59 @@ describe('The daemon, on a connection that no descriptor holds', function () {
       });
     }
   }
+
+  it('reports what an io_uring older than Collector accepts later', async function () {
+    const [caller, host] = await pair(keep);
+    const job = await start(host, 'listening', 'uring-listen');
+    requires(this, job !== undefined, 'this io_uring does not listen');
+    const collector = await keep(Collector.start([], { env }));
+    // The listing at the start has found it.
+    await collector.shows(
+      () => `port ${PORT} of ${host.shortId}`,
+      () => collector.endpoints(host.shortId).some(({ listenAddress }) => listenAddress.port === PORT),
+    );
+    const call = await connected(caller, WIRE.v4[1], PORT);
+    await caller.stop(call);
+    await host.stop(job!);
+    const side = server(host.shortId, PORT, WIRE.v4[0]);
+    assert.equal((await history(collector, side, 'closed')).at(-1), 'closed');
+  });
+
+  for (const isOlder of [false, true]) {
+    it(`reports each subflow of Multipath TCP until TCP ends it${isOlder ? ', older than Collector' : ''}`, async function () {
+      const [caller, host] = await pair(keep);
+      const collect = () => keep(Collector.start([], { env }));
+      let collector = isOlder ? undefined : await collect();
+      inNet(caller, 'ip', 'addr', 'add', `${FURTHER}/24`, 'dev', 'eth0');
+      for (const container of [caller, host])
+        inNet(container, 'ip', 'mptcp', 'limits', 'set', 'subflow', '2', 'add_addr_accepted', '2');
+      inNet(caller, 'ip', 'mptcp', 'endpoint', 'add', FURTHER, 'dev', 'eth0', 'subflow');
+      const job = await start(host, 'listening', 'mptcp-listen');
+      const call = job && (await start(caller, 'connected', 'mptcp-connect'));
+      requires(this, job !== undefined && call !== undefined, 'no Multipath TCP in this kernel');
+      await call!.said('joined');
+      collector ??= await collect();
+      const wanted = [WIRE.v4[0], FURTHER].map((peer) => server(host.shortId, PORT, peer));
+      const outgoing = client(caller.shortId, WIRE.v4[1], PORT);
+      const said = (closed: boolean) =>
+        collector
+          .connections(host.shortId)
+          .filter(({ closeTimestamp }) => (closeTimestamp !== undefined) === closed)
+          .map(({ closeTimestamp: _, ...connection }) => JSON.stringify(connection))
+          .sort();
+      const all = wanted.map((connection) => JSON.stringify(connection)).sort();
+      await sleep(SCANS_MS);
+      assert.deepEqual(said(false), all);
+      assert.deepEqual(said(true), []);
+      assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+      await caller.stop(call!);
+      await host.stop(job!);
+      assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
+      await sleep(SCANS_MS);
+      assert.deepEqual(said(false), all);
+      assert.deepEqual(said(true), all);
+    });
+  }
 });
 
 /** Starts a job of `unheld.c`; undefined if this kernel can't do it. */
@@ -99,5 +154,9 @@ function ending(caller: Container, call: Job, host: Container, job: Job): () => 
 }
 
 function filter(container: Container, rules: string): void {
-  execFileSync('nsenter', [`--net=/proc/${container.pid}/ns/net`, 'nft', rules]);
+  inNet(container, 'nft', rules);
+}
+
+function inNet(container: Container, ...command: readonly string[]): void {
+  execFileSync('nsenter', [`--net=/proc/${container.pid}/ns/net`, ...command]);
 }

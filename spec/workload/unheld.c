@@ -7,6 +7,8 @@
  *   flight         accepts a connection, sends it to itself over a Unix socket and does not receive it
  *   uring-listen   listens and accepts in the table of an io_uring; says `unsupported` before Linux 6.11
  *   uring-connect  connects there
+ *   mptcp-listen   accepts a connection of Multipath TCP; says `unsupported` if there is none
+ *   mptcp-connect  connects with it, and says `joined` when there is a further subflow
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,6 +25,9 @@
 /* From include/uapi/linux/io_uring.h of Linux 6.11, which the headers at hand may be older than. */
 enum { OP_BIND = 56, OP_LISTEN = 57 };
 
+/* From include/uapi/linux/in.h, tcp.h and mptcp.h of Linux 5.16. */
+enum { IPPROTO_MPTCP_ = 262, SOL_MPTCP_ = 284, MPTCP_INFO_ = 1 };
+
 static void say(const char *text)
 {
     printf("%s %s\n", getenv("JOB"), text);
@@ -37,9 +42,20 @@ static int must(const char *what, int result)
     exit(1);
 }
 
-static int listening(const struct sockaddr_in *address)
+/* A socket of Multipath TCP. */
+static int multipath(void)
 {
-    int s = must("socket", socket(AF_INET, SOCK_STREAM, 0)), one = 1;
+    int s = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP_);
+    if (s < 0) {
+        say("unsupported");
+        exit(0);
+    }
+    return s;
+}
+
+static int listening(int s, const struct sockaddr_in *address)
+{
+    int one = 1;
     must("reuse", setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)));
     must("bind", bind(s, (const struct sockaddr *)address, sizeof(*address)));
     must("listen", listen(s, 8));
@@ -152,6 +168,22 @@ static void connect_in_ring(const struct sockaddr_in *address)
     say("connected");
 }
 
+/* Waits until there is a further subflow: the first byte of struct mptcp_info counts those. */
+static void await_subflow(int s)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        unsigned char info[256] = {0};
+        socklen_t size = sizeof(info);
+        must("info", getsockopt(s, SOL_MPTCP_, MPTCP_INFO_, info, &size));
+        if (info[0] > 0) {
+            say("joined");
+            return;
+        }
+        usleep(50000);
+    }
+    say("alone");
+}
+
 int main(int count, char **words)
 {
     if (count != 4)
@@ -159,15 +191,26 @@ int main(int count, char **words)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(words[3]))};
     inet_pton(AF_INET, words[2], &address.sin_addr);
     if (!strcmp(words[1], "queue")) {
-        listening(&address);
+        listening(must("socket", socket(AF_INET, SOCK_STREAM, 0)), &address);
     } else if (!strcmp(words[1], "flight")) {
-        int s = listening(&address);
+        int s = listening(must("socket", socket(AF_INET, SOCK_STREAM, 0)), &address);
         send_to_self(must("accept", accept(s, 0, 0)));
         say("in flight");
     } else if (!strcmp(words[1], "uring-listen")) {
         listen_in_ring(&address);
     } else if (!strcmp(words[1], "uring-connect")) {
         connect_in_ring(&address);
+    } else if (!strcmp(words[1], "mptcp-listen")) {
+        int s = listening(multipath(), &address), peer = must("accept", accept(s, 0, 0));
+        must("write", write(peer, "x", 1));
+        say("accepted");
+    } else if (!strcmp(words[1], "mptcp-connect")) {
+        int s = multipath();
+        char byte;
+        must("connect", connect(s, (struct sockaddr *)&address, sizeof(address)));
+        must("read", read(s, &byte, 1));
+        say("connected");
+        await_subflow(s);
     } else {
         return 2;
     }
