@@ -205,6 +205,7 @@ async function run(): Promise<number> {
             scanning,
             observer,
             selfCheckProgram: path.join(import.meta.dirname, 'self-check'),
+            argumentProgram: path.join(import.meta.dirname, 'argument-reader'),
           },
           context,
           signal,

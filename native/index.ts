@@ -70,7 +70,7 @@ export interface LostLink {
 }
 
 /** `scan_sockets` goes by descriptors; `list_tcp` by the kernel's tables of TCP sockets, to list those with an owner. */
-export type ScanProgram = 'scan_processes' | 'scan_processes_atomic' | 'scan_sockets' | 'list_tcp';
+export type ScanProgram = 'scan_processes' | 'scan_sockets' | 'list_tcp';
 
 /** What the kernel hands out in one read of an iterator, at most. */
 export const SCAN_READ_BYTES = 32 * 1024;
@@ -117,18 +117,18 @@ export interface Probe {
   hold(on: boolean): void;
   stats(): ProgramStats[];
   /**
-   * What runs now: process records or socket records, in memory of their own. Synchronous. Kernels before 5.18 can't
-   * give the arguments of processes (`RecordFlag.argsLost`): there, scan_processes is scan_processes_atomic. A kernel that
-   * refuses one of these programs has none of them, and says here what it refused it with; events come all the same.
+   * What runs now: process records or socket records, in memory of their own. Synchronous, and never waits for a process:
+   * records of processes that have arguments come without them (`RecordFlag.argsLost`). A kernel that refuses one of these
+   * programs has none of them, and says here what it refused it with; events come all the same.
    */
   scan(program: ScanProgram): Uint8Array<ArrayBuffer>;
-  /** Begins to do the same in parts. There is one at a time: beginning the next one gives up what was not read. */
+  /** Begins to do the same in parts. Each program has one at a time: beginning the next gives up what was not read. */
   beginScan(program: ScanProgram): void;
   /**
-   * Puts some of the records into `buffer`, from a byte on, and says how many bytes; 0: there are no more. There has to be
-   * room for SCAN_READ_BYTES.
+   * Puts some of the records into `buffer`, from a byte on, and returns how many bytes; 0: there are no more. There has to
+   * be room for SCAN_READ_BYTES.
    */
-  readScan(buffer: Uint8Array<ArrayBuffer>, from: number): number;
+  readScan(program: ScanProgram, buffer: Uint8Array<ArrayBuffer>, from: number): number;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
   close(): void;
 }

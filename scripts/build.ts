@@ -1,6 +1,6 @@
 /**
  * Builds everything that the daemon loads into dist/: its bundle, with the code for proto/, that of the thread which
- * converts profiles, and through native/Makefile the add-on and the program of the self-check.
+ * converts profiles, and through native/Makefile the add-on and the programs that it starts.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -56,7 +56,7 @@ cp dist/collector.js dist/package.json "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
 if [[ $arch == "$(dpkg --print-architecture)" ]]; then
     cp "$(readlink -f "$(command -v node)")" "$root/usr/bin/node"
-    cp dist/collector.node dist/io.node dist/self-check "$root/app/"
+    cp dist/collector.node dist/io.node dist/self-check dist/argument-reader "$root/app/"
 else
     # The npm registry has Node's own binaries as packages.
     (cd "$cache" && npm pack --silent "node-linux-$arch@$(node -p process.versions.node)" >/dev/null &&

@@ -3,11 +3,13 @@ import { Observable } from 'rxjs';
 import type { LostLink, Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Deadline } from '../telemetry/deadline.js';
+import { withArguments, type ArgumentSource } from './arguments.js';
 import type { Driver } from './driver.js';
 import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { countLost } from './losses.js';
+import { ProcessScans } from './process-scans.js';
 import { Records } from './records.js';
-import { wholeScan, type Scanner } from './scanner.js';
+import type { Scanner } from './scanner.js';
 import { Sequence } from './sequence.js';
 import type { Sliced, Slices } from './slices.js';
 
@@ -15,6 +17,8 @@ export interface CaptureOptions {
   /** What goes into the start fact. */
   readonly settings: StateSettings;
   readonly scanner: Scanner;
+  /** Reads the arguments of processes that scans find; without it, nobody does. */
+  readonly arguments?: ArgumentSource;
   /** When to scan sockets: never where a scan cannot see them all, since it is taken for the truth. */
   readonly scrape: 'never' | 'at start' | 'every tick';
   /** Called at every tick with what the BPF programs have counted since they were loaded. */
@@ -67,36 +71,31 @@ const LAST_FACTS_SHARE = 0.5;
 const SEED_DIGITS = 15;
 /** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
 const RETRY_MS = 1000;
+/** How long sockets wait for a scan of processes, which names those that listen, ms. */
+const PROCESSES_FIRST_MS = 1000;
 
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
- * sockets and a tick; before those a scan of processes, if the kernel has lost records since the last. Subscribing takes over the probe, whose programs are attached; `stop` brings all that was written
- * before it and a last tick, as far as there is time, then completes; then, or when nobody listens any more, the probe is closed.
+ * sockets and a tick; before those a scan of processes, if the kernel has lost records since the last.
+ *
+ * - Subscribing takes over the probe, whose programs are attached.
+ * - `stop` delivers all that was written before it and a last tick, as far as there is time, then completes.
+ * - Completing and unsubscribing close the probe.
  *
  * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
- * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn.
+ * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn. Scans of
+ * processes are the exception: their parts come between other facts, since they wait for helpers and for the audience.
  *
  * A probe error (see native/index.ts) becomes the observable's.
  */
 export function captureFacts(
   driver: Driver,
   probe: Probe,
-  {
-    settings,
-    scanner,
-    scrape,
-    deadline,
-    onCut,
-    onStats,
-    onLinks,
-    onShortage,
-    slices,
-    listener,
-    config,
-    containers,
-  }: CaptureOptions,
+  options: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
+  const { settings, scanner, scrape, deadline, slices, listener, config, containers } = options;
+  const { onStats, onLinks, onShortage, onCut } = options;
   return new Observable((subscriber) => {
     const buffer = new Uint8Array(BATCH_BYTES);
     const batch = new Records(buffer);
@@ -112,14 +111,10 @@ export function captureFacts(
         subscriber.next(fact());
       });
 
-    function* scan(of: ScanFact['of'], audience: Audience = 'same', afterLoss = false) {
-      const fact = { kind: 'scan', of, audience, time: now() } as const;
+    function* scanSockets(afterLoss = false) {
+      const fact = { kind: 'scan', of: 'sockets', audience: 'same', time: now() } as const;
       const end = afterLoss ? ({ afterLoss } as const) : {};
-      if (of === 'processes') {
-        subscriber.next({ ...fact, records: yield* wholeScan(scanner.scan(of)) });
-        return;
-      }
-      const parts = scanner.scan(of);
+      const parts = scanner.sockets();
       let part: ScanFact['part'];
       for (;;) {
         const { done, value } = parts.next();
@@ -150,24 +145,53 @@ export function captureFacts(
       while (read() >= DRAIN_BYTES) yield;
     }
     /** @returns whether it came to its end; a scan cut short by a shortage ends nothing */
-    function* attemptScan(of: ScanFact['of'], audience?: Audience, afterLoss = false) {
+    function* attemptScan(afterLoss = false) {
       try {
-        yield* scan(of, audience, afterLoss);
+        yield* scanSockets(afterLoss);
         return true;
       } catch (error) {
-        if (!onShortage(error, `a scan of ${of}`)) throw error;
+        if (!onShortage(error, 'a scan of sockets')) throw error;
         return false;
       }
     }
     const retries = new Set<NodeJS.Timeout>();
-    function* persistentScan(of: ScanFact['of'], audience?: Audience) {
-      if (yield* attemptScan(of, audience)) return;
+    const retry = (task: () => void) => {
       const timer = setTimeout(() => {
         retries.delete(timer);
-        sequence.add(() => persistentScan(of, audience));
+        task();
       }, RETRY_MS);
       retries.add(timer);
+    };
+    function* persistentScan() {
+      if (yield* attemptScan()) return;
+      retry(() => sequence.add(persistentScan));
     }
+    async function* listProcesses() {
+      options.arguments?.reader.begin();
+      for await (const records of scanner.processes()) {
+        if (options.arguments === undefined) yield records;
+        else yield* withArguments(records, options.arguments);
+      }
+    }
+    const processScans = new ProcessScans({
+      list: listProcesses,
+      deliver: async (part, audience, records) =>
+        new Promise((resolve) =>
+          sequence.add(function* () {
+            // What was written before, such as an exec since the process was listed, is folded before.
+            yield* drain();
+            const fact = { kind: 'scan', of: 'processes', audience, time: now(), records } as const;
+            subscriber.next({ ...fact, ...(part !== undefined && { part }) });
+            resolve();
+          }),
+        ),
+      audience: () => listener?.processAudience() ?? 'same',
+      hasRoom: () => listener?.hasRoom() ?? true,
+      onError: (error, wanted) => {
+        if (onShortage(error, 'a scan of processes')) retry(() => processScans.request(wanted));
+        else subscriber.error(error);
+      },
+    });
     let lost = 0;
     /** Since the last complete scan of sockets. */
     let endsLost = false;
@@ -179,15 +203,10 @@ export function captureFacts(
         endsLost ||= detached.length > 0;
         return probe.stats();
       });
-      if (stats !== undefined && countLost(stats) > lost) {
-        endsLost = true;
-        // Among what was lost may be the start of a process that still runs, or that of one that listens.
-        if (yield* attemptScan('processes', listener?.processAudience())) lost = countLost(stats);
-      }
+      if (stats !== undefined && countLost(stats) > lost) endsLost = true;
       // Without scans at every tick, one makes up for ends that may be lost.
       const isScanDue = scrape === 'every tick' || (scrape === 'at start' && endsLost);
-      if (isScanDue && !settings.networkDisabled && (yield* attemptScan('sockets', 'same', endsLost)))
-        endsLost = false;
+      if (isScanDue && !settings.networkDisabled && (yield* attemptScan(endsLost))) endsLost = false;
       if (stats !== undefined) onStats(stats);
       subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
       yield* slices.run();
@@ -211,6 +230,7 @@ export function captureFacts(
     let cutting: NodeJS.Timeout | undefined;
     const onStop = () => {
       probe.detach();
+      processScans.close();
       cutting = setTimeout(() => {
         sequence.close();
         onCut(attempt('reading the ring buffers', () => probe.discard()) ?? 0);
@@ -218,13 +238,37 @@ export function captureFacts(
       }, deadline.start().share(LAST_FACTS_SHARE).left);
       sequence.finish(end);
     };
+    /** Does something when the scans of processes asked for are over, or have taken too long, unless the run ends. */
+    const afterProcesses = (task: () => void) =>
+      void processScans.idle(PROCESSES_FIRST_MS).then(() => {
+        if (!stop.aborted && !subscriber.closed) task();
+      });
+    const onInterval = () => {
+      const stats = attempt('reading the counts of the kernel', () => probe.stats());
+      const counted = stats === undefined ? lost : countLost(stats);
+      if (counted === lost) {
+        sequence.add(dueTick);
+        return;
+      }
+      // Among what was lost may be the start of a process that still runs, or that of one that listens.
+      lost = counted;
+      endsLost = true;
+      processScans.request('same');
+      afterProcesses(() => sequence.add(dueTick));
+    };
     const interval = setInterval(() => {
       // One that is late makes up for those that come before it was done.
       if (isDue) return;
       isDue = true;
-      sequence.add(dueTick);
+      try {
+        onInterval();
+      } catch (error) {
+        subscriber.error(error);
+      }
     }, settings.scrapeInterval * 1000);
     subscriber.add(() => {
+      processScans.close();
+      options.arguments?.reader.close();
       sequence.close();
       clearInterval(interval);
       unwatchClock?.();
@@ -234,7 +278,7 @@ export function captureFacts(
       probe.close();
     });
 
-    sequence.add(function* () {
+    sequence.addStep(() => {
       const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
       subscriber.next({ kind: 'start', ...driver.clock(), seed, settings });
       probe.start(
@@ -246,22 +290,16 @@ export function captureFacts(
         (error) => onShortage(error, 'reading the ring buffers') || subscriber.error(error),
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
-      yield* drain();
-      yield* persistentScan('processes', listener?.processAudience());
-      if (scrape !== 'never' && !settings.networkDisabled) yield* persistentScan('sockets');
+      processScans.request('same');
+      if (scrape !== 'never' && !settings.networkDisabled) afterProcesses(() => sequence.add(persistentScan));
     });
     subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
     subscriber.add(
       containers?.subscribe((news) => next(() => ({ kind: 'containers', time: now(), ...news }))),
     );
     if (listener !== undefined) {
-      const newcomers = listener.newcomers.subscribe(() =>
-        sequence.add(function* () {
-          yield* drain();
-          yield* persistentScan('processes', 'fresh');
-        }),
-      );
-      subscriber.add(newcomers);
+      subscriber.add(listener.room.subscribe(() => processScans.goOn()));
+      subscriber.add(listener.newcomers.subscribe(() => processScans.request('fresh')));
       const control = listener.control.subscribe((lists) =>
         next(() => ({ kind: 'control', time: now(), ...lists })),
       );

@@ -28,13 +28,18 @@ export interface RecordsFact {
 }
 
 /**
- * What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete. `time` is when it began.
- * Many sockets come in parts, with nothing between them but other parts: several facts, of which only the last completes it.
+ * What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete.
+ *
+ * Sockets: `time` is when the scan began. Many of them come in parts, with nothing between them but other parts: several
+ * facts, of which only the last completes it.
+ *
+ * Processes always come in parts, with other facts between them: records say when each process was listed. A scan starts
+ * with an empty part; a start before the last part means that the scan under way was given up.
  */
 export interface ScanFact {
   readonly kind: 'scan';
   readonly of: 'processes' | 'sockets';
-  /** Absent: all is in this one. */
+  /** Absent: all is in this one, as in small scans of sockets, and in old recordings. */
   readonly part?: 'first' | 'next' | 'last';
   /**
    * Of sockets: records were lost since the scan before, so an end may be among them. The scan then ends what it does not

@@ -58,10 +58,19 @@ const Kind = {
   socketsAfterLoss: 16,
   socketsLastAfterLoss: 17,
 } as const;
-const KINDS = new Set<number>(Object.values(Kind));
 
 /** As a tick's payload has them, in a word. */
 const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
+const parts = ['first', 'next', 'last'] as const;
+
+/** First kind of the parts of scans of processes, whose kinds go by part and audience. */
+const PROCESS_PARTS = 32;
+const KINDS = new Set<number>([
+  ...Object.values(Kind),
+  ...parts.flatMap((_, part) =>
+    audiences.map((_, audience) => PROCESS_PARTS + part * audiences.length + audience),
+  ),
+]);
 
 /** 100 million days, ECMA-262's bound of time, in ns. */
 const LATEST_NS = 8.64e21;
@@ -179,14 +188,21 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
         records: checked(new Records(payload)),
       };
     }
-    default:
+    default: {
+      const part = parts[Math.floor((kind - PROCESS_PARTS) / audiences.length)];
+      const audience =
+        part === undefined
+          ? audiences.find((audience) => scanKinds[audience] === kind)
+          : audiences[(kind - PROCESS_PARTS) % audiences.length];
       return {
         kind: 'scan',
         of: 'processes',
-        audience: audiences.find((audience) => scanKinds[audience] === kind) ?? 'same',
+        ...(part !== undefined && { part }),
+        audience: audience!,
         time,
         records: checked(new Records(payload)),
       };
+    }
   }
 }
 
@@ -212,10 +228,12 @@ const scanKinds: Readonly<Record<Audience, number>> = {
 const partKinds = { first: Kind.socketsFirst, next: Kind.socketsNext, last: Kind.socketsLast } as const;
 /** Of scans after a loss. Only the last part says so. */
 const lossKinds = { first: NaN, next: NaN, last: Kind.socketsLastAfterLoss } as const;
-const parts = ['first', 'next', 'last'] as const;
 
 function scanKind({ of, part, afterLoss, audience }: ScanFact): number {
-  if (of === 'processes') return scanKinds[audience];
+  if (of === 'processes') {
+    if (part === undefined) return scanKinds[audience];
+    return PROCESS_PARTS + parts.indexOf(part) * audiences.length + audiences.indexOf(audience);
+  }
   if (afterLoss === true) return part === undefined ? Kind.socketsAfterLoss : lossKinds[part];
   return part === undefined ? Kind.sockets : partKinds[part];
 }

@@ -17,6 +17,8 @@ export interface ScannerChoice {
   readonly kind: 'iterators' | 'procfs' | 'partial';
   /** A sentence for the log. */
   readonly why: string;
+  /** Where the host's procfs is mounted; undefined: nowhere in reach. */
+  readonly procfs: string | undefined;
 }
 
 /**
@@ -26,21 +28,27 @@ export interface ScannerChoice {
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
   const refusal = iteratorRefusal(probe);
+  const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
   if (hostPids && refusal === undefined) {
-    return { scanner: iteratorScanner(probe), kind: 'iterators', why: 'Scans go through BPF iterators.' };
+    return {
+      scanner: iteratorScanner(probe),
+      kind: 'iterators',
+      why: 'Scans go through BPF iterators.',
+      procfs: folder,
+    };
   }
   const reason = hostPids
     ? `BPF iterators do not run here (${refusal})`
     : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
-  const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
   if (folder !== undefined) {
     const files = new ProcfsScanner({ ...procfs, folder });
     const scanner = refusal === undefined ? withOwned(files, probe) : files;
-    return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.` };
+    return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.`, procfs: folder };
   }
   return {
     scanner: refusal === undefined ? iteratorScanner(probe) : blindScanner,
     kind: 'partial',
+    procfs: undefined,
     why: hostPids
       ? `${reason}, and ${hostRoot}/proc does not show the host's processes: what ran before Collector started is not ` +
         'seen, and sockets are not scanned.'

@@ -1,17 +1,20 @@
 import { SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
-import type { ScanFact } from './facts.js';
 import { Records } from './records.js';
-import type { Sliced } from './slices.js';
 
 /** Lists what runs now, and which sockets there are; whoever does it, the records are those of the kernel side. */
 export interface Scanner {
   /**
-   * Process records or socket records; each of them is whole, and none is of Collector. Listening sockets come before the
+   * Socket records; each of them is whole, and none is of Collector. Listening sockets come before the
    * connections of their family and network namespace.
    * @yields a part, which holds until the next is asked for, or undefined: a pause
    * @returns the last part
    */
-  scan(of: ScanFact['of']): Generator<Records | undefined, Records>;
+  sockets(): Generator<Records | undefined, Records>;
+  /**
+   * Process records without arguments: those that have some are marked (`RecordFlag.argsLost`). None is of Collector. Parts
+   * may be asked for at any later time, and hold until the next.
+   */
+  processes(): AsyncGenerator<Records>;
 }
 
 /** Of a part: some 4,000 sockets, which take 5 ms or so to be listed and folded. */
@@ -25,19 +28,26 @@ type ScanProbe = Pick<Probe, 'beginScan' | 'readScan'>;
  */
 export function iteratorScanner(probe: ScanProbe): Scanner {
   return {
-    scan: (of) => scanBy(probe, of === 'processes' ? ['scan_processes'] : ['scan_sockets', 'list_tcp']),
+    sockets: () => scanBy(probe, ['scan_sockets', 'list_tcp']),
+    // eslint-disable-next-line @typescript-eslint/require-await -- as scans by procfs, which wait for a helper
+    async *processes() {
+      const part = new Uint8Array(SCAN_READ_BYTES);
+      probe.beginScan('scan_processes');
+      for (let count; (count = probe.readScan('scan_processes', part, 0)) > 0;)
+        yield new Records(part, count);
+    },
   };
 }
 
 /** Adds the TCP sockets that have an owner to those that a scanner finds by descriptors. */
 export function withOwned(scanner: Scanner, probe: ScanProbe): Scanner {
   return {
-    *scan(of) {
-      const found = yield* scanner.scan(of);
-      if (of === 'processes') return found;
+    *sockets() {
+      const found = yield* scanner.sockets();
       yield found;
       return yield* scanBy(probe, ['list_tcp']);
     },
+    processes: () => scanner.processes(),
   };
 }
 
@@ -46,7 +56,7 @@ function* scanBy(probe: ScanProbe, programs: readonly ScanProgram[]): Generator<
   let length = 0;
   for (const program of programs) {
     probe.beginScan(program);
-    for (let count; (count = probe.readScan(part, length)) > 0;) {
+    for (let count; (count = probe.readScan(program, part, length)) > 0;) {
       length += count;
       if (length + SCAN_READ_BYTES <= PART_BYTES) continue;
       yield new Records(part, length);
@@ -58,20 +68,11 @@ function* scanBy(probe: ScanProbe, programs: readonly ScanProgram[]): Generator<
 
 /** Finds nothing, ever. */
 export const blindScanner: Scanner = {
-  *scan() {
+  *sockets() {
     yield;
     return new Records(new Uint8Array(0));
   },
+  async *processes() {
+    // nothing
+  },
 };
-
-/** All parts in one, in memory of its own. */
-export function* wholeScan(scan: Generator<Records | undefined, Records>): Sliced<Records> {
-  const parts: Buffer[] = [];
-  for (;;) {
-    const { done, value } = scan.next();
-    if (done === true && parts.length === 0) return value;
-    if (value !== undefined) parts.push(Buffer.from(value.u8.subarray(0, value.length)));
-    if (done === true) return new Records(new Uint8Array(Buffer.concat(parts)));
-    yield;
-  }
-}

@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import type { ArgumentReader } from '../capture/argument-reader.js';
 import type { Probe } from '../capture/driver.js';
 import { EventMeter } from '../capture/event-meter.js';
 import { Links } from '../capture/links.js';
@@ -50,6 +51,7 @@ export class Observer {
   };
   probe: Probe | undefined;
   sensor: Sensor | undefined;
+  reader: ArgumentReader | undefined;
   processes: ProcessState | undefined;
   containers: ContainerState | undefined;
   runtimeConfig: { readonly current: RuntimeConfig } | undefined;
@@ -112,8 +114,8 @@ export class Observer {
   /** The scanner, timed. */
   timed(scanner: Scanner): Scanner {
     return {
-      scan: (of) =>
-        timedScan(scanner.scan(of), of === 'sockets' ? this.timers.net_scrape_read : this.#processScan),
+      sockets: () => timedScan(scanner.sockets(), this.timers.net_scrape_read),
+      processes: () => timedParts(scanner.processes(), this.#processScan),
     };
   }
 
@@ -206,6 +208,7 @@ export class Observer {
       programs: () => this.#readPrograms(),
       tables: () => this.#tables(),
       losses: () => this.#losses(),
+      readers: () => this.reader,
       streams: () => this.sensor?.streams ?? [],
       queue: () => this.sensor && { ...this.sensor.counts, capacity: this.#settings.signalQueueSize },
       selfCheckPassed: () => ({ waiting: undefined, ready: true, blind: false })[this.readiness.is],
@@ -229,6 +232,7 @@ export class Observer {
       }),
       procfs: () => ({
         ...this.troubles.counts,
+        procfs_could_not_read_cmdline: this.#argumentLosses().reduce((sum, { count }) => sum + count, 0),
         event_timestamp_distant_past: this.#events.distantPast,
         event_timestamp_future: this.#events.future,
       }),
@@ -281,9 +285,20 @@ export class Observer {
     ];
   }
 
+  #argumentLosses(): Loss[] {
+    if (this.reader === undefined) return [];
+    const { blocked, avoided, no_reader, unreadable } = this.reader.counts;
+    return Object.entries({ blocked, avoided, no_reader, unreadable }).map(([cause, count]) => ({
+      stage: 'arguments',
+      cause,
+      count,
+    }));
+  }
+
   #losses(): Loss[] {
     return [
       { stage: 'kernel', cause: 'program_detached', count: this.links.detached },
+      ...this.#argumentLosses(),
       { stage: 'processes', cause: 'table_full', count: this.processes?.statistics.evicted ?? 0 },
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
@@ -312,7 +327,10 @@ function shownMetadata(metadata: ContainerMetadata): Readonly<Record<string, unk
 }
 
 /** The scan, its time noted when it is over, without its pauses. */
-function* timedScan(scan: ReturnType<Scanner['scan']>, stopwatch: Stopwatch): ReturnType<Scanner['scan']> {
+function* timedScan(
+  scan: ReturnType<Scanner['sockets']>,
+  stopwatch: Stopwatch,
+): ReturnType<Scanner['sockets']> {
   let spent = 0;
   for (;;) {
     const start = performance.now();
@@ -323,5 +341,23 @@ function* timedScan(scan: ReturnType<Scanner['scan']>, stopwatch: Stopwatch): Re
       return value;
     }
     yield value;
+  }
+}
+
+/** The same of a scan that waits for helpers, whose time counts too. */
+async function* timedParts(
+  scan: ReturnType<Scanner['processes']>,
+  stopwatch: Stopwatch,
+): ReturnType<Scanner['processes']> {
+  let spent = 0;
+  for (;;) {
+    const start = performance.now();
+    const next = await scan.next();
+    spent += performance.now() - start;
+    if (next.done === true) {
+      stopwatch.add(spent);
+      return;
+    }
+    yield next.value;
   }
 }

@@ -1,4 +1,4 @@
-import type { Audience, Fact } from '../capture/facts.js';
+import type { Audience, Fact, ScanFact } from '../capture/facts.js';
 import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
@@ -22,6 +22,10 @@ interface Process extends Originator {
   readonly container: number;
   /** When a scan saw it, CLOCK_BOOTTIME in ns; 0 if it was seen to start. */
   readonly scanned: number;
+  /** When it was seen to exec, CLOCK_BOOTTIME in ns; 0 if only a scan or its listening showed it. */
+  readonly executed: number;
+  /** Its arguments could not be read. */
+  readonly isArgsLost: boolean;
   /** A signal has told of it. One that only listens has not started anything. */
   readonly told: boolean;
 }
@@ -34,10 +38,24 @@ const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
 /** Originators to look at before a pause. */
 const SLICE_ORIGINATORS = 16_384;
 
+/** Exits remembered while a scan goes on, at most; and how much longer, ns, than the parts of the scan need them. */
+const MOST_EXITS = 65_536;
+const EXIT_MARGIN_NS = 1e9;
+
+/** The end of a process during a scan that may still list it. */
+interface Exit {
+  /** CLOCK_BOOTTIME, ns. */
+  readonly time: number;
+  readonly startTime: number;
+  readonly told: boolean;
+}
+
 /** How full the table is, and what was not told. All counts are of the whole run. */
 export interface Statistics {
   /** Processes remembered now. */
   readonly processes: number;
+  /** Ends of processes remembered for the scan under way, which may still list them. */
+  readonly exits: number;
   /** Processes forgotten for want of room. */
   readonly evicted: number;
   /** Times that an originator was told as unknown for want of room. */
@@ -75,6 +93,8 @@ export class ProcessState {
   #nameless = 0;
   /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
   #ended: (readonly [pid: number, startTime: number])[] = [];
+  /** Processes that ended since the scan of processes under way began, by pid, the oldest first; undefined: there is none. */
+  #exits: Map<number, Exit> | undefined;
 
   /**
    * @param capacity processes that are remembered at most; beyond it the one known longest is forgotten
@@ -88,6 +108,7 @@ export class ProcessState {
   get statistics(): Statistics {
     return {
       processes: this.#processes.size,
+      exits: this.#exits?.size ?? 0,
       evicted: this.#evicted,
       nameless: this.#nameless,
       throttled: this.#throttle?.suppressed ?? 0,
@@ -113,7 +134,7 @@ export class ProcessState {
         this.#foldEvents(fact.records, signals);
         break;
       case 'scan':
-        if (fact.of === 'processes') this.#foldScan(fact.records, fact.audience, signals);
+        if (fact.of === 'processes') this.#foldScan(fact, signals);
     }
     return signals;
   }
@@ -185,16 +206,31 @@ export class ProcessState {
     }
   }
 
-  #foldScan(records: Records, audience: Audience, signals: ProcessSignal[]): void {
+  #foldScan({ part, audience, records }: ScanFact, signals: ProcessSignal[]): void {
+    if (part === 'first') this.#exits = new Map();
+    let listed = 0;
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (records.type(at) === RecordType.process) this.#found(records, at, audience, signals);
+      listed = records.time(at);
     }
-    this.#hasScanned = true;
+    if (part === undefined || part === 'last') {
+      this.#exits = undefined;
+      this.#hasScanned = true;
+    } else if (listed > 0) this.#forgetExits(listed - EXIT_MARGIN_NS);
+  }
+
+  /** What ended before a moment is listed by no later part. */
+  #forgetExits(before: number): void {
+    if (this.#exits === undefined) return;
+    for (const [pid, { time }] of this.#exits) {
+      if (time >= before) return;
+      this.#exits.delete(pid);
+    }
   }
 
   #exec(records: Records, at: number, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
-    const process = read(records, at, 0, true);
+    const process = { ...read(records, at, 0, true), executed: records.time(at) };
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
     if (before?.told === true && records.time(at) <= before.scanned && same(before, process)) return;
     this.#remember(records.pid(at), process);
@@ -205,14 +241,41 @@ export class ProcessState {
   #found(records: Records, at: number, audience: Audience, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
     const isTold = audience !== 'none';
+    if (this.#isOutdated(records, at, before, audience)) return;
     const process = read(records, at, records.time(at), isTold, before);
-    if (audience !== 'fresh' && before?.told === true && same(before, process)) return;
-    this.#remember(records.pid(at), process);
+    if (audience !== 'fresh' && before?.told === true && same(before, process)) {
+      // Nothing new to tell, but maybe the arguments, which could not be read before.
+      if (before.isArgsLost && !process.isArgsLost) this.#remember(records.pid(at), process);
+      return;
+    }
+    if (this.#exitOf(records, at) === undefined) this.#remember(records.pid(at), process);
     if (!isTold) return;
     // Whoever is new hears of every process. A later scan makes up for lost execs, and finds forks too.
     const isThrottled = this.#hasScanned && audience !== 'fresh';
     if (isThrottled && this.#throttle?.admits(process, records.time(at)) === false) return;
     signals.push(this.#signal(records, at, process, process.startTime, true));
+  }
+
+  /**
+   * Whether what a scan has listed is no more so: since then the pid went to another process, this one has run another
+   * program, or it has ended. One that ended and was never told is told all the same.
+   */
+  #isOutdated(records: Records, at: number, before: Process | undefined, audience: Audience): boolean {
+    const startTime = records.u64(at + process_record.start_time);
+    if (before !== undefined) {
+      if (!isSameStart(before.startTime, startTime)) {
+        if (before.startTime > startTime) return true;
+      } else if (before.executed > records.time(at)) return true;
+    }
+    const exit = this.#exitOf(records, at);
+    return exit !== undefined && (exit.told || audience !== 'same');
+  }
+
+  #exitOf(records: Records, at: number): Exit | undefined {
+    const exit = this.#exits?.get(records.pid(at));
+    return exit !== undefined && isSameStart(exit.startTime, records.u64(at + process_record.start_time))
+      ? exit
+      : undefined;
   }
 
   /** The process may have come from another by fork alone, which nothing told of, or may have changed its arguments. */
@@ -224,7 +287,24 @@ export class ProcessState {
   }
 
   #exit(records: Records, at: number): void {
-    this.#ended.push([records.pid(at), records.u64(at + exit_record.start_time)]);
+    const pid = records.pid(at);
+    const startTime = records.u64(at + exit_record.start_time);
+    this.#ended.push([pid, startTime]);
+    if (this.#exits === undefined) return;
+    const process = this.#processes.get(pid);
+    const told = process !== undefined && isSameStart(process.startTime, startTime) && process.told;
+    this.#exits.delete(pid);
+    this.#exits.set(pid, { time: records.time(at), startTime, told });
+    if (this.#exits.size > MOST_EXITS) this.#exits.delete(this.#exits.keys().next().value!);
+  }
+
+  /**
+   * Whether the arguments of a process that a scan has listed are known from its exec, or an earlier scan: nobody needs to
+   * read them again.
+   */
+  knowsArguments(records: Records, at: number): boolean {
+    const known = this.#processes.get(records.pid(at));
+    return known !== undefined && !known.isArgsLost && isSame(known, records, at);
   }
 
   #forgetEnded(): void {
@@ -268,12 +348,22 @@ function originatorKey({ name, path, args }: Originator): string {
   return `${name}\0${path}\0${args}`;
 }
 
-/** @param before what is known of the pid: its arguments stand in for those of the same process that can't be read */
+/** Whether a record is of a known process that runs the same file. */
+function isSame(known: Process, records: Records, at: number): boolean {
+  const startTime = records.u64(at + process_record.start_time);
+  return isSameStart(known.startTime, startTime) && known.path === processPath(records, at);
+}
+
+/**
+ * @param before what is known of the pid: its arguments are those of the same process, as they were read first. What a
+ *   process writes over them later changes nothing.
+ */
 function read(records: Records, at: number, scanned: number, told: boolean, before?: Process): Process {
   const path = processPath(records, at);
   const startTime = records.u64(at + process_record.start_time);
   const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
-  const isSame = before !== undefined && isSameStart(before.startTime, startTime) && before.path === path;
+  const known =
+    before !== undefined && !before.isArgsLost && isSame(before, records, at) ? before : undefined;
   return {
     startTime,
     container: records.container(at),
@@ -281,12 +371,15 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
     told,
     name: processName(records, at) || path,
     path,
-    args: isLost && isSame ? before.args : processArguments(records, at),
+    args: known?.args ?? processArguments(records, at),
+    isArgsLost: known === undefined && isLost,
+    executed: before !== undefined && isSameStart(before.startTime, startTime) ? before.executed : 0,
   };
 }
 
 function same(a: Process, b: Process): boolean {
-  return isSameStart(a.startTime, b.startTime) && a.path === b.path && a.args === b.args;
+  const areArgsSame = a.args === b.args || a.isArgsLost || b.isArgsLost;
+  return isSameStart(a.startTime, b.startTime) && a.path === b.path && areArgsSame;
 }
 
 /**

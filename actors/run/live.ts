@@ -22,7 +22,7 @@ import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Context } from './context.js';
 import { fold } from './fold.js';
-import { whenToScrape } from './scans.js';
+import { argumentReaderFor, whenToScrape } from './scans.js';
 import { outputFormat } from './shown.js';
 
 /** Between two attempts of a self-check, ms. */
@@ -36,6 +36,8 @@ interface Surroundings {
   readonly observer: Observer;
   /** Path of the program that proves that events flow. */
   readonly selfCheckProgram: string;
+  /** Path of the program that reads arguments. */
+  readonly argumentProgram: string;
 }
 
 /** A live run, to its end: facts, maybe recorded, to Sensor or to output. */
@@ -46,7 +48,7 @@ export async function collect(
   context: Context,
   stop: AbortSignal,
 ): Promise<void> {
-  const { sensor, host, scanning, observer, selfCheckProgram } = surroundings;
+  const { sensor, host, scanning, observer, selfCheckProgram, argumentProgram } = surroundings;
   const { settings, log, output, deadline } = context;
   const losses = new Losses();
   const warn = log.throttled('warning');
@@ -64,12 +66,20 @@ export async function collect(
   const slices = new Slices();
   const sockets = settings.runtimeSockets.map((socket) => path.join(settings.hostRoot, socket));
   const strangers = new Subject<number>();
+  const reader = argumentReaderFor(scanning, argumentProgram, context);
+  observer.reader = reader;
   const facts = captureFacts(
     driver,
     probe,
     {
       settings: state,
       scanner: observer.timed(scanning.scanner),
+      ...(reader && {
+        arguments: {
+          reader,
+          knows: (records, at) => observer.processes?.knowsArguments(records, at) === true,
+        },
+      }),
       scrape: whenToScrape(scanning.kind, settings),
       slices,
       deadline,

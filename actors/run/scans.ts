@@ -1,4 +1,5 @@
 import type { CaptureOptions } from '../capture/actor.js';
+import { ArgumentReader } from '../capture/argument-reader.js';
 import type { Driver, Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
@@ -30,6 +31,27 @@ export function scannerFor(
   });
   log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);
   return choice;
+}
+
+/**
+ * What reads the arguments of processes that scans find; undefined if they are not wanted, or not in reach, which a warning
+ * says.
+ * @param program path of `dist/argument-reader`
+ */
+export function argumentReaderFor(
+  { kind, procfs }: ScannerChoice,
+  program: string,
+  { settings, log }: Context,
+): ArgumentReader | undefined {
+  if (settings.noProcessArguments || kind === 'partial') return undefined;
+  if (procfs === undefined) {
+    log.warning(
+      "No mount shows the host's processes, so that arguments of processes that run already are missing. Remedy: mount the " +
+        "host's /proc below COLLECTOR_HOST_ROOT",
+    );
+    return undefined;
+  }
+  return new ArgumentReader({ program, folder: procfs, onProblem: log.throttled('warning') });
 }
 
 /**

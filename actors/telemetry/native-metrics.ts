@@ -15,6 +15,10 @@ export function nativeMetrics(sources: Sources): Family[] {
     const status = queue();
     return status === undefined ? [] : [{ value: status[key] }];
   };
+  const ofReaders = (key: 'replaced' | 'leftBehind') => () => {
+    const status = sources.readers();
+    return status === undefined ? [] : [{ value: status[key] }];
+  };
   return [
     {
       name: 'collector_build_info',
@@ -113,6 +117,18 @@ export function nativeMetrics(sources: Sources): Family[] {
       help: 'Process signals sent once more after a stream broke; Sensor may have them twice, with the same id.',
       type: 'counter',
       read: ofQueue('repeated'),
+    },
+    {
+      name: 'collector_argument_readers_replaced_total',
+      help: 'Helper processes given up because the process whose arguments they read held them up.',
+      type: 'counter',
+      read: ofReaders('replaced'),
+    },
+    {
+      name: 'collector_argument_readers_left_behind',
+      help: 'Helper processes given up that still wait in the kernel; at 4 no more arguments are read.',
+      type: 'gauge',
+      read: ofReaders('leftBehind'),
     },
     {
       name: 'collector_self_check_passed',

@@ -30,6 +30,14 @@ export interface Loss {
   readonly count: number;
 }
 
+/** Helper processes given up because a watched process held them up. */
+export interface ReaderStatus {
+  /** Ever. */
+  readonly replaced: number;
+  /** Still there. */
+  readonly leftBehind: number;
+}
+
 export interface StreamStatus {
   readonly name: string;
   readonly state: string;
@@ -123,6 +131,8 @@ export interface Sources {
   readonly tables: () => readonly TableCounts[];
   /** Beside what the programs count. */
   readonly losses: () => readonly Loss[];
+  /** Helpers that read arguments; undefined while there are none. */
+  readonly readers: () => ReaderStatus | undefined;
   readonly streams: () => readonly StreamStatus[];
   /** undefined without a Sensor. */
   readonly queue: () => QueueStatus | undefined;

@@ -277,12 +277,14 @@ private:
     Napi::Value ReadScan(const Napi::CallbackInfo &info)
     {
         Napi::Env env = info.Env();
-        auto buffer = info[0].As<Napi::Uint8Array>();
-        std::size_t from = info[1].As<Napi::Number>().Uint32Value();
+        std::string program = info[0].As<Napi::String>();
+        auto buffer = info[1].As<Napi::Uint8Array>();
+        std::size_t from = info[2].As<Napi::Number>().Uint32Value();
         if (from > buffer.ByteLength())
             throw Napi::RangeError::New(env, "the buffer ends before there");
-        std::size_t count = guarded(
-            env, [&] { return probe(env).read_scan(buffer.Data() + from, buffer.ByteLength() - from); });
+        std::size_t count = guarded(env, [&] {
+            return probe(env).read_scan(program.c_str(), buffer.Data() + from, buffer.ByteLength() - from);
+        });
         return Napi::Number::New(env, static_cast<double>(count));
     }
 

@@ -27,8 +27,7 @@ constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socke
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr std::uint32_t UDP_PEERS = 16384;
-constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_processes_atomic", "scan_sockets",
-                                         "list_tcp"};
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_sockets", "list_tcp"};
 // The one that is no iterator: it is run, again and again, and leaves its records in a map.
 constexpr const char *WALK_PROGRAM = "list_tcp";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
@@ -78,24 +77,6 @@ std::string named_in(const std::string &log)
             last = std::max(last, start + std::strlen("libbpf: ") + kind.size());
     }
     return last == 0 ? "object" : log.substr(last, log.find('\'', last) - last);
-}
-
-// Whether the running kernel has a BPF helper, by its name in enum bpf_func_id.
-bool kernel_has_helper(const char *name)
-{
-    btf *types = btf__load_vmlinux_btf();
-    if (!types)
-        return false;
-    bool found = false;
-    int id = btf__find_by_name_kind(types, "bpf_func_id", BTF_KIND_ENUM);
-    if (id > 0) {
-        const btf_type *type = btf__type_by_id(types, static_cast<__u32>(id));
-        const struct btf_enum *values = btf_enum(type);
-        for (int i = 0; i < btf_vlen(type) && !found; i++)
-            found = std::strcmp(btf__name_by_offset(types, values[i].name_off), name) == 0;
-    }
-    btf__free(types);
-    return found;
 }
 
 template <std::size_t N> bool is_one_of(const char *const (&programs)[N], const std::string &name)
@@ -218,7 +199,9 @@ void Probe::release()
     if (cgroup_fd_ >= 0)
         close(cgroup_fd_);
     cgroup_fd_ = -1;
-    end_scan();
+    for (const auto &[name, fd] : scan_fds_)
+        close(fd);
+    scan_fds_.clear();
     give_up_descriptors();
     bpf_object__close(object_);
     object_ = nullptr;
@@ -275,11 +258,8 @@ void Probe::configure(const ProbeOptions &options)
         check(bpf_program__set_autoload(program(name), are_datagrams_wanted), "load", name);
     if (are_datagrams_wanted)
         check(bpf_map__set_max_entries(map("udp_peers"), UDP_PEERS), "load", "udp_peers");
-    can_sleep_ = kernel_has_helper("BPF_FUNC_copy_from_user_task");
-    for (const char *name : SCAN_PROGRAMS) {
-        bool is_wanted = scan_refusal_ == 0 && (can_sleep_ || std::strcmp(name, "scan_processes") != 0);
-        check(bpf_program__set_autoload(program(name), is_wanted), "load", name);
-    }
+    for (const char *name : SCAN_PROGRAMS)
+        check(bpf_program__set_autoload(program(name), scan_refusal_ == 0), "load", name);
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
@@ -472,7 +452,7 @@ std::vector<std::uint8_t> Probe::scan(const char *name)
     for (;;) {
         std::size_t used = bytes.size();
         bytes.resize(used + CHUNK);
-        std::size_t count = read_scan(bytes.data() + used, CHUNK);
+        std::size_t count = read_scan(name, bytes.data() + used, CHUNK);
         bytes.resize(used + count);
         if (count == 0)
             return bytes;
@@ -481,29 +461,27 @@ std::vector<std::uint8_t> Probe::scan(const char *name)
 
 void Probe::begin_scan(const char *name)
 {
-    end_scan();
+    end_scan(name);
     last_lines.clear();
     if (scan_refusal_ != 0)
         fail("scan", name, scan_refusal_);
-    if (!can_sleep_ && std::strcmp(name, "scan_processes") == 0)
-        name = "scan_processes_atomic";
     if (std::strcmp(name, WALK_PROGRAM) == 0) {
         begin_walk();
         return;
     }
     give_up_descriptors();
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
-    int code = errno;
+    int fd = -1, code = errno;
     if (link) {
-        scan_fd_ = bpf_iter_create(bpf_link__fd(link));
+        fd = bpf_iter_create(bpf_link__fd(link));
         code = errno;
         bpf_link__destroy(link); // the iterator holds what it needs
     }
-    if (scan_fd_ < 0) {
+    if (fd < 0) {
         reserve_descriptors();
         fail("scan", name, code);
     }
-    scan_name_ = name;
+    scan_fds_[name] = fd;
 }
 
 void Probe::begin_walk()
@@ -533,30 +511,34 @@ std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     return count;
 }
 
-std::size_t Probe::read_scan(std::uint8_t *bytes, std::size_t room)
+std::size_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t room)
 {
-    if (is_walking_)
-        return read_walk(bytes, room);
-    while (scan_fd_ >= 0) {
-        ssize_t count = read(scan_fd_, bytes, room);
+    if (std::strcmp(name, WALK_PROGRAM) == 0)
+        return is_walking_ ? read_walk(bytes, room) : 0;
+    for (auto scan = scan_fds_.find(name); scan != scan_fds_.end();) {
+        ssize_t count = read(scan->second, bytes, room);
         int code = errno;
         if (count > 0)
             return static_cast<std::size_t>(count);
         if (count < 0 && (code == EINTR || code == EAGAIN))
             continue;
-        end_scan();
+        end_scan(name);
         if (count < 0)
-            fail("scan", scan_name_, code);
+            fail("scan", name, code);
+        break;
     }
     return 0;
 }
 
-void Probe::end_scan()
+void Probe::end_scan(const char *name)
 {
-    if (scan_fd_ >= 0)
-        close(scan_fd_);
-    scan_fd_ = -1;
-    is_walking_ = false;
+    if (std::strcmp(name, WALK_PROGRAM) == 0)
+        is_walking_ = false;
+    auto scan = scan_fds_.find(name);
+    if (scan == scan_fds_.end())
+        return;
+    close(scan->second);
+    scan_fds_.erase(scan);
     reserve_descriptors();
 }
 

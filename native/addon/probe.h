@@ -8,6 +8,7 @@
 
 #include <array>
 #include <bpf/libbpf.h>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,14 +64,14 @@ public:
 
     std::vector<ProgramReport> stats() const;
 
-    // Everything that the iterator program writes, in one pass. Throws ProbeError. Where the kernel has no iterators
-    // that may sleep, scan_processes is scan_processes_atomic.
+    // Everything that the iterator program writes, in one pass. Throws ProbeError.
     std::vector<std::uint8_t> scan(const char *program);
 
-    // The same in parts: begin_scan, then read_scan until it gives 0. There is one at a time: what was not read to its
-    // end is given up for the next one.
+    // The same in parts: begin_scan, then read_scan until it gives 0. Each program has one at a time: what was not read
+    // to its end is given up for the next one.
     void begin_scan(const char *program);
-    std::size_t read_scan(std::uint8_t *bytes, std::size_t room); // whole records; room for 32 KiB at least
+    // Whole records; room for 32 KiB at least.
+    std::size_t read_scan(const char *program, std::uint8_t *bytes, std::size_t room);
 
     std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
     std::uint32_t ring_bytes_per_cpu() const { return ring_bytes_per_cpu_; }
@@ -96,7 +97,7 @@ private:
     void connect_rings();
     void run_once(const char *name, const char *operation);
     void map_control();
-    void end_scan();
+    void end_scan(const char *program);
     void reserve_descriptors();
     void give_up_descriptors();
     void begin_walk();
@@ -115,17 +116,15 @@ private:
     std::uint32_t ring_bytes_per_cpu_ = 0;
     control *control_ = nullptr;
     int run_time_fd_ = -1;
-    int scan_fd_ = -1;
+    std::map<std::string, int> scan_fds_; // by program
     // As many as a scan needs, its link and its iterator: given up for it, since others may have left none.
     std::array<int, 2> spare_fds_ = {-1, -1};
-    std::string scan_name_;
     bool is_walking_ = false;
     std::unique_ptr<walk> walk_;
     int scan_refusal_ =
         0; // what the kernel refused the iterators with, so that there are none; 0: it took them
     std::optional<ProbeError> udp_refusal_;
-    int cgroup_fd_ = -1;     // ProbeOptions::cgroup_root
-    bool can_sleep_ = false; // the kernel has iterators that may sleep
+    int cgroup_fd_ = -1; // ProbeOptions::cgroup_root
 };
 
 } // namespace collector

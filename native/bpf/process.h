@@ -231,7 +231,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     __u32 slot = slot_of_process();
     struct naming named;
     __u64 container = container_of_task(task, slot, &named);
-    if (!container && !knobs.all_scopes)
+    if ((!container && !knobs.all_scopes) || is_own(task))
         return 0;
     if (container && is_host_helper(task, bprm, container, slot)) {
         count_skipped(PROGRAM_EXEC);
@@ -264,7 +264,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     __u64 container = container_of_task(task, slot_of_process(), &named);
     if (!container && !knobs.all_scopes)
         return 0;
-    if (is_self(task))
+    if (is_own(task))
         return 0;
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container);
@@ -279,15 +279,20 @@ int BPF_PROG(process_exit, struct task_struct *task)
     return 0;
 }
 
-static __always_inline int scan_process(struct bpf_iter__task *ctx, bool can_sleep)
+/*
+ * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: that can wait for
+ * the process or its file system for ever, and Collector's loop waits for nobody.
+ */
+SEC("iter/task")
+int scan_processes(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     __u32 slot = knobs.cpus, slot_of_container = slot_of_scan();
-    if (!task || task->pid != task->tgid)
+    if (!task || task->pid != task->tgid || task->signal->live.counter == 0)
         return 0;
     struct naming named;
     __u64 container = container_of_task(task, slot_of_container, &named);
-    if ((!container && !knobs.all_scopes) || is_self(task) || is_self_check(task))
+    if ((!container && !knobs.all_scopes) || is_own(task) || is_self_check(task))
         return 0;
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s)
@@ -297,31 +302,14 @@ static __always_inline int scan_process(struct bpf_iter__task *ctx, bool can_sle
         return 0;
     struct process_record *r = (void *)s->record;
     const void *from = NULL;
-    __u32 length = arguments_of(task, r, &from), used = s->used;
-    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY) {
-        long error = -1;
-        if (can_sleep)
-            error = bpf_copy_from_user_task(&s->record[used], length, from, task, 0);
-        note_arguments(s, r, length, error);
+    if (arguments_of(task, r, &from)) {
+        r->header.flags &= ~FLAG_ARGS_CUT;
+        r->header.flags |= FLAG_ARGS_LOST;
     }
     __u32 size = finish_process(s, slot);
     if (size && size <= RECORD_CAPACITY)
         bpf_seq_write(ctx->meta->seq, s->record, size);
     return 0;
-}
-
-/* What runs, with its arguments: they are another process's memory, which only a program that may sleep can read. */
-SEC("iter.s/task")
-int scan_processes(struct bpf_iter__task *ctx)
-{
-    return scan_process(ctx, true);
-}
-
-/* What runs, without arguments, for kernels before 5.18. */
-SEC("iter/task")
-int scan_processes_atomic(struct bpf_iter__task *ctx)
-{
-    return scan_process(ctx, false);
 }
 
 #endif

@@ -19,10 +19,30 @@ static __always_inline bool is_self(struct task_struct *task)
     return (__u32)task->tgid == control.own_pid;
 }
 
+/* Whether a task is the helper of native/argument-reader.c: a child of Collector with this name. */
+static __always_inline bool is_argument_reader(struct task_struct *task)
+{
+    if (!is_self(task->real_parent))
+        return false;
+    static const char name[COMM_SIZE] = "argument-reader";
+    char comm[COMM_SIZE];
+    __builtin_memcpy(comm, task->group_leader->comm, sizeof(comm));
+    for (int i = 0; i < COMM_SIZE; i++)
+        if (comm[i] != name[i])
+            return false;
+    return true;
+}
+
+/* Whether a task is Collector or its helper. */
+static __always_inline bool is_own(struct task_struct *task)
+{
+    return is_self(task) || is_argument_reader(task);
+}
+
 /* Whether a task is the self-check: a child of Collector's, while user space says that there is one. */
 static __always_inline bool is_self_check(struct task_struct *task)
 {
-    return control.self_check && is_self(task->real_parent);
+    return control.self_check && is_self(task->real_parent) && !is_argument_reader(task);
 }
 
 /* Tells that the self-check was seen, instead of the record that anybody else's event would become. */

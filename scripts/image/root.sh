@@ -19,15 +19,16 @@ package_of() {
 
 node=$(readlink -f "$(command -v node)")
 install -D -m 0755 "$node" "$root/usr/local/bin/node"
-strip --strip-debug dist/collector.node dist/io.node dist/self-check
+native=(dist/collector.node dist/io.node dist/self-check dist/argument-reader)
+strip --strip-debug "${native[@]}"
 packages=()
-for library in $(libraries "$node" dist/collector.node dist/io.node dist/self-check); do
+for library in $(libraries "$node" "${native[@]}"); do
     install -D -m 0755 "$(readlink -f "$library")" "$root$library"
     packages+=("$(package_of "$library")")
 done
 
 install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/profile-worker.js dist/package.json
-install -m 0755 -t "$root/opt/collector/dist" dist/collector.node dist/io.node dist/self-check
+install -m 0755 -t "$root/opt/collector/dist" "${native[@]}"
 # Where the existing product's probe calls it.
 install -d "$root/usr/local/bin"
 node_modules/.bin/esbuild scripts/image/status-check.ts --platform=node --format=cjs --banner:js='#!/usr/local/bin/node' --log-level=error \

@@ -58,6 +58,14 @@ describe('The facts of a run', () => {
     return parts.at(-1)!;
   }
 
+  async function* processes(): AsyncGenerator<Records> {
+    yield batch();
+    await turn();
+  }
+
+  /** What was said, without scans of processes, which come between everything else. */
+  const others = () => said.filter((one) => one !== 'drain' && !one.startsWith('scan processes'));
+
   /** Starts a run whose ticks take so many slices. */
   function capture({
     scrapeInterval = 1000,
@@ -68,7 +76,7 @@ describe('The facts of a run', () => {
       probe,
       {
         settings: stateSettings({ scrapeInterval }),
-        scanner: { scan: (of) => scan(of === 'sockets' ? SOCKETS : [batch()]) },
+        scanner: { sockets: () => scan(SOCKETS), processes: () => processes() },
         scrape: 'never',
         onLinks: () => undefined,
         onShortage: () => false,
@@ -120,7 +128,7 @@ describe('The facts of a run', () => {
     config.next({ externalIps: 'both', maxConnectionsPerMinute: 1 });
     const count = await turns(() => said.includes('complete'));
     assert.ok(count >= SLICES - 2, `${count} turns for ${SLICES} slices`);
-    const start = ['start', 'drain', 'scan processes whole'];
+    const start = ['start', 'drain', 'scan processes first'];
     const tick = ['tick', 'slice', 'hold', ...Array<string>(SLICES - 2).fill('slice'), 'ticked'];
     assert.deepEqual(said, [...start, 'detach', 'drain', ...tick, 'complete', 'unwatch', 'close']);
   });
@@ -133,7 +141,7 @@ describe('The facts of a run', () => {
     assert.ok(!said.includes('config'));
     await turns(() => said.includes('let go'));
     const after = said.slice(said.indexOf('ticked') + 1, said.indexOf('let go'));
-    assert.deepEqual(after.slice(0, 3), ['config', 'drain', 'scan processes whole']);
+    assert.deepEqual(after.slice(0, 3), ['config', 'drain', 'scan processes first']);
   });
 
   it('end with a tick of their own when the stop comes in the middle of one', async () => {
@@ -153,10 +161,11 @@ describe('The facts of a run', () => {
 
   it('list many sockets in parts, with turns between and nothing else', async () => {
     capture({ scrape: 'at start' });
-    newcomers.next();
+    await turns(() => said.includes('scan sockets first'));
+    config.next({ externalIps: 'both', maxConnectionsPerMinute: 1 });
     await turns(() => said.includes('let go'));
     const parts = ['scan sockets first', 'hold', 'scan sockets next', 'scan sockets last'];
-    assert.deepEqual(said.slice(3), [...parts, 'drain', 'scan processes whole', 'let go']);
+    assert.deepEqual(others(), ['start', ...parts, 'config', 'let go']);
   });
 
   it('stop in the middle of a tick when nobody listens any more', async () => {

@@ -63,6 +63,16 @@ const facts: readonly Fact[] = [
   },
   { kind: 'scan', of: 'processes', audience: 'fresh', time: 5e9, records: batch() },
   { kind: 'scan', of: 'processes', audience: 'none', time: 5.5e9, records: batch() },
+  ...(['same', 'fresh', 'none'] as const).flatMap((audience) =>
+    (['first', 'next', 'last'] as const).map((part): Fact => ({
+      kind: 'scan',
+      of: 'processes',
+      part,
+      audience,
+      time: 5.6e9,
+      records: batch(),
+    })),
+  ),
   { kind: 'tick', time: 6e9, epoch: 1.7e18, audience: 'none' },
   { kind: 'config', time: 6.5e9, externalIps: 'ingress', maxConnectionsPerMinute: 2_147_483_647 },
   { kind: 'config', time: 6.6e9, externalIps: 'both', maxConnectionsPerMinute: 0 },

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NEVER, type Subscription } from 'rxjs';
 import { captureFacts, type CaptureOptions, type Listener } from '../../actors/capture/actor.js';
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { Slices } from '../../actors/capture/slices.js';
 import type { ProgramStats } from '../../native/index.js';
-import { NEVER } from 'rxjs';
 import { Deadline } from '../../actors/telemetry/deadline.js';
+import { eventually } from '../support/eventually.js';
 import { stateSettings } from '../support/facts.js';
 import { batch } from '../support/records.js';
 
@@ -22,65 +24,92 @@ const idle: ProgramStats = {
 };
 
 // eslint-disable-next-line require-yield -- as a scan without a pause
-function* nothing(): Generator<undefined, Records> {
+function* noSockets(): Generator<undefined, Records> {
   return batch();
 }
 
-/** The facts of a run that ends at once: of its start, and of its one tick, by which the kernel has counted `stats`. */
-function run(stats: Partial<ProgramStats>, options: Partial<CaptureOptions> = {}): string[] {
-  const told: string[] = [];
-  const probe: Partial<Probe> = {
-    start: () => undefined,
-    drain: () => 0,
-    detach: () => undefined,
-    restoreLinks: () => [],
-    close: () => undefined,
-    stats: () => [{ ...idle, ...stats }],
-  };
-  const driver: Partial<Driver> = {
-    clock: () => ({ time: 1, epoch: 0 }),
-    watchClock: () => () => undefined,
-  };
-  const stop = new AbortController();
-  captureFacts(
-    driver as Driver,
-    probe as Probe,
-    {
-      settings: stateSettings(),
-      scanner: { scan: () => nothing() },
-      slices: new Slices(),
-      scrape: 'every tick',
-      onLinks: () => undefined,
-      onShortage: () => false,
-      deadline: new Deadline(10_000),
-      onCut: () => undefined,
-      onStats: ([row]) => told.push(`stats ${row!.lost}`),
-      ...options,
-    },
-    stop.signal,
-  ).subscribe((fact: Fact) =>
-    told.push(fact.kind === 'scan' ? `${fact.of} for ${fact.audience}` : fact.kind),
-  );
-  stop.abort();
-  return told;
-}
-
 describe('a live run that has lost records', () => {
-  const start = ['start', 'processes for same', 'sockets for same'];
+  let run: Subscription | undefined;
+  afterEach(() => run?.unsubscribe());
 
-  it('looks for processes once when nothing was lost', () => {
-    assert.deepEqual(run({ events: 9, skipped: 9 }), [...start, 'sockets for same', 'stats 0', 'tick']);
+  /** The scans and ticks of a run up to its second tick, by which the kernel has counted `stats`. */
+  async function scans(
+    stats: Partial<ProgramStats>,
+    options: Partial<CaptureOptions> = {},
+  ): Promise<string[]> {
+    const told: string[] = [];
+    let counted: Partial<ProgramStats> = {};
+    const probe: Partial<Probe> = {
+      start: () => undefined,
+      drain: () => 0,
+      hold: () => undefined,
+      detach: () => undefined,
+      restoreLinks: () => [],
+      close: () => undefined,
+      stats: () => [{ ...idle, ...counted }],
+    };
+    const driver: Partial<Driver> = {
+      clock: () => ({ time: 1, epoch: 0 }),
+      watchClock: () => () => undefined,
+    };
+    run = captureFacts(
+      driver as Driver,
+      probe as Probe,
+      {
+        settings: stateSettings({ scrapeInterval: 0.1 }),
+        scanner: {
+          sockets: () => noSockets(),
+          async *processes() {
+            yield batch();
+            await delay(1);
+          },
+        },
+        slices: new Slices(),
+        scrape: 'every tick',
+        onStats: () => undefined,
+        onLinks: () => undefined,
+        deadline: new Deadline(10_000),
+        onCut: () => undefined,
+        onShortage: () => false,
+        ...options,
+      },
+      new AbortController().signal,
+    ).subscribe((fact: Fact) => {
+      if (fact.kind === 'tick') counted = stats;
+      if (fact.kind === 'scan' && fact.of === 'processes' && fact.part === 'next') return;
+      if (fact.kind === 'scan') told.push(`${fact.of} ${fact.part ?? 'whole'} for ${fact.audience}`);
+      if (fact.kind === 'tick') told.push('tick');
+    });
+    await eventually(() => told.filter((one) => one === 'tick').length === 2, 'two ticks');
+    return told;
+  }
+
+  const processes = (audience = 'same') => [
+    `processes first for ${audience}`,
+    `processes last for ${audience}`,
+  ];
+  const sockets = 'sockets whole for same';
+
+  it('looks for processes once when nothing was lost', async () => {
+    const start = [...processes(), sockets];
+    assert.deepEqual(await scans({ events: 9, skipped: 9 }), [...start, sockets, 'tick', sockets, 'tick']);
   });
 
   for (const cause of ['lost', 'failed', 'missed'] as const) {
-    it(`looks for them again, before it looks who listens, when records were ${cause}`, () => {
-      const facts = run({ [cause]: 1 });
-      assert.deepEqual(facts.slice(0, 5), [...start, 'processes for same', 'sockets for same']);
-      assert.equal(facts.length, 7);
+    it(`looks for them again, before it looks who listens, when records were ${cause}`, async () => {
+      const start = [...processes(), sockets];
+      assert.deepEqual(await scans({ [cause]: 1 }), [
+        ...start,
+        sockets,
+        'tick',
+        ...processes(),
+        sockets,
+        'tick',
+      ]);
     });
   }
 
-  it('takes nothing for told that it finds again while nobody listens', () => {
+  it('takes nothing for told that it finds again while nobody listens', async () => {
     const listener: Listener = {
       audience: () => 'none',
       processAudience: () => 'none',
@@ -89,6 +118,7 @@ describe('a live run that has lost records', () => {
       room: NEVER,
       control: NEVER,
     };
-    assert.equal(run({ lost: 1 }, { listener })[3], 'processes for none');
+    const found = (await scans({ lost: 1 }, { listener })).filter((one) => one.startsWith('processes'));
+    assert.deepEqual(found, [...processes('none'), ...processes('none')]);
   });
 });

@@ -86,13 +86,13 @@ describe('The choice of how to scan', () => {
     assert.throws(() => chooseScanner({ probe: broken, hostPids: true, hostRoot: root, procfs }), /a defect/);
   });
 
-  it('tells once of what is there and cannot be read', () => {
+  it('tells once of what is there and cannot be read', async () => {
     mount(KTHREADD);
     symlinkSync('1', path.join(root, 'proc/self'));
     mkdirSync(path.join(root, 'proc/7/cgroup'), { recursive: true });
     const scanner = new ProcfsScanner({ ...procfs, folder: path.join(root, 'proc') });
-    assert.equal(scanned(scanner, 'processes').length, 0);
-    scanned(scanner, 'sockets');
+    assert.equal((await scanned(scanner, 'processes')).length, 0);
+    await scanned(scanner, 'sockets');
     assert.equal(told.length, 1);
     assert.match(told[0]!, /^1 files? of processes can't be read.*proc\/7\/cgroup: EISDIR$/);
   });

@@ -232,7 +232,7 @@ describe('The self-check in the kernel', () => {
     );
     const result = selfCheck(facts, probe, program, { timeoutMs: 2000 });
     const pid = await scriptPid();
-    for (const scan of ['scan_processes', 'scan_processes_atomic', 'scan_sockets'] as const) {
+    for (const scan of ['scan_processes', 'scan_sockets'] as const) {
       const pids = rows(new Records(probe.scan(scan))).map((row) => row.pid);
       assert.ok(pids.length > 0 || scan === 'scan_sockets');
       assert.ok(!pids.includes(pid), scan);

@@ -41,6 +41,7 @@ function sources(options: Partial<Sources> = {}): Sources {
     ],
     tables: () => [{ name: 'processes', entries: 9, capacity: 10, evicted: 7 }],
     losses: () => [{ stage: 'sensor', cause: 'queue_full', count: 17 }],
+    readers: () => ({ replaced: 18, leftBehind: 19 }),
     streams: () => [
       { name: 'signals', state: 'open', breaks: 2 },
       { name: 'network', state: 'backing off', breaks: 3 },

@@ -6,7 +6,14 @@ import type { ProcfsTroubles } from './troubles.js';
 const BUFFER_BYTES = 64 * 1024;
 
 /**
- * Files below a mounted procfs. What has gone reads as undefined, since processes end all the time; what may not be read
+ * Files below a mounted procfs, read by the thread that collects: only those whose reading waits for no process.
+ *
+ * - `stat` and `status` (kernel: do_task_stat, proc_pid_status) read numbers of the memory's descriptor, without mmap_lock;
+ * - `cgroup` (proc_cgroup_show) takes locks of cgroups, never held across a wait for a process;
+ * - `exe` and `root` (get_task_exe_file, get_task_root) take references, and texts by d_path without the file system;
+ * - `fd` and `ns` (proc_fd_link, ns_get_name) do the same; the tables below `net` are under spin locks.
+ *
+ * `cmdline`, `environ`, `maps` and `mem` take mmap_lock or wait for pages: those are for `ArgumentReader` alone. What has gone reads as undefined, since processes end all the time; what may not be read
  * does so too, and is counted. A shortage, such as of descriptors, is thrown.
  */
 export class ProcfsFiles {

@@ -1,4 +1,4 @@
-import type { ScanFact } from '../facts.js';
+import { setImmediate as turn } from 'node:timers/promises';
 import { SocketRole } from '../layout.js';
 import {
   AF_INET,
@@ -31,7 +31,7 @@ export interface ProcfsOptions {
   readonly pending: boolean;
   /** Bound UDP sockets without a peer too. */
   readonly udpListeners: boolean;
-  /** false: arguments are not read. */
+  /** false: arguments are not wanted. */
   readonly arguments: boolean;
   /** The container's number that a cgroup's path names, 0 for none. */
   readonly containerOf: (path: string) => number;
@@ -46,7 +46,6 @@ export interface ProcfsOptions {
 /** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
-const ARGS_CAPACITY = 4096;
 
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
 const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
@@ -111,17 +110,18 @@ export class ProcfsScanner implements Scanner {
     this.#files = new ProcfsFiles(options.folder, options.troubles);
   }
 
-  *scan(of: ScanFact['of']): Generator<undefined, Records> {
+  *sockets(): Generator<undefined, Records> {
     const writer = new RecordWriter();
     this.#files.unreadable = 0;
-    if (of === 'processes') yield* this.#scanProcesses(writer);
-    else yield* this.#scanSockets(writer);
+    yield* this.#scanSockets(writer);
     this.#tellUnreadable();
     return writer.records();
   }
 
-  *#scanProcesses(writer: RecordWriter): Generator<undefined, void> {
+  async *processes(): AsyncGenerator<Records> {
     const { now } = this.#options;
+    this.#files.unreadable = 0;
+    let writer = new RecordWriter();
     let seen = 0;
     const known = new Map<number, Task>();
     const task = (pid: number): Task => {
@@ -130,7 +130,11 @@ export class ProcfsScanner implements Scanner {
       return found;
     };
     for (const pid of this.#pids()) {
-      if (++seen % SLICE_PROCESSES === 0) yield;
+      if (++seen % SLICE_PROCESSES === 0) {
+        yield writer.records();
+        writer = new RecordWriter();
+        await turn();
+      }
       const one = task(pid);
       if (!this.#isShown(one)) continue;
       // Before anything of it is read, so that an exec meanwhile counts as later.
@@ -149,12 +153,13 @@ export class ProcfsScanner implements Scanner {
         ppid: stat.ppid,
         ...ids,
         path,
-        // One byte more than there is room for shows that some are cut.
-        args: this.#options.arguments ? one.args(ARGS_CAPACITY + 1) : '',
+        args: this.#options.arguments ? undefined : '',
         cgroup: membership.cgroup,
         lineage: lineageOf(one, membership.container, task),
       });
     }
+    this.#tellUnreadable();
+    yield writer.records();
   }
 
   *#scanSockets(writer: RecordWriter): Generator<undefined, void> {

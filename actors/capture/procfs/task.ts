@@ -48,14 +48,6 @@ export class Task {
     return this.#ids.is;
   }
 
-  /** At most `limit` bytes of its arguments, each with a NUL behind it. */
-  args(limit: number): string | undefined {
-    const text = this.#files.text(`${this.pid}/cmdline`, limit);
-    const size = this.stat?.argsSize ?? 0;
-    // Behind them a process may have written a longer name for itself, which the kernel then shows as well.
-    return size > 0 ? text?.slice(0, size) : text;
-  }
-
   #readPath(): string | undefined {
     const link = this.#files.link(`${this.pid}/exe`);
     if (link === undefined) return undefined;

@@ -12,15 +12,13 @@ export interface Stat {
   readonly flags: number;
   /** When it started: ticks of `TICK_NS` of CLOCK_BOOTTIME. */
   readonly startTicks: number;
-  /** Bytes of its arguments, each with its NUL; 0 if it has none, or if they are not shown. */
-  readonly argsSize: number;
 }
 
 /** Nanoseconds in a tick of USER_HZ, which is 100 on both architectures. */
 export const TICK_NS = 1e7;
 
 /** Where fields are in a stat line, from the state, which is the first behind the name. */
-const Field = { ppid: 1, flags: 6, startTime: 19, argStart: 45, argEnd: 46 } as const;
+const Field = { ppid: 1, flags: 6, startTime: 19 } as const;
 
 /** The process's name may contain spaces and parentheses, so it ends at the last one. Undefined: this is no stat line. */
 export function parseStat(text: string): Stat | undefined {
@@ -36,7 +34,6 @@ export function parseStat(text: string): Stat | undefined {
     ppid: number(Field.ppid),
     flags: number(Field.flags),
     startTicks: number(Field.startTime),
-    argsSize: Math.max(0, number(Field.argEnd) - number(Field.argStart)),
   };
 }
 

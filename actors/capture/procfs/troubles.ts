@@ -6,7 +6,6 @@ export class ProcfsTroubles {
     procfs_could_not_open_fd_dir: 0,
     procfs_could_not_open_pid_dir: 0,
     procfs_could_not_open_proc_dir: 0,
-    procfs_could_not_read_cmdline: 0,
     procfs_could_not_read_exe: 0,
     procfs_zombie_process: 0,
   };
@@ -27,8 +26,6 @@ function kindOf(path: string): keyof ProcfsTroubles['counts'] {
       return 'procfs_could_not_get_socket_inodes';
     case 'ns':
       return 'procfs_could_not_get_network_namespace';
-    case 'cmdline':
-      return 'procfs_could_not_read_cmdline';
     case 'exe':
     case 'root':
       return 'procfs_could_not_read_exe';

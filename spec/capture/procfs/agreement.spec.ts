@@ -23,7 +23,7 @@ import { isRoot, requires } from '../../support/requirements.js';
 import { resources } from '../../support/resources.js';
 import { containerNumber } from '../../support/records.js';
 import { workload } from '../../support/workload.js';
-import { scanned } from '../../support/scanned.js';
+import { scanned, scannedWithArguments } from '../../support/scanned.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../../dist/collector.node');
 const TICK_NS = 1e7;
@@ -75,11 +75,12 @@ describe('A scan through /proc and one by BPF iterators', function () {
   /** Both scans show the same of the containers, once nothing is on its way any more; what they show. */
   async function agreed(of: 'processes' | 'sockets', containers: readonly Container[], enough: number) {
     const show = of === 'processes' ? processLines : socketLines;
-    const lines = (scanner: Scanner) => show(scanned(scanner, of), containers);
+    const lines = async (scanner: Scanner) =>
+      show(of === 'processes' ? await scannedWithArguments(scanner) : await scanned(scanner, of), containers);
     let last: [string[], string[]] = [[], []];
     await eventually(
-      () => {
-        last = [lines(iterators), lines(procfs)];
+      async () => {
+        last = [await lines(iterators), await lines(procfs)];
         return last[0].length >= enough && last[0].join('\n') === last[1].join('\n');
       },
       () => `the scans agree, and do not say:\n${last[0].join('\n')}\nand\n${last[1].join('\n')}`,
@@ -223,15 +224,15 @@ describe('A scan through /proc and one by BPF iterators', function () {
   it('give a process the same start, to the tick', async () => {
     const job = await caller.start('hold');
     await job.said('pid');
-    const starts = (scanner: Scanner) => {
+    const starts = async (scanner: Scanner) => {
       const times = new Map<number, number>();
-      each(scanned(scanner, 'processes'), RecordType.process, (records, at) =>
+      each(await scanned(scanner, 'processes'), RecordType.process, (records, at) =>
         times.set(records.pid(at), records.u64(at + process_record.start_time)),
       );
       return times;
     };
-    const exact = starts(iterators);
-    const rounded = starts(procfs);
+    const exact = await starts(iterators);
+    const rounded = await starts(procfs);
     assert.ok(exact.has(caller.pid));
     for (const container of [caller, callee]) {
       const time = exact.get(container.pid)!;

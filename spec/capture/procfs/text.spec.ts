@@ -35,7 +35,6 @@ describe('A line of /proc/<pid>/stat', () => {
         ppid: 4700,
         flags: 4194560,
         startTicks: 123456,
-        argsSize: 20,
       });
     });
   }
@@ -44,10 +43,6 @@ describe('A line of /proc/<pid>/stat', () => {
     for (const text of ['', '4711 nginx S', '4711 (nginx) S 1 2 3', ')(']) {
       assert.equal(parseStat(text), undefined, text);
     }
-  });
-
-  it('shows no arguments of a process whose memory may not be looked into', () => {
-    assert.equal(parseStat(stat('x').replace(/ 140720488335902 140720488335922 /, ' 0 0 '))?.argsSize, 0);
   });
 });
 

@@ -15,7 +15,6 @@ describe('The troubles of scans through /proc', () => {
     ['7/net/tcp', 'procfs_could_not_get_socket_inodes'],
     ['7/fd/3', 'procfs_could_not_get_socket_inodes'],
     ['7/fd', 'procfs_could_not_open_fd_dir'],
-    ['7/cmdline', 'procfs_could_not_read_cmdline'],
     ['7/exe', 'procfs_could_not_read_exe'],
     ['7/stat', 'procfs_could_not_open_pid_dir'],
     ['', 'procfs_could_not_open_proc_dir'],
@@ -29,14 +28,14 @@ describe('The troubles of scans through /proc', () => {
 
   it('are what is there and cannot be read, not what has gone', () => {
     const folder = path.join(scratchFolder(), 'proc-with-troubles');
-    mkdirSync(path.join(folder, '7', 'cmdline'), { recursive: true });
+    mkdirSync(path.join(folder, '7', 'stat'), { recursive: true });
     writeFileSync(path.join(folder, '7', 'exe'), 'no link');
     const troubles = new ProcfsTroubles();
     const files = new ProcfsFiles(folder, troubles);
-    assert.equal(files.text('7/cmdline'), undefined);
+    assert.equal(files.text('7/stat'), undefined);
     assert.equal(files.link('7/exe'), undefined);
-    assert.equal(files.text('8/cmdline'), undefined);
-    assert.deepEqual(counted(troubles), { procfs_could_not_read_cmdline: 1, procfs_could_not_read_exe: 1 });
+    assert.equal(files.text('8/stat'), undefined);
+    assert.deepEqual(counted(troubles), { procfs_could_not_open_pid_dir: 1, procfs_could_not_read_exe: 1 });
   });
 
   it('are one alone when there is no /proc', () => {
