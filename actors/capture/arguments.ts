@@ -79,7 +79,6 @@ function filled(
     const args = processParts.args(records, at);
     const lineage = processParts.lineage(records, at);
     copy(at, args);
-    used += 1; // argv[0] is empty: nobody reads it
     u8.set(answer.bytes, used);
     used += answer.bytes.length;
     copy(args, args + records.u16[(at + process_record.cgroup_size) >> 1]!);
@@ -87,14 +86,14 @@ function filled(
     copy(lineage, end);
     const flags = (records.flags(at) & ~RecordFlag.argsLost) | (answer.isCut ? RecordFlag.argsCut : 0);
     view.setUint8(start + record_header.flags, flags);
-    view.setUint16(start + process_record.args_size, answer.bytes.length + 1, true);
+    view.setUint16(start + process_record.args_size, answer.bytes.length, true);
     view.setUint16(start + record_header.size, used - start, true);
   });
   return new Records(u8, used);
 }
 
 function sizeOf(answer: ReadAnswer | undefined): number {
-  return typeof answer === 'object' ? answer.bytes.length + 1 : 0;
+  return typeof answer === 'object' ? answer.bytes.length : 0;
 }
 
 function align8(offset: number): number {

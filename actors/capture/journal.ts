@@ -34,7 +34,7 @@ import { AF_INET, AF_INET6 } from './linux.js';
 import { processParts, Records, socketParts } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
-export const MAGIC = Buffer.from('CLCTREC2', 'latin1');
+export const MAGIC = Buffer.from('CLCTREC3', 'latin1');
 export const FRAME_HEADER = 24;
 /** Most bytes of payload; a scan of a node's sockets is the largest there is. */
 export const FRAME_CAPACITY = 1024 * 1024 * 1024;

@@ -29,6 +29,12 @@ export enum RecordFlag {
   held = 64,
 }
 
+/** `enum record_flag`, those of process records alone: others have the same numbers. */
+export enum ProcessFlag {
+  arrived = 32,
+  helper = 64,
+}
+
 /** `enum socket_role`; the numbers are also those of `sensor.ClientServerRole` on the wire. */
 export enum SocketRole {
   unknown = 0,
@@ -65,7 +71,9 @@ export enum process_record {
   cgroup_size = 60,
   lineage_count = 62,
   comm = 64,
-  SIZE = 80,
+  exec_id = 80,
+  reserved = 84,
+  SIZE = 88,
 }
 
 export enum ancestor_record {

@@ -9,20 +9,22 @@ export function processName(records: Records, at: number): string {
   return decodeField(records.u8, at + process_record.comm, COMM_SIZE);
 }
 
-/** Path of the executable as the process itself sees it; only its end if `RecordFlag.pathCut`. */
+/**
+ * Path of the executable from the root of its mount namespace; only its end if `RecordFlag.pathCut`. Below
+ * `(unreachable)` the path proves nothing: its file system is mounted nowhere.
+ */
 export function processPath(records: Records, at: number): string {
   return decodeText(records.u8, processParts.path(at), processParts.args(records, at));
 }
 
-/** Arguments without argv[0], joined by spaces. */
+/** Arguments without argv[0], joined by spaces. NULs at the end separate nothing: a title was written over the rest. */
 export function processArguments(records: Records, at: number): string {
   const { u8 } = records;
-  const end = processParts.cgroup(records, at);
-  const first = u8.indexOf(0, processParts.args(records, at)) + 1;
-  if (first === 0 || first >= end) return '';
+  const start = processParts.args(records, at);
+  let end = processParts.cgroup(records, at);
   const cut = (records.flags(at) & RecordFlag.argsCut) !== 0;
-  const last = u8[end - 1] === 0 ? end - 1 : end;
-  return decodeText(u8, first, last, cut).replaceAll('\0', ' ');
+  while (end > start && u8[end - 1] === 0) end--;
+  return decodeText(u8, start, end, cut).replaceAll('\0', ' ');
 }
 
 /** Path of the cgroup by its names. */

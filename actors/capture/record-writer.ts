@@ -31,17 +31,21 @@ export interface Subject {
 }
 
 export interface ProcessSubject extends Subject {
+  /** Of the thread that speaks for it. */
+  readonly tid: number;
   /** CLOCK_BOOTTIME, ns. */
   readonly startTime: number;
   readonly ppid: number;
   readonly uid: number;
   readonly gid: number;
   readonly path: string;
-  /** argv, argv[0] first, each with a NUL behind it; undefined if it can't be read. */
+  /** argv without argv[0], each with a NUL behind it; undefined if it can't be read. */
   readonly args: string | undefined;
   readonly cgroup: string;
   /** Nearest first. What is beyond the capacity of a record is cut. */
   readonly lineage: readonly AncestorSubject[];
+  /** There are more ancestors, which were not looked at. */
+  readonly isLineageCut: boolean;
 }
 
 export interface AncestorSubject {
@@ -85,13 +89,13 @@ export class RecordWriter {
       (args === (subject.args ?? '') ? 0 : RecordFlag.argsCut) |
       (subject.args === undefined ? RecordFlag.argsLost : 0) |
       (cgroup === subject.cgroup ? 0 : RecordFlag.cgroupCut) |
-      (lineage.length === subject.lineage.length ? 0 : RecordFlag.lineageCut);
+      (subject.isLineageCut || lineage.length < subject.lineage.length ? RecordFlag.lineageCut : 0);
 
     const at = this.#begin(process_record.SIZE, RecordType.process, flags, subject);
     const view = this.#view;
     view.setUint32(at + process_record.start_time, subject.startTime % TWO_32, true);
     view.setUint32(at + process_record.start_time + 4, subject.startTime / TWO_32, true);
-    view.setUint32(at + process_record.tid, subject.pid, true);
+    view.setUint32(at + process_record.tid, subject.tid, true);
     view.setUint32(at + process_record.ppid, subject.ppid, true);
     view.setUint32(at + process_record.uid, subject.uid, true);
     view.setUint32(at + process_record.gid, subject.gid, true);

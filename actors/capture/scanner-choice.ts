@@ -1,4 +1,4 @@
-import { isProbeError, type Probe } from '../../native/index.js';
+import { isProbeError, SCAN_READ_BYTES, type Probe } from '../../native/index.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanner.js';
 import { blindScanner, iteratorScanner, withOwned, type Scanner } from './scanner.js';
@@ -30,6 +30,7 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
   const refusal = iteratorRefusal(probe);
   const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
   if (hostPids && refusal === undefined) {
+    judgeCgroups(probe);
     return {
       scanner: iteratorScanner(probe),
       kind: 'iterators',
@@ -55,6 +56,16 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
       : 'Collector runs in a pid namespace of its own: what ran before it started is not seen, and sockets are not ' +
         "scanned; set hostPID: true in its pod, or mount the host's /proc below COLLECTOR_HOST_ROOT",
   };
+}
+
+/**
+ * Has the kernel side judge the cgroups of all that runs, before anything is told of it: one that forges the name of another
+ * is found out only when both have been seen.
+ */
+function judgeCgroups(probe: Pick<Probe, 'beginScan' | 'readScan'>): void {
+  const unread = new Uint8Array(SCAN_READ_BYTES);
+  probe.beginScan('scan_processes');
+  while (probe.readScan('scan_processes', unread, 0) > 0);
 }
 
 /** Why the iterators do not run; undefined if they do. */

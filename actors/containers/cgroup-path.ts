@@ -4,25 +4,120 @@ const DIGITS = 64;
 const SHORT_DIGITS = 12;
 const SCOPE = '.scope';
 
+/** A container that a cgroup's path names. */
+interface Named {
+  /** The first 12 digits of its id. */
+  readonly id: string;
+  /** Path of the cgroup that bears its name: the one asked about, or one above it. */
+  readonly bearer: string;
+}
+
 /**
- * The container that a cgroup's path names: the first 12 digits of its id, undefined for none.
+ * The containers that a cgroup's path names, the nearest first.
  *
  * The path is cut at its last `.scope`, for systemd's units and what a runtime puts below them. It then has to end in
  * `/`, `-` or `:` and 64 hexadecimal digits, and what stands before those must not end in `-conmon`, whose unit bears
- * the id of the container that it looks after. The kernel side decides by the same rule (native/bpf/container.h).
+ * the id of the container that it looks after. Then the same is asked of the cgroup above: what runs below a container's
+ * cgroup is in the container. The kernel side decides by the same rule (native/bpf/container.h).
  */
-export function containerInPath(path: string): string | undefined {
+function containersIn(path: string): Named[] {
+  const found: Named[] = [];
+  for (let rest = path; rest !== '';) {
+    const named = namedBy(rest);
+    if (named !== undefined) found.push(named);
+    const { bearer } = named ?? { bearer: rest };
+    rest = bearer.slice(0, Math.max(0, bearer.lastIndexOf('/')));
+  }
+  return found;
+}
+
+/** By the last component alone, or by the last scope above it. */
+function namedBy(path: string): Named | undefined {
   const scope = path.lastIndexOf(SCOPE);
   const unit = scope < 0 ? path : path.slice(0, scope);
   const start = unit.length - DIGITS;
   if (start < 1 || !'/-:'.includes(unit[start - 1]!)) return undefined;
   if (unit.slice(0, start - 1).endsWith('-conmon')) return undefined;
   const id = unit.slice(start);
-  return /^[0-9a-f]+$/i.test(id) ? id.slice(0, SHORT_DIGITS).toLowerCase() : undefined;
+  if (!/^[0-9a-f]+$/i.test(id)) return undefined;
+  const end = scope < 0 ? -1 : path.indexOf('/', scope);
+  return {
+    id: id.slice(0, SHORT_DIGITS).toLowerCase(),
+    bearer: end < 0 ? path : path.slice(0, end),
+  };
 }
 
-/** The same as the number that records have, 0 for none. */
-export function containerNumberInPath(path: string): number {
-  const id = containerInPath(path);
-  return id === undefined ? 0 : containerNumber(id);
+/** The first 12 digits of the id of the container that a cgroup's path names, undefined for none. */
+export function containerInPath(path: string): string | undefined {
+  return containersIn(path)[0]?.id;
+}
+
+/** Whether a cgroup's path names a container, be it as the nearest one or as one further up. */
+export function isContainerInPath(id: string, path: string): boolean {
+  return containersIn(path).some((named) => named.id === id);
+}
+
+/** What a cgroup says of the container that is in it. */
+export interface Naming {
+  /** The container's number, 0 for the host. */
+  readonly container: number;
+  /** Its own name says so, and not that of a cgroup above it. */
+  readonly isOwn: boolean;
+}
+
+/**
+ * Who bears the names of containers among the cgroups of a node. Whoever may make cgroups may choose their names: a name
+ * below a container that another cgroup bears, too, is forged, and belongs to the container above. One that is below no
+ * container is always right; of others the first that was seen, as long as it is there.
+ */
+export class ContainerNames {
+  /** Bearers by hierarchy and container: below no container, and below some. */
+  #top = new Map<string, string>();
+  #nested = new Map<string, string>();
+  #seen = new Map<string, string[]>();
+
+  /** Notes a cgroup that is there, before `settle`. */
+  note(hierarchy: string, path: string): void {
+    const found = containersIn(path);
+    found.forEach(({ id, bearer }, place) => {
+      const key = `${hierarchy} ${id}`;
+      if (place === found.length - 1) this.#top.set(key, bearer);
+      else this.#noteNested(key, bearer);
+    });
+  }
+
+  /** All that are there were noted: those that were not are gone. */
+  settle(): void {
+    const before = this.#nested;
+    this.#nested = new Map();
+    for (const [key, bearers] of this.#seen) {
+      const first = before.get(key);
+      this.#nested.set(key, first !== undefined && bearers.includes(first) ? first : bearers[0]!);
+    }
+    this.#seen = new Map();
+  }
+
+  /** Forgets who bears names below no container, so that only those count that are noted from now on. */
+  begin(): void {
+    this.#top = new Map();
+    this.#seen = new Map();
+  }
+
+  containerOf(hierarchy: string, path: string): Naming {
+    const found = containersIn(path);
+    const right = found.find(({ id, bearer }, place) => {
+      if (place === found.length - 1) return true;
+      const key = `${hierarchy} ${id}`;
+      return (this.#top.get(key) ?? this.#nested.get(key) ?? bearer) === bearer;
+    });
+    return right === undefined
+      ? { container: 0, isOwn: false }
+      : { container: containerNumber(right.id), isOwn: right.bearer === path };
+  }
+
+  #noteNested(key: string, bearer: string): void {
+    const bearers = this.#seen.get(key);
+    if (bearers === undefined) this.#seen.set(key, [bearer]);
+    else if (!bearers.includes(bearer)) bearers.push(bearer);
+  }
 }

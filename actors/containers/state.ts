@@ -2,7 +2,7 @@ import type { ContainerMetadata, Fact } from '../capture/facts.js';
 import { RecordFlag, RecordType } from '../capture/layout.js';
 import { processCgroup } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
-import { containerInPath } from './cgroup-path.js';
+import { isContainerInPath } from './cgroup-path.js';
 import { containerId, containerNumber } from './id.js';
 import { MetadataTable } from './metadata.js';
 
@@ -102,6 +102,7 @@ export class ContainerState {
     if (this.#metadata.get(container) === undefined) this.#strangers++;
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
     const id = containerId(container);
-    return isCut || containerInPath(cgroup) === id ? undefined : { id, cgroup };
+    // Not the nearest one in its path, if the name of that is forged.
+    return isCut || isContainerInPath(id, cgroup) ? undefined : { id, cgroup };
   }
 }

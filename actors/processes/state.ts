@@ -1,5 +1,5 @@
 import type { Audience, Fact, ScanFact } from '../capture/facts.js';
-import { exit_record, process_record, RecordFlag, RecordType } from '../capture/layout.js';
+import { exit_record, process_record, ProcessFlag, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
 import type { Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
@@ -19,6 +19,8 @@ export interface Originator {
 interface Process extends Originator {
   /** CLOCK_BOOTTIME, ns. With the pid it names a process for good, since pids are used again. */
   readonly startTime: number;
+  /** Which image of the process it is, as in its record; 0: unknown. */
+  readonly execId: number;
   readonly container: number;
   /** When a scan saw it, CLOCK_BOOTTIME in ns; 0 if it was seen to start. */
   readonly scanned: number;
@@ -198,7 +200,8 @@ export class ProcessState {
           this.#exec(records, at, signals);
           break;
         case RecordType.process:
-          this.#listens(records, at);
+          if ((records.flags(at) & ProcessFlag.arrived) !== 0) this.#arrived(records, at, signals);
+          else this.#listens(records, at);
           break;
         case RecordType.exit:
           this.#exit(records, at);
@@ -240,6 +243,7 @@ export class ProcessState {
 
   #found(records: Records, at: number, audience: Audience, signals: ProcessSignal[]): void {
     const before = this.#processes.get(records.pid(at));
+    if ((records.flags(at) & ProcessFlag.helper) !== 0 && !isKnown(before, records, at)) return;
     const isTold = audience !== 'none';
     if (this.#isOutdated(records, at, before, audience)) return;
     const process = read(records, at, records.time(at), isTold, before);
@@ -276,6 +280,17 @@ export class ProcessState {
     return exit !== undefined && isSameStart(exit.startTime, records.u64(at + process_record.start_time))
       ? exit
       : undefined;
+  }
+
+  /** It came into the container with the image that it has, so that no exec tells of it there: it was found at that time. */
+  #arrived(records: Records, at: number, signals: ProcessSignal[]): void {
+    const time = records.time(at);
+    const before = this.#processes.get(records.pid(at));
+    const process = read(records, at, time, true, before);
+    if (before?.told === true && same(before, process)) return;
+    this.#remember(records.pid(at), process);
+    if (this.#throttle?.admits(process, time) === false) return;
+    signals.push(this.#signal(records, at, process, time, true));
   }
 
   /** The process may have come from another by fork alone, which nothing told of, or may have changed its arguments. */
@@ -348,38 +363,62 @@ function originatorKey({ name, path, args }: Originator): string {
   return `${name}\0${path}\0${args}`;
 }
 
-/** Whether a record is of a known process that runs the same file. */
+/**
+ * Whether a record is of a known process and the image that it had: by the kernel's count of its execs, or by the path where
+ * procfs does not tell that.
+ */
 function isSame(known: Process, records: Records, at: number): boolean {
   const startTime = records.u64(at + process_record.start_time);
-  return isSameStart(known.startTime, startTime) && known.path === processPath(records, at);
+  if (!isSameStart(known.startTime, startTime)) return false;
+  const execId = records.u32[(at + process_record.exec_id) >> 2]!;
+  return known.execId === 0 || execId === 0
+    ? known.path === processPath(records, at)
+    : known.execId === execId;
 }
 
 /**
- * @param before what is known of the pid: its arguments are those of the same process, as they were read first. What a
- *   process writes over them later changes nothing.
+ * @param before what is known of the pid. If it is the same image, all of it stays as it was first told: name, path and
+ *   arguments are those of the exec, and what the process writes over them later changes nothing.
  */
 function read(records: Records, at: number, scanned: number, told: boolean, before?: Process): Process {
   const path = processPath(records, at);
   const startTime = records.u64(at + process_record.start_time);
   const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
-  const known =
-    before !== undefined && !before.isArgsLost && isSame(before, records, at) ? before : undefined;
+  const known = before !== undefined && isSame(before, records, at) ? before : undefined;
+  const read = known === undefined || known.isArgsLost;
   return {
     startTime,
+    execId: records.u32[(at + process_record.exec_id) >> 2]!,
     container: records.container(at),
     scanned,
     told,
-    name: processName(records, at) || path,
-    path,
-    args: known?.args ?? processArguments(records, at),
-    isArgsLost: known === undefined && isLost,
+    name: known?.name ?? (processName(records, at) || path),
+    path: known?.path ?? path,
+    args: read ? processArguments(records, at) : known.args,
+    isArgsLost: read && isLost,
     executed: before !== undefined && isSameStart(before.startTime, startTime) ? before.executed : 0,
   };
 }
 
+/** Whether anything is known of a process that looks like a host helper: then it is none, for nothing tells of those. */
+function isKnown(before: Process | undefined, records: Records, at: number): boolean {
+  return (
+    before !== undefined &&
+    before.container === records.container(at) &&
+    isSameStart(before.startTime, records.u64(at + process_record.start_time))
+  );
+}
+
 function same(a: Process, b: Process): boolean {
   const areArgsSame = a.args === b.args || a.isArgsLost || b.isArgsLost;
-  return isSameStart(a.startTime, b.startTime) && a.path === b.path && areArgsSame;
+  const isSameImage = a.execId === b.execId || a.execId === 0 || b.execId === 0;
+  return (
+    a.container === b.container &&
+    isSameStart(a.startTime, b.startTime) &&
+    isSameImage &&
+    a.path === b.path &&
+    areArgsSame
+  );
 }
 
 /**

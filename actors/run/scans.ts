@@ -3,7 +3,7 @@ import { ArgumentReader } from '../capture/argument-reader.js';
 import type { Driver, Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
-import { containerNumberInPath } from '../containers/cgroup-path.js';
+import { ContainerNames } from '../containers/cgroup-path.js';
 import type { Observer } from '../http/observer.js';
 import type { Settings } from '../settings/table.js';
 import type { Context } from './context.js';
@@ -23,7 +23,7 @@ export function scannerFor(
     hostRoot: settings.hostRoot,
     procfs: {
       ...shown(settings),
-      containerOf: containerNumberInPath,
+      names: new ContainerNames(),
       now: () => driver.clock().time,
       onUnreadable: (message) => log.warning(message),
       troubles,

@@ -3,8 +3,12 @@
  * Which container a task is in, by the names of its cgroups.
  *
  * The rule, on the cgroup's path: cut it at its last ".scope"; it then has to end in '/', '-' or ':' and 64 hexadecimal
- * digits, and what stands before those must not end in "-conmon". The path is never put together: only the deepest
- * component with ".scope" in it, else the last component, can hold the id.
+ * digits, and what stands before those must not end in "-conmon". If it does not, the same is asked of the path of the
+ * cgroup above, and so on: whoever makes a cgroup below that of a container stays in the container. The path is never
+ * put together.
+ *
+ * Whoever may make cgroups may choose their names. A name below a container that another cgroup on the node bears is
+ * forged, and counts for nothing; the first one to bear it is right, and one that is below no container always is.
  *
  * The verdict is kept for every cgroup, so the names are read once in a cgroup's life, and not at all for the root.
  */
@@ -13,20 +17,25 @@
 
 enum {
     NAME_CAPACITY = 256, /* NAME_MAX and the terminating NUL */
-    CGROUP_DEPTH = 32,
+    CGROUP_STRIDE =
+        256, /* its square is how deep a cgroup may be: beyond, the kernel's own tables take 16 GiB */
     ID_DIGITS = 64,
     SHORT_ID_DIGITS = 12,
     SUBSYSTEMS = 16, /* more than any kernel has */
 };
 
 struct cgroup_scratch {
-    __u64 at;      /* the cgroup looked at */
-    __u64 leaf;    /* container by the last component alone */
-    __u64 digits;  /* container by the component just read */
-    __u32 length;  /* of name */
-    __u32 scope;   /* where the last ".scope" of name starts, or NO_SCOPE */
-    __u32 is_lent; /* 1: somebody has borrowed this row */
-    __u32 reserved;
+    __u64 at;         /* the cgroup looked at */
+    __u64 digits;     /* container by the component just read */
+    __u64 container;  /* the answer so far, 0 for none */
+    __u64 bearer;     /* the cgroup that gives it */
+    __u64 hierarchy;  /* of all these */
+    __u32 is_scope;   /* 1: that one is a scope, so that none above it matters */
+    __u32 is_claimed; /* 1: another cgroup bears its name */
+    __u32 is_nested;  /* 1: there is a container above it */
+    __u32 length;     /* of name */
+    __u32 scope;      /* where the last ".scope" of name starts, or NO_SCOPE */
+    __u32 is_lent;    /* 1: somebody has borrowed this row */
     char name[NAME_CAPACITY];
 };
 
@@ -49,12 +58,53 @@ enum { SLOT_TO_BORROW = 0xffffffff };
 /* Instead of a container: there was no slot to borrow, so it is not known, and not kept. */
 #define CONTAINER_UNJUDGED (~0ULL)
 
+/*
+ * Which container a cgroup is in, in one number, since global functions give back no more: the container, 0 for none; this
+ * bit if the cgroup's own name says so, and not that of one above it; above it, by which hierarchy (CONTROLLER_SHIFT).
+ */
+#define CONTAINER_OWN (1ULL << 49)
+#define CONTAINER_MASK (CONTAINER_OWN - 1)
+enum { CONTROLLER_SHIFT = 56 };
+
+/* A verdict that is kept. */
+struct verdict {
+    __u64 verdict;
+    __u32 generation; /* it holds as long as this is the current one */
+    __u32 reserved;
+};
+
+/* By cgroup_key. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 16384);
     __type(key, __u64);
-    __type(value, __u64);
+    __type(value, struct verdict);
 } containers SEC(".maps");
+
+/* Rises when a verdict that was given turns out to be wrong, so that all are given anew: hardly ever. */
+static volatile __u32 generation;
+
+/* A cgroup that bears a container's name. */
+struct bearer {
+    __u64 cgroup; /* its address */
+    __u64 id;     /* of its kernfs node, never used twice */
+};
+
+/* Bearers that are below no container, by container and hierarchy: only the host makes such cgroups. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct bearer);
+} bearers SEC(".maps");
+
+/* Those that are below a container, apart, so that no container can have the others forgotten. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct bearer);
+} nested_bearers SEC(".maps");
 
 static __always_inline __u32 slot_of_process(void)
 {
@@ -97,7 +147,7 @@ static __always_inline bool ends_in_conmon(const char *name, __u32 end)
     return true;
 }
 
-/* Global functions are verified once and by themselves, which keeps loops that call them cheap on every kernel. */
+/* Where the last ".scope" of the name starts, into s->scope. */
 __noinline int find_scope(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
@@ -114,13 +164,15 @@ __noinline int find_scope(__u32 slot)
     return 0;
 }
 
-/* The name's last 64 digits before s->length as a container into s->digits, 0 if there are none. */
+/* Cuts the name at its scope. Its last 64 digits are a container then, into s->digits, 0 if there are none. */
 __noinline int read_digits(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (!s)
         return 1;
     s->digits = 0;
+    if (s->scope != NO_SCOPE)
+        s->length = s->scope;
     __u32 length = s->length;
     if (length < ID_DIGITS || length >= NAME_CAPACITY)
         return 0;
@@ -170,40 +222,113 @@ static __always_inline bool below_conmon(struct cgroup_scratch *s)
     return length > 0 && ends_in_conmon(s->name, length - 1);
 }
 
-/* Judges the component s->at by its name and goes up: 1 when the answer stands in s->digits. */
-__noinline int judge_component(__u32 slot)
+/* Whether a bearer is a cgroup that is still there, and another one than the node at `id`. */
+static __always_inline bool is_another(const struct bearer *known, __u64 id)
+{
+    if (!known || known->id == id)
+        return false;
+    struct cgroup *cgroup = (void *)known->cgroup;
+    /* It may have been freed long ago; then what is read here is anything, but not its number. */
+    return BPF_CORE_READ(cgroup, kn, id) == known->id && BPF_CORE_READ(cgroup, self.flags) & CSS_ONLINE;
+}
+
+/* Makes the component just read, s->at, the answer. */
+static __always_inline void take_answer(struct cgroup_scratch *s)
+{
+    __u64 key = s->digits ^ s->hierarchy << 56;
+    struct cgroup *cgroup = (void *)s->at;
+    __u64 id = BPF_CORE_READ(cgroup, kn, id);
+    s->container = s->digits;
+    s->bearer = s->at;
+    s->is_scope = s->scope != NO_SCOPE;
+    s->is_nested = 0;
+    s->is_claimed = is_another(bpf_map_lookup_elem(&bearers, &key), id) ||
+                    is_another(bpf_map_lookup_elem(&nested_bearers, &key), id);
+}
+
+/* Reads the name of s->at: 1 above the root. */
+__noinline int read_component(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (!s || !s->at)
         return 1;
     read_name(s);
-    find_scope(slot);
-    if (s->scope != NO_SCOPE)
-        s->length = s->scope;
-    read_digits(slot);
-    if (s->digits && s->length == ID_DIGITS && below_conmon(s))
-        s->digits = 0;
-    if (s->scope != NO_SCOPE)
-        return 1;
-    if (s->leaf == ~0ULL)
-        s->leaf = s->digits;
-    s->at = (__u64)cgroup_parent((struct cgroup *)s->at);
     return 0;
 }
 
-/* The container that a cgroup's path names, 0 for none; `cgroup` is a struct cgroup's address. */
-__noinline __u64 judge_cgroup(__u64 cgroup, __u32 slot)
+/* Judges the component whose name was read, and goes up. */
+__noinline int judge_component(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (!s)
-        return 0;
+        return 1;
+    if (s->digits && s->length == ID_DIGITS && below_conmon(s))
+        s->digits = 0;
+    /* What is below the last scope is cut off. */
+    if (s->scope != NO_SCOPE && !s->is_scope)
+        s->container = 0;
+    if (s->digits) {
+        /* With a container above it, a name that another one bears is forged: the answer is that container. */
+        if (!s->container || s->is_claimed)
+            take_answer(s);
+        else
+            s->is_nested = 1;
+    }
+    struct cgroup *cgroup = (void *)s->at;
+    s->at = (__u64)cgroup_parent(cgroup);
+    return 0;
+}
+
+/*
+ * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, which keeps loops that call
+ * them cheap on every kernel, two of them as well as one; but no more than eight calls may be nested.
+ */
+__noinline int judge_stride(__u32 slot)
+{
+    for (int i = 0; i < CGROUP_STRIDE; i++) {
+        if (read_component(slot))
+            return 1;
+        find_scope(slot);
+        read_digits(slot);
+        judge_component(slot);
+    }
+    return 0;
+}
+
+/* Notes who bears the name of the answer, for those who come later. */
+static __always_inline void note_bearer(struct cgroup_scratch *s)
+{
+    __u64 key = s->container ^ s->hierarchy << 56;
+    struct cgroup *cgroup = (void *)s->bearer;
+    struct bearer bearer = {.cgroup = (__u64)cgroup, .id = BPF_CORE_READ(cgroup, kn, id)};
+    if (s->is_nested) {
+        bpf_map_update_elem(&nested_bearers, &key, &bearer, BPF_ANY);
+        return;
+    }
+    bpf_map_update_elem(&bearers, &key, &bearer, BPF_ANY);
+    /* Somebody below a container was taken for this one: all verdicts are given anew. */
+    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &key))
+        generation++;
+}
+
+/* Judges a cgroup, given by its address, in a hierarchy: the container that its path names is in the row then. */
+__noinline int judge_cgroup(__u64 cgroup, __u32 hierarchy, __u32 slot)
+{
+    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
+    if (!s)
+        return 1;
     s->at = cgroup;
-    s->leaf = ~0ULL;
-    for (int i = 0; i < CGROUP_DEPTH; i++)
-        if (judge_component(slot))
+    s->hierarchy = hierarchy;
+    s->container = 0;
+    s->bearer = 0;
+    s->is_scope = 0;
+    s->is_claimed = 0;
+    for (int i = 0; i < CGROUP_STRIDE; i++)
+        if (judge_stride(slot))
             break;
-    /* A component with ".scope" decides alone; the walk has ended there. */
-    return s->scope != NO_SCOPE ? s->digits : s->leaf;
+    if (s->container)
+        note_bearer(s);
+    return 0;
 }
 
 /* kernfs numbers its nodes anew in each hierarchy, so that the number alone would not do with cgroup v1. */
@@ -232,28 +357,53 @@ __noinline int give_back(__u32 slot)
     return 0;
 }
 
-static __always_inline __u64 judge_once(__u64 cgroup, __u64 key, __u32 slot)
+/* Judges a cgroup for the first time. */
+static __always_inline __u64 judge_once(__u64 cgroup, int hierarchy, __u64 key, __u32 slot)
 {
+    struct verdict kept = {.generation = generation};
     bool is_borrowed = slot == SLOT_TO_BORROW;
     if (is_borrowed)
         slot = borrow_slot();
     if (slot == SLOT_TO_BORROW)
         return CONTAINER_UNJUDGED;
-    __u64 container = judge_cgroup(cgroup, slot);
+    judge_cgroup(cgroup, hierarchy, slot);
+    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
+    if (s && s->container)
+        kept.verdict = s->container | (s->bearer == cgroup ? CONTAINER_OWN : 0);
     if (is_borrowed)
         give_back(slot);
-    bpf_map_update_elem(&containers, &key, &container, BPF_ANY);
-    return container;
+    bpf_map_update_elem(&containers, &key, &kept, BPF_ANY);
+    return kept.verdict;
 }
 
-/* The container of a cgroup that is only an address. */
-static __always_inline __u64 container_of_cgroup(struct cgroup *cgroup, __u32 slot)
+/* What a cgroup that is known was judged to be, NULL if it has to be judged. */
+static __always_inline const __u64 *known_verdict(__u64 key)
 {
+    struct verdict *known = bpf_map_lookup_elem(&containers, &key);
+    return known && known->generation == generation ? &known->verdict : NULL;
+}
+
+/* The verdict on a cgroup, given by its address. */
+__noinline __u64 verdict_of(__u64 address, __u32 slot)
+{
+    struct cgroup *cgroup = (void *)address;
     if (!cgroup || BPF_CORE_READ(cgroup, level) == 0)
         return 0;
-    __u64 key = cgroup_key(BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id));
-    __u64 *known = bpf_map_lookup_elem(&containers, &key);
-    return known ? *known : judge_once((__u64)cgroup, key, slot);
+    int hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+    __u64 key = cgroup_key(BPF_CORE_READ(cgroup, kn, id), hierarchy);
+    const __u64 *known = known_verdict(key);
+    return known ? *known : judge_once(address, hierarchy, key, slot);
+}
+
+/* The container of a verdict; one that was not given is no container. */
+static __always_inline __u64 container_of_verdict(__u64 verdict)
+{
+    return verdict == CONTAINER_UNJUDGED ? verdict : verdict & CONTAINER_MASK;
+}
+
+static __always_inline __u64 container_of_cgroup(struct cgroup *cgroup, __u32 slot)
+{
+    return container_of_verdict(verdict_of((__u64)cgroup, slot));
 }
 
 /* The cgroup that names a task's container, and where it was found. */
@@ -273,30 +423,30 @@ static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, 
     return BPF_CORE_READ(css, cgroup);
 }
 
-/* The container that the hierarchies of cgroup v1 controllers name, and the cgroup that does; 0 if none does. */
-static __always_inline __u64 container_by_v1(struct css_set *set, struct cgroup *unified, __u32 slot,
-                                             struct naming *named)
+/*
+ * Improves on the verdict of cgroup v2 by the hierarchies of v1 controllers, in which alone somebody may be known: by the
+ * first that names a container; but a cgroup whose own name is that of one is nearer to the task than one that is only
+ * below a container's, whichever hierarchies they are in. Takes the addresses of the task's set and of its cgroup of v2.
+ */
+__noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot)
 {
-    __u32 count = bpf_core_field_size(set->subsys) / sizeof(void *);
+    __u32 count = bpf_core_field_size(((struct css_set *)0)->subsys) / sizeof(void *);
     for (__u32 i = 0; i < SUBSYSTEMS; i++) {
-        if (i >= count)
+        if (i >= count || verdict & CONTAINER_OWN)
             break;
-        struct cgroup *cgroup = cgroup_of_controller(set, i);
+        __u64 cgroup = (__u64)cgroup_of_controller((void *)set, i);
         if (cgroup == unified)
             continue;
-        __u64 container = container_of_cgroup(cgroup, slot);
-        if (container) {
-            named->cgroup = cgroup;
-            named->controller = i;
-            return container;
-        }
+        __u64 other = verdict_of(cgroup, slot);
+        if (other && other != CONTAINER_UNJUDGED && (!verdict || other & CONTAINER_OWN))
+            verdict = other | (__u64)(i + 1) << CONTROLLER_SHIFT;
     }
-    return 0;
+    return verdict;
 }
 
 /*
  * The container that a task is in, 0 for the host. *named is the cgroup that says so: the one of cgroup v2 if it does,
- * else the first of the v1 controllers' that does, else the one of v2.
+ * else the first of the v1 controllers' that does, else the one of v2; but one whose own name says so before all others.
  *
  * The task is one that the verifier trusts, so that its fields are read directly: ten times cheaper than by a helper,
  * and this runs for every event of the host too.
@@ -306,28 +456,35 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
     struct cgroup *unified = task->cgroups->dfl_cgrp;
     named->cgroup = unified;
     named->controller = UNIFIED;
-    __u64 container = 0;
+    __u64 verdict = 0;
     if (unified->level > 0) {
         __u64 key = cgroup_key(unified->kn->id, 0);
-        __u64 *known = bpf_map_lookup_elem(&containers, &key);
+        const __u64 *known = known_verdict(key);
         /* Read anew, with its key: the task may just be moved, and no verdict must stand under another cgroup's key. */
-        container = known ? *known : container_of_cgroup(BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);
+        verdict = known ? *known : verdict_of((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);
     }
-    if (container || !knobs.cgroup_v1)
-        return container;
-    return container_by_v1(task->cgroups, unified, slot, named);
+    /* One that was not given has this bit, too. */
+    if (verdict & CONTAINER_OWN || !knobs.cgroup_v1)
+        return container_of_verdict(verdict);
+    struct css_set *set = BPF_CORE_READ(task, cgroups);
+    verdict = judge_by_v1((__u64)set, (__u64)BPF_CORE_READ(set, dfl_cgrp), verdict, slot);
+    __u32 controller = verdict >> CONTROLLER_SHIFT;
+    if (controller && verdict != CONTAINER_UNJUDGED) {
+        named->controller = controller - 1;
+        named->cgroup = cgroup_of_controller(set, controller - 1);
+    }
+    return container_of_verdict(verdict);
 }
 
 /* The same for a task that is only an address. */
 static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
 {
     struct css_set *set = BPF_CORE_READ(task, cgroups);
-    struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp);
-    struct naming named;
-    __u64 container = container_of_cgroup(unified, slot);
-    if (container || !knobs.cgroup_v1)
-        return container;
-    return container_by_v1(set, unified, slot, &named);
+    __u64 unified = (__u64)BPF_CORE_READ(set, dfl_cgrp);
+    __u64 verdict = verdict_of(unified, slot);
+    if (!(verdict & CONTAINER_OWN) && knobs.cgroup_v1)
+        verdict = judge_by_v1((__u64)set, unified, verdict, slot);
+    return container_of_verdict(verdict);
 }
 
 #endif

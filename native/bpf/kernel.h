@@ -53,6 +53,12 @@ enum {
     TCP_LISTEN = 10,
     TCP_CLOSING = 11,
 };
+/* From include/uapi/linux/capability.h. */
+enum { CAP_SYS_ADMIN = 21 };
+/* The largest errno that a pointer can stand for, from include/linux/err.h. */
+enum { MAX_ERRNO = 4095 };
+/* Flag of a cgroup_subsys_state, from include/linux/cgroup-defs.h: of a cgroup's own, until it is removed. */
+enum { CSS_ONLINE = 1 << 1 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 
@@ -89,6 +95,10 @@ struct bpf_sock_addr {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct list_head {
+    struct list_head *next;
+};
+
 typedef struct {
     int counter;
 } atomic_t;
@@ -111,14 +121,22 @@ struct dentry {
     struct qstr d_name;
 };
 
+struct super_block;
+
 struct vfsmount {
     struct dentry *mnt_root;
+    struct super_block *mnt_sb;
 };
 
 struct mount {
     struct mount *mnt_parent;
     struct dentry *mnt_mountpoint;
     struct vfsmount mnt;
+    struct mnt_namespace *mnt_ns;
+};
+
+struct mnt_namespace {
+    struct mount *root;
 };
 
 struct path {
@@ -127,11 +145,8 @@ struct path {
 };
 
 struct file {
+    const struct cred *f_cred; /* of who opened it */
     struct path f_path;
-};
-
-struct fs_struct {
-    struct path root;
 };
 
 struct mm_struct {
@@ -140,13 +155,22 @@ struct mm_struct {
     struct file *exe_file;
 };
 
+struct user_namespace;
+
+typedef struct {
+    __u64 val; /* before 6.3 in two words */
+} kernel_cap_t;
+
 struct cred {
     kuid_t uid;
     kgid_t gid;
+    kernel_cap_t cap_effective;
+    struct user_namespace *user_ns;
 };
 
 struct signal_struct {
     atomic_t live;
+    struct list_head thread_head;
     int group_exit_code;
 };
 
@@ -160,6 +184,7 @@ struct cgroup;
 struct cgroup_subsys_state {
     struct cgroup *cgroup;
     struct cgroup_subsys_state *parent;
+    unsigned int flags;
 };
 
 struct cgroup_root {
@@ -186,16 +211,16 @@ struct task_struct {
     __u64 start_boottime;
     struct task_struct *real_parent;
     struct task_struct *group_leader;
+    struct list_head thread_node;
     struct mm_struct *mm;
-    struct fs_struct *fs;
-    const struct cred *cred;
+    const struct cred *real_cred;
     struct nsproxy *nsproxy;
     struct signal_struct *signal;
     struct css_set *cgroups;
+    __u32 self_exec_id; /* of 64 bits since 5.7: the lower half; so the other */
+    __u32 parent_exec_id;
     char comm[16];
 };
-
-struct mnt_namespace;
 
 struct net;
 

@@ -15,10 +15,11 @@
 #endif
 
 enum record_type {
-    RECORD_EXEC = 1,    /* struct process_record: a process replaced its image */
-    RECORD_PROCESS = 2, /* struct process_record: a process that a scan found, or that is about to listen */
-    RECORD_EXIT = 3,    /* struct exit_record: the last thread of a process ended */
-    RECORD_OPEN = 4,    /* struct socket_record: a TCP connection became established */
+    RECORD_EXEC = 1, /* struct process_record: a process replaced its image */
+    RECORD_PROCESS =
+        2, /* struct process_record: a process that a scan found, that is about to listen, or that was moved */
+    RECORD_EXIT = 3,  /* struct exit_record: the last thread of a process ended */
+    RECORD_OPEN = 4,  /* struct socket_record: a TCP connection became established */
     RECORD_CLOSE = 5, /* struct socket_record: an established TCP connection or a connected UDP socket ended */
     RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
     RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
@@ -32,9 +33,12 @@ enum record_flag {
     FLAG_ARGS_CUT = 1 << 1,    /* the arguments are longer than ARGS_CAPACITY: their start is kept */
     FLAG_ARGS_LOST = 1 << 2,   /* the arguments could not be read */
     FLAG_CGROUP_CUT = 1 << 3,  /* the cgroup's path is longer than CGROUP_CAPACITY: its end is kept */
-    FLAG_LINEAGE_CUT = 1 << 4, /* there are more ancestors in the container than LINEAGE_CAPACITY */
+    FLAG_LINEAGE_CUT = 1 << 4, /* there are more ancestors in the container than could be looked at */
     FLAG_OWNED = 1 << 5,       /* RECORD_SOCKET: the kernel side owns the socket, its end will be a record */
     FLAG_HELD = 1 << 6,        /* RECORD_SOCKET: pid and container are of a process with a descriptor of it */
+    FLAG_ARRIVED =
+        1 << 5, /* RECORD_PROCESS of an event: it came into the container with the image that it has */
+    FLAG_HELPER = 1 << 6, /* RECORD_PROCESS of a scan: it looks like a host helper on its way through */
 };
 
 enum socket_role {
@@ -82,7 +86,7 @@ struct record_header {
     __u64 container;
 };
 
-/* Followed by path, args (NUL-separated, argv[0] first), cgroup path, then lineage_count times an ancestor_record. */
+/* Followed by path, args (NUL-separated, those behind argv[0]), cgroup path, then lineage_count times an ancestor_record. */
 struct process_record {
     struct record_header header;
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
@@ -96,6 +100,8 @@ struct process_record {
     __u16 cgroup_size;
     __u16 lineage_count;
     char comm[COMM_SIZE];
+    __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one of one process is another image; 0: unknown */
+    __u32 reserved;
 };
 
 /* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */

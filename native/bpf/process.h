@@ -4,8 +4,9 @@
 #define COLLECTOR_PROCESS_H
 
 enum {
-    ANCESTRY_DEPTH = 64
-}; /* ancestors looked at; those that run the same file as their child are not reported */
+    ANCESTRY_DEPTH = 64, /* ancestors looked at; those that run the same file as their child are not reported */
+    THREADS_LOOKED_AT = 16, /* dead threads but the first are gone at once, so that one of the first lives */
+};
 
 static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
                                         __u64 container)
@@ -23,15 +24,36 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
     if (!file)
         return false;
-    struct path executable = {}, root = {};
+    struct path executable = {};
     BPF_CORE_READ_INTO(&executable, file, f_path);
-    BPF_CORE_READ_INTO(&root, task, fs, root);
     s->dentry = (__u64)executable.dentry;
     s->mount = (__u64)((void *)executable.mnt - bpf_core_field_offset(struct mount, mnt));
     s->top = (__u64)BPF_CORE_READ(executable.mnt, mnt_root);
-    s->root_dentry = (__u64)root.dentry;
-    s->root_mount = (__u64)((void *)root.mnt - bpf_core_field_offset(struct mount, mnt));
+    s->namespace = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
     return true;
+}
+
+/*
+ * A thread of a process that has its memory, 0 if none of the first THREADS_LOOKED_AT has. The first thread can end before
+ * the others, and then has neither memory nor cgroup. Takes and gives addresses.
+ */
+__noinline __u64 living_thread(__u64 address)
+{
+    struct task_struct *leader = (void *)address;
+    if (BPF_CORE_READ(leader, mm))
+        return address;
+    struct signal_struct *signal = BPF_CORE_READ(leader, signal);
+    void *head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+    void *node = BPF_CORE_READ(signal, thread_head.next);
+    for (int i = 0; i < THREADS_LOOKED_AT; i++) {
+        if (!node || node == head)
+            return 0;
+        struct task_struct *thread = node - bpf_core_field_offset(struct task_struct, thread_node);
+        if (BPF_CORE_READ(thread, mm))
+            return (__u64)thread;
+        node = BPF_CORE_READ(thread, thread_node.next);
+    }
+    return 0;
 }
 
 /*
@@ -56,16 +78,17 @@ __noinline int lineage_step(__u32 slot)
     if (!s)
         return 1;
     struct process_record *r = (void *)s->record;
-    struct task_struct *child = (void *)s->ancestor, *task = BPF_CORE_READ(child, real_parent, group_leader);
-    if (!task || !BPF_CORE_READ(task, tgid))
+    struct task_struct *child = (void *)s->ancestor, *leader = BPF_CORE_READ(child, real_parent, group_leader);
+    if (!leader || !BPF_CORE_READ(leader, tgid))
         return 1;
-    s->ancestor = (__u64)task;
+    s->ancestor = (__u64)leader;
+    struct task_struct *living = (void *)living_thread((__u64)leader), *task = living ? living : leader;
     /* Tasks whose cgroups are all the same share one set of them. */
     struct css_set *cgroups = BPF_CORE_READ(task, cgroups);
     if ((__u64)cgroups != s->cgroups && !is_in_container(s, task, cgroups))
         return 1;
     if (!start_at_executable(s, task))
-        return 1;
+        return 0;
     if (s->dentry == s->last_dentry && s->mount == s->last_mount)
         return 0;
     s->last_dentry = s->dentry;
@@ -77,7 +100,7 @@ __noinline int lineage_step(__u32 slot)
     walk_path(slot);
     struct ancestor_record a = {
         .pid = BPF_CORE_READ(task, tgid),
-        .uid = BPF_CORE_READ(task, cred, uid.val),
+        .uid = BPF_CORE_READ(task, real_cred, uid.val),
     };
     __u32 start = s->start;
     if (start > PATH_CAPACITY)
@@ -121,8 +144,10 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->cgroup = BPF_CORE_READ(cgroup, kn, id);
     r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
-    r->uid = task->cred->uid.val;
-    r->gid = task->cred->gid.val;
+    r->exec_id = task->self_exec_id;
+    /* The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a mount. */
+    r->uid = task->real_cred->uid.val;
+    r->gid = task->real_cred->gid.val;
     __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
 
     walk_path(slot);
@@ -132,14 +157,9 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     return true;
 }
 
-/* Where a task's arguments lie, and how many bytes of them are taken. */
-static __always_inline __u32 arguments_of(struct task_struct *task, struct process_record *r,
-                                          const void **from)
+/* How many of the bytes of arguments are taken. */
+static __always_inline __u32 cut_arguments(struct process_record *r, __u64 start, __u64 end)
 {
-    if (!knobs.arguments)
-        return 0;
-    unsigned long start = task->mm->arg_start, end = task->mm->arg_end;
-    *from = (const void *)start;
     if (!start || end <= start)
         return 0;
     if (end - start > ARGS_CAPACITY) {
@@ -147,6 +167,26 @@ static __always_inline __u32 arguments_of(struct task_struct *task, struct proce
         return ARGS_CAPACITY;
     }
     return end - start;
+}
+
+/* The kernel takes no argument of more pages (MAX_ARG_STRLEN), and one page has room for all but a byte of a text's. */
+enum { PAGES_OF_ARGUMENT = 34 };
+
+/*
+ * Where the current task's arguments start behind argv[0], which no message has: 0 if that can't be read. What is read is
+ * thrown away.
+ */
+static __always_inline __u64 skip_name(struct process_scratch *s, __u64 start, __u64 end)
+{
+    for (int i = 0; i < PAGES_OF_ARGUMENT && start < end; i++) {
+        long length = bpf_probe_read_user_str(s->path, PATH_CAPACITY, (const void *)start);
+        if (length < 0)
+            return 0;
+        if (length < PATH_CAPACITY)
+            return start + length;
+        start += PATH_CAPACITY - 1;
+    }
+    return start;
 }
 
 static __always_inline void note_arguments(struct process_scratch *s, struct process_record *r, __u32 length,
@@ -169,9 +209,12 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
     if (s->cut)
         r->header.flags |= FLAG_CGROUP_CUT;
     align_record(s);
-    for (int i = 0; i < ANCESTRY_DEPTH; i++)
+    int ancestors;
+    for (ancestors = 0; ancestors < ANCESTRY_DEPTH; ancestors++)
         if (lineage_step(slot))
             break;
+    if (ancestors == ANCESTRY_DEPTH)
+        r->header.flags |= FLAG_LINEAGE_CUT;
     __u32 size = s->used;
     if (size > RECORD_CAPACITY)
         return 0;
@@ -180,38 +223,114 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
 }
 
 /*
- * runc, crun and conmon start themselves anew as /proc/self/exe (or …/fd/N, or by fexecve, which the kernel calls
- * /dev/fd/N) when they are already in the container's cgroup. The path alone would not do: programs in containers do the same, busybox's shell for each of its commands. But
- * a helper was started from outside of the container, and sees the same mounts as its parent there.
+ * Host helpers: runc, crun and conmon pass through the container's cgroup. They start themselves anew, as /proc/self/exe,
+ * …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or after that. Programs in
+ * containers do the same, busybox's shell for each of its commands, and may choose their name and their parent. So a
+ * helper is told by where it has been: it came from outside, and has not run another image in the container since.
  */
-static __always_inline bool is_host_helper(struct task_struct *task, struct linux_binprm *bprm,
-                                           __u64 container, __u32 slot)
+struct passage {
+    __u64 start_time; /* of the process */
+    __u64 container;  /* the one that it came into; 0: it started itself anew outside of containers */
+    __u32 exec_id;    /* its image then */
+    __u32 is_host; /* 1: it came from the host, as a helper does; what comes from another container is none */
+};
+
+/* By thread group id. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u32);
+    __type(value, struct passage);
+} passages SEC(".maps");
+
+/* What is known of a process's way, NULL if nothing. */
+static __always_inline struct passage *passage_of(struct task_struct *task)
+{
+    __u32 pid = task->tgid;
+    struct passage *p = bpf_map_lookup_elem(&passages, &pid);
+    return p && p->start_time == task->group_leader->start_boottime ? p : NULL;
+}
+
+static __always_inline void note_passage(struct task_struct *task, __u64 container, bool is_host)
+{
+    __u32 pid = task->tgid;
+    struct passage p = {
+        .start_time = task->group_leader->start_boottime,
+        .container = container,
+        .exec_id = task->self_exec_id,
+        .is_host = is_host,
+    };
+    bpf_map_update_elem(&passages, &pid, &p, BPF_ANY);
+}
+
+/* Whether a program is started by the name that helpers start themselves by. */
+static __always_inline bool is_started_anew(struct linux_binprm *bprm)
 {
     const char by_link[] = "/proc/self/", by_descriptor[] = "/dev/fd/";
     char name[sizeof(by_link)] = {};
-    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(bprm, filename));
+    bpf_probe_read_kernel_str(name, sizeof(name), bprm->filename);
     bool is_link = true, is_descriptor = true;
     for (__u32 i = 0; i < sizeof(by_link) - 1; i++) {
         is_link &= name[i] == by_link[i];
         if (i < sizeof(by_descriptor) - 1)
             is_descriptor &= name[i] == by_descriptor[i];
     }
-    if (!is_link && !is_descriptor)
+    return is_link || is_descriptor;
+}
+
+/* An exec in a container: that of a helper is its first there, by its name, and sees the same mounts as its parent. */
+static __always_inline bool is_host_helper(struct task_struct *task, struct linux_binprm *bprm,
+                                           __u64 container)
+{
+    if (!is_started_anew(bprm))
         return false;
+    struct passage *p = passage_of(task);
     struct task_struct *parent = task->real_parent;
-    return container_at(parent, slot) != container &&
+    return p && p->is_host && p->container == container && p->exec_id + 1 == task->self_exec_id &&
            BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
-/* Finishes and writes the record of the current task, whose arguments are at hand. */
+/*
+ * Whether a process that a scan found looks like a helper: one that was there before its passage could be seen, such as
+ * `runc init` in a container that was created and not started. Its parent is outside; what it runs is a file that the
+ * container does not have mounted, and that somebody opened who may make containers there (CAP_SYS_ADMIN). A container that
+ * has this capability itself can look like that, so that user space takes it for a helper only if it knows nothing of it.
+ */
+static __always_inline bool looks_like_helper(struct task_struct *task, __u64 container, __u32 slot)
+{
+    struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+    struct file *file = BPF_CORE_READ(task, mm, exe_file);
+    struct vfsmount *mounted = BPF_CORE_READ(file, f_path.mnt);
+    struct mount *mount = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
+    __u64 namespace = (__u64)BPF_CORE_READ(mount, mnt_ns);
+    bool is_nowhere = !namespace || namespace >= (__u64)-MAX_ERRNO;
+    if (!is_nowhere && (namespace == (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns) ||
+                        namespace != (__u64)BPF_CORE_READ(parent, nsproxy, mnt_ns)))
+        return false;
+    const struct cred *opener = BPF_CORE_READ(file, f_cred);
+    kernel_cap_t capabilities = {};
+    bpf_probe_read_kernel(&capabilities, sizeof(capabilities),
+                          (void *)opener + bpf_core_field_offset(struct cred, cap_effective));
+    return capabilities.val & 1ULL << CAP_SYS_ADMIN &&
+           BPF_CORE_READ(opener, user_ns) == BPF_CORE_READ(parent, real_cred, user_ns) &&
+           container_at(parent, slot) != container;
+}
+
+/* Finishes and writes the record of a task; arguments are at hand if it is the current one. */
 static __always_inline void emit_process(struct process_scratch *s, __u32 slot, struct task_struct *task,
                                          __u32 program)
 {
     struct process_record *r = (void *)s->record;
-    const void *from = NULL;
-    __u32 length = arguments_of(task, r, &from), used = s->used;
-    if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
-        note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, from));
+    if (knobs.arguments && (__u32)task->tgid != bpf_get_current_pid_tgid() >> 32) {
+        note_arguments(s, r, 0, -1); /* of another process, whose memory is out of reach here */
+    } else if (knobs.arguments) {
+        __u64 end = task->mm->arg_end, start = skip_name(s, task->mm->arg_start, end);
+        __u32 length = cut_arguments(r, start, end), used = s->used;
+        if (!start)
+            note_arguments(s, r, 0, -1);
+        else if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
+            note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, (const void *)start));
+    }
     __u32 size = finish_process(s, slot);
     /* As late as can be: rings are merged by time, and a record is late while it is not written. */
     r->header.time = bpf_ktime_get_boot_ns();
@@ -231,9 +350,11 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     __u32 slot = slot_of_process();
     struct naming named;
     __u64 container = container_of_task(task, slot, &named);
+    if (!container && is_started_anew(bprm))
+        note_passage(task, 0, true);
     if ((!container && !knobs.all_scopes) || is_own(task))
         return 0;
-    if (container && is_host_helper(task, bprm, container, slot)) {
+    if (container && is_host_helper(task, bprm, container)) {
         count_skipped(PROGRAM_EXEC);
         return 0;
     }
@@ -247,6 +368,71 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
         emit_process(s, slot, task, PROGRAM_EXEC);
     else
         count_failed(PROGRAM_EXEC);
+    return 0;
+}
+
+/*
+ * A process was moved into a cgroup, by itself or by somebody else. It is told of when it comes into another container,
+ * but only if it has run an image of its own: one that was only forked becomes what it is to be by an exec, which tells.
+ * Moves within a container tell of what is known already, if anything.
+ */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_struct *task, bool is_process)
+{
+    __u32 slot = slot_of_process();
+    struct naming named;
+    __u64 container = container_of_task(task, slot, &named);
+    if (!container || container == CONTAINER_UNJUDGED || is_own(task) || is_self_check(task))
+        return 0;
+    struct passage *before = passage_of(task);
+    if (before && before->container == container)
+        return 0;
+    bool is_helper = before && !before->container && before->exec_id == task->self_exec_id;
+    bool is_forked = task->self_exec_id == task->parent_exec_id;
+    bool is_host = is_helper || (is_forked && !container_at(BPF_CORE_READ(task, real_parent), slot));
+    note_passage(task, container, is_host);
+    if (is_helper)
+        count_skipped(PROGRAM_EXEC);
+    if (is_helper || is_forked)
+        return 0;
+    struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
+    if (!s) {
+        count_failed(PROGRAM_EXEC);
+        return 0;
+    }
+    s->slot_of_container = slot;
+    if (!begin_process(s, slot, RECORD_PROCESS, task, container, &named)) {
+        count_failed(PROGRAM_EXEC);
+        return 0;
+    }
+    struct process_record *r = (void *)s->record;
+    r->header.flags |= FLAG_ARRIVED;
+    emit_process(s, slot, task, PROGRAM_EXEC);
+    return 0;
+}
+
+/*
+ * What a helper forks is a helper, too: runc's last stage is moved when it has been made. And a process may be put into
+ * another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of that.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+    if (child->pid != child->tgid)
+        return 0;
+    struct passage *way = passage_of(parent);
+    if (way && way->exec_id == parent->self_exec_id)
+        note_passage(child, way->container, way->is_host);
+    if (child->cgroups == parent->cgroups)
+        return 0;
+    __u32 slot = slot_of_process();
+    struct naming named;
+    __u64 container = container_of_task(child, slot, &named);
+    if (!container || container == CONTAINER_UNJUDGED)
+        return 0;
+    __u64 from = container_at(BPF_CORE_READ(child, real_parent), slot);
+    if (from != container)
+        note_passage(child, container, !from);
     return 0;
 }
 
@@ -288,8 +474,14 @@ int scan_processes(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     __u32 slot = knobs.cpus, slot_of_container = slot_of_scan();
-    if (!task || task->pid != task->tgid || task->signal->live.counter == 0)
+    if (!task || !task->mm || task->signal->live.counter == 0)
         return 0;
+    if (task->pid != task->tgid) {
+        /* By a helper, which gives an address and no pointer: those can't be passed on. */
+        struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+        if (living_thread((__u64)leader) != (__u64)task)
+            return 0;
+    }
     struct naming named;
     __u64 container = container_of_task(task, slot_of_container, &named);
     if ((!container && !knobs.all_scopes) || is_own(task) || is_self_check(task))
@@ -301,11 +493,12 @@ int scan_processes(struct bpf_iter__task *ctx)
     if (!begin_process(s, slot, RECORD_PROCESS, task, container, &named))
         return 0;
     struct process_record *r = (void *)s->record;
-    const void *from = NULL;
-    if (arguments_of(task, r, &from)) {
-        r->header.flags &= ~FLAG_ARGS_CUT;
-        r->header.flags |= FLAG_ARGS_LOST;
+    if (container && looks_like_helper(task, container, slot_of_container)) {
+        r->header.flags |= FLAG_HELPER;
+        count_skipped(PROGRAM_EXEC);
     }
+    if (knobs.arguments && task->mm->arg_end > task->mm->arg_start)
+        r->header.flags |= FLAG_ARGS_LOST;
     __u32 size = finish_process(s, slot);
     if (size && size <= RECORD_CAPACITY)
         bpf_seq_write(ctx->meta->seq, s->record, size);

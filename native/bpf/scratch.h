@@ -4,7 +4,8 @@
 #define COLLECTOR_SCRATCH_H
 
 enum {
-    LONGEST_PART = 4096, /* of a record: the most that is appended at once */
+    LONGEST_PART = 4096,                /* of a record: the most that is appended at once */
+    CGROUP_DEPTH = CGROUP_CAPACITY / 2, /* components of at least a byte, with their '/' */
     PATH_DEPTH = 2100, /* components of at least two bytes in PATH_CAPACITY, and mount points between them */
 };
 
@@ -13,9 +14,10 @@ _Static_assert(PATH_CAPACITY <= LONGEST_PART && ARGS_CAPACITY <= LONGEST_PART &&
                "a part must fit");
 
 struct process_scratch {
-    /* The walk: where it is, and where it ends. */
-    __u64 dentry, mount, root_dentry, root_mount;
-    __u64 top; /* of mount: its root */
+    /* The walk. */
+    __u64 dentry, mount;
+    __u64 top;       /* of mount: its root */
+    __u64 namespace; /* of mounts: that of whoever runs the file */
     __u64 cgroup;
     __u32 start; /* of the path in `path`, which is filled from its end */
     __u32 cut;   /* 1: components are missing at the start */
@@ -67,18 +69,53 @@ struct dentry_name {
     const unsigned char *text;
 };
 
-/* One step from a file towards the root that the process sees: 1 at the end. */
+/*
+ * Whether the topmost mount of a walk is that of a mount namespace. All namespaces have copies of one and the same file
+ * system at their top; a tree that was unmounted lazily, or never mounted (open_tree), has its own there.
+ */
+static __always_inline bool is_in_namespace(struct process_scratch *s, struct mount *top)
+{
+    struct mnt_namespace *own = (void *)s->namespace;
+    if (!own || BPF_CORE_READ(top, mnt_ns) == own)
+        return true;
+    return BPF_CORE_READ(top, mnt.mnt_sb) == BPF_CORE_READ(own, root, mnt.mnt_sb);
+}
+
+/* What the kernel writes before a path in getcwd() when it leads to no root: such a path proves nothing. */
+static __always_inline void mark_unreachable(struct process_scratch *s)
+{
+    const char mark[] = "(unreachable)";
+    const __u32 length = sizeof(mark) - 1;
+    __u32 start = s->start;
+    if (start == PATH_CAPACITY)
+        prepend(s, NULL, 0);
+    start = s->start;
+    if (start > PATH_CAPACITY || start < length) {
+        s->cut = 1;
+        return;
+    }
+    start = (start - length) & (PATH_CAPACITY - 1);
+    keep_as_is(start);
+    __builtin_memcpy(&s->path[start], mark, length);
+    s->start = start;
+}
+
+/*
+ * One step from a file towards the root of its mount namespace: 1 at the end. The root of the process is no stop, since
+ * it may choose that by chroot().
+ */
 __noinline int path_step(__u32 slot)
 {
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s)
         return 1;
-    if (s->dentry == s->root_dentry && s->mount == s->root_mount)
-        return 1;
     if (s->dentry == s->top) {
         struct mount *mount = (void *)s->mount, *above = BPF_CORE_READ(mount, mnt_parent);
-        if (!above || above == mount)
+        if (!above || above == mount) {
+            if (!is_in_namespace(s, mount))
+                mark_unreachable(s);
             return 1;
+        }
         s->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
         s->mount = (__u64)above;
         s->top = (__u64)BPF_CORE_READ(above, mnt.mnt_root);
@@ -87,13 +124,21 @@ __noinline int path_step(__u32 slot)
     struct dentry *dentry = (void *)s->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
     struct dentry_name name = {};
     bpf_probe_read_kernel(&name, sizeof(name), (void *)dentry + bpf_core_field_offset(struct dentry, d_name));
+    if (parent == dentry) {
+        char first = 0;
+        bpf_probe_read_kernel(&first, 1, name.text);
+        if (first == '/') {
+            mark_unreachable(s); /* the file was moved out of the part of its file system that is mounted */
+            return 1;
+        }
+    }
     if (prepend(s, name.text, name.length))
         return 1;
     s->dentry = (__u64)parent;
     return !parent || parent == dentry; /* a file without a folder, such as a memfd */
 }
 
-/* Writes the path from s->dentry, s->mount to the root of the file tree into s->path[s->start …]. */
+/* Writes the path from s->dentry, s->mount to the root of the mount namespace into s->path[s->start …]. */
 __noinline int walk_path(__u32 slot)
 {
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
@@ -136,9 +181,12 @@ __noinline int walk_cgroup(__u32 slot)
         return 1;
     s->start = PATH_CAPACITY;
     s->cut = 0;
-    for (int i = 0; i < CGROUP_DEPTH; i++)
+    int i;
+    for (i = 0; i < CGROUP_DEPTH; i++)
         if (cgroup_step(slot))
             break;
+    if (i == CGROUP_DEPTH)
+        s->cut = 1;
     if (s->start == PATH_CAPACITY)
         prepend(s, NULL, 0);
     return 0;

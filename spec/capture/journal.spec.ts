@@ -191,8 +191,8 @@ describe('a recording', () => {
     ['a file that is missing', undefined, /ENOENT/],
     ['an empty file', Buffer.alloc(0), /not a recording/],
     ['another kind of file', Buffer.from('#!/bin/sh\nexit 0\n'), /not a recording/],
-    ['a recording of another form', Buffer.from('CLCTREC1'), /form "1", and this Collector reads form "2"/],
-    ['a recording of nothing', Buffer.from('CLCTREC2'), /does not begin with the start/],
+    ['a recording of another form', Buffer.from('CLCTREC1'), /form "1", and this Collector reads form "3"/],
+    ['a recording of nothing', Buffer.from('CLCTREC3'), /does not begin with the start/],
   ];
   for (const [what, bytes, message] of files) {
     it(`is not ${what}`, () => {

@@ -36,13 +36,14 @@ describe('a process record', () => {
 
   const cases: readonly (readonly [string, string])[] = [
     ['', ''],
-    ['ls\0', ''],
-    ['ls\0-l\0', '-l'],
-    ['ls\0-l\0/tmp\0', '-l /tmp'],
-    ['sh\0-c\0echo a  b\0', '-c echo a  b'],
-    ['x\0\0', ''],
-    ['x\0a\0\0b\0', 'a  b'],
-    ['cut-in-argv0', ''],
+    ['-l\0', '-l'],
+    ['-l\0/tmp\0', '-l /tmp'],
+    ['-c\0echo a  b\0', '-c echo a  b'],
+    ['\0', ''],
+    ['\0\0\0\0', ''],
+    ['a\0\0b\0', 'a  b'],
+    ['a\0\0\0', 'a'],
+    ['cut-in-the-middl', 'cut-in-the-middl'],
   ];
   for (const [bytes, expected] of cases) {
     it(`gives the arguments ${JSON.stringify(bytes)} as '${expected}'`, () =>
@@ -50,7 +51,7 @@ describe('a process record', () => {
   }
 
   it('keeps all but half a character of arguments that were cut', () => {
-    const cut = Buffer.concat([Buffer.from('x\0caf'), Buffer.of(0xc3)]);
+    const cut = Buffer.concat([Buffer.from('caf'), Buffer.of(0xc3)]);
     assert.equal(args(cut, RecordFlag.argsCut), 'caf');
     assert.equal(args(cut), 'caf?');
   });

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ProcfsScanner, isHostProcfs, type ProcfsOptions } from '../../actors/capture/procfs/scanner.js';
+import { ContainerNames } from '../../actors/containers/cgroup-path.js';
 import { chooseScanner } from '../../actors/capture/scanner-choice.js';
 import { scanned } from '../support/scanned.js';
 
@@ -18,7 +19,7 @@ describe('The choice of how to scan', () => {
     pending: false,
     udpListeners: false,
     arguments: true,
-    containerOf: () => 0,
+    names: new ContainerNames(),
     now: () => 1,
     onUnreadable: (message) => told.push(message),
   };

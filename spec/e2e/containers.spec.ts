@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { Collector } from '../support/collector.js';
 import { Container, v1Controller, type Placement } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
@@ -19,6 +20,15 @@ const containers: Readonly<Record<string, (id: string) => string>> = {
   'docker with systemd': (id) => `system.slice/docker-${id}.scope`,
   podman: (id) => `libpod_parent/libpod-${id}`,
   'podman with systemd': (id) => `machine.slice/libpod-${id}.scope/container`,
+  "docker, below that of the container: docker-in-docker's own": (id) => `docker/${id}/init`,
+  'a kubelet, below that of the container: a service of systemd': (id) =>
+    `kubepods/besteffort/${POD}/${id}/system.slice/web.service`,
+  'a kubelet with systemd, below that of the container: its first process': (id) =>
+    `kubepods.slice/cri-containerd-${id}.scope/init.scope`,
+  'a kubelet with systemd, below that of the container: a session': (id) =>
+    `kubepods.slice/cri-containerd-${id}.scope/user.slice/session-1.scope`,
+  'a kubelet, deeper below that of the container than any path': (id) =>
+    `kubepods/besteffort/${POD}/${id}${'/d'.repeat(200)}`,
 };
 
 /** Cgroups that only look similar. */
@@ -28,7 +38,6 @@ const lookalikes: Readonly<Record<string, (id: string) => string>> = {
   'with a letter that is no digit': (id) => `kubepods/besteffort/${POD}/${id.slice(1)}g`,
   'of the monitor of a podman container': (id) => `machine.slice/libpod-conmon-${id}.scope`,
   'of the monitor of a CRI-O container': (id) => `kubepods.slice/crio-conmon-${id}.scope`,
-  'below that of a container': (id) => `docker/${id}/init`,
 };
 
 describe('The daemon takes a process to be', () => {
@@ -71,6 +80,28 @@ describe('The daemon takes a process to be', () => {
     requires(this, v1Controller !== undefined, 'no cgroup v1 controller is mounted');
     const cgroup = containers['a kubelet with systemd and containerd']!;
     const { containerId, expected } = await report({ hierarchy: v1Controller!, cgroup });
+    assert.equal(containerId, expected);
+  });
+
+  it('in the container above, if the cgroup below bears the name of another container', async () => {
+    const victim = await keep(Container.create());
+    await victim.run('exec', workload(), 'exit', 'victim');
+    const outer = randomBytes(32).toString('hex');
+    const forged = await keep(
+      Container.create({ cgroup: () => `docker/${outer}/docker/${victim.id}/deeper` }),
+    );
+    await forged.run('exec', workload(), 'exit', `forged ${victim.id}`);
+    const signal = await collector.shows(
+      () => 'a process of the container above',
+      () => collector.signals(outer.slice(0, 12)).find(({ args }) => args === `exit forged ${victim.id}`),
+    );
+    assert.equal(signal.execFilePath, workload());
+  });
+
+  it('in the container of a nested runtime, if no other cgroup bears its name', async () => {
+    const { containerId, expected } = await report({
+      cgroup: (id) => `docker/${randomBytes(32).toString('hex')}/docker/${id}`,
+    });
     assert.equal(containerId, expected);
   });
 

@@ -31,7 +31,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: '97e67bb36f3c8c0d',
+  5: '7f87ecdc553f04fd',
 };
 
 /** What TypeScript reads by. */
@@ -117,10 +117,11 @@ describe('the layout of records', function () {
   });
 
   it('has the same constants in TypeScript as in C', () => {
-    const { RecordType, RecordFlag, SocketRole, SelfCheckStep } = layout;
+    const { RecordType, RecordFlag, ProcessFlag, SocketRole, SelfCheckStep } = layout;
     const constants: Record<string, number> = {
       ...prefixed('RECORD_', RecordType),
       ...prefixed('FLAG_', RecordFlag),
+      ...prefixed('FLAG_', ProcessFlag),
       ...prefixed('ROLE_', SocketRole),
       ...prefixed('SELF_CHECK_', SelfCheckStep),
       RECORD_CAPACITY: layout.RECORD_CAPACITY,

@@ -369,7 +369,10 @@ describe('the container that the kernel side names', function () {
     `b.scope/x-${ID}.scope`,
     `x-${ID}.scope/y-${'b'.repeat(64)}.scopes/z`,
     `system.slice:cri-containerd:${ID}`,
-    `docker/${'b'.repeat(64)}/kubelet/kubepods/pod1/${ID}`,
+    `docker/${'b'.repeat(64)}/kubelet/kubepods/pod1/${'e'.repeat(64)}`,
+    `docker/${ID}${'/deep'.repeat(100)}`,
+    `docker/${ID}/init.scope/${'f'.repeat(64)}`,
+    `docker/${ID}/x-conmon/${'f'.repeat(64)}/y`,
     `${'long-'.repeat(38)}${ID}`,
     `conmon-${ID}`,
   ];
@@ -422,6 +425,26 @@ describe('the container that the kernel side names', function () {
       move(hierarchy, '.');
     });
   }
+
+  it('is the one above, if another cgroup bears the name of a cgroup below it', () => {
+    const [outer, other] = ['7', '8'].map((digit) => digit.repeat(64)) as [string, string];
+    const claimed = (id: string) => path.join(top, `docker/${outer}/docker/${id}/below`);
+    const real = path.join(hierarchies.get('v2')!, top, 'docker', other);
+    // The first one is right, until one that is below no container turns up.
+    move('v2', claimed(other));
+    assert.equal(told(), other.slice(0, 12));
+    move('v2', path.join(top, 'docker', other));
+    assert.equal(told(), other.slice(0, 12));
+    move('v2', claimed(other));
+    assert.equal(told(), outer.slice(0, 12));
+    move('v2', path.join(top, `docker/${'9'.repeat(64)}/${other}`));
+    assert.equal(told(), '9'.repeat(12));
+    // One that was removed is in nobody's way.
+    rmdirSync(real);
+    move('v2', path.join(top, `docker/${'9'.repeat(64)}/a/${other}`));
+    assert.equal(told(), other.slice(0, 12));
+    move('v2', '.');
+  });
 
   for (const { title, expected, text } of cgroupCases) {
     it(`is ${expected ?? 'none'} for ${title}`, function () {

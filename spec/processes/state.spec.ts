@@ -4,7 +4,7 @@ import type { Fact } from '../../actors/capture/facts.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { allAtOnce } from '../../actors/capture/slices.js';
 import { ProcessState } from '../../actors/processes/state.js';
-import { RecordFlag } from '../../actors/capture/layout.js';
+import { ProcessFlag, RecordFlag } from '../../actors/capture/layout.js';
 import { startFact } from '../support/facts.js';
 import {
   batch,
@@ -112,6 +112,53 @@ describe('process signals', () => {
       ['found ls -l'],
     ],
     ['of one that started and was found once', [records(execRecord(ls)), scan(seen)], ['exec ls -l']],
+    [
+      'of one that came into the container once',
+      [
+        records(processRecord({ ...ls, execId: 3, flags: ProcessFlag.arrived })),
+        records(processRecord({ ...ls, execId: 3, flags: ProcessFlag.arrived })),
+        scan(processRecord({ ...ls, execId: 3 })),
+      ],
+      ['found ls -l'],
+    ],
+    [
+      'of nothing when a scan finds a helper of the host',
+      [scan(processRecord({ ...ls, flags: ProcessFlag.helper }))],
+      [],
+    ],
+    [
+      'of one that only looks like a helper, since it started before',
+      [
+        records(execRecord({ ...ls, execId: 3 })),
+        afresh(processRecord({ ...ls, execId: 3, flags: ProcessFlag.helper })),
+      ],
+      ['exec ls -l', 'found ls -l'],
+    ],
+    [
+      'of one that has written over its arguments and its name once, and to whoever is new as it was',
+      [
+        records(execRecord({ ...ls, execId: 3 })),
+        scan(processRecord({ ...ls, execId: 3, time: 20_000, comm: 'forged', args: ['ls', '-forged'] })),
+        afresh(processRecord({ ...ls, execId: 3, time: 30_000, comm: 'forged', args: ['forged'] })),
+      ],
+      ['exec ls -l', 'found ls -l'],
+    ],
+    [
+      'of the same program with other arguments whose exec was lost',
+      [
+        records(execRecord({ ...ls, execId: 3 })),
+        scan(processRecord({ ...ls, execId: 4, time: 20_000, args: ['ls', '-a'] })),
+      ],
+      ['exec ls -l', 'found ls -a'],
+    ],
+    [
+      'of one that was moved into another container again',
+      [
+        records(execRecord({ ...ls, execId: 3 })),
+        scan(processRecord({ ...ls, execId: 3, time: 20_000, container: 'bbbbbbbbbbbb' })),
+      ],
+      ['exec ls -l', 'found ls -l'],
+    ],
     [
       'of one that was found before its exec was read once',
       [scan(seen), records(execRecord(ls))],

@@ -24,11 +24,12 @@ export interface Header {
 
 export interface Process extends Header {
   startTime?: number | bigint;
+  execId?: number;
   ppid?: number;
   uid?: number;
   gid?: number;
   path?: string | Uint8Array;
-  /** argv, argv[0] first; or the raw bytes. */
+  /** argv, argv[0] first; or the raw bytes behind argv[0]. */
   args?: readonly string[] | Uint8Array;
   cgroupPath?: string;
   comm?: string;
@@ -141,7 +142,7 @@ export function addressBytes(text: string): Uint8Array {
 
 function processBytes(type: number, process: Process): Uint8Array {
   const path = text(process.path ?? '');
-  const args = process.args instanceof Uint8Array ? process.args : text((process.args ?? []).join('\0'));
+  const args = process.args instanceof Uint8Array ? process.args : argumentBytes(process.args ?? []);
   const cgroup = text(process.cgroupPath ?? '');
   const lineage = (process.lineage ?? []).map(ancestorBytes);
   const start = process_record.SIZE;
@@ -151,6 +152,7 @@ function processBytes(type: number, process: Process): Uint8Array {
   const { bytes, view } = allocate(size, type, process);
   view.setBigUint64(process_record.start_time, BigInt(process.startTime ?? 0), true);
   view.setUint32(process_record.tid, process.pid ?? 0, true);
+  view.setUint32(process_record.exec_id, process.execId ?? 0, true);
   view.setUint32(process_record.ppid, process.ppid ?? 0, true);
   view.setUint32(process_record.uid, process.uid ?? 0, true);
   view.setUint32(process_record.gid, process.gid ?? 0, true);
@@ -195,6 +197,16 @@ function allocate(size: number, type: number, header: Header): { bytes: Uint8Arr
 /** As the kernel does: cut to 15 bytes and a NUL. */
 function writeComm(bytes: Uint8Array, at: number, comm = ''): void {
   bytes.set(text(comm).subarray(0, 15), at);
+}
+
+/** As a record has them: what is behind argv[0], each with its NUL. */
+function argumentBytes(argv: readonly string[]): Uint8Array {
+  return text(
+    argv
+      .slice(1)
+      .map((argument) => `${argument}\0`)
+      .join(''),
+  );
 }
 
 function text(value: string | Uint8Array): Uint8Array {

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -150,6 +151,104 @@ static int job_invalid_exec(char **unused)
     char *argv[] = {self, "exit", "caf\xc3\xa9", "bad\xff\xfe!", "cut\xe2\x82", NULL};
     (void)unused;
     return job_exec(argv);
+}
+
+/* exec-named LENGTH PATH ARGUMENTS…: with as many letters as argv[0] */
+static int job_exec_named(char **words)
+{
+    int length = atoi(words[0]);
+    char *path = words[1];
+    words[1] = calloc(length + 1, 1);
+    if (!words[1])
+        fail("calloc");
+    memset(words[1], 'A', length);
+    execv(path, words + 1);
+    fail(path);
+}
+
+/* jail FOLDER JOB…: in a root of its own choice */
+static int job_jail(char **words)
+{
+    must(words[0], chroot(words[0]));
+    must("chdir", chdir("/"));
+    return run(words + 1);
+}
+
+/* jail-detached FOLDER PATH ARGUMENTS…: the program at a path below a folder that is mounted and then unmounted lazily */
+static int job_jail_detached(char **words)
+{
+    must("unshare", unshare(CLONE_NEWNS));
+    must("private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    must(words[0], mount(words[0], words[0], NULL, MS_BIND, NULL));
+    int folder = must(words[0], open(words[0], O_PATH | O_CLOEXEC));
+    must("umount", umount2(words[0], MNT_DETACH));
+    must("fchdir", fchdir(folder));
+    return job_exec(words + 1);
+}
+
+/* chain COUNT JOB…: in a process with as many ancestors that run this program */
+static int job_chain(char **words)
+{
+    int status = 0, count = atoi(words[0]);
+    for (; count > 0; count--) {
+        pid_t child = must("fork", fork());
+        if (child == 0)
+            continue;
+        must("waitpid", waitpid(child, &status, 0));
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    return run(words + 1);
+}
+
+/* orphan JOB…: in a process whose parent has ended, so that somebody further up is its parent */
+static int job_orphan(char **words)
+{
+    int status;
+    pid_t child = must("fork", fork()), parent = getpid();
+    if (child == 0) {
+        if (must("fork", fork()) > 0)
+            exit(0);
+        while (getppid() != 1 && getppid() >= parent)
+            usleep(1000);
+        exit(run(words));
+    }
+    must("waitpid", waitpid(child, &status, 0));
+    return 0;
+}
+
+static void *run_in_thread(void *words)
+{
+    exit(run(words));
+    return NULL;
+}
+
+/* leaderless JOB…: in a thread, after the first one has ended */
+static int job_leaderless(char **words)
+{
+    pthread_t thread;
+    errno = pthread_create(&thread, NULL, run_in_thread, words);
+    if (errno)
+        fail("pthread_create");
+    pthread_exit(NULL);
+}
+
+/* What main() was given, as it lies in memory. */
+static char **arguments;
+
+/* retitle TITLE JOB…: writes a title over all its arguments, as servers do; it has to be shorter than those */
+static int job_retitle(char **words)
+{
+    char title[256], *copies[MOST_WORDS + 1] = {};
+    char *start = arguments[0], *end = start;
+    for (char **one = arguments; *one; one++)
+        end = *one + strlen(*one) + 1;
+    snprintf(title, sizeof(title), "%s", words[0]);
+    for (int i = 1; words[i] && i < MOST_WORDS; i++)
+        copies[i - 1] = strdup(words[i]);
+    memset(start, 0, end - start);
+    strcpy(start, title);
+    must("prctl", prctl(PR_SET_NAME, title));
+    return run(copies);
 }
 
 /* deep-exec FOLDER NAME DEPTH: itself, as NAME/NAME/… of DEPTH levels below FOLDER, by a relative path */
@@ -723,6 +822,7 @@ static const struct job {
     int (*run)(char **words);
 } jobs[] = {
     {"as", 3, job_as},
+    {"chain", 2, job_chain},
     {"connect", 2, job_connect},
     {"connect-async", 2, job_connect_async},
     {"connect-forked", 2, job_connect_forked},
@@ -735,14 +835,20 @@ static const struct job {
     {"drain", 1, job_drain},
     {"enter", 2, job_enter},
     {"exec", 1, job_exec},
+    {"exec-named", 2, job_exec_named},
     {"execs", 1, job_execs},
     {"exit", 0, job_exit},
     {"helper", 1, job_helper},
     {"hold", 0, job_hold},
     {"invalid-exec", 0, job_invalid_exec},
+    {"jail", 2, job_jail},
+    {"jail-detached", 2, job_jail_detached},
+    {"leaderless", 1, job_leaderless},
     {"long-exec", 2, job_long_exec},
     {"noise", 1, job_noise},
+    {"orphan", 1, job_orphan},
     {"programs", 1, job_programs},
+    {"retitle", 2, job_retitle},
     {"serve", 2, job_serve},
     {"serve-all", 1, job_serve_all},
     {"serve-forked", 1, job_serve_forked},
@@ -775,6 +881,7 @@ static int run(char **words)
 int main(int argc, char **argv)
 {
     (void)argc;
+    arguments = argv;
     /* Too long a path is none: only jobs that exec this program again need it. */
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         self[0] = 0;

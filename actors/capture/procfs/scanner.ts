@@ -17,7 +17,7 @@ import { ProcfsFiles } from './files.js';
 import { Task } from './task.js';
 import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
 import type { ProcfsTroubles } from './troubles.js';
-import { parseSocketLink, parseStat, TICK_NS } from './text.js';
+import { parseSocketLink, parseStat, TICK_NS, type ContainerOf } from './text.js';
 
 /** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
 export interface ProcfsOptions {
@@ -33,14 +33,22 @@ export interface ProcfsOptions {
   readonly udpListeners: boolean;
   /** false: arguments are not wanted. */
   readonly arguments: boolean;
-  /** The container's number that a cgroup's path names, 0 for none. */
-  readonly containerOf: (path: string) => number;
+  /** Which cgroups bear the names of containers. */
+  readonly names: CgroupNames;
   /** CLOCK_BOOTTIME, ns. */
   readonly now: () => number;
   /** Told once, when something could not be read although it was there. */
   readonly onUnreadable: (message: string) => void;
   /** Counts what could not be read. */
   readonly troubles?: ProcfsTroubles;
+}
+
+/** What cgroups say of containers: all that are there are noted first, since some names are forged. */
+export interface CgroupNames {
+  begin(): void;
+  note(hierarchy: string, path: string): void;
+  settle(): void;
+  readonly containerOf: ContainerOf;
 }
 
 /** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
@@ -70,8 +78,6 @@ const SLICE_DESCRIPTORS = 500;
 /** Flag PF_KTHREAD of linux/sched.h. */
 const KERNEL_THREAD = 0x0020_0000;
 const KTHREADD = 2;
-/** Flag PF_EXITING: with nothing left to execute, such a process waits for its parent. */
-const EXITING = 0x4;
 
 /** Name of Collector's only child, which is told of in records of its own. */
 const SELF_CHECK = 'self-check';
@@ -123,24 +129,26 @@ export class ProcfsScanner implements Scanner {
     this.#files.unreadable = 0;
     let writer = new RecordWriter();
     let seen = 0;
-    const known = new Map<number, Task>();
+    const tasks = this.#tasks();
+    let step = tasks.next();
+    for (; step.done !== true; step = tasks.next()) await turn();
+    const known = step.value;
     const task = (pid: number): Task => {
       let found = known.get(pid);
       if (found === undefined) known.set(pid, (found = this.#task(pid)));
       return found;
     };
-    for (const pid of this.#pids()) {
+    for (const [pid, one] of [...known]) {
       if (++seen % SLICE_PROCESSES === 0) {
         yield writer.records();
         writer = new RecordWriter();
         await turn();
       }
-      const one = task(pid);
       if (!this.#isShown(one)) continue;
       // Before anything of it is read, so that an exec meanwhile counts as later.
       const time = now();
       const { membership, stat, path } = one;
-      if (stat !== undefined && path === undefined && (stat.flags & EXITING) !== 0) this.#noteZombie();
+      if (path === undefined && one.isLeaderless) this.#noteZombie();
       if (membership === undefined || stat === undefined || path === undefined) continue;
       const { ids } = one;
       if (ids === undefined) continue;
@@ -148,6 +156,7 @@ export class ProcfsScanner implements Scanner {
         time,
         container: membership.container,
         pid,
+        tid: one.tid,
         comm: stat.comm,
         startTime: stat.startTicks * TICK_NS,
         ppid: stat.ppid,
@@ -155,7 +164,7 @@ export class ProcfsScanner implements Scanner {
         path,
         args: this.#options.arguments ? undefined : '',
         cgroup: membership.cgroup,
-        lineage: lineageOf(one, membership.container, task),
+        ...lineageOf(one, membership.container, task),
       });
     }
     this.#tellUnreadable();
@@ -165,17 +174,16 @@ export class ProcfsScanner implements Scanner {
   *#scanSockets(writer: RecordWriter): Generator<undefined, void> {
     const time = this.#options.now();
     const holders = new Map<number, Task[]>();
-    const namespaces = new Map<string, number[]>();
+    const namespaces = new Map<string, string[]>();
     let seen = 0;
-    for (const pid of this.#pids()) {
+    for (const task of (yield* this.#tasks()).values()) {
       if (++seen % SLICE_PROCESSES === 0) yield;
-      const task = this.#task(pid);
       if (!this.#isShown(task) || !(yield* this.#noteSockets(task, holders))) continue;
-      const namespace = this.#files.link(`${pid}/ns/net`);
+      const namespace = this.#files.link(`${task.folder}/ns/net`);
       if (namespace === undefined) continue;
       const members = namespaces.get(namespace);
-      if (members === undefined) namespaces.set(namespace, [pid]);
-      else members.push(pid);
+      if (members === undefined) namespaces.set(namespace, [task.folder]);
+      else members.push(task.folder);
     }
     const row = emptyTcpRow();
     for (const members of namespaces.values()) {
@@ -185,7 +193,7 @@ export class ProcfsScanner implements Scanner {
           if (held !== undefined) this.#writeSocket(writer, time, socket, family, protocol, held);
         };
         // Any of them will do, as long as it is there.
-        members.some((pid) => this.#readTable(`${pid}/net/${name}`, words, row, visit));
+        members.some((folder) => this.#readTable(`${folder}/net/${name}`, words, row, visit));
         row.local.fill(0);
         row.remote.fill(0);
         yield;
@@ -208,7 +216,7 @@ export class ProcfsScanner implements Scanner {
 
   /** Adds a process to the holders of its sockets; whether it has any. */
   *#noteSockets(task: Task, holders: Map<number, Task[]>): Generator<undefined, boolean> {
-    const folder = `${task.pid}/fd`;
+    const folder = `${task.folder}/fd`;
     const own = new Set<number>();
     let seen = 0;
     for (const descriptor of this.#files.list(folder) ?? []) {
@@ -257,7 +265,23 @@ export class ProcfsScanner implements Scanner {
   }
 
   #task(pid: number): Task {
-    return new Task(pid, this.#files, this.#options.containerOf);
+    const { names } = this.#options;
+    return new Task(pid, this.#files, (hierarchy, path) => names.containerOf(hierarchy, path));
+  }
+
+  /** All but Collector's own, with their cgroups noted. */
+  *#tasks(): Generator<undefined, Map<number, Task>> {
+    const { names } = this.#options;
+    const tasks = new Map<number, Task>();
+    names.begin();
+    for (const pid of this.#pids()) {
+      if (tasks.size % SLICE_PROCESSES === SLICE_PROCESSES - 1) yield;
+      const task = this.#task(pid);
+      tasks.set(pid, task);
+      for (const { hierarchy, path } of task.cgroups ?? []) names.note(hierarchy, path);
+    }
+    names.settle();
+    return tasks;
   }
 
   /** All but Collector's own. */
@@ -293,20 +317,24 @@ export class ProcfsScanner implements Scanner {
 }
 
 /** The ancestors in the same container, those that follow one another with equal paths only once. */
-function lineageOf(task: Task, container: number, taskOf: (pid: number) => Task): AncestorSubject[] {
+function lineageOf(
+  task: Task,
+  container: number,
+  taskOf: (pid: number) => Task,
+): { readonly lineage: readonly AncestorSubject[]; readonly isLineageCut: boolean } {
   const lineage: AncestorSubject[] = [];
   let child = task;
   for (let depth = 0; depth < ANCESTRY_DEPTH && lineage.length <= LINEAGE_CAPACITY; depth++) {
     const ppid = child.stat?.ppid ?? 0;
-    if (ppid === 0) break;
+    if (ppid === 0) return { lineage, isLineageCut: false };
     const ancestor = taskOf(ppid);
-    if (ancestor.membership?.container !== container) break;
-    const { path, ids } = ancestor;
-    if (path === undefined || ids === undefined) break;
-    if (lineage.at(-1)?.path !== path) lineage.push({ pid: ppid, uid: ids.uid, path });
+    if (ancestor.membership?.container !== container) return { lineage, isLineageCut: false };
     child = ancestor;
+    const { path, ids } = ancestor;
+    if (path === undefined || ids === undefined) continue;
+    if (lineage.at(-1)?.path !== path) lineage.push({ pid: ppid, uid: ids.uid, path });
   }
-  return lineage;
+  return { lineage, isLineageCut: true };
 }
 
 /** As far as a state tells: who has not been answered yet is the one who asks. */

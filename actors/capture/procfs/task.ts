@@ -1,34 +1,39 @@
 import type { ProcfsFiles } from './files.js';
 import {
-  parseCgroup,
+  membershipIn,
+  parseCgroupLines,
   parseIds,
   parseStat,
-  withinRoot,
   withoutDeleted,
+  type CgroupLine,
+  type ContainerOf,
   type Membership,
   type Stat,
 } from './text.js';
+
+/** Flag PF_EXITING of linux/sched.h: what has it executes nothing any more. */
+export const EXITING = 0x4;
 
 /** A process during one scan: what is asked for is read once, and undefined if the process has gone meanwhile. */
 export class Task {
   readonly pid: number;
   readonly #files: ProcfsFiles;
-  readonly #containerOf: (path: string) => number;
+  readonly #containerOf: ContainerOf;
+  #folder: string | undefined;
+  #cgroups: { readonly is: readonly CgroupLine[] | undefined } | undefined;
   #membership: { readonly is: Membership | undefined } | undefined;
   #stat: { readonly is: Stat | undefined } | undefined;
   #path: { readonly is: string | undefined } | undefined;
   #ids: { readonly is: ReturnType<typeof parseIds> } | undefined;
 
-  constructor(pid: number, files: ProcfsFiles, containerOf: (path: string) => number) {
+  constructor(pid: number, files: ProcfsFiles, containerOf: ContainerOf) {
     this.pid = pid;
     this.#files = files;
     this.#containerOf = containerOf;
   }
 
   get membership(): Membership | undefined {
-    this.#membership ??= {
-      is: parsed(this.#files.text(`${this.pid}/cgroup`), (text) => parseCgroup(text, this.#containerOf)),
-    };
+    this.#membership ??= { is: this.#readMembership() };
     return this.#membership.is;
   }
 
@@ -37,22 +42,61 @@ export class Task {
     return this.#stat.is;
   }
 
-  /** Path of its executable as the process itself sees it; a kernel thread and a zombie have none. */
+  /** Whether its first thread has ended. If it has, others may go on: `folder` is one of theirs then. */
+  get isLeaderless(): boolean {
+    return ((this.stat?.flags ?? 0) & EXITING) !== 0;
+  }
+
+  /** Of the thread that speaks for it. */
+  get tid(): number {
+    return Number(this.folder.split('/').at(-1));
+  }
+
+  /** Folder below /proc of the process, or of a thread that lives where the first one has ended. */
+  get folder(): string {
+    this.#folder ??= this.isLeaderless ? this.#livingThread() : `${this.pid}`;
+    return this.#folder;
+  }
+
+  /** Path of its executable from the root of its mount namespace; a kernel thread and a zombie have none. */
   get path(): string | undefined {
-    this.#path ??= { is: this.#readPath() };
+    this.#path ??= { is: parsed(this.#files.link(`${this.folder}/exe`), withoutDeleted) };
     return this.#path.is;
   }
 
   get ids(): ReturnType<typeof parseIds> {
-    this.#ids ??= { is: parsed(this.#files.text(`${this.pid}/status`), parseIds) };
+    this.#ids ??= { is: parsed(this.#files.text(`${this.folder}/status`), parseIds) };
     return this.#ids.is;
   }
 
-  #readPath(): string | undefined {
-    const link = this.#files.link(`${this.pid}/exe`);
-    if (link === undefined) return undefined;
-    const root = this.#files.link(`${this.pid}/root`);
-    return root === undefined ? undefined : withoutDeleted(withinRoot(link, root));
+  /** Where it is, in each hierarchy. */
+  get cgroups(): readonly CgroupLine[] | undefined {
+    this.#cgroups ??= { is: this.#readCgroups() };
+    return this.#cgroups.is;
+  }
+
+  #readMembership(): Membership | undefined {
+    const { cgroups } = this;
+    return cgroups === undefined ? undefined : membershipIn(cgroups, this.#containerOf);
+  }
+
+  #readCgroups(): readonly CgroupLine[] | undefined {
+    const read = (folder: string) => parsed(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
+    const first = read(`${this.pid}`);
+    const v1 = first?.filter(({ hierarchy }) => hierarchy !== '') ?? [];
+    // To cgroup v1 a thread that has ended is in the root of each hierarchy.
+    const isMaybeGone = v1.length > 0 && v1.every(({ path }) => path === '/');
+    return isMaybeGone && this.isLeaderless ? read(this.folder) : first;
+  }
+
+  #livingThread(): string {
+    const threads = (this.#files.list(`${this.pid}/task`) ?? []).map((tid) => `${this.pid}/task/${tid}`);
+    return threads.find((thread) => this.#isLiving(thread)) ?? `${this.pid}`;
+  }
+
+  #isLiving(thread: string): boolean {
+    const stat = parsed(this.#files.text(`${thread}/stat`), parseStat);
+    return stat !== undefined && (stat.flags & EXITING) === 0;
   }
 }
 

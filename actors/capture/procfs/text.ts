@@ -52,38 +52,48 @@ export interface Membership {
   readonly cgroup: string;
 }
 
+/** Where a process is, in one hierarchy. */
+export interface CgroupLine {
+  /** The hierarchy's controllers; '' for cgroup v2. */
+  readonly hierarchy: string;
+  readonly path: string;
+}
+
+/** The lines of a /proc/<pid>/cgroup. Hierarchies without a controller, such as systemd's, don't count. */
+export function parseCgroupLines(text: string): CgroupLine[] {
+  return text.split('\n').flatMap((line) => {
+    const [, hierarchy, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (hierarchy === undefined || path === undefined || hierarchy.startsWith('name=')) return [];
+    return [{ hierarchy, path }];
+  });
+}
+
+/** What a cgroup says of the container that is in it; see actors/containers/cgroup-path.ts. */
+export type ContainerOf = (
+  hierarchy: string,
+  path: string,
+) => { readonly container: number; readonly isOwn: boolean };
+
 /**
- * The container that /proc/<pid>/cgroup names: by the path in cgroup v2, else by the first of a v1 controller that names
- * one, as the kernel side does (native/bpf/container.h). Hierarchies without a controller, such as systemd's, don't count.
- * @param containerOf the container's number that a cgroup's path names, 0 for none
+ * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that names
+ * one; but by one whose own name is that of a container before all others, as the kernel side does
+ * (native/bpf/container.h).
  */
-export function parseCgroup(text: string, containerOf: (path: string) => number): Membership {
-  let unified = '/';
-  let v1: Membership | undefined;
-  for (const line of text.split('\n')) {
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (controllers === undefined || path === undefined) continue;
-    if (controllers === '') {
-      unified = path;
-      const container = containerOf(path);
-      if (container !== 0) return { container, cgroup: path };
-    } else if (v1 === undefined && !controllers.startsWith('name=')) {
-      const container = containerOf(path);
-      if (container !== 0) v1 = { container, cgroup: path };
-    }
+export function membershipIn(lines: readonly CgroupLine[], containerOf: ContainerOf): Membership {
+  const v1 = lines.filter(({ hierarchy }) => hierarchy !== '');
+  const v2 = lines.filter(({ hierarchy }) => hierarchy === '');
+  let inherited: Membership | undefined;
+  for (const { hierarchy, path } of [...v2, ...v1]) {
+    const { container, isOwn } = containerOf(hierarchy, path);
+    if (isOwn) return { container, cgroup: path };
+    if (container !== 0) inherited ??= { container, cgroup: path };
   }
-  // With v2 last, as the kernel lists it, v1 has to wait.
-  return v1 ?? { container: 0, cgroup: unified };
+  return inherited ?? { container: 0, cgroup: v2[0]?.path ?? '/' };
 }
 
 /** The inode of the socket behind a link in /proc/<pid>/fd, undefined if it is something else. */
 export function parseSocketLink(link: string): number | undefined {
   return link.startsWith('socket:[') ? Number(link.slice('socket:['.length, -1)) : undefined;
-}
-
-/** The path as a process sees it whose root is `root`, when both are seen from the top of its mounts. */
-export function withinRoot(path: string, root: string): string {
-  return root !== '/' && path.startsWith(`${root}/`) ? path.slice(root.length) : path;
 }
 
 const DELETED = ' (deleted)';

@@ -18,7 +18,8 @@ export class ProcfsTroubles {
 
 function kindOf(path: string): keyof ProcfsTroubles['counts'] {
   if (path === '') return 'procfs_could_not_open_proc_dir';
-  const [, ...below] = path.split('/');
+  const parts = path.split('/');
+  const below = parts.slice(parts[1] === 'task' && parts.length > 3 ? 3 : 1);
   switch (below[0]) {
     case 'fd':
       return below.length > 1 ? 'procfs_could_not_get_socket_inodes' : 'procfs_could_not_open_fd_dir';

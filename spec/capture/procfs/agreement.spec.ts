@@ -14,7 +14,7 @@ import { ProcfsScanner } from '../../../actors/capture/procfs/scanner.js';
 import { addressSize, processParts, socketParts, type Records } from '../../../actors/capture/records.js';
 import { iteratorScanner, type Scanner } from '../../../actors/capture/scanner.js';
 import { decodeField } from '../../../actors/capture/text.js';
-import { containerNumberInPath } from '../../../actors/containers/cgroup-path.js';
+import { ContainerNames } from '../../../actors/containers/cgroup-path.js';
 import { loadAddon, type Probe } from '../../../native/index.js';
 import { cgroupHierarchies, Container, WIRE, wire } from '../../support/container.js';
 import { eventually } from '../../support/eventually.js';
@@ -61,7 +61,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
       pending: true,
       udpListeners: true,
       arguments: true,
-      containerOf: containerNumberInPath,
+      names: new ContainerNames(),
       now: () => addon.clock().time,
       onUnreadable: (message) => troubles.push(message),
     });
@@ -105,7 +105,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
     );
   });
 
-  it('show the path that a process sees itself, of a file that was removed and below another root', async () => {
+  it('show the path to the root of the mounts, of a file that was removed and below another root', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'collector-procfs-'));
     const [copy, root] = [path.join(folder, 'copy'), path.join(folder, 'root')];
     mkdirSync(root);
@@ -119,7 +119,8 @@ describe('A scan through /proc and one by BPF iterators', function () {
     // In a mount namespace of its own, so that nothing stays mounted.
     const command = `mount --bind / ${root} && exec chroot ${root} /bin/sleep 1001`;
     await caller.start('exec', '/usr/bin/unshare', '--mount', 'sh', '-c', command);
-    const isBelow = (line: string) => / "sleep" \/(usr\/)?bin\/sleep "1001"/.test(line);
+    const isBelow = (line: string) =>
+      line.includes(` "sleep" ${root}/`) && line.includes('/bin/sleep "1001"');
     const lines = await eventually(async () => {
       const found = await agreed('processes', [caller, callee], 1);
       return found.filter(isBelow).length > 0 && found;
@@ -128,6 +129,19 @@ describe('A scan through /proc and one by BPF iterators', function () {
       lines.some((line) => line.includes(` ${copy} `)),
       lines.join('\n'),
     );
+  });
+
+  it('show a process whose first thread has ended, with what another one knows', async () => {
+    for (const hierarchy of ['v2', 'pids']) {
+      if (!cgroupHierarchies().has(hierarchy)) continue;
+      const container = await keep(Container.create({ hierarchy }));
+      await container.start('exec', workload(), 'leaderless', 'spawn', workload(), 'hold', 'led');
+      const serving = await container.start('exec', workload(), 'leaderless', 'serve', '0.0.0.0', '1');
+      await serving.said('listening');
+      const lines = await agreed('processes', [container], 4);
+      assert.equal(lines.filter((line) => line.includes('"leaderless')).length, 2, lines.join('\n'));
+      await agreed('sockets', [container], 1);
+    }
   });
 
   it('show the same connections and listening sockets, IPv4, IPv6 and v4-mapped', async () => {
@@ -210,6 +224,10 @@ describe('A scan through /proc and one by BPF iterators', function () {
   for (const [title, hierarchy, cgroup] of [
     ['of cgroup v1', 'pids', (id: string) => `docker/${id}`],
     ['of a systemd scope', 'v2', (id: string) => `a.slice/cri-containerd-${id}.scope/container`],
+    ['of a cgroup below a container', 'v2', (id: string) => `docker/${id}/init/a/b`],
+    ['of a cgroup below a container of v1', 'pids', (id: string) => `docker/${id}/init/a/b`],
+    ['of systemd in a container', 'v2', (id: string) => `a.slice/crio-${id}.scope/init.scope`],
+    ['of a container in a container', 'v2', (id: string) => `docker/${'c'.repeat(64)}/docker/${id}`],
     ['in the shadow of conmon', 'v2', (id: string) => `a.slice/libpod-conmon-${id}.scope`],
   ] as const) {
     it(`attribute processes to the same container: ${title}`, async function () {
