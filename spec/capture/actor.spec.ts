@@ -40,6 +40,7 @@ describe('The facts of a run', () => {
     stats: () => [],
     detach: () => said.push('detach'),
     restoreLinks: () => [],
+    discard: () => 7,
     close: () => said.push('close'),
   } as unknown as Probe;
   const driver = {
@@ -65,6 +66,10 @@ describe('The facts of a run', () => {
 
   /** What was said, without scans of processes, which come between everything else. */
   const others = () => said.filter((one) => one !== 'drain' && !one.startsWith('scan processes'));
+
+  function* endlessScan(): Generator<Records | undefined, Records> {
+    for (;;) yield undefined;
+  }
 
   /** Starts a run whose ticks take so many slices. */
   function capture({
@@ -157,6 +162,19 @@ describe('The facts of a run', () => {
     capture();
     setClock();
     assert.deepEqual(said.slice(-2), ['drain', 'clock']);
+  });
+
+  it('are cut when the last of them take too long, and what was not read is counted', async () => {
+    const endless = { sockets: () => endlessScan(), processes: () => processes() };
+    capture({ scrape: 'every tick', scanner: endless, deadline: new Deadline(20) });
+    await turn();
+    stop.abort();
+    const end = performance.now() + 5000;
+    while (!said.includes('complete')) {
+      assert.ok(performance.now() < end, said.join());
+      await turn();
+    }
+    assert.deepEqual(said.slice(-4), ['cut 7', 'complete', 'unwatch', 'close']);
   });
 
   it('list many sockets in parts, with turns between and nothing else', async () => {

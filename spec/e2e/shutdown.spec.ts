@@ -5,6 +5,7 @@ import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
+import { TestSensor } from '../support/sensor.js';
 import { onHost } from '../support/workload.js';
 
 describe('The daemon, told to end', function () {
@@ -43,6 +44,20 @@ describe('The daemon, told to end', function () {
       [port],
     );
     await container.stop(job);
+  });
+
+  it('ends in time though Sensor hangs, and says how many signals Sensor did not confirm', async () => {
+    const count = 2000;
+    const sensor = await keep(TestSensor.start());
+    const collector = await keep(Collector.start([], { sensor }));
+    sensor.double.stall('signals', 'network');
+    await container.run('execs', String(count));
+    await collector.stop();
+    const line = /did not confirm (\d+) process signals by the end: (\d+) were never sent, (\d+) were sent/;
+    const [, all, unsent, sent] = line.exec(collector.stderr)?.map(Number) ?? [];
+    assert.ok(all! + collector.signals(container.shortId).length >= count, collector.stderr);
+    assert.equal(unsent! + sent!, all);
+    assert.ok(unsent! <= count);
   });
 
   it('leaves none of its BPF programs in the kernel', async () => {

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EMPTY, Subject } from 'rxjs';
+import type { Fact } from '../../actors/capture/facts.js';
+import type { ProcessNews } from '../../actors/processes/actor.js';
+import { signalId } from '../../actors/processes/signal.js';
+import { Sensor } from '../../actors/sensor/actor.js';
+import { Deadline } from '../../actors/telemetry/deadline.js';
+import { createLog } from '../../actors/telemetry/log.js';
+import { eventually } from '../support/eventually.js';
+import { containerNumber } from '../support/records.js';
+import { TestSensor } from '../support/sensor.js';
+
+const MADE = 3000;
+const ARGS = 'x'.repeat(300);
+const QUEUE_SIZE = 16 * 1024 * 1024;
+const noFact: Fact = { kind: 'tick', time: 0, epoch: 0, audience: 'none' };
+const backOff = { signals: { first: 5, most: 20 }, network: { first: 5, most: 20 } };
+
+/** What goes wrong with Sensor while half of the signals are made. */
+interface Fault {
+  readonly name: string;
+  readonly queueSize?: number;
+  readonly before: (sensor: TestSensor) => void | Promise<void>;
+  readonly after?: (sensor: TestSensor) => void | Promise<void>;
+  /** Whether the queue is too small for all of them. */
+  readonly overflows?: boolean;
+}
+
+const SMALL = 256 * 1024;
+const faults: readonly Fault[] = [
+  { name: 'goes at once', before: ({ double }) => double.reset() },
+  { name: 'ends its streams with a status', before: ({ double }) => double.hangUp('signals', 'network') },
+  {
+    name: 'is away for a while',
+    before: ({ double }) => double.refuse(),
+    after: ({ double }) => double.accept(),
+  },
+  {
+    name: 'is away until the queue is full',
+    queueSize: SMALL,
+    overflows: true,
+    before: ({ double }) => double.refuse(),
+    after: ({ double }) => double.accept(),
+  },
+  {
+    name: 'hangs, and is replaced',
+    before: ({ double }) => double.stall('signals'),
+    after: ({ double }) => {
+      double.reset();
+      double.resume('signals');
+    },
+  },
+  {
+    name: 'hangs until the queue is full, and is replaced',
+    queueSize: SMALL,
+    overflows: true,
+    before: ({ double }) => double.stall('signals'),
+    after: ({ double }) => {
+      double.reset();
+      double.resume('signals');
+    },
+  },
+];
+
+/** Process signals made = received + counted by cause, whatever Sensor does. */
+describe('A process signal is received or counted', () => {
+  for (const { name, queueSize = QUEUE_SIZE, before, after, overflows = false } of faults) {
+    it(`when Sensor ${name}`, async function () {
+      this.timeout(60_000);
+      const double = await TestSensor.start();
+      const log = createLog({ level: 'fatal', write: () => undefined });
+      const registration = { hostname: 'node-1', instanceId: 'life-1' };
+      const sensor = new Sensor({
+        ...{ address: double.address, serverName: 'sensor.stackrox', tls: undefined },
+        ...{ registration, queueSize, log, backOff },
+      });
+      const processes = new Subject<ProcessNews>();
+      const originator = () => ({ name: '', path: '', args: '' });
+      sensor.deliver({ processes, network: EMPTY, originator }).subscribe();
+      let made = 0;
+      const make = async (count: number): Promise<void> => {
+        for (let n = 0; n < count; n++) {
+          const id = signalId('abcdef012345678', made++);
+          const ids = { container: containerNumber('4f2a91bc03de'), pid: made, uid: 0, gid: 0 };
+          const texts = { name: 'p', path: '/bin/p', args: ARGS };
+          const signal = { record: 0, id, ...ids, ...texts, time: made, scraped: false, lineage: [] };
+          processes.next({ fact: noFact, signals: [signal] });
+          if (n % 50 === 0) await sleep(1);
+        }
+      };
+      try {
+        sensor.start();
+        await double.opens('signals');
+        await make(MADE / 3);
+        await before(double);
+        await make(MADE / 3);
+        await after?.(double);
+        await make(MADE / 3);
+        const received = () => new Set(double.signals.map(({ id }) => id)).size;
+        await eventually(
+          () => sensor.counts.waiting === 0 && (overflows || received() === MADE),
+          () => `${received()} of ${MADE}, ${JSON.stringify(sensor.counts)}`,
+          30_000,
+        );
+        await sensor.close(new Deadline(5000).start());
+        const { waiting, unconfirmed, dropped, uncertain } = sensor.counts;
+        const counted = dropped + uncertain + waiting + unconfirmed;
+        assert.ok(received() + counted >= MADE, `${received()} received, ${counted} counted`);
+        assert.equal(received() + dropped <= MADE, true, 'a signal never sent was received');
+        if (overflows) assert.ok(dropped > 0, 'the queue was full');
+        else assert.equal(counted, 0, 'nothing was lost');
+      } finally {
+        await sensor.close(new Deadline(100).start());
+        await double.remove();
+      }
+    });
+  }
+});
