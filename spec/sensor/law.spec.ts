@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EMPTY, Subject } from 'rxjs';
 import type { Fact } from '../../actors/capture/facts.js';
+import type { NetworkNews } from '../../actors/connections/actor.js';
 import type { ProcessNews } from '../../actors/processes/actor.js';
 import { signalId } from '../../actors/processes/signal.js';
 import { Sensor } from '../../actors/sensor/actor.js';
@@ -110,6 +111,57 @@ describe('A process signal is received or counted', () => {
         assert.equal(received() + dropped <= MADE, true, 'a signal never sent was received');
         if (overflows) assert.ok(dropped > 0, 'the queue was full');
         else assert.equal(counted, 0, 'nothing was lost');
+      } finally {
+        await sensor.close(new Deadline(100).start());
+        await double.remove();
+      }
+    });
+  }
+});
+
+describe('The end of a connection is received or counted', () => {
+  for (const [name, fault] of [
+    ['goes at once', (double: TestSensor['double']) => double.reset()],
+    ['hangs, and is replaced', (double: TestSensor['double']) => double.stall('network')],
+  ] as const) {
+    it(`when Sensor ${name}, with a report on its way`, async function () {
+      this.timeout(60_000);
+      const double = await TestSensor.start();
+      const log = createLog({ level: 'fatal', write: () => undefined });
+      const registration = { hostname: 'node-1', instanceId: 'life-1' };
+      const sensor = new Sensor({
+        ...{ address: double.address, serverName: 'sensor.stackrox', tls: undefined },
+        ...{ registration, queueSize: QUEUE_SIZE, log, backOff },
+      });
+      const network = new Subject<NetworkNews>();
+      const originator = () => ({ name: '', path: '', args: '' });
+      sensor.deliver({ processes: EMPTY, network, originator }).subscribe();
+      const nothing = new Uint8Array(0);
+      const close = (port: number): void => {
+        const connection = {
+          ...{ container: containerNumber('4f2a91bc03de'), protocol: 6, role: 2, closedAt: 1 },
+          local: { address: nothing, port: 0, network: nothing },
+          remote: { address: Uint8Array.of(10, 0, 0, 1), port, network: nothing },
+        };
+        network.next({ time: 1, delta: { connections: [connection], endpoints: [] } });
+      };
+      try {
+        sensor.start();
+        await double.opens('network');
+        await eventually(() => sensor.listener.audience() !== 'none', 'somebody listens');
+        for (let port = 1; port <= 500; port++) close(port);
+        fault(double.double);
+        for (let port = 501; port <= 1000; port++) close(port);
+        await sleep(50);
+        double.double.reset();
+        double.double.resume('network');
+        const received = () =>
+          new Set(double.connections.map(({ remoteAddress }) => remoteAddress.port)).size;
+        await eventually(
+          () => received() === 1000,
+          () => `${received()}, ${JSON.stringify(sensor.networkCounts)}`,
+        );
+        assert.equal(sensor.networkCounts.dropped + sensor.networkCounts.uncertain, 0);
       } finally {
         await sensor.close(new Deadline(100).start());
         await double.remove();
