@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -450,10 +451,10 @@ static int job_serve_handed(char **words)
     return 0;
 }
 
-/* serve-on ADDRESS: one connection, which this side goes on to hold when its peer has closed its half */
+/* serve-on ADDRESS [PORT]: one connection, which this side goes on to hold when its peer has closed its half */
 static int job_serve_on(char **words)
 {
-    drain(accept_from(listen_on(words[0], NULL)));
+    drain(accept_from(listen_on(words[0], words[1])));
     say("half closed");
     return stay();
 }
@@ -535,6 +536,21 @@ static int job_connect_half(char **words)
     drain(fd);
     say("ended");
     return 0;
+}
+
+/* connect-from OWN-PORT ADDRESS PORT: one connection; says its state at the loss or refusal, and holds the socket */
+static int job_connect_from(char **words)
+{
+    struct address own = address_of("0.0.0.0", atoi(words[0]));
+    struct address address = address_of(words[1], atoi(words[2]));
+    int fd = must("socket", socket(AF_INET, SOCK_STREAM, protocol));
+    must("bind", bind(fd, &own.any, own.size));
+    if (connect(fd, &address.any, address.size) == 0)
+        drain(fd);
+    struct tcp_info info;
+    must("TCP_INFO", getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){sizeof(info)}));
+    say("lost %d", info.tcpi_state);
+    return stay();
 }
 
 /* connections N ADDRESS PORT: N short ones in a row, each closed by both sides before the next */
@@ -826,6 +842,7 @@ static const struct job {
     {"connect", 2, job_connect},
     {"connect-async", 2, job_connect_async},
     {"connect-forked", 2, job_connect_forked},
+    {"connect-from", 3, job_connect_from},
     {"connect-half", 2, job_connect_half},
     {"connect-multipath", 2, job_connect_multipath},
     {"connections", 3, job_connections},
