@@ -1,5 +1,4 @@
 import { SocketRole, socket_record } from '../capture/layout.js';
-import { IPPROTO_UDP } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
@@ -8,7 +7,7 @@ import { Table } from './table.js';
 
 const MOST_BINDS = 98_304;
 
-/** Roles of the sockets that the kernel did not see being connected or accepted, because they are older than we are. */
+/** Roles of sockets older than Collector, whose connect or accept was not seen. */
 export class Roles {
   /** Where the latest scan saw containers listen. */
   readonly #binds: Table;
@@ -50,17 +49,15 @@ export class Roles {
   }
 
   /**
-   * The role of the local side of the record's connection: that of a server if its container listens on the local port,
-   * at the local or at any address, else what the ports look like; for UDP always the latter. Network namespaces are
-   * not known here, and the same port is often listened on in one container and used by a client in another.
+   * The role of the local side of a connection whose record has none: server if its container listens on the local port,
+   * at the local or at any address, else the role that the ports suggest. Network namespaces are not known here, and the
+   * same port is often listened on in one container and used by a client in another.
    */
   of(records: Records, at: number): number {
-    if (records.u8[at + socket_record.protocol] !== IPPROTO_UDP) {
-      this.#write(records, at);
-      if (this.#binds.find() >= 0) return SocketRole.server;
-      this.#binds.key.fill(0, Bind.local, Bind.local + ADDRESS_WORDS);
-      if (this.#binds.find() >= 0) return SocketRole.server;
-    }
+    this.#write(records, at);
+    if (this.#binds.find() >= 0) return SocketRole.server;
+    this.#binds.key.fill(0, Bind.local, Bind.local + ADDRESS_WORDS);
+    if (this.#binds.find() >= 0) return SocketRole.server;
     return roleFromPorts(
       records.u16[(at + socket_record.local_port) >> 1]!,
       records.u16[(at + socket_record.remote_port) >> 1]!,

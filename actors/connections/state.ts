@@ -444,12 +444,13 @@ export class ConnectionState {
     return this.#settings.scope === 'all' || records.container(at) !== 0;
   }
 
-  /** Whether the record at `at` is of the service that nobody wants to hear of: `IGNORED_PORT` over UDP, at the server. */
+  /** Whether the record at `at` is of UDP and its server has port 0, where nothing arrives, or `IGNORED_PORT`. */
   #isDropped(records: Records, at: number): boolean {
-    if (!this.#settings.dropIgnored || !isUdp(records, at)) return false;
-    const isServer = isListening(records, at) || this.#roles.of(records, at) === SocketRole.server;
-    const port = isServer ? socket_record.local_port : socket_record.remote_port;
-    return records.u16[(at + port) >> 1] === IGNORED_PORT;
+    if (!isUdp(records, at)) return false;
+    const role = records.u8[at + socket_record.role]! || this.#roles.of(records, at);
+    const isServer = isListening(records, at) || role === SocketRole.server;
+    const port = records.u16[(at + (isServer ? socket_record.local_port : socket_record.remote_port)) >> 1]!;
+    return port === 0 || (this.#settings.dropIgnored && port === IGNORED_PORT);
   }
 
   /** Leaves out what listens on the loopback alone: nobody reaches that from outside. */
@@ -493,8 +494,7 @@ export class ConnectionState {
     if (isOpen && (found === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
     // The role is no part of the key, so that a record that does not know it finds the entry all the same.
     const flags = flows.flags[slot]!;
-    const told = isUdp(records, at) ? SocketRole.unknown : records.u8[at + socket_record.role]!;
-    const role = told || flowRole(flags) || this.#roles.of(records, at);
+    const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
     const isNew = flows.size > known;
     const isMoved = !isNew && role !== flowRole(flags);
     if (isMoved) this.#census.move(flows, slot, -1);

@@ -28,7 +28,8 @@ constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socke
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr std::uint32_t UDP_PEERS = 16384;
-constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", "scan_sockets", "list_tcp"};
+constexpr const char *SOCKET_SCAN = "scan_sockets";
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_tcp"};
 // The one that is no iterator: it is run, again and again, and leaves its records in a map.
 constexpr const char *WALK_PROGRAM = "list_tcp";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
@@ -526,6 +527,8 @@ std::size_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t 
         end_scan(name);
         if (count < 0)
             fail("scan", name, code);
+        if (std::strcmp(name, SOCKET_SCAN) == 0)
+            control_->scanned = 1;
         break;
     }
     return 0;

@@ -14,6 +14,7 @@
 #include "container.h"
 #include "scratch.h"
 #include "process.h"
+#include "datagrams.h"
 #include "socket.h"
 #include "tcp-tables.h"
 #include "udp.h"

@@ -271,13 +271,32 @@ struct netns_ipv4 {
     struct inet_timewait_death_row tcp_death_row; /* a pointer in 5.18 to 6.0 */
 };
 
+struct udp_mib {
+    unsigned long mibs[1];
+};
+
+struct netns_mib {
+    struct udp_mib *udp_statistics; /* a copy for each CPU, as udp_stats_in6 */
+    struct udp_mib *udp_stats_in6;
+};
+
 struct net {
+    struct netns_mib mib;
     struct netns_ipv4 ipv4;
 };
 
 typedef struct {
     struct net *net;
 } possible_net_t;
+
+struct bpf_array {
+    void *pptrs[1];
+};
+
+/* Its other values are in libbpf's headers, as numbers. */
+enum bpf_func_id {
+    BPF_FUNC_map_lookup_percpu_elem = 195,
+};
 
 struct sock_cgroup_data {
     struct cgroup *cgroup;
@@ -297,6 +316,7 @@ struct sock_common {
     struct {
         __s64 counter;
     } skc_cookie;
+    int skc_incoming_cpu;
 };
 
 struct hlist_node {
@@ -325,9 +345,18 @@ struct bpf_local_storage {
 
 struct sock {
     struct sock_common __sk_common;
+    struct {
+        atomic_t rmem_alloc;
+    } sk_backlog;
+    __u32 sk_txhash;
     __u16 sk_protocol;
+    __u8 sk_userlocks; /* before 5.17 half a byte */
     struct sock_cgroup_data sk_cgrp_data;
     struct bpf_local_storage *sk_bpf_storage;
+};
+
+struct udp_sock {
+    __u8 encap_type;
 };
 
 struct inet_sock {

@@ -29,7 +29,7 @@ struct control {
     __u8 busy;       /* 1: user space drains the rings on a timer, no event needs to wake it */
     __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
     __u8 lists;      /* 1: list_tcp lists the connections that have an owner, so that scan_sockets need not */
-    __u8 reserved;
+    __u8 scanned;    /* 1: a scan has listed all sockets that were there before the programs */
 };
 
 /* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */

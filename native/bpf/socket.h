@@ -18,6 +18,8 @@ struct owner {
     /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
     __u8 local_address[16];
     __u8 remote_address[16];
+    __u64 datagrams; /* of UDP: count_datagrams() when it connected */
+    __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
     __u32 pid;
     __u16 local_port;
     __u16 remote_port;
@@ -26,7 +28,7 @@ struct owner {
     __u8 role;
     __u8 phase;         /* enum phase */
     __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
-    __u8 reserved[3];
+    __u8 reserved[7];
 };
 
 /* How far a connection got. Each step is taken once, however often the programs are asked to. */
@@ -37,6 +39,7 @@ enum phase {
     PHASE_ENDED = 3,
     PHASE_CHECK = 4,      /* of the self-check: as PHASE_NEW */
     PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
+    PHASE_OLDER = 6,      /* a UDP socket without a peer that was there before the programs */
 };
 
 /* TCP states of a connection between its start and its end, half closed ones too: include/net/tcp_states.h. */
@@ -575,8 +578,12 @@ static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 
         o->role = ROLE_CLIENT;
     else
         o->phase = PHASE_REPORTED;
-    if (protocol == IPPROTO_TCP && o->phase == PHASE_REPORTED)
+    if (o->phase != PHASE_REPORTED)
+        return;
+    if (protocol == IPPROTO_TCP)
         o->role = role_of(sk);
+    else if (is_port_chosen(sk))
+        o->role = ROLE_CLIENT;
 }
 
 enum { STORAGES = 16 }; /* of one socket, looked at */
@@ -670,6 +677,39 @@ static __always_inline enum adoption adopt_socket(const struct found_socket *fou
 }
 
 /*
+ * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
+ * the scan. False if nothing passed the socket, or could pass it: it is not reported.
+ */
+static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o)
+{
+    o->cookie = bpf_get_socket_cookie(found->held);
+    if (found->state == TCP_LISTEN)
+        return true; /* the task that connects it will own it */
+    struct owner *known = bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE);
+    if (known) {
+        o->container = known->container;
+        o->opened = known->opened;
+        o->role = known->role;
+        o->datagrams = known->datagrams;
+    }
+    return o->remote_port && !is_unused(found->sk, o->datagrams, o->family == AF_INET6);
+}
+
+/*
+ * Notes that a UDP socket without a peer was there before the programs: the first datagram that they see of it need
+ * not be its first.
+ */
+static __always_inline void note_older(const struct found_socket *found)
+{
+    struct sock *sk = found->sk;
+    if (!knobs.udp_window || control.scanned || found->protocol != IPPROTO_UDP ||
+        BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+        return;
+    struct owner o = {.phase = PHASE_OLDER, .role = is_port_chosen(sk) ? ROLE_CLIENT : ROLE_UNKNOWN};
+    bpf_sk_storage_get(&owners, found->held, &o, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/*
  * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
  * holds in the network namespace of a container is not to be taken for the container's.
  */
@@ -703,7 +743,10 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
     if (task->tgid == 1)
         host_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
-    if (!find_socket(file, &found) || !is_in_use(&found))
+    if (!find_socket(file, &found))
+        return 0;
+    note_older(&found);
+    if (!is_in_use(&found))
         return 0;
     struct naming named;
     __u64 container = container_of_task(task, slot_of_scan(), &named);
@@ -725,11 +768,11 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     set_owner(&o, task, container, found.protocol);
     judge_socket(&o, found.sk, found.protocol, found.state);
     enum adoption adoption = NOT_OWNED;
-    if (is_listening && is_udp)
-        o.cookie = bpf_get_socket_cookie(found.held); /* whoever connects it will own it */
-    else
+    if (!is_udp)
         adoption = adopt_socket(&found, &o);
-    bool is_owned = adoption != NOT_OWNED && !is_udp;
+    else if (!adopt_udp(&found, &o))
+        return 0;
+    bool is_owned = adoption != NOT_OWNED;
     if ((is_owned && !is_listening && control.lists) || (found.state == TCP_SYN_SENT && !knobs.pending))
         return 0;
     write_socket(ctx->meta->seq, &o, found.state, FLAG_HELD | (is_owned ? FLAG_OWNED : 0));

@@ -4,35 +4,50 @@
  *
  * A connected socket: scans list it once connect() went well, which its hook comes too early to know; the hook notes
  * whose it is, and one record tells its end. A socket that is connected anew is done with its earlier peer; should the
- * new connect() fail it is not, and the next scan lists it again. What a task does through connect() without an address, to be connected no
- * more, passes by no hook: scans show it. A socket that is not connected: each peer that it sends to or receives from is
- * told of at first sight, then once in a while. Either way a million datagrams cost a handful of records.
+ * new connect() fail it is not, and the next scan lists it again. A connect() without an address, which takes a socket
+ * apart, passes by no hook: the next connect() or the release tells its end. A socket that is not connected: each peer
+ * that it sends to or receives from is reported at first sight, then once in a while. Either way a million datagrams
+ * cost a handful of records. Nothing is reported of a connected socket that no datagram passed (datagrams.h), nor of
+ * port 0.
+ *
+ * The client is the side that connected, else the side that sent the first datagram.
  *
  * These programs can be preempted by one another, so they share no memory of their CPU.
  */
 #ifndef COLLECTOR_UDP_H
 #define COLLECTOR_UDP_H
 
-/* Somebody that a socket without a peer of its own exchanges datagrams with. */
+/*
+ * A local port that exchanges datagrams with a peer that it is not connected to. Without the socket, as a server may
+ * answer by another one that is bound to the same port.
+ */
 struct udp_peer {
-    __u64 cookie;
     __u64 container; /* the socket may be shared */
-    __u8 address[16];
-    __u16 port;
-    __u16 reserved[3];
+    __u8 local_address[16];
+    __u8 remote_address[16];
+    __u16 local_port;
+    __u16 remote_port;
+    __u32 reserved;
 };
 
-/* When a peer was told of last. One that is forgotten for want of room is only told of sooner. */
+struct udp_exchange {
+    __u64 reported; /* when its latest record was written */
+    __u64 role;     /* of the local port: a server if it received the first datagram */
+};
+
+/* The latest exchanges. One that is forgotten for want of room is only reported sooner, and its role judged anew. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 1);
     __type(key, struct udp_peer);
-    __type(value, __u64);
+    __type(value, struct udp_exchange);
 } udp_peers SEC(".maps");
 
 static __always_inline void emit_udp(__u8 type, const struct owner *o, __u8 state)
 {
-    if (is_left_out(o)) {
+    /* A datagram may come from port 0, which asks for no answer (RFC 768); none goes there. */
+    bool is_nowhere = !o->remote_port && o->role != ROLE_SERVER;
+    if (is_nowhere || is_left_out(o)) {
         count_skipped(PROGRAM_UDP);
         return;
     }
@@ -71,81 +86,142 @@ static __always_inline void read_local(struct owner *o, volatile struct bpf_sock
     fill_address(o->local_address, sk->src_ip4, v6, o->family == AF_INET);
 }
 
-/* The peer of a connected socket, whose local side was read. */
-static __always_inline void read_remote(struct owner *o, volatile struct bpf_sock *sk)
+/* The remote side: the address in the context, which is one of IPv6 or not. */
+static __always_inline void read_remote(struct owner *o, struct bpf_sock_addr *ctx, bool is_v6)
 {
-    __u32 v6[] = {sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]};
-    o->remote_port = __builtin_bswap16(sk->dst_port);
-    fill_address(o->remote_address, sk->dst_ip4, v6, o->family == AF_INET);
+    __u32 *words = (void *)o->remote_address;
+    __builtin_memset(words, 0, 16);
+    if (is_v6) {
+        words[0] = ctx->user_ip6[0];
+        words[1] = ctx->user_ip6[1];
+        words[2] = ctx->user_ip6[2];
+        words[3] = ctx->user_ip6[3];
+    } else if (o->family == AF_INET6) {
+        words[2] = __builtin_bswap32(0xffff);
+        words[3] = ctx->user_ip4;
+    } else {
+        words[0] = ctx->user_ip4;
+    }
+    __u32 port = ctx->user_port;
+    o->remote_port = __builtin_bswap16(port);
+}
+
+static __always_inline void fill_peer(struct udp_peer *peer, const struct owner *o, __u64 container)
+{
+    peer->container = container;
+    peer->local_port = o->local_port;
+    peer->remote_port = o->remote_port;
+    __builtin_memcpy(peer->local_address, o->local_address, 16);
+    __builtin_memcpy(peer->remote_address, o->remote_address, 16);
+}
+
+/* The role of a socket that starts to connect: a server's if the port received from that peer before it sent there. */
+static __always_inline __u8 connecting_role(const struct owner *o)
+{
+    if (!knobs.udp_window || !o->local_port)
+        return ROLE_CLIENT;
+    struct udp_peer peer = {};
+    fill_peer(&peer, o, o->container);
+    struct udp_exchange *known = bpf_map_lookup_elem(&udp_peers, &peer);
+    if (!known) { /* on all addresses */
+        __builtin_memset(peer.local_address, 0, 16);
+        known = bpf_map_lookup_elem(&udp_peers, &peer);
+    }
+    return known && known->role == ROLE_SERVER ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/* A socket whose owner is known is closed or connected anew: reports the end of its connection, if it has had one. */
+static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u64 cookie)
+{
+    struct owner end = *o;
+    if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED) {
+        __builtin_memset(end.local_address, 0, 16);
+        __builtin_memset(end.remote_address, 0, 16);
+        read_tuple_at(&end, sk);
+    } else if (o->phase == PHASE_OLDER ||
+               (o->phase == PHASE_NEW && BPF_CORE_READ(sk, sk_txhash) == o->txhash)) {
+        return; /* it was never connected */
+    }
+    end.cookie = cookie;
+    if (is_unused(sk, o->datagrams, end.family == AF_INET6))
+        count_skipped(PROGRAM_UDP);
+    else
+        emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
 }
 
 /* A socket may be connected anew, without being closed: then it is done with the peer before. */
-static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx)
+static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
 {
     struct bpf_sock *sk = ctx->sk;
     if (ctx->protocol != IPPROTO_UDP || !sk)
         return 1;
-    struct owner *before = sk->state == TCP_ESTABLISHED ? bpf_sk_storage_get(&owners, sk, NULL, 0) : NULL;
-    if (before) {
-        struct owner end = *before;
-        read_local(&end, sk);
-        read_remote(&end, sk);
-        end.cookie = bpf_get_socket_cookie(ctx);
-        emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
-    }
+    struct sock *address = (void *)number_of(sk);
+    __u64 cookie = bpf_get_socket_cookie(ctx);
+    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
+    if (o)
+        end_udp(o, address, cookie);
     struct task_struct *task = bpf_get_current_task_btf();
     __u64 container;
     if (!is_udp_watched(task, &container)) {
         bpf_sk_storage_delete(&owners, sk); /* it may have come from a container */
         return 1;
     }
-    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
     if (!o) {
         count_failed(PROGRAM_UDP);
         return 1;
     }
     set_owner(o, task, container, IPPROTO_UDP);
-    o->role = ROLE_UNKNOWN; /* always told from the ports */
     o->opened = bpf_ktime_get_boot_ns();
+    read_local(o, sk);
+    read_remote(o, ctx, is_v6);
+    o->role = connecting_role(o);
+    o->txhash = BPF_CORE_READ(address, sk_txhash);
+    o->datagrams = count_datagrams((__u64)address, o->family == AF_INET6);
     return 1;
 }
 
 SEC("cgroup/connect4")
 int udp_connect4(struct bpf_sock_addr *ctx)
 {
-    return on_udp_connect(ctx);
+    return on_udp_connect(ctx, false);
 }
 
 SEC("cgroup/connect6")
 int udp_connect6(struct bpf_sock_addr *ctx)
 {
-    return on_udp_connect(ctx);
+    return on_udp_connect(ctx, true);
 }
 
-/* The last descriptor is closed, by whoever held it and also by its end. */
+/* The last descriptor is closed, by its holder or by its holder's end. */
 SEC("cgroup/sock_release")
 int udp_release(struct bpf_sock *ctx)
 {
-    if (ctx->protocol != IPPROTO_UDP || ctx->state != TCP_ESTABLISHED)
+    if (ctx->protocol != IPPROTO_UDP)
         return 1;
     struct owner *o = bpf_sk_storage_get(&owners, ctx, NULL, 0);
-    if (!o)
-        return 1;
-    /* The context is the socket itself; its own view of it would not have the local side here. */
-    struct owner end = *o;
-    __builtin_memset(end.local_address, 0, 16);
-    __builtin_memset(end.remote_address, 0, 16);
-    read_tuple_at(&end, (struct sock *)ctx);
-    end.cookie = bpf_get_socket_cookie(ctx);
-    emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
+    if (o)
+        end_udp(o, (void *)number_of(ctx), bpf_get_socket_cookie(ctx)); /* the context is the socket itself */
     return 1;
+}
+
+/*
+ * The role of a port that was not seen with this peer before. An older socket may have exchanged datagrams with it: it
+ * serves if its port was bound and it receives, and is a client if the kernel chose its port.
+ */
+static __always_inline __u8 first_role(struct bpf_sock *sk, bool is_received)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
+    if (o && o->phase == PHASE_OLDER && (!is_received || o->role != ROLE_UNKNOWN))
+        return o->role;
+    return is_received ? ROLE_SERVER : ROLE_CLIENT;
 }
 
 /* A datagram to or from the address in the context, which is one of IPv6 or not. */
 static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bool is_received)
 {
     struct bpf_sock *sk = ctx->sk;
-    if (!sk)
+    if (ctx->protocol != IPPROTO_UDP || !sk) /* UDP-Lite passes here too */
         return 1;
     /* What a connected socket receives is from its peer; it may send to others too. */
     if (is_received && sk->state == TCP_ESTABLISHED)
@@ -157,31 +233,18 @@ static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bo
 
     struct owner o = {};
     read_local(&o, sk);
-    __u32 *remote = (void *)o.remote_address;
-    if (is_v6) {
-        remote[0] = ctx->user_ip6[0];
-        remote[1] = ctx->user_ip6[1];
-        remote[2] = ctx->user_ip6[2];
-        remote[3] = ctx->user_ip6[3];
-    } else if (o.family == AF_INET6) {
-        remote[2] = __builtin_bswap32(0xffff);
-        remote[3] = ctx->user_ip4;
-    } else {
-        remote[0] = ctx->user_ip4;
-    }
-    __u32 port = ctx->user_port;
-    o.remote_port = __builtin_bswap16(port);
-    o.cookie = bpf_get_socket_cookie(ctx);
-
-    struct udp_peer peer = {.cookie = o.cookie, .container = container, .port = o.remote_port};
-    __builtin_memcpy(peer.address, o.remote_address, 16);
+    read_remote(&o, ctx, is_v6);
+    struct udp_peer peer = {};
+    fill_peer(&peer, &o, container);
     __u64 now = bpf_ktime_get_boot_ns();
-    __u64 *told = bpf_map_lookup_elem(&udp_peers, &peer);
-    if (told && now - *told < knobs.udp_window)
+    struct udp_exchange *known = bpf_map_lookup_elem(&udp_peers, &peer);
+    if (known && now - known->reported < knobs.udp_window)
         return 1;
-    bpf_map_update_elem(&udp_peers, &peer, &now, BPF_ANY);
+    struct udp_exchange next = {.reported = now, .role = known ? known->role : first_role(sk, is_received)};
+    bpf_map_update_elem(&udp_peers, &peer, &next, BPF_ANY);
     set_owner(&o, task, container, IPPROTO_UDP);
-    o.role = ROLE_UNKNOWN;
+    o.cookie = bpf_get_socket_cookie(ctx);
+    o.role = next.role;
     emit_udp(RECORD_DATAGRAM, &o, TCP_CLOSE);
     return 1;
 }

@@ -25,7 +25,7 @@ const CONNECTIONS: Subject[] = [
     shown: '1 server :8080 - ::ffff:10.0.0.9',
   },
   { socket: client({ protocol: 17, remotePort: 53 }), shown: '1 client nothing - 10.0.0.9 :53' },
-  { socket: client({ protocol: 17, localPort: 53, remotePort: 40000 }), shown: '1 server :53 - 10.0.0.9' },
+  { socket: server({ protocol: 17, localPort: 53, remotePort: 40000 }), shown: '1 server :53 - 10.0.0.9' },
   { socket: client({ protocol: 17, remotePort: 9 }), shown: undefined },
   { socket: client({ remote: '127.0.0.1' }), shown: undefined },
   { socket: client({ remote: '169.254.0.1' }), shown: undefined },

@@ -15,19 +15,45 @@ describe('UDP flows', () => {
   });
 
   const roles = [
-    { local: 40000, remote: 53, shown: SHOWN },
-    { local: 53, remote: 40000, shown: '1 server :53 - 10.0.0.9' },
-    { local: 514, remote: 514, shown: '1 client nothing - 10.0.0.9 :514' },
-  ];
-  for (const { local, remote, shown } of roles) {
+    { local: 40000, remote: 53, ports: 'client' },
+    { local: 53, remote: 40000, ports: 'server' },
+    { local: 514, remote: 514, ports: 'client' },
+    { local: 51820, remote: 40000, ports: 'client' },
+  ] as const;
+  const sides = {
+    client: (_: number, remote: number) => `1 client nothing - 10.0.0.9 :${remote}`,
+    server: (local: number) => `1 server :${local} - 10.0.0.9`,
+  };
+  for (const { local, remote, ports } of roles) {
     for (const role of ['unknown', 'server', 'client'] as const) {
-      it(`from port ${local} to ${remote} have the role of their ports, whatever a record says: ${role}`, () => {
-        const story = new Story();
-        const flow = { ...UDP, role, localPort: local, remotePort: remote };
-        story.scan(29, listener({ protocol: 17, localPort: local }), client(flow));
-        assert.deepEqual(story.connections(30), [shown]);
+      const expected = role === 'unknown' ? ports : role;
+      it(`from port ${local} to ${remote} have the role ${expected} when records say ${role}`, () => {
+        const shown = sides[expected](local, remote);
+        const flow = client({ ...UDP, role, localPort: local, remotePort: remote });
+        assert.deepEqual(new Story().scan(29, flow).connections(30), [shown]);
+        const seen = new Story().events({ ...flow, type: 'datagram', time: 25 });
+        assert.deepEqual(seen.connections(30), [`${shown} closed 25`]);
       });
     }
+  }
+
+  it('of sockets that nobody saw connect are those of a server where its port is listened on', () => {
+    const flow = client({ ...UDP, localPort: 51820, remotePort: 40000 });
+    const story = new Story().scan(29, listener({ protocol: 17, localPort: 51820 }), flow);
+    assert.deepEqual(story.connections(30), ['1 server :51820 - 10.0.0.9']);
+    const overTcp = new Story().scan(29, listener({ localPort: 51820 }), flow);
+    assert.deepEqual(overTcp.connections(30), ['1 client nothing - 10.0.0.9 :40000']);
+  });
+
+  for (const role of ['unknown', 'client'] as const) {
+    it(`to port 0 are never reported when records say ${role}, but from there they are`, () => {
+      const toZero = client({ ...UDP, role, remotePort: 0 });
+      assert.deepEqual(new Story().scan(29, toZero).connections(30), []);
+      for (const type of ['close', 'datagram'] as const)
+        assert.deepEqual(new Story().events({ ...toZero, type, time: 1 }).connections(30), []);
+      const fromZero = server({ ...UDP, role: 'server', remotePort: 0, type: 'datagram', time: 1 });
+      assert.equal(new Story().events(fromZero).connections(30).length, 1);
+    });
   }
 
   it('of datagrams are active when they were last told of', () => {

@@ -51,14 +51,36 @@ describe('The daemon, on connected UDP sockets', function () {
     });
   }
 
-  it('takes the side with the port of a server for the server, whoever connected', async () => {
+  it('takes the side that connected for the client, whatever the ports', async () => {
     const job = await host.start('udp-connect', WIRE.v4[0], '61000', '514');
     await job.said('connected');
-    const incoming = overUdp(server(host.shortId, 514, WIRE.v4[0]));
-    assert.deepEqual(await history(collector, incoming, 'open'), ['open']);
+    const outgoing = overUdp(client(host.shortId, WIRE.v4[0], 61000));
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
     await host.stop(job);
-    assert.deepEqual(await history(collector, incoming, 'closed'), ['open', 'closed']);
+    assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
   });
+
+  for (const { name, to, port } of peers) {
+    it(`reports nothing of sockets that are only asked for their address over ${name}`, async () => {
+      const unused = port + 200;
+      const job = await caller.start('udp-look-up', to, String(unused));
+      await job.said('asked');
+      await sleep(2 * TICK_MS);
+      await caller.stop(job);
+      // Not one that ends after it is missing, so all before it would be there.
+      await caller.run('udp-send', '1', to, String(port + 300));
+      await history(collector, overUdp(client(caller.shortId, to, port + 300)), 'closed');
+      const ports = collector.connections(caller.shortId).map(({ remoteAddress }) => remoteAddress.port);
+      assert.ok(!ports.includes(unused), ports.join());
+    });
+
+    it(`reports one over ${name} that was taken apart before it ended`, async () => {
+      const hidden = port + 400;
+      await caller.run('udp-hide', to, String(hidden));
+      const outgoing = overUdp(client(caller.shortId, to, hidden));
+      assert.equal((await history(collector, outgoing, 'closed')).at(-1), 'closed');
+    });
+  }
 
   it('reports both peers of a socket that is connected anew', async () => {
     await caller.run('udp-again', WIRE.v4[1], '5311', '5312');
@@ -68,14 +90,15 @@ describe('The daemon, on connected UDP sockets', function () {
     }
   });
 
-  it('reports none with a peer on the loopback, and none whose connect() failed', async () => {
+  it('reports none with a peer on the loopback, none to port 0, and none whose connect() failed', async () => {
     // There is no way to this network from the container.
     await assert.rejects(caller.run('udp-send', '1', '192.0.2.1', '5321'));
     await caller.run('udp-send', '1', '127.0.0.1', '5322');
+    await caller.run('udp-send', '1', WIRE.v4[1], '0');
     await caller.run('udp-send', '1', WIRE.v4[1], '5323');
     await history(collector, overUdp(client(caller.shortId, WIRE.v4[1], 5323)), 'closed');
     const ports = collector.connections(caller.shortId).map(({ remoteAddress }) => remoteAddress.port);
-    assert.ok(!ports.includes(5321) && !ports.includes(5322), ports.join());
+    for (const port of [0, 5321, 5322]) assert.ok(!ports.includes(port), ports.join());
   });
 });
 
@@ -136,6 +159,40 @@ describe('The daemon, on UDP sockets that are not connected', function () {
       await history(collector, overUdp(server(host.shortId, port, from)), 'closed');
       await host.stop(job);
     }
+    await collector.stop();
+  });
+
+  it('takes the side that received first for the server, whatever the ports, also when it connects', async () => {
+    const collector = await keep(
+      Collector.start([], { env: { ...env, ROX_COLLECTOR_TRACK_SEND_RECV: 'true' } }),
+    );
+    const job = await host.start('udp-answer', WIRE.v4[1], '51820');
+    await job.said('bound');
+    const peer = await caller.start('udp-connect', WIRE.v4[1], '51820', '40000');
+    await job.said('answered');
+    const incoming = overUdp(server(host.shortId, 51820, WIRE.v4[0]));
+    const outgoing = overUdp(client(caller.shortId, WIRE.v4[1], 51820));
+    assert.equal((await history(collector, incoming, 'open')).at(-1), 'open');
+    assert.equal((await history(collector, outgoing, 'open')).at(-1), 'open');
+    await host.stop(job);
+    await caller.stop(peer);
+    await history(collector, incoming, 'closed');
+    for (const { shortId, role } of [
+      { shortId: host.shortId, role: 'ROLE_SERVER' },
+      { shortId: caller.shortId, role: 'ROLE_CLIENT' },
+    ])
+      assert.deepEqual(new Set(collector.connections(shortId).map((report) => report.role)), new Set([role]));
+    await collector.stop();
+  });
+
+  it('takes older sockets for clients where the kernel chose the port', async () => {
+    const job = await caller.start('udp-connect', WIRE.v4[1], '61001');
+    await job.said('connected');
+    const collector = await keep(Collector.start([], { env }));
+    const outgoing = overUdp(client(caller.shortId, WIRE.v4[1], 61001));
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    await caller.stop(job);
+    assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
     await collector.stop();
   });
 

@@ -586,11 +586,59 @@ static int udp_to(const char *host, const char *port, const char *local)
     return fd;
 }
 
-/* udp-connect ADDRESS PORT [OWN PORT]: a connected socket, until the job is stopped */
+/* udp-connect ADDRESS PORT [OWN PORT]: a connected socket that sent a datagram, until the job is stopped */
 static int job_udp_connect(char **words)
 {
-    udp_to(words[0], words[1], words[2]);
+    int fd = udp_to(words[0], words[1], words[2]);
+    send(fd, "", 1, 0);
     say("connected");
+    return stay();
+}
+
+/* udp-look-up ADDRESS PORT: as getaddrinfo() asks for the source address, by two sockets; nothing is sent */
+static int job_udp_look_up(char **words)
+{
+    int held = udp_to(words[0], words[1], NULL);
+    int fd = udp_to(words[0], words[1], NULL);
+    struct address own = {.size = sizeof(own.v6)};
+    must("getsockname", getsockname(fd, &own.any, &own.size));
+    must("connect", connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)));
+    struct address next = address_of(words[0], atoi(words[1]));
+    must("connect", connect(fd, &next.any, next.size));
+    close(fd);
+    must("getsockname", getsockname(held, &own.any, &own.size));
+    say("asked");
+    return stay();
+}
+
+/* udp-hide ADDRESS PORT: a datagram by a connected socket, which is taken apart and asked for its address before it ends */
+static int job_udp_hide(char **words)
+{
+    int fd = udp_to(words[0], words[1], NULL);
+    struct address own = {.size = sizeof(own.v6)};
+    send(fd, "", 1, 0);
+    must("getsockname", getsockname(fd, &own.any, &own.size));
+    must("connect", connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)));
+    return 0;
+}
+
+/* udp-answer ADDRESS PORT: takes a datagram there, connects another socket at that port to its sender, and sends one back */
+static int job_udp_answer(char **words)
+{
+    struct address at = address_of(words[0], atoi(words[1])), from = {.size = sizeof(from.v6)};
+    int shared = 1;
+    int fd = must("socket", socket(at.any.sa_family, SOCK_DGRAM, 0));
+    must("setsockopt", setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &shared, sizeof(shared)));
+    must("bind", bind(fd, &at.any, at.size));
+    say("bound");
+    char byte;
+    must("recvfrom", recvfrom(fd, &byte, 1, 0, &from.any, &from.size));
+    int answer = must("socket", socket(at.any.sa_family, SOCK_DGRAM, 0));
+    must("setsockopt", setsockopt(answer, SOL_SOCKET, SO_REUSEADDR, &shared, sizeof(shared)));
+    must("bind", bind(answer, &at.any, at.size));
+    must("connect", connect(answer, &from.any, from.size));
+    must("send", send(answer, "", 1, 0));
+    say("answered");
     return stay();
 }
 
@@ -641,7 +689,11 @@ static int job_udp_again(char **words)
 {
     struct address next = address_of(words[0], atoi(words[2]));
     int fd = udp_to(words[0], words[1], NULL);
+    send(fd, "", 1, 0);
     must("connect", connect(fd, &next.any, next.size));
+    /* The first only tells that nobody took the datagram before. */
+    for (int i = 0; i < 2; i++)
+        send(fd, "", 1, 0);
     return 0;
 }
 
@@ -876,7 +928,10 @@ static const struct job {
     {"serve-shared", 2, job_serve_shared},
     {"spawn", 1, job_spawn},
     {"udp-again", 3, job_udp_again},
+    {"udp-answer", 2, job_udp_answer},
     {"udp-connect", 2, job_udp_connect},
+    {"udp-hide", 2, job_udp_hide},
+    {"udp-look-up", 2, job_udp_look_up},
     {"udp-receive", 2, job_udp_receive},
     {"udp-send", 3, job_udp_send},
     {"udp-send-to", 3, job_udp_send_to},

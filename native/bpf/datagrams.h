@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Proof that no datagram passed a connected UDP socket, such as the one by which getaddrinfo() asks for a source
+ * address (RFC 6724, section 5).
+ *
+ * No field of a socket tells: a datagram of IPv6 leaves none changed, and the counter of IPv4's identifications starts
+ * anew, at random, behind the hook of connect(). So this goes by the counters of the network namespace (netstat -su):
+ * when they stand where they stood before connect(), nobody in the namespace has sent or read a datagram since. When
+ * they moved the socket counts as used. Nothing that a process does takes them back.
+ */
+#ifndef COLLECTOR_DATAGRAMS_H
+#define COLLECTOR_DATAGRAMS_H
+
+/*
+ * Holds nothing. What lies between the pointer that the kernel keeps of an element and the element of a CPU is what
+ * lies between any such pointer and that CPU's copy: so the copies of counters are found, without symbols of the
+ * kernel.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} cpu_areas SEC(".maps");
+
+enum {
+    MOST_CPUS_SUMMED = 256,    /* some 20 ns each; with more of them every connected socket counts as used */
+    UNKNOWN_DATAGRAMS = 0,     /* no sum: sums are one too high */
+    SOCK_BINDPORT_LOCK = 8,    /* include/net/sock.h: bind() chose the port */
+    SK_INCOMING_CPU_NONE = -1, /* nothing was received while connected */
+};
+
+/* The counters from UDP_MIB_INDATAGRAMS on, from include/uapi/linux/snmp.h. */
+struct udp_counters {
+    __u64 in, no_ports, in_errors, out;
+};
+
+/* A pointer as a number, which the verifier lets anything be added to. */
+static __always_inline __u64 number_of(const void *pointer)
+{
+    __u64 number = 0;
+    bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+    return number;
+}
+
+/* @param address of one CPU's counters */
+static __always_inline __u64 sum_counters(__u64 address)
+{
+    struct udp_counters counters = {};
+    bpf_probe_read_kernel(&counters, sizeof(counters),
+                          (void *)(address + sizeof(__u64))); /* behind UDP_MIB_NUM */
+    return counters.in + counters.out;
+}
+
+/*
+ * Datagrams that were sent or read in the socket's network namespace, plus one; UNKNOWN_DATAGRAMS if it is not known.
+ */
+__noinline __u64 count_datagrams(__u64 socket, bool is_v6)
+{
+    /* Linux 5.19 */
+    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem) ||
+        knobs.cpus > MOST_CPUS_SUMMED)
+        return UNKNOWN_DATAGRAMS;
+    __u32 zero = 0;
+    const void *first = bpf_map_lookup_percpu_elem(&cpu_areas, &zero, 0);
+    if (!first)
+        return UNKNOWN_DATAGRAMS;
+    __u64 pointer = 0;
+    bpf_probe_read_kernel(&pointer, sizeof(pointer),
+                          (void *)(number_of(&cpu_areas) + bpf_core_field_offset(struct bpf_array, pptrs)));
+    struct net *net = BPF_CORE_READ((struct sock *)socket, __sk_common.skc_net.net);
+    __u64 v4 = (__u64)BPF_CORE_READ(net, mib.udp_statistics), v6 = 0;
+    if (is_v6 && bpf_core_field_exists(net->mib.udp_stats_in6))
+        v6 = (__u64)BPF_CORE_READ(net, mib.udp_stats_in6);
+    if (!pointer || !v4)
+        return UNKNOWN_DATAGRAMS;
+    __u64 area = number_of(first) - pointer, sum = 1;
+    for (__u32 cpu = 0; cpu < MOST_CPUS_SUMMED; cpu++) {
+        const void *element = bpf_map_lookup_percpu_elem(&cpu_areas, &zero, cpu);
+        if (!element)
+            break;
+        __s64 distance = element - first;
+        sum += sum_counters(v4 + area + distance);
+        if (v6) /* its peer may be one of IPv4 */
+            sum += sum_counters(v6 + area + distance);
+    }
+    return sum;
+}
+
+/*
+ * Whether the socket received nothing, sent nothing, and belongs to no tunnel in the kernel, since the sum was taken.
+ */
+static __always_inline bool is_unused(struct sock *sk, __u64 datagrams, bool is_v6)
+{
+    return datagrams != UNKNOWN_DATAGRAMS &&
+           BPF_CORE_READ(sk, __sk_common.skc_incoming_cpu) == SK_INCOMING_CPU_NONE &&
+           !BPF_CORE_READ(sk, sk_backlog.rmem_alloc.counter) &&
+           !BPF_CORE_READ((struct udp_sock *)sk, encap_type) && count_datagrams((__u64)sk, is_v6) == datagrams;
+}
+
+/* Whether the kernel chose the local port, as it does for a client. */
+static __always_inline bool is_port_chosen(struct sock *sk)
+{
+    return !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK);
+}
+
+#endif
