@@ -175,10 +175,10 @@ async function run(): Promise<number> {
             try {
               scanning = scannerFor(driver, probe, host, observer, context);
               checkScans(scanning.kind, host);
-              if (!settings.check) attachPrograms(probe, host.release);
+              if (!settings.check) attachPrograms(probe, host);
             } catch (error) {
               probe.close();
-              throw refusal(error, host.release);
+              throw refusal(error, host);
             }
             if (settings.check) {
               probe.close();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
 import { shortageOf } from '../telemetry/shortage.js';
-import { OLDEST_KERNEL } from './host.js';
+import { isBefore, KERNEL_BTF, OLDEST_KERNEL, type HostFacts } from './host.js';
 
 /** The driver in this process: the add-on, which brings the BPF programs along. */
 export type Driver = Addon;
@@ -24,19 +24,22 @@ export function openDriver(path: string): Driver {
   }
 }
 
+/** The facts that explain why the kernel refuses something. */
+export type KernelFacts = Pick<HostFacts, 'release' | 'lockdown' | 'blockers'>;
+
 /** How to load the programs; the rest of the probe's options follows from where Collector runs. */
 export type LoadOptions = Omit<ProbeOptions, 'cgroupV1'>;
 
 /**
  * Loads the BPF programs into the kernel, where they wait to be attached.
- * @param release of the kernel, for the failures
- * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, KERNEL_TOO_OLD, SHORTAGE
+ * @param kernel for the failures
+ * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, NO_BTF, LOCKDOWN, KERNEL_TOO_OLD, KERNEL_LACKS, SHORTAGE
  */
-export function loadPrograms(driver: Driver, options: LoadOptions, release: string): Probe {
+export function loadPrograms(driver: Driver, options: LoadOptions, kernel: KernelFacts): Probe {
   try {
     return new driver.Probe({ ...options, cgroupV1: usesCgroupV1() });
   } catch (error) {
-    throw refusal(error, release);
+    throw refusal(error, kernel);
   }
 }
 
@@ -45,40 +48,59 @@ export function loadPrograms(driver: Driver, options: LoadOptions, release: stri
  * the start of capture. If that fails the probe is closed: nothing stays in the kernel.
  * @throws Failure LOAD_REFUSED, NO_BPF, SHORTAGE
  */
-export function attachPrograms(probe: Probe, release: string): void {
+export function attachPrograms(probe: Probe, kernel: KernelFacts): void {
   try {
     probe.attach();
   } catch (error) {
     probe.close();
-    throw refusal(error, release);
+    throw refusal(error, kernel);
   }
 }
 
-/** The failure behind a ProbeError about BPF programs; any other error as it is. */
-export function refusal(error: unknown, release: string): unknown {
+/**
+ * What the verifier and libbpf say of what a kernel does not have. They say the same of helpers that lockdown denies, so
+ * facts come first.
+ */
+const LACKS = /unknown func|invalid func|cannot use helper|invalid CO-RE relocation|calling kernel function/;
+/** Helpers of every kernel since Linux 5.5; lockdown takes them away (LOCKDOWN_BPF_READ_KERNEL). */
+const DENIED_BY_LOCKDOWN = /(unknown func|cannot use helper) bpf_probe_read_kernel(_str)?#/;
+const NO_KERNEL_BTF = 'failed to find valid kernel BTF';
+const NO_TRACEPOINT = /failed to find kernel BTF type ID of '(\w+)'/;
+
+/** The failure behind a ProbeError about BPF programs; any other error as it is. Facts explain it, then the error's text. */
+export function refusal(error: unknown, kernel: KernelFacts): unknown {
   if (!isProbeError(error) || error.operation === 'insert') return error;
+  const { release, blockers } = kernel;
   const { subject, errno, log, operation } = error;
+  const options = { cause: error };
   if (operation === 'open') {
     const reason = openReason(errno, log);
-    return new Failure('OBJECT_FOREIGN', { path: subject, reason }, { cause: error });
+    return new Failure('OBJECT_FOREIGN', { path: subject, reason }, options);
   }
   const shortage = shortageOf(error);
   if (shortage !== undefined) {
-    return new Failure('SHORTAGE', { code: shortage, what: `${operation} of ${subject}` }, { cause: error });
+    return new Failure('SHORTAGE', { code: shortage, what: `${operation} of ${subject}` }, options);
   }
-  if (errno === 'ENOSYS') return new Failure('NO_BPF', { errno, release }, { cause: error });
+  if (errno === 'ENOSYS') return new Failure('NO_BPF', { errno, release }, options);
+  if (kernel.lockdown === 'confidentiality' || DENIED_BY_LOCKDOWN.test(log)) {
+    return new Failure('LOCKDOWN', { release }, options);
+  }
   // Maps come before programs: when one of them is refused, the system call itself is.
   if (operation === 'ring' && (errno === 'EPERM' || errno === 'EACCES')) {
-    return new Failure('NO_BPF', { errno, release }, { cause: error });
+    return new Failure('NO_BPF', { errno, release, blockers }, options);
   }
-  if (log.includes('unknown func') || log.includes('invalid func')) {
-    return new Failure('KERNEL_TOO_OLD', { release, oldest: OLDEST_KERNEL }, { cause: error });
+  if (log.includes(NO_KERNEL_BTF)) return new Failure('NO_BTF', { path: KERNEL_BTF, release }, options);
+  const [, tracepoint] = NO_TRACEPOINT.exec(log) ?? [];
+  if (tracepoint !== undefined) {
+    return new Failure('NO_KERNEL_FEATURE', { lacking: [`tracepoint ${tracepoint}`], release }, options);
   }
-  return new Failure(
-    'LOAD_REFUSED',
-    { program: subject, errno, verifier: verifierLines(log) },
-    { cause: error },
-  );
+  const verifier = verifierLines(log);
+  if (LACKS.test(log)) {
+    return isBefore(release, OLDEST_KERNEL)
+      ? new Failure('KERNEL_TOO_OLD', { release, oldest: OLDEST_KERNEL }, options)
+      : new Failure('KERNEL_LACKS', { release, program: subject, verifier }, options);
+  }
+  return new Failure('LOAD_REFUSED', { program: subject, errno, verifier, blockers }, options);
 }
 
 /** Why an object could not be opened. */

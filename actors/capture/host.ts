@@ -24,6 +24,10 @@ export interface HostFacts {
   readonly features: ReadonlySet<KernelFeature>;
   /** As Node names it, such as `x64`, `arm64`, `ppc64`. */
   readonly arch: string;
+  /** What the kernel's lockdown keeps from everybody, root too; `unknown` where securityfs is not to be seen. */
+  readonly lockdown: Lockdown;
+  /** What stands between Collector and its kernel, although it has capabilities. */
+  readonly blockers: readonly Blocker[];
   /** Collector sees the pids of the host: BPF iterators walk the pid namespace of whoever reads them, and no other. */
   readonly hostPids: boolean;
 }
@@ -40,6 +44,12 @@ export const capabilities = {
 
 export type Capability = keyof typeof capabilities;
 
+/** Modes of kernel_lockdown(7). */
+export type Lockdown = 'none' | 'integrity' | 'confidentiality' | 'unknown';
+
+/** What can refuse a system call to a process with the capabilities for it. */
+export type Blocker = 'user namespace' | 'seccomp' | 'security module';
+
 /** Names in the kernel's type information that are there exactly when the kernel has what they belong to. */
 const features = {
   'ring buffers': 'bpf_ringbuf_map',
@@ -52,7 +62,9 @@ export type KernelFeature = keyof typeof features;
 export const OLDEST_KERNEL = '5.12';
 /** PROC_PID_INIT_INO in the kernel's linux/proc_ns.h: the initial namespace has the same number everywhere. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
-const BTF = '/sys/kernel/btf/vmlinux';
+/** Where the kernel gives its type information. */
+export const KERNEL_BTF = '/sys/kernel/btf/vmlinux';
+const LOCKDOWN = '/sys/kernel/security/lockdown';
 
 /**
  * What Collector needs and this host does not give, the most fundamental first; undefined if nothing is missing.
@@ -68,9 +80,11 @@ export function checkHost(facts: HostFacts): Failure | undefined {
     });
   }
   if (!facts.bpf) return new Failure('NO_BPF', { release: facts.release });
+  if (facts.lockdown === 'confidentiality') return new Failure('LOCKDOWN', { release: facts.release });
+  if (facts.blockers.includes('user namespace')) return new Failure('USER_NAMESPACE', { euid });
   const missing = missingCapabilities(facts);
   if (missing.length > 0) return new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
-  if (!facts.btf) return new Failure('NO_BTF', { path: BTF, release: facts.release });
+  if (!facts.btf) return new Failure('NO_BTF', { path: KERNEL_BTF, release: facts.release });
   const lacking = (Object.keys(features) as KernelFeature[]).filter((name) => !facts.features.has(name));
   if (lacking.length > 0) return new Failure('NO_KERNEL_FEATURE', { lacking, release: facts.release });
   return undefined;
@@ -113,19 +127,22 @@ function missingCapabilities({ capabilities: held, lastCapability }: HostFacts):
  * @param nodeHostname the node's name, if it was given from outside
  */
 export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFacts {
+  const status = read('/proc/self/status');
   return {
     hostname: nodeHostname ?? readHostname(hostRoot),
     os: prettyName(read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`)),
     release: release(),
     euid: process.geteuid?.() ?? -1,
-    capabilities: permittedCapabilities(read('/proc/self/status')),
+    capabilities: permittedCapabilities(status),
     // A kernel too old to say which is its last one is older than all that matter.
     lastCapability: Number(read('/proc/sys/kernel/cap_last_cap')),
     // The kernel has this switch exactly when it has the system call.
     bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
-    btf: isReadable(BTF),
-    features: kernelFeatures(readBytes(BTF)),
+    btf: isReadable(KERNEL_BTF),
+    features: kernelFeatures(readBytes(KERNEL_BTF)),
     arch: process.arch,
+    lockdown: lockdownIn(read(LOCKDOWN) || read(hostRoot + LOCKDOWN)),
+    blockers: blockersIn(status, read('/proc/self/uid_map'), read('/proc/self/attr/current')),
     hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
 }
@@ -156,6 +173,27 @@ export function permittedCapabilities(status: string): ReadonlySet<Capability> {
   const mask = BigInt(`0x${digits}`);
   const names = Object.keys(capabilities) as Capability[];
   return new Set(names.filter((name) => (mask >> BigInt(capabilities[name])) & 1n));
+}
+
+/** @param text of securityfs' lockdown, such as `none [integrity] confidentiality` */
+export function lockdownIn(text: string): Lockdown {
+  const [, mode] = /\[(none|integrity|confidentiality)\]/.exec(text) ?? [];
+  return (mode as Lockdown | undefined) ?? 'unknown';
+}
+
+/**
+ * @param status of /proc/self/status
+ * @param uidMap of /proc/self/uid_map: in the initial user namespace, all ids as they are
+ * @param label of /proc/self/attr/current: the profile of AppArmor, or the context of SELinux
+ */
+export function blockersIn(status: string, uidMap: string, label: string): readonly Blocker[] {
+  const isNested = uidMap.trim() !== '' && !/^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
+  const isConfined = label !== '' && !/unconfined|:spc_t|:kernel_t|:init_t|\(complain\)/.test(label);
+  return [
+    ...(isNested ? (['user namespace'] as const) : []),
+    ...(/^Seccomp:\s*[12]$/m.test(status) ? (['seccomp'] as const) : []),
+    ...(isConfined ? (['security module'] as const) : []),
+  ];
 }
 
 function read(path: string): string {

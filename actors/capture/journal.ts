@@ -36,8 +36,11 @@ import { processParts, Records, socketParts } from './records.js';
 /** Eight bytes; the digit is the version of the form. */
 export const MAGIC = Buffer.from('CLCTREC3', 'latin1');
 export const FRAME_HEADER = 24;
-/** Most bytes of payload; a scan of a node's sockets is the largest there is. */
-export const FRAME_CAPACITY = 1024 * 1024 * 1024;
+/**
+ * Most bytes of payload. Batches and parts of scans have a few MiB; the largest there is tells of 10,000 containers with
+ * all their labels at once.
+ */
+export const FRAME_CAPACITY = 64 * 1024 * 1024;
 
 const Kind = {
   start: 1,

@@ -1,4 +1,6 @@
 import { execFile, type ExecFileException } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 import { EmptyError, filter, firstValueFrom, timeout, TimeoutError, type Observable } from 'rxjs';
 import type { Probe } from '../../native/index.js';
@@ -18,9 +20,15 @@ export type SelfCheckResult =
       readonly missing: readonly SelfCheckStepName[];
       /** Why, in one line, if it is not the kernel side: the program failed, or the capture ended meanwhile. */
       readonly reason?: string;
+      /** What kept the program from doing what it should; undefined: it did, or nothing is known of it. */
+      readonly trouble?: SelfCheckTrouble;
       /** The error, where a shortage kept the program from running: see `shortageOf`. */
       readonly shortage?: unknown;
     };
+
+/** What kept the program from doing what it should: it was not started, or failed. */
+export type SelfCheckTrouble =
+  'loopback' | 'connection' | 'missing' | 'permission' | 'format' | 'shortage' | 'killed' | 'hung';
 
 export interface SelfCheckOptions {
   /** How long it may take until everything has been seen, ms; 5000 if not given. */
@@ -76,10 +84,13 @@ export async function selfCheck(
   switchOff(probe);
   if (missing.size === 0) return { ok: true };
   const reason = reasons.find((one) => one !== undefined);
+  // A program that was ended because the capture had is not to blame.
+  const trouble = reasons[0] === undefined || reasons.length === 1 ? troubleOf(failed, program) : undefined;
   return {
     ok: false,
     missing: [...missing],
     ...(reason !== undefined && { reason }),
+    ...(trouble !== undefined && { trouble }),
     ...(shortageOf(failed) !== undefined && { shortage: failed }),
   };
 }
@@ -109,6 +120,33 @@ function captureFailure(error: unknown): string | undefined {
   if (error instanceof TimeoutError) return undefined;
   if (error instanceof EmptyError) return 'the capture has ended';
   return `the capture has failed: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+/** What an error of the program says of why, beside what is known of the network. */
+function troubleOf(error: unknown, program: string): SelfCheckTrouble | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, signal, killed } = error as ExecFileException;
+  if (shortageOf(error) !== undefined) return 'shortage';
+  if (killed === true) return 'hung';
+  if (signal) return 'killed';
+  // The program's own words for: it could not connect to itself.
+  if (code === 1) return hasLoopback() ? 'connection' : 'loopback';
+  // What the kernel does not take for a program, execvp(3) hands to a shell, which ends like that or is not there.
+  if (code === 126 || code === 127 || (code === 'ENOENT' && existsSync(program))) return 'format';
+  return startTroubles[String(code)];
+}
+
+/** What keeps a program from being started, by the error of execve(2). */
+const startTroubles: Readonly<Record<string, SelfCheckTrouble>> = {
+  ENOENT: 'missing',
+  EACCES: 'permission',
+  EPERM: 'permission',
+  ENOEXEC: 'format',
+};
+
+/** Whether the loopback of this network namespace is up. */
+function hasLoopback(): boolean {
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ internal }) => internal));
 }
 
 function programFailure(program: string, { code, signal, killed, stderr }: ExecFileException): string {

@@ -1,3 +1,4 @@
+import type { Lockdown } from '../capture/host.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
@@ -21,9 +22,15 @@ const messages: Readonly<Record<string, string>> = {
 /**
  * Inserts a kernel module; when it returns, the module has started.
  * @param insertModule finit_module(2) for a file; throws an Error with `errno`, the name of what the kernel said
+ * @param lockdown of the kernel, for the failure
  * @throws Failure MODULE_REFUSED; an error that is none of the kernel's as it is
  */
-export function insertKernelModule(path: string, insertModule: (path: string) => void, log: Log): void {
+export function insertKernelModule(
+  path: string,
+  insertModule: (path: string) => void,
+  log: Log,
+  lockdown: Lockdown = 'unknown',
+): void {
   log.info(`Inserting kernel module ${path} with indefinite removal and retry if required.`);
   try {
     insertModule(path);
@@ -33,6 +40,6 @@ export function insertKernelModule(path: string, insertModule: (path: string) =>
     log.error(`Error inserting kernel module: ${path}: ${messages[errno] ?? errno}. Aborting...`);
     log.error('Failed to insert kernel module');
     log.error('Failed to setup Kernel module');
-    throw new Failure('MODULE_REFUSED', { path, errno }, { cause: error });
+    throw new Failure('MODULE_REFUSED', { path, errno, lockdown }, { cause: error });
   }
 }

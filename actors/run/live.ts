@@ -99,7 +99,9 @@ export async function collect(
       ...(runtimeConfig && {
         config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
       }),
-      ...(settings.runtimeConfig && { containers: runtimeNews({ sockets, strangers, log }) }),
+      ...(settings.runtimeConfig && {
+        containers: runtimeNews({ sockets, hostRoot: settings.hostRoot, strangers, log }),
+      }),
     },
     stop,
   ).pipe(share());
@@ -111,7 +113,7 @@ export async function collect(
     onStranger: (count) => strangers.next(count),
   }).pipe(
     catchError((error: unknown) => {
-      throw refusal(error, host.release);
+      throw refusal(error, host);
     }),
     finalize(() => {
       if (counted !== '') log.info(counted);
@@ -142,8 +144,12 @@ async function checkSelf(
     observer.readiness = { is: 'ready' };
     log.info('Self-check passed: events flow from the kernel.');
   } else {
-    const { missing, reason } = result;
-    const failure = new Failure('SELF_CHECK', { missing, ...(reason !== undefined && { reason }) });
+    const { missing, reason, trouble } = result;
+    const failure = new Failure('SELF_CHECK', {
+      missing,
+      ...(reason !== undefined && { reason }),
+      ...(trouble !== undefined && { trouble }),
+    });
     observer.readiness = { is: 'blind', cause: failure.message };
     log.error(`Self-check failed: ${failure.message}`);
     log.error(`Remedy: ${failure.remedy}`);

@@ -18,7 +18,7 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
   const missing = checkHost(host);
   if (missing !== undefined) throw missing;
   if (settings.collectionMethod === 'kernel_module') {
-    insertKernelModule(object, (file) => driver.insertModule(file), log);
+    insertKernelModule(object, (file) => driver.insertModule(file), log, host.lockdown);
     throw new Failure('MODULE_UNREAD', { path: object });
   }
   const plan = ringPlan(driver.possibleCpus, settings);
@@ -35,7 +35,7 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
       udpWindow: settings.trackSendReceive ? udpWindow(settings.scrapeInterval) : 0,
       runTime: settings.bpfRunTime,
     },
-    host.release,
+    host,
   );
   log.info(
     `Loaded ${settings.collectionMethod}: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
@@ -69,6 +69,19 @@ export function allowCoreDump(driver: Driver, { log }: Context): void {
     );
 }
 
+/** What to do about a refusal of the programs that watch UDP; by then Collector has the capabilities that it needs. */
+function udpRemedy({ operation, errno, subject }: NonNullable<ReturnType<Probe['udpRefusal']>>): string {
+  if (operation === 'open') return `let Collector read ${subject}: mount the host's /sys/fs/cgroup there`;
+  if (operation === 'attach' && errno === 'EPERM')
+    return (
+      'remove the program that holds the root of the hierarchy for itself (bpftool cgroup show /sys/fs/cgroup), or load ' +
+      'it with BPF_F_ALLOW_MULTI'
+    );
+  if (errno === 'ENOMEM')
+    return 'raise the memory limit of the collector container (resources.limits.memory)';
+  return 'boot the node with a kernel that was built with CONFIG_CGROUP_BPF=y, as the stock kernels of distributions are';
+}
+
 /** Warns when UDP is not watched as it should be. */
 export function tellUdp(probe: Probe, { settings, log }: Context): void {
   const refusal = probe.udpRefusal();
@@ -77,7 +90,7 @@ export function tellUdp(probe: Probe, { settings, log }: Context): void {
   if (refusal !== undefined) {
     log.warning(
       `The kernel refused ${refusal.subject} (${refusal.operation}: ${refusal.errno}). ${missed} ` +
-        'Remedy: give Collector CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and a kernel with CONFIG_CGROUP_BPF',
+        `Remedy: ${udpRemedy(refusal)}`,
     );
   } else if (cgroupRoot(settings.hostRoot) === undefined) {
     log.warning(

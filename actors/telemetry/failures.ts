@@ -31,15 +31,23 @@ const catalogue = {
       'collector container.',
   }),
 
-  /** @param errno the name of the error that the bpf system call gave, or undefined if the kernel shows no trace of it */
-  NO_BPF: ({ errno, release }: { errno?: string; release: string }) =>
+  /**
+   * @param errno the name of the error that the bpf system call gave, or undefined if the kernel shows no trace of it
+   * @param blockers what can have refused it to a process with the capabilities
+   */
+  NO_BPF: ({
+    errno,
+    release,
+    blockers = [],
+  }: {
+    errno?: string;
+    release: string;
+    blockers?: readonly Blocker[];
+  }) =>
     errno === 'EPERM' || errno === 'EACCES'
       ? {
-          cause: `The bpf system call is blocked (${errno}) although the capabilities for it are there.`,
-          remedy:
-            'Let the collector container call bpf(2): set securityContext.seccompProfile.type: Unconfined (or a ' +
-            'profile that allows bpf and perf_event_open), and check on the node that no security module denies it ' +
-            'and that "cat /sys/kernel/security/lockdown" does not select [confidentiality].',
+          cause: `The bpf system call is blocked (${errno}) although the capabilities for it are there${suspects(blockers)}.`,
+          remedy: permissionRemedy(blockers),
         }
       : {
           cause: `The kernel ${release} has no bpf system call${errno === undefined ? '' : ` (${errno})`}.`,
@@ -48,22 +56,63 @@ const catalogue = {
             'distributions are; sandboxes such as gVisor have none: run Collector on the node itself.',
         },
 
-  /** @param program the BPF program that was refused @param verifier the last lines of the verifier's log, if any */
+  LOCKDOWN: ({ release }: { release: string }) => ({
+    cause:
+      `The kernel ${release} is in lockdown=confidentiality, in which no BPF program may read its memory, whatever the ` +
+      'capabilities.',
+    remedy:
+      'Boot the node with lockdown=integrity ("cat /sys/kernel/security/lockdown" shows the mode, the kernel command line ' +
+      'or CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY sets it), or keep Collector off this node with a nodeSelector.',
+  }),
+
+  USER_NAMESPACE: ({ euid }: { euid: number }) => ({
+    cause: `Collector runs as user ${euid} of a user namespace, whose capabilities do not count for BPF.`,
+    remedy:
+      "Run the pod in the node's user namespace: hostUsers: true in its spec; outside of Kubernetes, start it as root of " +
+      'the node and not in a rootless container.',
+  }),
+
+  /** @param program the BPF program that was refused @param verifier the last lines of the verifier's log */
+  KERNEL_LACKS: ({
+    release,
+    program,
+    verifier,
+  }: {
+    release: string;
+    program: string;
+    verifier: readonly string[];
+  }) => ({
+    cause:
+      `The kernel ${release} lacks what the BPF program ${program} of this version of Collector needs` +
+      (verifier.length === 0
+        ? '.'
+        : `; the verifier's last words: ${verifier.map((line) => line.trim()).join(' | ')}`),
+    remedy:
+      'Boot the node with a stock kernel of its distribution, or keep Collector off it with a nodeSelector; report the ' +
+      'cause above with the output of "uname -a", so that a later version can do without.',
+  }),
+
+  /**
+   * @param program the BPF program that was refused @param verifier the last lines of the verifier's log, if any
+   * @param blockers what can have refused it to a process with the capabilities
+   */
   LOAD_REFUSED: ({
     program,
     errno,
     verifier,
+    blockers = [],
   }: {
     program: string;
     errno: string;
     verifier: readonly string[];
+    blockers?: readonly Blocker[];
   }) => ({
     cause:
       `The kernel refused the BPF program ${program}: ${errno}` +
       (verifier.length === 0
         ? '.'
         : `; the verifier's last words: ${verifier.map((line) => line.trim()).join(' | ')}`),
-    remedy: loadRemedies[errno] ?? loadRemedies.EINVAL,
+    remedy: errno === 'EPERM' ? permissionRemedy(blockers) : (loadRemedies[errno] ?? loadRemedies.EINVAL),
   }),
 
   /** @param what could not be done, for want of it, after several attempts */
@@ -177,11 +226,19 @@ const catalogue = {
       'ROX_COLLECTOR_MODULE_DIR.',
   }),
 
-  /** @param errno by name */
-  MODULE_REFUSED: ({ path, errno }: { path: string; errno: string }) => ({
-    cause: `The kernel refused the module ${path}: ${errno}.`,
-    remedy: `${moduleRemedies[errno] ?? 'Report this with the output of "dmesg | tail" on the node.'} COLLECTION_METHOD=core_bpf needs no kernel module.`,
-  }),
+  /** @param errno by name @param lockdown the mode of the kernel's lockdown, if it is known */
+  MODULE_REFUSED: ({ path, errno, lockdown }: { path: string; errno: string; lockdown?: string }) => {
+    const isLocked = errno === 'EPERM' && (lockdown === 'integrity' || lockdown === 'confidentiality');
+    const remedy = isLocked
+      ? 'Give it a module that is signed with a key of the node, or boot the node without lockdown.'
+      : (moduleRemedies[errno] ?? 'Report this with the output of "dmesg | tail" on the node.');
+    return {
+      cause:
+        `The kernel refused the module ${path}: ${errno}` +
+        (isLocked ? `; it is in lockdown=${lockdown}, and takes signed modules only.` : '.'),
+      remedy: `${remedy} COLLECTION_METHOD=core_bpf needs no kernel module.`,
+    };
+  },
 
   /** Nothing reads what such a module writes. */
   MODULE_UNREAD: ({ path }: { path: string }) => ({
@@ -259,14 +316,23 @@ const catalogue = {
       'service mesh or a load balancer.',
   }),
 
-  /** @param missing what was not seen, of exec, open, close, exit @param reason what is known of why */
-  SELF_CHECK: ({ missing, reason }: { missing: readonly string[]; reason?: string }) => ({
+  /**
+   * @param missing what was not seen, of exec, open, close, exit @param reason what is known of why
+   * @param trouble what kept the proof from running; none: it ran, and was not seen
+   */
+  SELF_CHECK: ({
+    missing,
+    reason,
+    trouble = 'events',
+  }: {
+    missing: readonly string[];
+    reason?: string;
+    trouble?: keyof typeof selfCheckRemedies;
+  }) => ({
     cause:
       `Collector did not see ${missing.join(', ')} of the process that it started to prove that events flow` +
       (reason === undefined ? '.' : `: ${reason}.`),
-    remedy:
-      'Do not trust what this node reports until it passes: restart this pod, and if it fails again, look for what detaches ' +
-      'or blocks BPF programs (bpftool prog list on the node) and report the log with "uname -a".',
+    remedy: selfCheckRemedies[trouble],
   }),
 
   /** @param programs which somebody has detached @param errno why they can't be attached again, by name */
@@ -287,6 +353,59 @@ const catalogue = {
       'Kubernetes starts again by itself.',
   }),
 } satisfies Record<string, (parameters: never) => FailureText>;
+
+/** What can refuse a system call to a process with the capabilities for it. */
+type Blocker = keyof typeof blockerRemedies;
+
+const blockerRemedies = {
+  'user namespace': "run the pod in the node's user namespace (hostUsers: true)",
+  seccomp:
+    'set securityContext.seccompProfile.type: Unconfined, or name a profile that allows bpf and perf_event_open',
+  'security module':
+    'let the security module of the node allow it (securityContext.appArmorProfile.type: Unconfined, or ' +
+    'seLinuxOptions.type: spc_t)',
+} as const;
+
+function suspects(blockers: readonly Blocker[]): string {
+  return blockers.length === 0 ? '' : `, by ${blockers.map((one) => `its ${one}`).join(' or ')}`;
+}
+
+/** @param blockers found to be in force; none: all that is possible is named */
+function permissionRemedy(blockers: readonly Blocker[]): string {
+  if (blockers.length > 0)
+    return `Let the collector container call bpf(2): ${blockers.map((one) => blockerRemedies[one]).join('; ')}.`;
+  return (
+    'Give the collector container the capabilities BPF, PERFMON and NET_ADMIN (securityContext.capabilities.add) and ' +
+    'seccompProfile.type: Unconfined, and check on the node that no security module denies bpf(2) and that ' +
+    '"cat /sys/kernel/security/lockdown" does not select [confidentiality].'
+  );
+}
+
+/** What to do about a self-check that fails, by what is the matter. */
+const selfCheckRemedies = {
+  events:
+    'Do not trust what this node reports until it passes: restart this pod, and if it fails again, look for what detaches ' +
+    'or blocks BPF programs (bpftool prog list on the node) and report the log with "uname -a".',
+  loopback:
+    "Bring up the loopback of Collector's network namespace (ip link set lo up), over which the proof connects to itself; " +
+    'until then connections are reported, but nothing proves it. In Kubernetes the network plugin or hostNetwork: true does.',
+  connection:
+    'Let programs in this pod connect to 127.0.0.1 or ::1, over which the proof connects to itself: the cause says which ' +
+    'call failed; look at packet filters (nft list ruleset), seccomp profile and security module.',
+  missing: 'Deploy the collector image again, or run "npm run build": the program is a part of the build.',
+  permission:
+    'Let Collector run that program: it has to be executable (chmod +x), on a file system that is not mounted noexec, and ' +
+    'seccomp profile and security module have to allow it.',
+  format:
+    'Deploy the collector image for the architecture of this node: the program was built for another one.',
+  shortage:
+    'Raise the limit that kept the process from being started: pids and memory of the container (pids.max and memory.max of ' +
+    "its cgroup, the kubelet's podPidsLimit, resources.limits.memory), or its user's (ulimit -u).",
+  killed:
+    "Look for what ended it: a memory limit (memory.events of the container's cgroup, dmesg), a seccomp profile (SIGSYS), or " +
+    'a security agent on the node.',
+  hung: 'Look for what keeps a process of this pod from going on: a frozen cgroup, a CPU limit, or a security agent that holds it.',
+} as const;
 
 /** What keeps a server from listening. */
 const listenReasons: Readonly<Record<string, string>> = {
@@ -400,10 +519,6 @@ const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string
   EINVAL:
     'Report the cause above with the output of "uname -a": the node\'s kernel does not accept this program; until it ' +
     'is fixed, run this node with another kernel release or keep Collector off it with a nodeSelector.',
-  EPERM:
-    'Give the collector container the capabilities BPF, PERFMON and NET_ADMIN (securityContext.capabilities.add) and ' +
-    'seccompProfile.type: Unconfined, and check on the node that "cat /sys/kernel/security/lockdown" does not select ' +
-    '[confidentiality].',
 };
 
 export type FailureCode = keyof typeof catalogue;

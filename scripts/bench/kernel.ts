@@ -33,7 +33,7 @@ export async function kernelFigures(
       udpListeners: false,
       runTime: true,
     },
-    release(),
+    { release: release(), lockdown: 'unknown', blockers: [] },
   );
   try {
     probe.start(

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   attachPrograms,
   loadPrograms,
   openDriver,
   refusal,
+  type KernelFacts,
   type Probe,
 } from '../../actors/capture/driver.js';
 import { RECORD_CAPACITY } from '../../actors/capture/layout.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
-import { plainProbe } from '../support/probe-options.js';
+import { plainProbe, thisKernel } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 const LOG = [
@@ -38,10 +39,12 @@ function probeError(details: Details): Error {
   return Object.assign(new Error('refused'), { operation: 'load', subject: 'object', log: '', ...details });
 }
 
+const KERNEL: KernelFacts = { release: '6.1.0', lockdown: 'unknown', blockers: [] };
+
 /** The same, as a failure of the catalogue. */
-function failureOf(details: Details): Failure {
+function failureOf(details: Details, facts: Partial<KernelFacts> = {}): Failure {
   const error = probeError(details);
-  const failure = asFailure(refusal(error, '6.1.0'));
+  const failure = asFailure(refusal(error, { ...KERNEL, ...facts }));
   assert.equal(failure.cause, error);
   return failure;
 }
@@ -60,7 +63,19 @@ describe('What the kernel refuses', () => {
   const codes = [
     [{ errno: 'ENOSYS' }, 'NO_BPF'],
     [{ operation: 'ring', errno: 'EPERM' }, 'NO_BPF'],
-    [{ errno: 'EINVAL', log: 'invalid func unknown#191' }, 'KERNEL_TOO_OLD'],
+    [{ errno: 'EINVAL', log: 'invalid func unknown#191' }, 'KERNEL_LACKS'],
+    [{ errno: 'EINVAL', log: '61: <invalid CO-RE relocation>' }, 'KERNEL_LACKS'],
+    [{ errno: 'EINVAL', log: 'unknown func bpf_probe_read_kernel#113' }, 'LOCKDOWN'],
+    [
+      { errno: 'EINVAL', log: 'program of this type cannot use helper bpf_probe_read_kernel_str#115' },
+      'LOCKDOWN',
+    ],
+    [{ errno: 'ESRCH', log: 'libbpf: failed to find valid kernel BTF' }, 'NO_BTF'],
+    [
+      { errno: 'ESRCH', log: "failed to find kernel BTF type ID of 'sched_process_exec': -3" },
+      'NO_KERNEL_FEATURE',
+    ],
+    [{ errno: 'EACCES', log: 'R2 unbounded memory access, make sure to bounds check' }, 'LOAD_REFUSED'],
     [{ errno: 'EPERM' }, 'LOAD_REFUSED'],
     [{ operation: 'attach', subject: 'process_exec', errno: 'ENOENT' }, 'LOAD_REFUSED'],
     [{ operation: 'open', subject: '/o', errno: 'ENOENT' }, 'OBJECT_FOREIGN'],
@@ -69,9 +84,36 @@ describe('What the kernel refuses', () => {
     it(`${JSON.stringify(details)} is ${code}`, () => assert.equal(failureOf(details).code, code));
   }
 
+  const known = [
+    [{ lockdown: 'confidentiality' }, { errno: 'EPERM' }, 'LOCKDOWN'],
+    [{ lockdown: 'confidentiality' }, { operation: 'ring', errno: 'EPERM' }, 'LOCKDOWN'],
+    [{ lockdown: 'confidentiality' }, { errno: 'ENOMEM' }, 'SHORTAGE'],
+    [{ lockdown: 'integrity' }, { errno: 'EPERM' }, 'LOAD_REFUSED'],
+    [{ release: '5.8.0' }, { errno: 'EINVAL', log: 'unknown func bpf_x#191' }, 'KERNEL_TOO_OLD'],
+  ] as const;
+  for (const [facts, details, code] of known) {
+    it(`${JSON.stringify(details)} is ${code} where ${JSON.stringify(facts)}`, () =>
+      assert.equal(failureOf(details, facts).code, code));
+  }
+
+  const blocked = [
+    ['seccomp', /seccompProfile/],
+    ['security module', /appArmorProfile/],
+    ['user namespace', /hostUsers/],
+  ] as const;
+  for (const [blocker, remedy] of blocked) {
+    for (const operation of ['load', 'ring']) {
+      it(`is put down to what is in force when ${operation} is denied: ${blocker}`, () => {
+        const failure = failureOf({ operation, errno: 'EPERM' }, { blockers: [blocker] });
+        assert.match(failure.remedy, remedy);
+        for (const [other, text] of blocked) if (other !== blocker) assert.doesNotMatch(failure.remedy, text);
+      });
+    }
+  }
+
   it('is no failure of the kernel when it is something else, nor one of the BPF programs when it is a module', () => {
     const module = probeError({ operation: 'insert', errno: 'ENOSYS' });
-    for (const other of [new Error('other'), module]) assert.equal(refusal(other, '6.1.0'), other);
+    for (const other of [new Error('other'), module]) assert.equal(refusal(other, KERNEL), other);
   });
 });
 
@@ -102,7 +144,7 @@ describe('The BPF programs', () => {
       loopback: true,
     };
     const rings = { rings: driver.possibleCpus, ringBytes: 64 * 1024, cpusPerRing: 1 };
-    probe = loadPrograms(driver, { ...rings, ...options }, release());
+    probe = loadPrograms(driver, { ...rings, ...options }, thisKernel);
     return probe;
   }
 
@@ -119,7 +161,7 @@ describe('The BPF programs', () => {
     spawnSync('true');
     probe.drain();
     assert.deepEqual(batches, []);
-    attachPrograms(probe, release());
+    attachPrograms(probe, thisKernel);
     spawnSync('true');
     probe.drain();
     assert.notDeepEqual(batches, []);
@@ -134,7 +176,7 @@ describe('The BPF programs', () => {
       close: () => closed++,
     } as Partial<Probe> as Probe;
     assert.throws(
-      () => attachPrograms(stuck, '6.1.0'),
+      () => attachPrograms(stuck, thisKernel),
       (error) =>
         error instanceof Failure &&
         error.code === 'LOAD_REFUSED' &&
@@ -155,7 +197,7 @@ describe('The BPF programs', () => {
 
     it('are loaded as well as those that are built in', function () {
       requires(this, isRoot, 'loading BPF programs needs root');
-      attachPrograms(load(built), release());
+      attachPrograms(load(built), thisKernel);
     });
 
     it('are refused with the file and what is wrong with it', () => {

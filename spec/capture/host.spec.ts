@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import {
   capabilities,
   checkHost,
+  blockersIn,
+  lockdownIn,
   permittedCapabilities,
   kernelFeatures,
   prettyName,
@@ -31,6 +33,8 @@ function host(facts: Partial<HostFacts> = {}): HostFacts {
     btf: true,
     features: new Set<KernelFeature>(['ring buffers', 'tracing of execs and TCP states']),
     arch: 'x64',
+    lockdown: 'none',
+    blockers: [],
     hostPids: true,
     ...facts,
   };
@@ -45,6 +49,19 @@ describe('checkHost', () => {
 
   it('needs no root, only the capabilities', () => {
     assert.equal(checkHost(host({ euid: 1000 })), undefined);
+  });
+
+  it('names lockdown, and the mode in which BPF works, before anything that is a matter of rights', () => {
+    const failure = checkHost(host({ lockdown: 'confidentiality', capabilities: new Set() }));
+    assert.equal(failure?.code, 'LOCKDOWN');
+    assert.match(failure.remedy, /lockdown=integrity/);
+    for (const lockdown of ['none', 'integrity', 'unknown'] as const)
+      assert.equal(checkHost(host({ lockdown })), undefined);
+  });
+
+  it('names a user namespace, in which capabilities do not count', () => {
+    assert.equal(checkHost(host({ blockers: ['user namespace'] }))?.code, 'USER_NAMESPACE');
+    assert.equal(checkHost(host({ blockers: ['seccomp', 'security module'] })), undefined);
   });
 
   describe('on capabilities', () => {
@@ -216,4 +233,33 @@ describe('the name of a distribution', () => {
   for (const [text, name] of samples) {
     it(`in ${JSON.stringify(text)} is ${name}`, () => assert.equal(prettyName(text), name));
   }
+});
+
+describe('the mode of lockdown', () => {
+  const modes = [
+    ['none integrity [confidentiality]\n', 'confidentiality'],
+    ['none [integrity] confidentiality\n', 'integrity'],
+    ['[none] integrity confidentiality\n', 'none'],
+    ['', 'unknown'],
+    ['none integrity', 'unknown'],
+  ] as const;
+  for (const [text, mode] of modes)
+    it(`is ${mode} by ${JSON.stringify(text)}`, () => assert.equal(lockdownIn(text), mode));
+});
+
+describe('what stands between a process and its kernel', () => {
+  const initial = '         0          0 4294967295\n';
+  const cases = [
+    ['nothing', 'Seccomp:\t0\n', initial, '', []],
+    ['nothing that can be read', '', '', '', []],
+    ['seccomp', 'Seccomp:\t2\n', initial, '', ['seccomp']],
+    ['a user namespace', '', '         0       1000          1\n', '', ['user namespace']],
+    ['AppArmor', '', initial, 'cri-containerd.apparmor.d (enforce)\n', ['security module']],
+    ['AppArmor that only complains', '', initial, 'cri-containerd.apparmor.d (complain)\n', []],
+    ['no profile of AppArmor', '', initial, 'unconfined\n', []],
+    ['SELinux', '', initial, 'system_u:system_r:container_t:s0:c1,c2\0', ['security module']],
+    ['no confinement of SELinux', '', initial, 'system_u:system_r:spc_t:s0\0', []],
+  ] as const;
+  for (const [what, status, uidMap, label, blockers] of cases)
+    it(`is ${what}`, () => assert.deepEqual(blockersIn(status, uidMap, label), blockers));
 });

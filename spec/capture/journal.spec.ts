@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import type { Fact } from '../../actors/capture/facts.js';
-import { FRAME_HEADER } from '../../actors/capture/journal.js';
+import { FRAME_CAPACITY, FRAME_HEADER, MAGIC } from '../../actors/capture/journal.js';
 import { process_record, socket_record } from '../../actors/capture/layout.js';
 import { AF_INET6 } from '../../actors/capture/linux.js';
 import { Recorder } from '../../actors/capture/recorder.js';
@@ -200,6 +200,16 @@ describe('a recording', () => {
       assert.match(refusal().failure.message, message);
     });
   }
+
+  it('with a frame that is larger than any writer makes is refused before it is read', () => {
+    record([start]);
+    const whole = readFileSync(file);
+    const frame = Buffer.from(whole.subarray(MAGIC.length, MAGIC.length + FRAME_HEADER));
+    frame.writeUInt32LE(FRAME_CAPACITY + 1, 4);
+    writeFileSync(file, Buffer.concat([whole.subarray(0, -FRAME_HEADER), frame]));
+    truncateSync(file, 2 * FRAME_CAPACITY); // takes no room on the disk
+    assert.match(refusal().failure.message, new RegExp(`a frame of ${FRAME_CAPACITY + 1} bytes, more than`));
+  });
 
   it('with records that do not add up is refused before anybody folds them', () => {
     const broken = batch(execRecord({ path: '/bin/ls', args: ['ls'], lineage: [{ path: '/bin/sh' }] }));

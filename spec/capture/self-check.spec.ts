@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Subject } from 'rxjs';
 import { attachPrograms, loadPrograms, openDriver, type Probe } from '../../actors/capture/driver.js';
@@ -12,7 +12,7 @@ import { selfCheck, type SelfCheckStepName } from '../../actors/capture/self-che
 import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
-import { plainProbe } from '../support/probe-options.js';
+import { plainProbe, thisKernel } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 
@@ -94,7 +94,12 @@ describe('The self-check', () => {
   it('tells of a program that is not there', async () => {
     const program = path.join(folder, 'nothing');
     const result = await selfCheck(facts, probe, program, { timeoutMs: SHORT_MS });
-    assert.deepEqual(result, { ok: false, missing: everything, reason: `${program} fails (ENOENT)` });
+    assert.deepEqual(result, {
+      ok: false,
+      missing: everything,
+      reason: `${program} fails (ENOENT)`,
+      trouble: 'missing',
+    });
     assert.deepEqual(switched, ['on', 'off']);
   });
 
@@ -109,6 +114,27 @@ describe('The self-check', () => {
     });
   });
 
+  const starts = [
+    { of: 'that may not be executed', mode: 0o644, text: '', trouble: 'permission' },
+    { of: 'built for another architecture', mode: 0o755, text: '\x7fELF', trouble: 'format' },
+    {
+      of: 'that could not connect to itself',
+      mode: 0o755,
+      text: '#!/bin/sh\nexit 1\n',
+      trouble: 'connection',
+    },
+    { of: 'that a signal ended', mode: 0o755, text: '#!/bin/sh\nkill -SYS $$\n', trouble: 'killed' },
+  ] as const;
+  for (const { of, mode, text, trouble } of starts) {
+    it(`tells what is the matter with a program ${of}`, async () => {
+      const program = path.join(folder, 'program');
+      writeFileSync(program, text, { mode });
+      const result = await selfCheck(facts, probe, program, { timeoutMs: 500 });
+      assert.ok(!result.ok);
+      assert.equal(result.trouble, trouble, JSON.stringify(result));
+    });
+  }
+
   it('ends a program that hangs, and leaves the switch on until it has ended', async () => {
     const program = script('/bin/sh', `echo $$ >${pidFile()}; exec sleep 1000`);
     const result = await selfCheck(facts, probe, program, { timeoutMs: 500 });
@@ -116,6 +142,7 @@ describe('The self-check', () => {
       ok: false,
       missing: everything,
       reason: `${program} does not end by itself`,
+      trouble: 'hung',
     });
     assert.ok(!existsSync(`/proc/${await scriptPid()}`));
     assert.deepEqual(switched, ['on', 'off']);
@@ -175,10 +202,10 @@ describe('The self-check in the kernel', () => {
         allScopes,
         loopback: allScopes,
       },
-      release(),
+      thisKernel,
     );
     probe = loaded;
-    if (attached) attachPrograms(loaded, release());
+    if (attached) attachPrograms(loaded, thisKernel);
     facts = new Subject();
     seen = [];
     const buffer = new Uint8Array(64 * 1024);
@@ -241,6 +268,7 @@ describe('The self-check in the kernel', () => {
       ok: false,
       missing: ['open', 'close', 'exit'],
       reason: `${program} does not end by itself`,
+      trouble: 'hung',
     });
     probe.drain();
     assert.deepEqual(checkedPids(), new Set([pid]));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Lockdown } from '../../actors/capture/host.js';
 import { insertKernelModule } from '../../actors/drivers/insert.js';
 import { asFailure } from '../../actors/telemetry/failures.js';
 import { recordingLog } from './support.js';
@@ -12,10 +13,10 @@ function refusedBy(errno: string): () => void {
 }
 
 /** What is logged, and what is thrown, when the kernel says `errno`. */
-function refusal(errno: string) {
+function refusal(errno: string, lockdown?: Lockdown) {
   const { log, lines } = recordingLog();
   try {
-    insertKernelModule(PATH, refusedBy(errno), log);
+    insertKernelModule(PATH, refusedBy(errno), log, lockdown);
   } catch (error) {
     return { lines, failure: asFailure(error) };
   }
@@ -66,6 +67,15 @@ describe('inserting a kernel module', () => {
       assert.match(failure.remedy, remedy);
     });
   }
+
+  it('puts a refusal down to lockdown where the kernel is in it', () => {
+    for (const lockdown of ['integrity', 'confidentiality'] as const) {
+      const { failure } = refusal('EPERM', lockdown);
+      assert.match(failure.message, new RegExp(`lockdown=${lockdown}, and takes signed modules only`));
+      assert.doesNotMatch(failure.remedy, /CAP_SYS_MODULE/);
+    }
+    assert.doesNotMatch(refusal('ENOEXEC', 'integrity').failure.message, /lockdown/);
+  });
 
   it('passes on what is no answer of the kernel', () => {
     const { log } = recordingLog();

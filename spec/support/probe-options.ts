@@ -1,3 +1,6 @@
+import { release } from 'node:os';
+import type { KernelFacts } from '../../actors/capture/driver.js';
+
 /** How most specs load the BPF programs: those built in, without what is told about UDP, and unmeasured. */
 export const plainProbe = {
   object: '',
@@ -8,3 +11,6 @@ export const plainProbe = {
   udpListeners: false,
   runTime: false,
 } as const;
+
+/** This kernel, as one that nothing is known to keep from loading programs. */
+export const thisKernel: KernelFacts = { release: release(), lockdown: 'none', blockers: [] };

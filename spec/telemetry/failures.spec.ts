@@ -87,6 +87,23 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /restart this pod.*bpftool/,
   ],
   [
+    new Failure('SELF_CHECK', { missing: ['open'], reason: 'it could not connect', trouble: 'loopback' }),
+    /did not see open of the process/,
+    /^Bring up the loopback(?!.*(detach|BPF))/,
+  ],
+  [new Failure('LOCKDOWN', { release }), /lockdown=confidentiality/, /lockdown=integrity/],
+  [new Failure('USER_NAMESPACE', { euid: 0 }), /user 0 of a user namespace/, /hostUsers: true/],
+  [
+    new Failure('KERNEL_LACKS', { release, program: 'scan_sockets', verifier: ['invalid CO-RE relocation'] }),
+    /5\.4\.0-126-generic lacks.* scan_sockets .*: invalid CO-RE relocation$/,
+    /stock kernel.*uname -a/,
+  ],
+  [
+    new Failure('NO_BPF', { errno: 'EPERM', release, blockers: ['seccomp'] }),
+    /is blocked \(EPERM\).*by its seccomp\.$/,
+    /seccompProfile/,
+  ],
+  [
     new Failure('LOAD_REFUSED', {
       program: 'exec',
       errno: 'EACCES',

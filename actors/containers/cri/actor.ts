@@ -7,10 +7,13 @@ import type { ContainerMetadata, ContainersFact } from '../../capture/facts.js';
 import type { Log } from '../../telemetry/log.js';
 import { Bell } from './bell.js';
 import { RuntimeClient, type RuntimeVersion } from './client.js';
+import { Search } from './search.js';
 
 export interface RuntimesOptions {
   /** Paths of unix sockets; a path where nothing is yet is watched. */
   readonly sockets: readonly string[];
+  /** Where the root of the host is, for a look at other places; empty on the host itself. */
+  readonly hostRoot?: string;
   /** Fires when a container was met that nobody has told of: a reason to ask at once. */
   readonly strangers: Observable<unknown>;
   readonly log: Log;
@@ -51,10 +54,15 @@ export type RuntimeNews = Omit<ContainersFact, 'kind' | 'time'>;
  * socket is on its own: none waits for another, and what one does wrong costs a throttled warning.
  */
 export function runtimeNews(options: RuntimesOptions): Observable<RuntimeNews> {
-  return merge(...options.sockets.map((socket) => newsOf(socket, options)));
+  const search = new Search({ hostRoot: '', ...options });
+  return merge(...options.sockets.map((socket) => newsOf(socket, search, options)));
 }
 
-function newsOf(socket: string, { strangers, log, times = TIMES }: RuntimesOptions): Observable<RuntimeNews> {
+function newsOf(
+  socket: string,
+  search: Search,
+  { strangers, log, times = TIMES }: RuntimesOptions,
+): Observable<RuntimeNews> {
   return new Observable((subscriber) => {
     const bell = new Bell();
     const warn = log.throttled('warning', WARN_SECONDS);
@@ -79,9 +87,11 @@ function newsOf(socket: string, { strangers, log, times = TIMES }: RuntimesOptio
           absent: () => {
             if (!saidAbsent) log.info(`No container runtime at ${socket} yet: it is watched for`);
             saidAbsent = true;
+            void search.failed(socket, 'nothing is there');
           },
           opened: ({ name, version }) => {
             log.info(`Container runtime ${name} ${version} at ${socket} tells the names of its containers`);
+            search.answered();
             send({ type: 'opened' });
           },
           listed: (found) => !stop.signal.aborted && listed(found),
@@ -96,13 +106,19 @@ function newsOf(socket: string, { strangers, log, times = TIMES }: RuntimesOptio
     const actor = createActor(stream.provide({ actors: { stream: effect } }), {
       input: { backOff: times.backOff },
     });
-    actor.on('broken', ({ reason, wait }) =>
+    actor.on('broken', ({ reason, wait }) => {
       warn(
         `Container runtime at ${socket} does not tell the names of its containers (${reason}); ` +
           `it is asked again in ${wait / 1000} s`,
-      ),
+      );
+      void search.failed(socket, reason);
+    });
+    subscriber.add(
+      strangers.subscribe(() => {
+        bell.ring();
+        void search.met();
+      }),
     );
-    subscriber.add(strangers.subscribe(() => bell.ring()));
     subscriber.add(() => actor.send({ type: 'stop' }));
     actor.start();
   });
