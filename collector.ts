@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { createActor, fromPromise, toPromise } from 'xstate';
+import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
 import { attachPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
@@ -20,6 +20,7 @@ import { patiently } from './actors/run/patiently.js';
 import { replay } from './actors/run/replay.js';
 import { scannerFor } from './actors/run/scans.js';
 import { openIo, standardStreams } from './actors/run/standard-streams.js';
+import { startWatchdog } from './actors/run/watchdog.js';
 import type { Sensor } from './actors/sensor/actor.js';
 import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
@@ -136,6 +137,7 @@ async function run(): Promise<number> {
   log.info(`Hostname: '${host.hostname}'`);
   const observer = new Observer(settings, manifest.version, log);
   observer.unreadLogLines = () => standardError.dropped;
+  await startWatchdog(io, observer, standardError, context);
   try {
     if (!settings.check) {
       const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
@@ -152,23 +154,29 @@ async function run(): Promise<number> {
   let sensor: Sensor | undefined;
   let found: Found | undefined;
   let collecting: Promise<unknown> = Promise.resolve();
+  /** A phase that is over when its effect is, and fails with what that throws. */
+  const effect = <T>(name: Phase, run: (signal: AbortSignal) => T | Promise<T>): PromiseActorLogic<T> =>
+    fromPromise(async ({ signal }) => {
+      observer.activity.phase = name;
+      return run(signal);
+    });
   const machine = startup.provide({
     actors: {
-      'connect-sensor': fromPromise(async ({ signal }) => {
+      'connect-sensor': effect('connect-sensor', async (signal) => {
         sensor = await connectSensor(host, observer, context, signal);
         return sensor !== undefined;
       }),
-      'find-driver': fromPromise(async ({ signal }) => {
+      'find-driver': effect('find-driver', async (signal) => {
         found = await findDriver({ settings, log, signal });
       }),
-      download: fromPromise(async ({ signal }) => {
+      download: effect('download', async (signal) => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
         if (settings.coreDump) allowCoreDump(driver, context);
         if (found?.kind !== 'absent') return;
         const tls = () => sensor?.tls;
         found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
       }),
-      load: fromPromise(({ signal }) =>
+      load: effect('load', (signal) =>
         patiently(
           () => {
             probe = load(driver, host, found?.kind === 'local' ? found.path : '', context);
@@ -194,7 +202,7 @@ async function run(): Promise<number> {
           signal,
         ),
       ),
-      collect: fromPromise(async ({ signal }) => {
+      collect: effect('collect', async (signal) => {
         if (settings.check) return;
         collecting = collect(
           driver,
@@ -239,6 +247,7 @@ async function run(): Promise<number> {
 
   life.start();
   const { failure, diagnostics } = await toPromise(life);
+  observer.activity.phase = 'end';
   // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below it.
   const sayHowFar = (): void => {
     log.flush();

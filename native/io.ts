@@ -19,6 +19,23 @@ export interface Writer {
   readonly error: string | undefined;
 }
 
+/** What the watchdog watches with. */
+export interface WatchdogOptions {
+  /** The loop stands still if it has not turned for so long. */
+  readonly seconds: number;
+  /** Folder of the report for the next start. */
+  readonly folder: string;
+  /** Path of a file that also gets the cause, if it exists. */
+  readonly terminationLog: string;
+  /** Names for the two numbers in `cell`: the phase of the run, and the step that is being done. */
+  readonly phases: readonly string[];
+  readonly steps: readonly string[];
+  readonly cell: Uint8Array<ArrayBuffer>;
+  /** Gets a line of the level critical, as JSON or as text. */
+  readonly log: Writer;
+  readonly json: boolean;
+}
+
 interface Io {
   /**
    * @param capacity bytes that wait at most
@@ -26,6 +43,15 @@ interface Io {
    * @param onEvent called by the event loop after an error, and for `notifyBelow`
    */
   readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
+  /**
+   * Starts a thread that notices when the event loop stands still, and writes down why: in the log, in `stall.json` in the
+   * folder, in the termination log. What it left in files it removes when the loop turns again.
+   * @param onTurn called then, with how long it had stood still and the last cause
+   */
+  readonly Watchdog: new (
+    options: WatchdogOptions,
+    onTurn: (seconds: number, cause: string) => void,
+  ) => object;
   /** Ends the process at once, whatever its threads wait for: exit(3) would wait for those of libuv. */
   exit(code: number): never;
   /**

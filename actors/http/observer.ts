@@ -19,6 +19,7 @@ import type { ProcessState } from '../processes/state.js';
 import type { Sensor } from '../sensor/actor.js';
 import { withoutFile, type RuntimeConfig } from '../settings/runtime-config.js';
 import type { Settings } from '../settings/table.js';
+import { Activity } from '../telemetry/activity.js';
 import { kernelTotals, type KernelTotals } from '../telemetry/inherited-metrics.js';
 import type { Log } from '../telemetry/log.js';
 import { Metrics } from '../telemetry/metrics.js';
@@ -49,6 +50,10 @@ export class Observer {
     net_write_message: new Stopwatch(),
     process_info_wait: new Stopwatch(),
   };
+  /** What the event loop is doing. */
+  readonly activity = new Activity();
+  /** Times that the event loop was noticed to stand still, in this run and at the end of the one before. */
+  stalls = 0;
   probe: Probe | undefined;
   sensor: Sensor | undefined;
   reader: ArgumentReader | undefined;
@@ -114,8 +119,8 @@ export class Observer {
   /** The scanner, timed. */
   timed(scanner: Scanner): Scanner {
     return {
-      sockets: () => timedScan(scanner.sockets(), this.timers.net_scrape_read),
-      processes: () => timedParts(scanner.processes(), this.#processScan),
+      sockets: () => timedScan(scanner.sockets(), this.timers.net_scrape_read, this.activity),
+      processes: () => timedParts(scanner.processes(), this.#processScan, this.activity),
     };
   }
 
@@ -158,11 +163,13 @@ export class Observer {
   }
 
   #pass(fact: Fact, pass: () => void): void {
+    this.activity.step = fact.kind;
     const start = performance.now();
     this.#events.take(fact);
     const taken = performance.now();
     pass();
     const passed = performance.now();
+    this.activity.step = '';
     if (fact.kind === 'records') {
       this.#events.share('parse', (taken - start) * 1000);
       this.#events.share('process', (passed - taken) * 1000);
@@ -253,6 +260,7 @@ export class Observer {
       droppedLogLines: () => this.unreadLogLines(),
       shortages: this.shortages.counts,
       connectionsCut: () => this.connectionsCut,
+      stalls: () => this.stalls,
     };
   }
 
@@ -330,11 +338,14 @@ function shownMetadata(metadata: ContainerMetadata): Readonly<Record<string, unk
 function* timedScan(
   scan: ReturnType<Scanner['sockets']>,
   stopwatch: Stopwatch,
+  activity: Activity,
 ): ReturnType<Scanner['sockets']> {
   let spent = 0;
   for (;;) {
     const start = performance.now();
+    activity.step = 'scan of sockets';
     const { done, value } = scan.next();
+    activity.step = '';
     spent += performance.now() - start;
     if (done === true) {
       stopwatch.add(spent);
@@ -348,11 +359,15 @@ function* timedScan(
 async function* timedParts(
   scan: ReturnType<Scanner['processes']>,
   stopwatch: Stopwatch,
+  activity: Activity,
 ): ReturnType<Scanner['processes']> {
   let spent = 0;
   for (;;) {
     const start = performance.now();
-    const next = await scan.next();
+    activity.step = 'scan of processes';
+    const part = scan.next(); // up to its first wait for a helper
+    activity.step = '';
+    const next = await part;
     spent += performance.now() - start;
     if (next.done === true) {
       stopwatch.add(spent);

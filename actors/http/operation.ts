@@ -23,6 +23,12 @@ export interface OperationSources {
 export function operationRoutes({ readiness, node, kernel, log }: OperationSources): Route[] {
   return [
     {
+      // Needs nothing but the event loop: only a Collector that stands still does not answer.
+      method: 'GET',
+      path: '/live',
+      handle: () => json(200, { status: 'live' }),
+    },
+    {
       method: 'GET',
       path: '/ready',
       handle: () => {

@@ -12,25 +12,25 @@ export class StandardError {
   dropped = 0;
   /** Called when there is room again, with the number of lines dropped since the last call. */
   onRoom: (dropped: number) => void = () => undefined;
-  readonly #writer: Writer;
+  readonly writer: Writer;
   #reported = 0;
 
   constructor(writer: Writer) {
-    this.#writer = writer;
+    this.writer = writer;
   }
 
   /** Writes whole lines, or drops and counts them. */
   write(text: string): void {
-    if (this.#writer.write(Buffer.from(text))) return;
+    if (this.writer.write(Buffer.from(text))) return;
     this.dropped++;
-    if (this.dropped === this.#reported + 1) this.#writer.notifyBelow(MOST_UNREAD_LOG / 2);
+    if (this.dropped === this.#reported + 1) this.writer.notifyBelow(MOST_UNREAD_LOG / 2);
   }
 
   /** What is to be called when the writer has news. */
   wake(): void {
     if (this.dropped === this.#reported) return;
-    if (this.#writer.pending > MOST_UNREAD_LOG / 2) {
-      this.#writer.notifyBelow(MOST_UNREAD_LOG / 2);
+    if (this.writer.pending > MOST_UNREAD_LOG / 2) {
+      this.writer.notifyBelow(MOST_UNREAD_LOG / 2);
       return;
     }
     const dropped = this.dropped - this.#reported;
@@ -40,6 +40,6 @@ export class StandardError {
 
   /** Gives a reader so many ms to take what waits: the last thing before the process ends. */
   flush(milliseconds: number): void {
-    this.#writer.flush(milliseconds);
+    this.writer.flush(milliseconds);
   }
 }

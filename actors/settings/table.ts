@@ -401,7 +401,7 @@ export const table = {
     environment: 'ROX_COLLECTOR_HTTP_ADDRESS',
     parser: listenAddress,
     default: '0.0.0.0:8080',
-    help: 'Where /ready, /loglevel and /state are served. Port 0: any that is free; the log says which.',
+    help: 'Where /live, /ready, /loglevel and /state are served. Port 0: any that is free; the log says which.',
   }),
   metricsAddress: setting({
     group: 'Operation',
@@ -458,6 +458,20 @@ export const table = {
     parser: boolean,
     default: false,
     help: 'Have the kernel measure how long BPF programs run: some ns a run, of every program on the node.',
+  }),
+  watchdogSeconds: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_WATCHDOG_SECONDS',
+    parser: wholeNumber(0, 3600, 'a whole number of seconds'),
+    default: 20,
+    help: 'How long the event loop may stand still before a watchdog writes down what it waits for. 0: no watchdog.',
+  }),
+  runDir: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_RUN_DIR',
+    parser: absolutePath,
+    default: '/run/collector',
+    help: 'Folder in which the watchdog leaves its report, stall.json, for the next start to log. It has to outlive a restart.',
   }),
   hostRoot: setting({
     group: 'Host',

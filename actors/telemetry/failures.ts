@@ -194,6 +194,14 @@ const catalogue = {
     remedy: 'Make room where standard output goes to, or send it elsewhere, and start Collector again.',
   }),
 
+  /** @param seconds at least @param since ISO time @param cause what the loop did, and what its thread waited for */
+  LOOP_STALLED: ({ seconds, since, cause }: { seconds: number; since: string; cause: string }) => ({
+    cause: `The run before stood still for at least ${seconds} s from ${since} on, in ${cause}.`,
+    remedy:
+      'If the cause names a file or a descriptor, look at the disk, the mount or the process behind it; else report the ' +
+      'line above with the version of Collector and the output of "uname -r".',
+  }),
+
   RECORD_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The recording ${path} cannot be written: ${reason}.`,
     remedy:

@@ -163,6 +163,12 @@ export function nativeMetrics(sources: Sources): Family[] {
       type: 'counter',
       read: () => [{ value: sources.droppedLogLines() }],
     },
+    {
+      name: 'collector_loop_stalls_total',
+      help: 'Times that the event loop was noticed to stand still, in this run and at the end of the one before.',
+      type: 'counter',
+      read: () => [{ value: sources.stalls() }],
+    },
   ];
 }
 

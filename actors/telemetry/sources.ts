@@ -155,4 +155,6 @@ export interface Sources {
   readonly shortages: ReadonlyMap<string, number>;
   /** Connections to the HTTP servers that were cut to make room for others. */
   readonly connectionsCut: () => number;
+  /** Times that the event loop was noticed to stand still. */
+  readonly stalls: () => number;
 }

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JavaScript face of what works beside the event loop. Types and meanings are in native/io.ts, the only file that
 // loads this add-on.
+#include "text.h"
+#include "watchdog.h"
 #include "writer.h"
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <napi.h>
 #include <poll.h>
 #include <string>
 #include <sys/time.h>
 #include <unistd.h>
+#include <vector>
 
 namespace collector {
 
@@ -52,7 +56,6 @@ public:
         writer_ = std::make_unique<Writer>(capacity, stop_at_error, [notify] { notify.NonBlockingCall(); });
     }
 
-private:
     Writer &writer(Napi::Env env)
     {
         if (!writer_)
@@ -60,6 +63,7 @@ private:
         return *writer_;
     }
 
+private:
     void Start(const Napi::CallbackInfo &info)
     {
         Napi::Env env = info.Env();
@@ -103,6 +107,86 @@ private:
 
 namespace {
 
+std::string time_text(const char *format)
+{
+    char text[32];
+    std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    std::size_t length = std::strftime(text, sizeof(text), format, &parts);
+    return std::string(text, length);
+}
+
+// As actors/telemetry/line.ts has it. The message is printable ASCII.
+std::string log_line(bool json, const std::string &message)
+{
+    if (!json)
+        return time_text("[CRITICAL %Y/%m/%d %H:%M:%S] ") + message + "\n";
+    return time_text("{\"time\":\"%Y-%m-%dT%H:%M:%S.000Z\",\"level\":\"critical\",\"message\":") +
+           quoted(message) + "}\n";
+}
+
+std::vector<std::string> strings(const Napi::Array &array)
+{
+    std::vector<std::string> result;
+    for (std::uint32_t i = 0; i < array.Length(); i++)
+        result.push_back(array.Get(i).As<Napi::String>());
+    return result;
+}
+
+} // namespace
+
+class WatchdogWrap : public Napi::ObjectWrap<WatchdogWrap> {
+public:
+    static Napi::Function Define(Napi::Env env) { return DefineClass(env, "Watchdog", {}); }
+
+    explicit WatchdogWrap(const Napi::CallbackInfo &info) : Napi::ObjectWrap<WatchdogWrap>(info)
+    {
+        Napi::Env env = info.Env();
+        auto given = info[0].As<Napi::Object>();
+        auto cell = given.Get("cell").As<Napi::Uint8Array>();
+        auto log = given.Get("log").As<Napi::Object>();
+        cell_ = Napi::Persistent(cell.As<Napi::Object>());
+        log_ = Napi::Persistent(log);
+        auto loop = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "watchdog", 0, 1);
+        loop.Unref(env);
+        WatchdogOptions options{};
+        options.seconds = given.Get("seconds").As<Napi::Number>().Uint32Value();
+        options.folder = given.Get("folder").As<Napi::String>().Utf8Value();
+        options.termination_log = given.Get("terminationLog").As<Napi::String>().Utf8Value();
+        options.phases = strings(given.Get("phases").As<Napi::Array>());
+        options.steps = strings(given.Get("steps").As<Napi::Array>());
+        options.cell = cell.Data();
+        options.ping = [this, loop] {
+            loop.NonBlockingCall([this](Napi::Env env, Napi::Function on_turn) { turned(env, on_turn); });
+        };
+        options.say = [writer = &WriterWrap::Unwrap(log)->writer(env),
+                       json = given.Get("json").As<Napi::Boolean>().Value()](const std::string &message) {
+            std::string line = log_line(json, message);
+            writer->write(reinterpret_cast<const std::uint8_t *>(line.data()), line.size());
+        };
+        watchdog_ = std::make_unique<Watchdog>(std::move(options));
+        int error = watchdog_->start();
+        if (error != 0)
+            throw Napi::Error::New(env, "no thread: " + errno_name(error));
+        Ref(); // for as long as the process lives
+    }
+
+private:
+    void turned(Napi::Env env, Napi::Function on_turn)
+    {
+        std::uint32_t seconds = watchdog_->turned();
+        if (seconds > 0)
+            on_turn.Call({Napi::Number::New(env, seconds), Napi::String::New(env, watchdog_->cause())});
+    }
+
+    std::unique_ptr<Watchdog> watchdog_;
+    Napi::ObjectReference cell_; // keeps the memory that the thread reads
+    Napi::ObjectReference log_;
+};
+
+namespace {
+
 // Ends the process without waiting for any thread: one may be in a call that never returns, and exit(3) joins libuv's.
 void Exit(const Napi::CallbackInfo &info)
 {
@@ -135,6 +219,7 @@ void ExitWithin(const Napi::CallbackInfo &info)
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     exports.Set("Writer", WriterWrap::Define(env));
+    exports.Set("Watchdog", WatchdogWrap::Define(env));
     exports.Set("exit", Napi::Function::New(env, Exit, "exit"));
     exports.Set("exitWithin", Napi::Function::New(env, ExitWithin, "exitWithin"));
     return exports;

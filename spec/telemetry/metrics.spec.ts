@@ -64,6 +64,7 @@ function sources(options: Partial<Sources> = {}): Sources {
     droppedLogLines: () => 42,
     shortages: new Map([['EMFILE', 43]]),
     connectionsCut: () => 44,
+    stalls: () => 43,
     ...options,
   };
 }
@@ -162,6 +163,7 @@ describe('The metrics', () => {
     collector_self_check_passed: 1,
     collector_log_lines_suppressed_total: 41,
     collector_log_lines_dropped_total: 42,
+    collector_loop_stalls_total: 43,
     collector_tick_duration_seconds_count: 1,
     'collector_scan_duration_seconds_sum{of="sockets"}': 0.02,
   })) {

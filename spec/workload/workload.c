@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -722,6 +723,20 @@ static int job_noise(char **words)
     return 0;
 }
 
+/* freeze THREAD MS: stops that thread alone, as a debugger does, while the others of its process go on */
+static int job_freeze(char **words)
+{
+    pid_t thread = atoi(words[0]);
+    int status;
+    must("seize", ptrace(PTRACE_SEIZE, thread, NULL, NULL));
+    must("interrupt", ptrace(PTRACE_INTERRUPT, thread, NULL, NULL));
+    must("waitpid", waitpid(thread, &status, __WALL));
+    say("frozen");
+    usleep(atoi(words[1]) * 1000);
+    ptrace(PTRACE_DETACH, thread, NULL, NULL); /* it may have been killed */
+    return 0;
+}
+
 /* programs ID…: how many of these BPF programs the kernel has */
 static int job_programs(char **words)
 {
@@ -907,6 +922,7 @@ static const struct job {
     {"exec-named", 2, job_exec_named},
     {"execs", 1, job_execs},
     {"exit", 0, job_exit},
+    {"freeze", 2, job_freeze},
     {"helper", 1, job_helper},
     {"hold", 0, job_hold},
     {"invalid-exec", 0, job_invalid_exec},

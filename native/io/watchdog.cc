@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "watchdog.h"
+
+#include "blocked.h"
+#include "text.h"
+#include "thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace collector {
+
+namespace {
+
+// Looks in the time that the loop is given.
+constexpr std::uint64_t LOOKS = 4;
+
+void write_all(int fd, const std::string &text)
+{
+    // One call: a report is short, and what takes only a part of it has no room.
+    ssize_t written = ::write(fd, text.data(), text.size());
+    static_cast<void>(written);
+    ::close(fd);
+}
+
+std::string name_of(const std::vector<std::string> &names, std::uint8_t number)
+{
+    return number < names.size() ? names[number] : "";
+}
+
+} // namespace
+
+Watchdog::Watchdog(WatchdogOptions options) : shared_(std::make_shared<Shared>())
+{
+    shared_->options = std::move(options);
+}
+
+Watchdog::~Watchdog()
+{
+    std::lock_guard guard(shared_->lock);
+    shared_->closing = true;
+    shared_->wake.notify_one();
+}
+
+int Watchdog::start()
+{
+    shared_->thread = static_cast<pid_t>(syscall(SYS_gettid));
+    return run_detached("watchdog", [shared = shared_] { shared->run(); });
+}
+
+std::uint32_t Watchdog::turned()
+{
+    std::lock_guard guard(shared_->lock);
+    std::uint64_t seconds = shared_->reported ? shared_->waited_ms / 1000 : 0;
+    shared_->waiting = false;
+    shared_->waited_ms = 0;
+    if (shared_->reported)
+        shared_->wake.notify_one(); // what was reported is over
+    return static_cast<std::uint32_t>(seconds);
+}
+
+std::string Watchdog::cause() const
+{
+    std::lock_guard guard(shared_->lock);
+    return shared_->last_cause;
+}
+
+void Watchdog::Shared::run()
+{
+    const std::uint64_t limit_ms = options.seconds * 1000ULL, period_ms = limit_ms / LOOKS;
+    std::uint64_t next_report_ms = limit_ms;
+    auto before = std::chrono::steady_clock::now();
+    std::unique_lock guard(lock);
+    while (!closing) {
+        if (!waiting) {
+            waiting = true;
+            waited_ms = 0;
+            next_report_ms = limit_ms;
+            bool over = reported;
+            reported = false;
+            guard.unlock();
+            if (over)
+                withdraw();
+            options.ping();
+            guard.lock();
+        }
+        before = std::chrono::steady_clock::now();
+        wake.wait_for(guard, std::chrono::milliseconds(period_ms));
+        auto passed =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - before);
+        // If all threads were stopped meanwhile, this one too, the loop has had no chance to turn.
+        waited_ms += std::min<std::uint64_t>(static_cast<std::uint64_t>(passed.count()), 2 * period_ms);
+        if (!waiting || waited_ms < next_report_ms || closing)
+            continue;
+        next_report_ms += limit_ms;
+        bool first = !reported;
+        reported = true;
+        std::uint64_t seconds = waited_ms / 1000;
+        guard.unlock();
+        std::string cause = look();
+        guard.lock();
+        last_cause = cause;
+        guard.unlock();
+        if (first)
+            options.say("The event loop has stood still for " + std::to_string(seconds) + " s, in " + cause);
+        report(cause, seconds);
+        guard.lock();
+    }
+}
+
+// What the loop does, and what its thread waits for.
+std::string Watchdog::Shared::look() const
+{
+    std::string phase = name_of(options.phases, options.cell[0]),
+                step = name_of(options.steps, options.cell[1]);
+    return phase + (step.empty() ? "" : ", " + step) + ": " + what_blocks(thread);
+}
+
+// Leaves word for the next start, and for Kubernetes. May hang as the loop does, which only delays the next look.
+void Watchdog::Shared::report(const std::string &cause, std::uint64_t seconds) const
+{
+    std::time_t since = std::time(nullptr) - static_cast<std::time_t>(seconds);
+    std::string text = "{\"pid\":" + std::to_string(getpid()) + ",\"since\":" + std::to_string(since) +
+                       ",\"seconds\":" + std::to_string(seconds) + ",\"cause\":" + quoted(cause) + "}\n";
+    mkdir(options.folder.c_str(), 0755);
+    unlink(file().c_str());
+    int fd = open(file().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        write_all(fd, text);
+    // No file is made of it, and a pipe without a reader is passed over.
+    fd = open(options.termination_log.c_str(), O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0)
+        write_all(fd, "Collector has stood still for " + std::to_string(seconds) + " s: " + cause + "\n");
+}
+
+// The loop turns again.
+void Watchdog::Shared::withdraw() const
+{
+    unlink(file().c_str());
+    int fd = open(options.termination_log.c_str(), O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0)
+        ::close(fd);
+}
+
+} // namespace collector
