@@ -1,5 +1,4 @@
 /** The front door: settings → phases of a run, until a signal. The only file that exits the process. */
-import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
@@ -20,6 +19,7 @@ import { patiently } from './actors/run/patiently.js';
 import { replay } from './actors/run/replay.js';
 import { scannerFor } from './actors/run/scans.js';
 import { openIo, standardStreams } from './actors/run/standard-streams.js';
+import { writeTerminationLog } from './actors/run/termination-log.js';
 import { startWatchdog } from './actors/run/watchdog.js';
 import type { Sensor } from './actors/sensor/actor.js';
 import { helpText } from './actors/settings/help.js';
@@ -68,23 +68,22 @@ const log = createLog({
 standardError.onRoom = (dropped) =>
   log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
 const deadline = new Deadline(END_MS * (1 - EXIT_SHARE));
-const context: Context = { settings, log, output, deadline };
+const context: Context = { settings, log, output, io, deadline };
 
 // Every way out: a reader gets what is left of the time for the last lines, and no thread that hangs is waited for.
 process.on('exit', (code) => {
   standardError.flush(Math.min(Math.max(deadline.left, LEAST_FLUSH_MS), END_MS));
   io.exit(code);
 });
-process.on('uncaughtException', (error) => {
+process.once('uncaughtException', (error) => {
   standardError.write(`${error.stack ?? error.message}\n`);
-  fail('collect', 'Collector can no longer collect.', asFailure(error));
-  process.exit(1);
+  void fail('collect', 'Collector can no longer collect.', asFailure(error)).finally(() => process.exit(1));
 });
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  fail('collect', 'Collector can no longer collect.', asFailure(error));
+  await fail('collect', 'Collector can no longer collect.', asFailure(error));
   process.exitCode = 1;
 }
 log.flush();
@@ -131,20 +130,20 @@ async function run(): Promise<number> {
   sayWhoStarts(host);
   for (const { level, message } of warnings) log[level](message);
   if (errors.length > 0) {
-    failAtStart(new Failure('BAD_SETTINGS', { problems: errors }));
+    await failAtStart(new Failure('BAD_SETTINGS', { problems: errors }));
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
   const observer = new Observer(settings, manifest.version, log);
   observer.unreadLogLines = () => standardError.dropped;
-  await startWatchdog(io, observer, standardError, context);
+  await startWatchdog(observer, standardError, context);
   try {
     if (!settings.check) {
       const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
       await serve(settings, observer, { node: host.hostname, log, more: profileRoutes(profiles) });
     }
   } catch (error) {
-    failAtStart(asFailure(error));
+    await failAtStart(asFailure(error));
     return 1;
   }
 
@@ -271,7 +270,7 @@ async function run(): Promise<number> {
   await sensor?.close(deadline.start());
   sayHowFar();
   const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
-  fail(failure.phase, lastWord, asFailure(failure.error));
+  await fail(failure.phase, lastWord, asFailure(failure.error));
   return 1;
 }
 
@@ -293,24 +292,16 @@ function logDiagnostics(diagnostics: Diagnostics): void {
 }
 
 /** Says that it ended before anything was tried. */
-function failAtStart(failure: Failure): void {
+async function failAtStart(failure: Failure): Promise<void> {
   logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
-  fail('start', failure.message, failure);
+  await fail('start', failure.message, failure);
 }
 
 /** Says why Collector ends, in the log and where Kubernetes picks it up. @param failed what had to be done */
-function fail(failed: Phase | 'start', lastWord: string, failure: Failure): void {
+async function fail(failed: Phase | 'start', lastWord: string, failure: Failure): Promise<void> {
   log.flush(); // nothing stands below the last word
   for (const { level, message } of failureLines(failure, lastWord, failed)) log[level](message);
-  if (!existsSync(settings.terminationLog)) return;
-  try {
-    writeFileSync(
-      settings.terminationLog,
-      `${lastWord}\nCause: ${failure.message}\nRemedy: ${failure.remedy}\n`,
-    );
-  } catch (error) {
-    log.warning(
-      `Cannot write ${settings.terminationLog}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+  const text = `${lastWord}\nCause: ${failure.message}\nRemedy: ${failure.remedy}\n`;
+  const problem = await writeTerminationLog(settings.terminationLog, text);
+  if (problem !== undefined) log.warning(`Cannot write ${settings.terminationLog}: ${problem}`);
 }

@@ -1,22 +1,42 @@
-import { closeSync, writeSync, writevSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Writer } from '../../native/io.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 import { createRecordingFile } from './recording-file.js';
 
-/** Writes the facts of a run to a file. What `write` was given is in the kernel's hands when it returns. */
-export class Recorder {
-  readonly #path: string;
-  readonly #fd: number;
+/** Bytes that wait for a disk at most: some seconds of a storm. */
+export const MOST_UNWRITTEN = 16 * 1024 * 1024;
+/** How often the end looks whether all is written, ms. */
+const LOOK_MS = 10;
 
-  /** Starts a recording; an earlier recording is replaced, anything else is refused. @throws Failure RECORD_UNWRITABLE */
-  constructor(path: string) {
+/** Writes the facts of a run to a file, and never waits for its disk. */
+export class Recorder {
+  /** Facts that came after the recording had ended early. */
+  lost = 0;
+  readonly #path: string;
+  readonly #writer: Writer;
+  readonly #onSlow: (failure: Failure) => void;
+
+  /**
+   * Starts a recording; an earlier recording is replaced, anything else is refused.
+   * @param writer a new one, which stops at an error
+   * @param onSlow called once, when the disk is so slow that the recording ends before the run does
+   * @throws Failure RECORD_UNWRITABLE
+   */
+  constructor(path: string, writer: Writer, onSlow: (failure: Failure) => void = () => undefined) {
     this.#path = path;
-    this.#fd = this.#guard(() => createRecordingFile(path));
+    this.#writer = writer;
+    this.#onSlow = onSlow;
+    try {
+      writer.start(createRecordingFile(path), true);
+    } catch (error) {
+      throw this.#unwritable(reasonOf(error), error);
+    }
     this.#append([MAGIC]);
   }
 
-  /** @throws Failure RECORD_UNWRITABLE, such as on a full disk; the recording then ends before this fact */
+  /** @throws Failure RECORD_UNWRITABLE if an earlier fact could not be written, such as on a full disk */
   write(fact: Fact): void {
     const [header, payload] = encodeFrame(fact);
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
@@ -27,28 +47,39 @@ export class Recorder {
     this.#append([endFrame()]);
   }
 
+  /**
+   * Waits until all is written, at most so long.
+   * @returns bytes that the disk has not taken by then
+   * @throws Failure RECORD_UNWRITABLE
+   */
+  async written(milliseconds: number): Promise<number> {
+    const end = performance.now() + milliseconds;
+    while (this.#writer.pending > 0 && performance.now() < end) await delay(LOOK_MS);
+    this.#assertWritable();
+    return this.#writer.pending;
+  }
+
+  /** What waits is still written, if the disk takes it. */
   close(): void {
-    closeSync(this.#fd);
+    this.#writer.close();
   }
 
   #append(parts: readonly Uint8Array[]): void {
-    this.#guard(() => {
-      const length = parts.reduce((sum, part) => sum + part.length, 0);
-      let written = writevSync(this.#fd, parts);
-      if (written === length) return;
-      // A short write is legal, if rare on files.
-      const bytes = Buffer.concat(parts);
-      while (written < length) written += writeSync(this.#fd, bytes, written);
-    });
+    this.#assertWritable();
+    // Nothing follows a gap: a replay would take what is behind it for the truth.
+    if (this.lost === 0 && this.#writer.write(Buffer.concat(parts))) return;
+    this.lost++;
+    if (this.lost === 1)
+      this.#onSlow(new Failure('RECORD_SLOW', { path: this.#path, bytes: this.#writer.pending }));
   }
 
-  #guard<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      const reason = reasonOf(error);
-      throw new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause: error });
-    }
+  #assertWritable(): void {
+    const { error } = this.#writer;
+    if (error !== undefined) throw this.#unwritable(error);
+  }
+
+  #unwritable(reason: string, cause?: unknown): Failure {
+    return new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause });
   }
 }
 

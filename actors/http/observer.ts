@@ -64,6 +64,8 @@ export class Observer {
   readiness: Readiness = { is: 'waiting' };
   /** Lines of output dropped since nobody reads them. */
   unread = 0;
+  /** Facts that are missing in a recording whose disk was too slow. */
+  unrecorded: () => number = () => 0;
   /** Lines of the log dropped since nobody reads them. */
   unreadLogLines: () => number = () => 0;
   /** Connections to the HTTP servers that were cut to make room for others. */
@@ -311,6 +313,7 @@ export class Observer {
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
       { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
+      { stage: 'recording', cause: 'disk_slow', count: this.unrecorded() },
       ...(this.sensor === undefined
         ? [{ stage: 'output', cause: 'nobody_reads', count: this.unread }]
         : sensorLosses(this.sensor)),

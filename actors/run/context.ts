@@ -1,3 +1,4 @@
+import type { Io } from '../../native/io.js';
 import type { Settings } from '../settings/table.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
@@ -10,4 +11,5 @@ export interface Context {
   readonly output: StandardOutput;
   /** By when the whole run is over, once its end has begun; whoever takes part in it takes a share of what is left. */
   readonly deadline: Deadline;
+  readonly io: Io;
 }

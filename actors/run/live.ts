@@ -6,7 +6,7 @@ import { refusal, type Driver, type Probe } from '../capture/driver.js';
 import type { Fact } from '../capture/facts.js';
 import type { HostFacts } from '../capture/host.js';
 import { Losses, summary } from '../capture/losses.js';
-import { Recorder } from '../capture/recorder.js';
+import { MOST_UNWRITTEN, Recorder } from '../capture/recorder.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
 import { selfCheck } from '../capture/self-check.js';
 import { Slices } from '../capture/slices.js';
@@ -17,7 +17,6 @@ import type { Sensor } from '../sensor/actor.js';
 import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
 import { withoutFile } from '../settings/runtime-config.js';
 import { stateSettings } from '../settings/state-settings.js';
-import type { Settings } from '../settings/table.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Context } from './context.js';
@@ -25,6 +24,8 @@ import { fold } from './fold.js';
 import { argumentReaderFor, whenToScrape } from './scans.js';
 import { outputFormat } from './shown.js';
 
+/** How long the end of a run waits for the disk of a recording, ms. */
+const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
 
@@ -105,13 +106,20 @@ export async function collect(
     },
     stop,
   ).pipe(share());
+  const recorder = startRecording(context, observer);
   sensor?.start();
   const tell = sensor ? (news: News) => sensor.deliver(news) : output.print(state, log, observer);
-  const run = fold(observer.watch(recorded(facts, settings)), state, slices, tell, {
-    log,
-    observer,
-    onStranger: (count) => strangers.next(count),
-  }).pipe(
+  const run = fold(
+    observer.watch(recorder === undefined ? facts : recorded(facts, recorder)),
+    state,
+    slices,
+    tell,
+    {
+      log,
+      observer,
+      onStranger: (count) => strangers.next(count),
+    },
+  ).pipe(
     catchError((error: unknown) => {
       throw refusal(error, host);
     }),
@@ -121,7 +129,14 @@ export async function collect(
   );
   const running = lastValueFrom(run, { defaultValue: undefined });
   void checkSelf(() => selfCheck(facts, probe, selfCheckProgram), observer, log, stop);
-  await running;
+  try {
+    await running;
+    const unwritten = (await recorder?.written(Math.min(deadline.left / 4, RECORDING_GRACE_MS))) ?? 0;
+    if (unwritten > 0)
+      log.warning(`The recording lacks its last ${unwritten} bytes, which its disk did not take in time`);
+  } finally {
+    recorder?.close();
+  }
 }
 
 /**
@@ -156,12 +171,19 @@ async function checkSelf(
   }
 }
 
-/** The facts, each written to the recording before anybody folds it. */
-function recorded(facts: Observable<Fact>, { record }: Settings): Observable<Fact> {
-  if (record === undefined) return facts;
-  const recorder = new Recorder(record);
-  return facts.pipe(
-    tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }),
-    finalize(() => recorder.close()),
-  );
+/** @returns undefined if the run is not to be recorded @throws Failure RECORD_UNWRITABLE */
+function startRecording({ settings, log, io }: Context, observer: Observer): Recorder | undefined {
+  if (settings.record === undefined) return undefined;
+  const writer = new io.Writer(MOST_UNWRITTEN, true, () => undefined);
+  const recorder = new Recorder(settings.record, writer, ({ message, remedy }) => {
+    log.error(message);
+    log.error(`Remedy: ${remedy}`);
+  });
+  observer.unrecorded = () => recorder.lost;
+  return recorder;
+}
+
+/** The facts, each given to the recording before anybody folds it. */
+function recorded(facts: Observable<Fact>, recorder: Recorder): Observable<Fact> {
+  return facts.pipe(tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }));
 }

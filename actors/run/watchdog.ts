@@ -2,7 +2,6 @@ import { constants } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Io } from '../../native/io.js';
 import type { Observer } from '../http/observer.js';
 import { phases, steps } from '../telemetry/activity.js';
 import { Failure } from '../telemetry/failures.js';
@@ -16,10 +15,9 @@ const PATIENCE_MS = 1000;
 
 /** Logs what the watchdog of the run before has left, and starts one, unless there shall be none. */
 export async function startWatchdog(
-  io: Io,
   observer: Observer,
   standardError: StandardError,
-  { settings, log }: Context,
+  { settings, log, io }: Context,
 ): Promise<void> {
   const { watchdogSeconds: seconds, runDir: folder, terminationLog, logFormat } = settings;
   if (seconds === 0) return;

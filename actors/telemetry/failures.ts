@@ -209,6 +209,14 @@ const catalogue = {
       'there, only a recording of the same user is replaced.',
   }),
 
+  /** @param bytes that wait for the disk */
+  RECORD_SLOW: ({ path, bytes }: { path: string; bytes: number }) => ({
+    cause: `The recording ${path} ends here, and the run goes on: ${bytes} bytes wait for its disk, and there is room for no more.`,
+    remedy:
+      `Look at the disk of ${path}, which is slow or does not answer, or give --record a file on another one. What is ` +
+      'recorded up to here can be replayed.',
+  }),
+
   /** @param problems one line for each value that was refused */
   BAD_SETTINGS: ({ problems }: { problems: readonly string[] }) => ({
     cause: problems.join('; '),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -10,9 +10,11 @@ import { process_record, socket_record } from '../../actors/capture/layout.js';
 import { AF_INET6 } from '../../actors/capture/linux.js';
 import { Recorder } from '../../actors/capture/recorder.js';
 import { openRecording } from '../../actors/capture/replayer.js';
+import type { Writer } from '../../native/io.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
 import { startFact, stateSettings } from '../support/facts.js';
 import { isRoot, requires } from '../support/requirements.js';
+import { recordingWriter } from '../support/recording-writer.js';
 import { batch, execRecord, exitRecord, socketRecord } from '../support/records.js';
 
 const start = startFact({
@@ -117,9 +119,11 @@ describe('a recording', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   function record(written: readonly Fact[]): void {
-    const recorder = new Recorder(file);
+    const writer = recordingWriter();
+    const recorder = new Recorder(file, writer);
     for (const fact of written) recorder.write(fact);
     recorder.end();
+    assert.ok(writer.flush(5000));
     recorder.close();
   }
 
@@ -298,19 +302,33 @@ describe('a recording', () => {
 
   it('into a folder that is missing is refused before the run', () => {
     assert.throws(
-      () => new Recorder(path.join(folder, 'missing', 'run')),
+      () => new Recorder(path.join(folder, 'missing', 'run'), recordingWriter()),
       (error) =>
         error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOENT/.test(error.message),
     );
   });
 
-  it('on a full disk says so and stops', function () {
+  it('on a disk that does not answer ends when there is no more room, says so once, and holds nothing up', async () => {
+    const said: Failure[] = [];
+    const recorder = new Recorder(file, stuckWriter(4096), (failure) => said.push(failure));
+    for (let n = 0; n < 20; n++) facts.forEach((fact) => recorder.write(fact));
+    assert.equal(said.length, 1);
+    assert.match(said[0]!.message, /ends here, and the run goes on/);
+    assert.ok(recorder.lost > 0 && recorder.lost < 20 * facts.length);
+    assert.ok((await recorder.written(50)) > 0);
+    recorder.close();
+  });
+
+  it('on a full disk says so and stops', async function () {
     requires(this, isRoot, 'mounting a small file system needs root');
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', folder]);
     try {
-      const recorder = new Recorder(file);
-      assert.throws(
-        () => facts.concat(facts, facts, facts).forEach((fact) => recorder.write(fact)),
+      const recorder = new Recorder(file, recordingWriter());
+      await assert.rejects(
+        async () => {
+          for (const fact of facts.concat(facts, facts, facts)) recorder.write(fact);
+          await recorder.written(5000);
+        },
         (error) =>
           error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOSPC/.test(error.message),
       );
@@ -320,3 +338,23 @@ describe('a recording', () => {
     }
   });
 });
+
+/** A writer whose disk takes nothing: what a real one does is in spec/native, and with a frozen disk in spec/e2e. */
+function stuckWriter(capacity: number): Writer {
+  let pending = 0;
+  return {
+    start: (fd) => closeSync(fd),
+    write: ({ length }) => {
+      if (pending + length > capacity) return false;
+      pending += length;
+      return true;
+    },
+    flush: () => false,
+    notifyBelow: () => undefined,
+    close: () => undefined,
+    error: undefined,
+    get pending() {
+      return pending;
+    },
+  };
+}

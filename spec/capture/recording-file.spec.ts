@@ -19,6 +19,7 @@ import { Recorder } from '../../actors/capture/recorder.js';
 import { Failure } from '../../actors/telemetry/failures.js';
 import { startFact } from '../support/facts.js';
 import { removeFolder } from '../support/folder.js';
+import { recordingWriter } from '../support/recording-writer.js';
 import { isRoot, requires } from '../support/requirements.js';
 
 describe('the file of a recording', () => {
@@ -32,15 +33,17 @@ describe('the file of a recording', () => {
   afterEach(() => removeFolder(folder));
 
   function record(name = file): void {
-    const recorder = new Recorder(name);
+    const writer = recordingWriter();
+    const recorder = new Recorder(name, writer);
     recorder.write(startFact());
     recorder.end();
+    assert.ok(writer.flush(5000));
     recorder.close();
   }
 
   function refuses(reason: RegExp, name = file): void {
     assert.throws(
-      () => new Recorder(name),
+      () => new Recorder(name, recordingWriter()),
       (error) => error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && reason.test(error.message),
     );
   }

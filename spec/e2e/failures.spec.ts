@@ -45,7 +45,7 @@ describe('The daemon that cannot start', () => {
     const file = path.join(scratchFolder(), 'no-such-folder', 'x');
     const { cause, remedy } = failure(await runToEnd([`--record=${file}`]), 'true');
     assert.equal(cause, `The recording ${file} cannot be written: ENOENT.`);
-    assert.match(remedy, /a file in a folder that exists/);
+    assert.match(remedy, /in a folder that exists/);
   });
 
   const settings: readonly { args?: string[]; env?: Record<string, string>; cause: RegExp }[] = [
