@@ -126,17 +126,18 @@ function openIoOrExit(): ReturnType<typeof openIo> {
 
 /** The whole life of the daemon. */
 async function run(): Promise<number> {
+  const observer = new Observer(settings, manifest.version, log);
+  observer.unreadLogLines = () => standardError.dropped;
+  const stall = await startWatchdog(observer, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   sayWhoStarts(host);
+  if (stall !== undefined) explain(stall);
   for (const { level, message } of warnings) log[level](message);
   if (errors.length > 0) {
     await failAtStart(new Failure('BAD_SETTINGS', { problems: errors }));
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
-  const observer = new Observer(settings, manifest.version, log);
-  observer.unreadLogLines = () => standardError.dropped;
-  await startWatchdog(observer, standardError, context);
   try {
     if (!settings.check) {
       const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);

@@ -1,7 +1,7 @@
-/** The only door to the second add-on: what works beside the event loop, so that nothing holds the loop up. */
+/** The only door to the second add-on: threads beside the event loop, so that nothing holds the loop up. */
 import { createRequire } from 'node:module';
 
-/** Writes to a descriptor in a native thread. Whoever reads, and whatever disk is behind it, `write` never waits. */
+/** Writes to a descriptor in a native thread: `write` never waits, for no reader and no disk. */
 export interface Writer {
   /** Begins to write to `fd`; until then bytes wait. @param closeAtEnd close it after the last byte */
   start(fd: number, closeAtEnd: boolean): void;
@@ -11,23 +11,23 @@ export interface Writer {
   flush(milliseconds: number): boolean;
   /** Has `onEvent` called as soon as no more than so many bytes wait. */
   notifyBelow(bytes: number): void;
-  /** Ends when all that waits is written; all other methods throw from then on. */
+  /** Ends when all bytes are written; all other methods throw from then on. */
   close(): void;
-  /** Bytes that wait. */
+  /** Waiting bytes. */
   readonly pending: number;
-  /** Name of the last error, such as EPIPE; undefined: none. */
+  /** Name of the last error, like EPIPE; undefined: none. */
   readonly error: string | undefined;
 }
 
-/** What the watchdog watches with. */
+/** Settings of the watchdog. */
 export interface WatchdogOptions {
   /** The loop stands still if it has not turned for so long. */
   readonly seconds: number;
   /** Folder of the report for the next start. */
   readonly folder: string;
-  /** Path of a file that also gets the cause, if it exists. */
+  /** Path of a file to get the cause too, if it exists. */
   readonly terminationLog: string;
-  /** Names for the two numbers in `cell`: the phase of the run, and the step that is being done. */
+  /** Names for the two numbers in `cell`: the phase of the run, and the step in it. */
   readonly phases: readonly string[];
   readonly steps: readonly string[];
   readonly cell: Uint8Array<ArrayBuffer>;
@@ -38,14 +38,14 @@ export interface WatchdogOptions {
 
 interface Io {
   /**
-   * @param capacity bytes that wait at most
-   * @param stopAtError give up what waits at the first error, and take no more; else writing goes on after it
+   * @param capacity most bytes to wait
+   * @param stopAtError give up all waiting bytes at the first error, and take no more; else writing goes on after it
    * @param onEvent called by the event loop after an error, and for `notifyBelow`
    */
   readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
   /**
-   * Starts a thread that notices when the event loop stands still, and writes down why: in the log, in `stall.json` in the
-   * folder, in the termination log. What it left in files it removes when the loop turns again.
+   * Starts a thread to notice when the event loop stands still, and to write down why: in the log, in `stall.json` in the
+   * folder, in the termination log. When the loop turns again it clears both files.
    * @param onTurn called then, with how long it had stood still and the last cause
    */
   readonly Watchdog: new (

@@ -5,14 +5,14 @@ import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 import { createRecordingFile } from './recording-file.js';
 
-/** Bytes that wait for a disk at most: some seconds of a storm. */
+/** Most bytes to wait for a disk: some seconds of a storm. */
 export const MOST_UNWRITTEN = 16 * 1024 * 1024;
 /** How often the end looks whether all is written, ms. */
 const LOOK_MS = 10;
 
 /** Writes the facts of a run to a file, and never waits for its disk. */
 export class Recorder {
-  /** Facts that came after the recording had ended early. */
+  /** Facts since the recording ended early. */
   lost = 0;
   readonly #path: string;
   readonly #writer: Writer;
@@ -20,8 +20,8 @@ export class Recorder {
 
   /**
    * Starts a recording; an earlier recording is replaced, anything else is refused.
-   * @param writer a new one, which stops at an error
-   * @param onSlow called once, when the disk is so slow that the recording ends before the run does
+   * @param writer a new one, to stop at an error
+   * @param onSlow called once, when the recording ends early because of a slow disk
    * @throws Failure RECORD_UNWRITABLE
    */
   constructor(path: string, writer: Writer, onSlow: (failure: Failure) => void = () => undefined) {
@@ -49,7 +49,7 @@ export class Recorder {
 
   /**
    * Waits until all is written, at most so long.
-   * @returns bytes that the disk has not taken by then
+   * @returns bytes not taken by the disk
    * @throws Failure RECORD_UNWRITABLE
    */
   async written(milliseconds: number): Promise<number> {
@@ -59,14 +59,14 @@ export class Recorder {
     return this.#writer.pending;
   }
 
-  /** What waits is still written, if the disk takes it. */
+  /** Waiting bytes are still written, if the disk takes them. */
   close(): void {
     this.#writer.close();
   }
 
   #append(parts: readonly Uint8Array[]): void {
     this.#assertWritable();
-    // Nothing follows a gap: a replay would take what is behind it for the truth.
+    // Nothing follows a gap: a replay could not know of it.
     if (this.lost === 0 && this.#writer.write(Buffer.concat(parts))) return;
     this.lost++;
     if (this.lost === 1)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { HostFacts } from '../capture/host.js';
 import type { Observer } from '../http/observer.js';
 import { Sensor } from '../sensor/actor.js';
-import { tlsFiles } from '../sensor/tls.js';
+import { readTls, tlsFiles } from '../sensor/tls.js';
 import type { Context } from './context.js';
 
 /** Connects to Sensor, unless there is none. */
@@ -16,10 +16,13 @@ export async function connectSensor(
   if (address === '') return undefined;
   log.info(`Sensor configured at address: ${address}`);
   const registration = { hostname: host.hostname, instanceId: randomUUID() };
+  const files = tlsFiles(settings);
+  const tls = files && { files, material: await readTls(files) };
+  signal.throwIfAborted();
   const sensor = new Sensor({
     address,
     serverName,
-    tls: tlsFiles(settings),
+    tls,
     registration,
     queueSize,
     log,

@@ -24,6 +24,8 @@ import { fold } from './fold.js';
 import { argumentReaderFor, whenToScrape } from './scans.js';
 import { outputFormat } from './shown.js';
 
+/** How long the start waits for the disk of the runtime configuration, ms. */
+const CONFIG_PATIENCE_MS = 2000;
 /** How long the end of a run waits for the disk of a recording, ms. */
 const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
@@ -58,6 +60,15 @@ export async function collect(
   const runtimeConfig = settings.runtimeConfig
     ? new RuntimeConfigFile(settings.runtimeConfigPath, without, ({ level, message }) => log[level](message))
     : undefined;
+  const isRead = await Promise.race([
+    runtimeConfig?.read().then(() => true) ?? true,
+    delay(CONFIG_PATIENCE_MS, false, { ref: false }),
+  ]);
+  if (!isRead)
+    log.error(
+      `Runtime configuration ${settings.runtimeConfigPath} cannot be read yet: its disk does not answer. What holds ` +
+        'without it is in force until it does. Remedy: look at what is mounted there',
+    );
   observer.probe = probe;
   observer.sensor = sensor;
   observer.runtimeConfig = runtimeConfig;

@@ -1,14 +1,14 @@
 import type { Writer } from '../../native/io.js';
 
 /**
- * Bytes of log lines that wait for a reader at most. The gates of the log let through some 100 KB in 10 s, so this is
+ * Most bytes of log lines to wait for a reader. The gates of the log let through some 100 KB in 10 s, so this is
  * minutes of the worst log.
  */
 export const MOST_UNREAD_LOG = 4 * 1024 * 1024;
 
-/** Standard error, whose reader may be slow, hang or be gone: it is never waited for. */
+/** Standard error. Its reader may be slow, hang or be gone, and is never waited for. */
 export class StandardError {
-  /** Lines that found no room so far. */
+  /** Lines without room so far. */
   dropped = 0;
   /** Called when there is room again, with the number of lines dropped since the last call. */
   onRoom: (dropped: number) => void = () => undefined;
@@ -26,7 +26,7 @@ export class StandardError {
     if (this.dropped === this.#reported + 1) this.writer.notifyBelow(MOST_UNREAD_LOG / 2);
   }
 
-  /** What is to be called when the writer has news. */
+  /** To be called when the writer has an event. */
   wake(): void {
     if (this.dropped === this.#reported) return;
     if (this.writer.pending > MOST_UNREAD_LOG / 2) {
@@ -38,7 +38,7 @@ export class StandardError {
     this.onRoom(dropped);
   }
 
-  /** Gives a reader so many ms to take what waits: the last thing before the process ends. */
+  /** Gives a reader so many ms for the waiting lines: the last thing before the process ends. */
   flush(milliseconds: number): void {
     this.writer.flush(milliseconds);
   }

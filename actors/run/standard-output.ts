@@ -44,7 +44,7 @@ export class StandardOutput {
     return this.#writer.write(Buffer.from(text));
   }
 
-  /** What is to be called when the writer has news. */
+  /** To be called when the writer has an event. */
   wake(): void {
     const { error } = this.#writer;
     const isNew = error !== undefined && this.#error === undefined;

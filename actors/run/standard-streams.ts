@@ -8,7 +8,7 @@ const STDOUT = 1;
 const STDERR = 2;
 
 /**
- * Loads the add-on that writes for this process.
+ * Loads the add-on with the writers.
  * @param path `dist/io.node`
  * @throws Failure OBJECT_UNREADABLE
  */

@@ -13,15 +13,20 @@ const LONGEST_REPORT = 4096;
 /** How long the start waits for the disk with the report, ms. */
 const PATIENCE_MS = 1000;
 
-/** Logs what the watchdog of the run before has left, and starts one, unless there shall be none. */
+/**
+ * Starts a watchdog, unless the settings have none.
+ * @returns the failure of the run before, if its watchdog has left a report: to be logged once
+ */
 export async function startWatchdog(
   observer: Observer,
   standardError: StandardError,
   { settings, log, io }: Context,
-): Promise<void> {
+): Promise<Failure | undefined> {
   const { watchdogSeconds: seconds, runDir: folder, terminationLog, logFormat } = settings;
-  if (seconds === 0) return;
-  await Promise.race([logReport(folder, observer, log), delay(PATIENCE_MS, undefined, { ref: false })]);
+  if (seconds === 0) return undefined;
+  const late = delay(PATIENCE_MS, undefined, { ref: false });
+  const report = await Promise.race([takeReport(path.join(folder, FILE)), late]);
+  if (report !== undefined) observer.stalls++;
   new io.Watchdog(
     {
       seconds,
@@ -38,16 +43,7 @@ export async function startWatchdog(
       log.warning(`The event loop stood still for ${seconds} s, and goes on. It was in ${cause}`);
     },
   );
-}
-
-/** Logs the report of the run before, once. */
-async function logReport(folder: string, observer: Observer, log: Context['log']): Promise<void> {
-  const report = await takeReport(path.join(folder, FILE));
-  if (report === undefined) return;
-  observer.stalls++;
-  const { message, remedy } = new Failure('LOOP_STALLED', report);
-  log.error(message);
-  log.error(`Remedy: ${remedy}`);
+  return report && new Failure('LOOP_STALLED', report);
 }
 
 interface Report {
@@ -57,7 +53,7 @@ interface Report {
   readonly cause: string;
 }
 
-/** Reads a report and removes it. @returns undefined if there is none that can be read */
+/** Reads a report and removes it. @returns undefined if there is none */
 async function takeReport(file: string): Promise<Report | undefined> {
   try {
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -26,12 +26,12 @@ import { NetworkSender } from './network.js';
 import type { QueueCounts } from './queue.js';
 import { SignalSender } from './signals.js';
 import { methods, networkMetadata, streamEffect, type StreamUser } from './stream.js';
-import { readTls, watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
+import { watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
 import { inTurns } from './turns.js';
 
 export interface SensorOptions extends SensorAddress {
   /** undefined: plain text. */
-  readonly tls: TlsFiles | undefined;
+  readonly tls: { readonly files: TlsFiles; readonly material: TlsMaterial } | undefined;
   readonly registration: Registration;
   /** Bytes of the queue of started processes; those of found ones and of deltas have half as many each. */
   readonly queueSize: number;
@@ -89,16 +89,15 @@ export class Sensor {
   /** Of the whole end, once it has come. */
   #end: Deadline | undefined;
 
-  /** @throws Failure when the TLS files cannot be used */
   constructor(options: SensorOptions) {
     const { tls, registration, queueSize, log, backOff = BACK_OFF } = options;
     this.#options = options;
-    this.#material = tls && readTls(tls);
+    this.#material = tls?.material;
     this.#channel = openChannel(options, this.#material);
     this.#stopWatching =
       tls === undefined
         ? () => undefined
-        : watchTls(tls, this.#material!, {
+        : watchTls(tls.files, tls.material, {
             onChange: (material) => this.#renew(material),
             onMended: () => log.info('The TLS files can be used again, and are what they were.'),
             onBad: ({ message, remedy }) =>

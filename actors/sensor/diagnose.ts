@@ -71,8 +71,17 @@ export async function diagnose(
   }
 }
 
+/** Lookups on their way. A resolver that does not answer holds up a thread for each, long after it is given up. */
+const lookups = new Map<string, Promise<LookupAddress[]>>();
+
+/** As the system does; two who ask for a name at the same time share a lookup. */
 async function systemLookup(host: string): Promise<LookupAddress[]> {
-  return dns.lookup(host, { all: true });
+  let lookup = lookups.get(host);
+  if (lookup === undefined) {
+    lookup = dns.lookup(host, { all: true }).finally(() => lookups.delete(host));
+    lookups.set(host, lookup);
+  }
+  return lookup;
 }
 
 async function resolved(

@@ -1,8 +1,9 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Settings } from '../settings/table.js';
+import { readSmallFile, type UnreadableFile } from '../settings/small-file.js';
 import { watchFiles, type WatchTimes } from '../settings/watch.js';
 import { asFailure, Failure } from '../telemetry/failures.js';
 import { certificatesIn, DamagedCertificate, subjectOf, untimely } from './certificate.js';
@@ -39,8 +40,8 @@ export function tlsFiles(settings: Settings): TlsFiles | undefined {
  * Reads the files and checks that they can be used together, at the time `now`.
  * @throws Failure TLS_FILE that names the file
  */
-export function readTls(files: TlsFiles, now = new Date()): TlsMaterial {
-  const material = { ca: read(files.ca), cert: read(files.cert), key: read(files.key) };
+export async function readTls(files: TlsFiles, now = new Date()): Promise<TlsMaterial> {
+  const material = { ca: await read(files.ca), cert: await read(files.cert), key: await read(files.key) };
   const authorities = certificates(files.ca, material.ca);
   if (authorities.every((authority) => untimely(authority, now) !== undefined))
     throw untimelyIn(files.ca, authorities[0], now);
@@ -74,8 +75,10 @@ export function watchTls(
 ): () => void {
   let good = current;
   let complaint: string | undefined;
-  const look = (): void => {
-    const found = tryTls(files);
+  let isOver = false;
+  const look = async (): Promise<void> => {
+    const found = await tryTls(files);
+    if (isOver) return;
     if (found instanceof Failure) {
       if (found.message !== complaint) onBad(found);
       complaint = found.message;
@@ -90,12 +93,16 @@ export function watchTls(
     good = found;
     onChange(found);
   };
-  return watchFiles([files.ca, files.cert, files.key], look, times);
+  const stop = watchFiles([files.ca, files.cert, files.key], look, times);
+  return () => {
+    isOver = true;
+    stop();
+  };
 }
 
-function tryTls(files: TlsFiles): TlsMaterial | Failure {
+async function tryTls(files: TlsFiles): Promise<TlsMaterial | Failure> {
   try {
-    return readTls(files);
+    return await readTls(files);
   } catch (error) {
     return asFailure(error);
   }
@@ -105,24 +112,21 @@ function same(one: TlsMaterial, other: TlsMaterial): boolean {
   return one.ca.equals(other.ca) && one.cert.equals(other.cert) && one.key.equals(other.key);
 }
 
-function read(file: string): Buffer {
+async function read(file: string): Promise<Buffer> {
   try {
-    const stats = statSync(file);
-    // A pipe would keep everything waiting, and a device may have no end.
-    if (!stats.isFile()) throw unusable(file, 'it is not a file');
-    if (stats.size > LARGEST_FILE)
-      throw unusable(file, `it has ${stats.size} bytes, and at most ${LARGEST_FILE} are read`);
-    return readFileSync(file);
+    return await readSmallFile(file, LARGEST_FILE);
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw unusable(file, code === 'ENOENT' ? absence(file) : `it cannot be read (${code})`, error);
+    const { code, message } = error as UnreadableFile;
+    throw unusable(file, code === 'ENOENT' ? await absence(file) : message, error);
   }
 }
 
-function absence(file: string): string {
+async function absence(file: string): Promise<string> {
   const folder = path.dirname(file);
-  return existsSync(folder) ? 'the file is missing' : `its folder ${folder} is missing`;
+  return access(folder).then(
+    () => 'the file is missing',
+    () => `its folder ${folder} is missing`,
+  );
 }
 
 /** One certificate at least, all of them readable. */

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
 import type { Notice } from './rules.js';
 import { parseRuntimeConfig, RuntimeConfigError, type RuntimeConfig } from './runtime-config.js';
+import { readSmallFile, UnreadableFile } from './small-file.js';
 import { watchFiles, type WatchTimes } from './watch.js';
 
 /** All that can be said takes less than 1 KiB: the rest is room for comments. */
@@ -21,16 +21,12 @@ export class RuntimeConfigFile {
   /** What was said of the file the last time: said again only when it is something else. */
   #said = '';
 
-  /**
-   * Reads the file for the first time.
-   * @param without what is in force without a file
-   */
+  /** @param without what is in force without a file, and until it is read */
   constructor(path: string, without: RuntimeConfig, say: Say) {
     this.#path = path;
     this.#without = without;
     this.#say = say;
     this.#current = without;
-    this.#read();
   }
 
   /** The configuration in force. */
@@ -44,19 +40,23 @@ export class RuntimeConfigFile {
    * @returns ends it
    */
   watch(onChange: (config: RuntimeConfig) => void, times?: WatchTimes): () => void {
-    const look = (): void => {
+    let isOver = false;
+    const look = async (): Promise<void> => {
       const before = this.#current;
-      this.#read();
-      if (!same(before, this.#current)) onChange(this.#current);
+      await this.read();
+      if (!isOver && !same(before, this.#current)) onChange(this.#current);
     };
     const stop = watchFiles([this.#path], look, times);
-    look(); // at what changed since it was read the first time
-    return stop;
+    return () => {
+      isOver = true;
+      stop();
+    };
   }
 
-  #read(): void {
+  /** Reads the file, and takes it if it can be used. */
+  async read(): Promise<void> {
     try {
-      const text = contents(this.#path);
+      const text = await contents(this.#path);
       const { config, warnings } =
         text === undefined
           ? { config: this.#without, warnings: [] }
@@ -92,22 +92,14 @@ export class RuntimeConfigFile {
 }
 
 /** @returns undefined if there is no file */
-function contents(path: string): string | undefined {
+async function contents(path: string): Promise<string | undefined> {
   try {
-    const stats = statSync(path);
-    // A pipe would keep everything waiting, and a device may have no end.
-    if (!stats.isFile()) throw new RuntimeConfigError('It is not a file');
-    if (stats.size > LARGEST_FILE)
-      throw new RuntimeConfigError(`It has ${stats.size} bytes, and at most ${LARGEST_FILE} are read`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readSmallFile(path, LARGEST_FILE));
   } catch (error) {
-    if (error instanceof RuntimeConfigError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new RuntimeConfigError(
-      code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'It is not UTF-8' : `It cannot be read (${code})`,
-      { cause: error },
-    );
+    if (!(error instanceof UnreadableFile)) throw new RuntimeConfigError('It is not UTF-8', { cause: error });
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    const { message } = error;
+    throw new RuntimeConfigError(`${message.charAt(0).toUpperCase()}${message.slice(1)}`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-/** The phases of a run, and the steps that the event loop does in one of them: `''` is none of these. */
+/** The phases of a run, and the steps of the event loop in one of them; `''`: none of these. */
 export const phases = [
   'start',
   'connect-sensor',
@@ -25,7 +25,7 @@ export const steps = [
 export type ActivityPhase = (typeof phases)[number];
 export type Step = (typeof steps)[number];
 
-/** What the event loop is doing now, in memory that a watchdog's thread can read while the loop stands still. */
+/** The phase and step of the event loop, in memory for a watchdog's thread to read while the loop stands still. */
 export class Activity {
   /** Numbers of the phase and of the step. */
   readonly cell = new Uint8Array(2);

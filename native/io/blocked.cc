@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t MOST_READ = 4096;
 constexpr std::size_t LONGEST_NAME = 256;
 
-// Which argument names the file.
+// The argument with the file.
 enum class Names { nothing, descriptor, first_path, second_path };
 
 struct Call {
@@ -24,7 +24,7 @@ struct Call {
     Names names;
 };
 
-// System calls that can wait for something outside of this process. Not every architecture has all of them.
+// System calls with a reason to wait outside of this process. Not every architecture has all of them.
 constexpr Call calls[] = {
     {SYS_read, "read", Names::descriptor},
     {SYS_readv, "readv", Names::descriptor},
@@ -97,7 +97,7 @@ std::string of_thread(pid_t thread, const char *file)
     return length <= 0 ? "" : std::string(text, static_cast<std::size_t>(length));
 }
 
-// R, S, D, t…: after the name, which is in brackets and may have brackets of its own.
+// R, S, D, t…: behind the last bracket, since the name in brackets may have brackets of its own.
 char state_of(pid_t thread)
 {
     std::string stat = of_thread(thread, "stat");

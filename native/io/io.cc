@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JavaScript face of what works beside the event loop. Types and meanings are in native/io.ts, the only file that
-// loads this add-on.
+// The JavaScript face of the threads beside the event loop. Types and meanings are in native/io.ts, the only file to load
+// this add-on.
 #include "text.h"
 #include "watchdog.h"
 #include "writer.h"
@@ -51,7 +51,7 @@ public:
         auto capacity = static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value());
         bool stop_at_error = info[1].As<Napi::Boolean>();
         auto notify = Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(), "writer", 0, 1);
-        notify.Unref(env); // what waits to be written keeps no process alive
+        notify.Unref(env); // waiting bytes keep no process alive
         // Never released: the thread may still call it when the process ends.
         writer_ = std::make_unique<Writer>(capacity, stop_at_error, [notify] { notify.NonBlockingCall(); });
     }
@@ -181,7 +181,7 @@ private:
     }
 
     std::unique_ptr<Watchdog> watchdog_;
-    Napi::ObjectReference cell_; // keeps the memory that the thread reads
+    Napi::ObjectReference cell_; // keeps the thread's memory
     Napi::ObjectReference log_;
 };
 

@@ -8,7 +8,7 @@ namespace collector {
 
 namespace {
 
-// What these threads call needs a few KiB; the default of 8 MiB would only show up in VSZ.
+// These threads need a few KiB; the default of 8 MiB would only show up in VSZ.
 constexpr std::size_t STACK_BYTES = 256 * 1024;
 
 void *run(void *argument)

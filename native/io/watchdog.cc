@@ -5,7 +5,6 @@
 #include "text.h"
 #include "thread.h"
 
-#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <fcntl.h>
@@ -17,12 +16,12 @@ namespace collector {
 
 namespace {
 
-// Looks in the time that the loop is given.
+// Looks in the time of the loop.
 constexpr std::uint64_t LOOKS = 4;
 
 void write_all(int fd, const std::string &text)
 {
-    // One call: a report is short, and what takes only a part of it has no room.
+    // One call: a report is short, and a part of it means a full disk.
     ssize_t written = ::write(fd, text.data(), text.size());
     static_cast<void>(written);
     ::close(fd);
@@ -60,7 +59,7 @@ std::uint32_t Watchdog::turned()
     shared_->waiting = false;
     shared_->waited_ms = 0;
     if (shared_->reported)
-        shared_->wake.notify_one(); // what was reported is over
+        shared_->wake.notify_one(); // the report is out of date
     return static_cast<std::uint32_t>(seconds);
 }
 
@@ -93,8 +92,10 @@ void Watchdog::Shared::run()
         wake.wait_for(guard, std::chrono::milliseconds(period_ms));
         auto passed =
             std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - before);
-        // If all threads were stopped meanwhile, this one too, the loop has had no chance to turn.
-        waited_ms += std::min<std::uint64_t>(static_cast<std::uint64_t>(passed.count()), 2 * period_ms);
+        auto passed_ms = static_cast<std::uint64_t>(passed.count());
+        // A look this late means that all threads were stopped, this one too: the loop had no chance to turn.
+        if (passed_ms <= 2 * period_ms)
+            waited_ms += passed_ms;
         if (!waiting || waited_ms < next_report_ms || closing)
             continue;
         next_report_ms += limit_ms;
@@ -113,7 +114,7 @@ void Watchdog::Shared::run()
     }
 }
 
-// What the loop does, and what its thread waits for.
+// The step of the loop, and the system call of its thread.
 std::string Watchdog::Shared::look() const
 {
     std::string phase = name_of(options.phases, options.cell[0]),
@@ -121,7 +122,7 @@ std::string Watchdog::Shared::look() const
     return phase + (step.empty() ? "" : ", " + step) + ": " + what_blocks(thread);
 }
 
-// Leaves word for the next start, and for Kubernetes. May hang as the loop does, which only delays the next look.
+// Leaves word for the next start, and for Kubernetes. May hang as the loop does: then the next look comes later.
 void Watchdog::Shared::report(const std::string &cause, std::uint64_t seconds) const
 {
     std::time_t since = std::time(nullptr) - static_cast<std::time_t>(seconds);

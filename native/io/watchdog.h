@@ -20,7 +20,7 @@ struct WatchdogOptions {
     std::string folder;
     // Written to if it is there.
     std::string termination_log;
-    // What the loop may be doing: names by the numbers in the cell, a phase and a step in it.
+    // Names for the two numbers in the cell: the phase of the run, and the step in it.
     std::vector<std::string> phases;
     std::vector<std::string> steps;
     const volatile std::uint8_t *cell;
@@ -30,7 +30,7 @@ struct WatchdogOptions {
     std::function<void(const std::string &line)> say;
 };
 
-// A thread that notices when the event loop stands still, and writes down what its thread waits for.
+// Notices, in a thread of its own, when the event loop stands still, and writes down the cause.
 class Watchdog {
 public:
     explicit Watchdog(WatchdogOptions options);
@@ -42,14 +42,14 @@ public:
     // Starts the thread. To be called by the thread of the loop. Returns 0, or why there is none (errno).
     int start();
 
-    // The loop has turned. Returns for how many seconds it had stood still; 0 if that was not noticed.
+    // The loop has turned. Returns for how many seconds it had stood still; 0 if nobody noticed.
     std::uint32_t turned();
 
-    // What it stood still in, by the last look.
+    // The cause, by the last look.
     std::string cause() const;
 
 private:
-    // Owned by the thread too, which may outlive the watchdog: a disk can hold up its report.
+    // Owned by the thread too. It may outlive the watchdog: a disk can hold up its report.
     struct Shared {
         WatchdogOptions options;
         pid_t thread = 0;

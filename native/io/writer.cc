@@ -100,7 +100,7 @@ void Writer::Shared::run()
         ::close(fd);
 }
 
-// Writes a piece, however long that takes.
+// Writes a piece, however long it takes.
 void Writer::Shared::put(const std::vector<std::uint8_t> &piece)
 {
     std::size_t done = 0;
@@ -109,7 +109,7 @@ void Writer::Shared::put(const std::vector<std::uint8_t> &piece)
         if (count >= 0) {
             done += static_cast<std::size_t>(count);
             wrote(static_cast<std::size_t>(count));
-        } else if (errno == EAGAIN) { // somebody who shares the description has made it non-blocking
+        } else if (errno == EAGAIN) { // made non-blocking by another user of the description
             pollfd wait{fd, POLLOUT, 0};
             ::poll(&wait, 1, -1);
         } else if (errno != EINTR) {

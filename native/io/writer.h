@@ -15,13 +15,13 @@ namespace collector {
 // Writes to a descriptor in a thread of its own, so that no reader, pipe or disk holds up the caller.
 //
 // The descriptor keeps its flags: others may share its file description, so O_NONBLOCK is neither needed nor set. The
-// thread is detached. A write that never returns leaves it behind with what it holds.
+// thread is detached. A write without end leaves it behind with the bytes in hand.
 class Writer {
 public:
     // Called in the writer's thread: after an error, and once no more bytes wait than `notify_below` asked for.
     using Notify = std::function<void()>;
 
-    // `capacity`: bytes that may wait. `stop_at_error`: what waits at the first error is given up, and no more is taken;
+    // `capacity`: most bytes to wait. `stop_at_error`: the first error gives up all waiting bytes, and no more are taken;
     // else only the piece in hand is lost, and writing goes on.
     Writer(std::size_t capacity, bool stop_at_error, Notify notify);
 
@@ -34,23 +34,23 @@ public:
     // Begins to write to a descriptor; until then, bytes wait. Returns 0, or why there is no thread (errno).
     int start(int fd, bool close_at_end);
 
-    // Takes all of the bytes, or none: false if there is no room, or after an error that stops it. Where nothing waits
+    // Takes all of the bytes, or none: false if there is no room, or an error has stopped it. Where nothing waits
     // there is room for any number of bytes.
     bool write(const std::uint8_t *bytes, std::size_t length);
 
-    // Bytes that wait, those in hand included.
+    // Waiting bytes, the piece in hand included.
     std::size_t pending() const;
 
     // The last error (errno); 0: none.
     int error() const;
 
-    // Waits until nothing is pending, at most so long; says whether that is so.
+    // Waits until nothing is pending, at most so long. Returns whether nothing is.
     bool flush(std::uint32_t milliseconds);
 
     void notify_below(std::size_t bytes);
 
 private:
-    // Owned by the thread too, which may outlive the writer.
+    // Owned by the thread too. It may outlive the writer.
     struct Shared {
         std::mutex lock;
         std::condition_variable more;

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { Collector, Daemon } from '../support/collector.js';
 import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/free-port.js';
 import { Pipe } from '../support/pipe.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -90,12 +89,3 @@ describe('The daemon whose standard output nobody reads', function () {
     assert.ok(performance.now() - start < 5000);
   });
 });
-
-/** A port of the loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

@@ -55,15 +55,15 @@ describe('The daemon whose event loop stands still', function () {
 
     const next = await keep(Collector.start([], { env }));
     const said = new RegExp(
-      `\\[ERROR .*The run before stood still for at least \\d+ s from .*${stuck.source}`,
+      `\\[ERROR .*Cause: The run before stood still for at least \\d+ s from .*${stuck.source}`,
     );
     assert.match(next.stderr, said);
     assert.match(next.stderr, /Remedy: If the cause names a file/);
-    assert.match(await metricsOf(next), /^collector_loop_stalls_total 1$/m);
+    assert.match(await metricsOf(next), /^collector_loop_stalls_total [1-9]/m);
     await next.stop();
 
     const afterNext = await runToEnd(['--check'], { env });
-    assert.doesNotMatch(afterNext.stderr, /stood still/);
+    assert.doesNotMatch(afterNext.stderr, /The run before stood still/);
   });
 
   it('and goes on says for how long, and leaves nothing for the next start', async () => {
@@ -71,18 +71,17 @@ describe('The daemon whose event loop stands still', function () {
     const address = collector.address('HTTP');
     assert.ok(await isLive(address));
     const frozen = onHost('freeze', `${collector.pid}`, '8000');
-    await eventually(() => collector.stderr.includes('CRITICAL'), 'it notices');
+    // On a busy machine it may have stood still while it loaded, too.
+    const noticed = /\[CRITICAL .*The event loop has stood still for \d+ s, in collect/;
+    await eventually(() => noticed.test(collector.stderr), 'it notices');
     assert.equal(await isLive(address), false);
     await frozen;
-    await eventually(() => collector.stderr.includes('goes on'), 'it turns again');
-    assert.match(
-      collector.stderr,
-      /\[WARNING .*The event loop stood still for \d+ s, and goes on. It was in collect/,
-    );
+    const over = /\[WARNING .*The event loop stood still for \d+ s, and goes on. It was in collect/;
+    await eventually(() => over.test(collector.stderr), 'it turns again');
     assert.ok(await isLive(address));
     await eventually(() => readdirSync(runDir).length === 0, 'the report is gone');
     assert.equal(readFileSync(terminationLog, 'utf8'), '');
-    assert.match(await metricsOf(collector), /^collector_loop_stalls_total 1$/m);
+    assert.match(await metricsOf(collector), /^collector_loop_stalls_total [1-9]/m);
     await collector.stop();
   });
 
@@ -92,7 +91,7 @@ describe('The daemon whose event loop stands still', function () {
     await new Promise((resolve) => setTimeout(resolve, 6000));
     process.kill(collector.pid, 'SIGCONT');
     await collector.stop();
-    assert.doesNotMatch(collector.stderr, /stood still/);
+    assert.doesNotMatch(collector.stderr, /stood still.* in collect/);
   });
 });
 

@@ -9,6 +9,7 @@ import type { NetworkNews } from '../../actors/connections/actor.js';
 import { ConnectionState } from '../../actors/connections/state.js';
 import type { ProcessNews } from '../../actors/processes/actor.js';
 import { signalId, type ProcessSignal } from '../../actors/processes/signal.js';
+import { readTls } from '../../actors/sensor/tls.js';
 import { Sensor, type SensorOptions } from '../../actors/sensor/actor.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
 import { asFailure } from '../../actors/telemetry/failures.js';
@@ -318,10 +319,15 @@ describe('Sensor, over gRPC', () => {
       return double({ tls: { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) } });
     }
 
+    async function tlsIn(client: string): Promise<SensorOptions['tls']> {
+      const files = filesIn(client);
+      return { files, material: await readTls(files) };
+    }
+
     it('is connected to by its name, whatever its address is', async () => {
       const folders = await certificates(authority);
       const double1 = await secureDouble(folders.server);
-      const { sensor, tell } = link(double1.address, { tls: filesIn(folders.client) });
+      const { sensor, tell } = link(double1.address, { tls: await tlsIn(folders.client) });
       await sensor.connect(new AbortController().signal);
       sensor.start();
       tell(signal(0));
@@ -331,7 +337,10 @@ describe('Sensor, over gRPC', () => {
     it('is not connected to under another name, and the failure says which it has', async () => {
       const folders = await certificates(authority);
       const double1 = await secureDouble(folders.server);
-      const { sensor } = link(double1.address, { tls: filesIn(folders.client), serverName: 'sensor.other' });
+      const { sensor } = link(double1.address, {
+        tls: await tlsIn(folders.client),
+        serverName: 'sensor.other',
+      });
       const { message } = await failureOf(sensor.connect(new AbortController().signal, 2));
       assert.match(message, /its certificate is for DNS:sensor\.stackrox, not for sensor\.other/);
     });
@@ -339,7 +348,7 @@ describe('Sensor, over gRPC', () => {
     it('gets all signals while the certificates rotate, over streams with the new ones', async () => {
       const folders = await certificates(authority);
       const double1 = await secureDouble(folders.server);
-      const { sensor, tell } = link(double1.address, { tls: filesIn(folders.client) });
+      const { sensor, tell } = link(double1.address, { tls: await tlsIn(folders.client) });
       sensor.start();
       await double1.opens('signals');
       let sent = 0;

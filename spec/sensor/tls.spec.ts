@@ -38,9 +38,9 @@ describe('the TLS files', () => {
     return { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
   }
 
-  function refusal(): string {
+  async function refusal(): Promise<string> {
     try {
-      readTls(files);
+      await readTls(files);
     } catch (error) {
       return asFailure(error).message;
     }
@@ -87,27 +87,30 @@ describe('the TLS files', () => {
   });
 
   describe('as they are read', () => {
-    it('are taken when they fit together', () => {
-      assert.match(readTls(files).cert.toString(), /BEGIN CERTIFICATE/);
+    it('are taken when they fit together', async () => {
+      assert.match((await readTls(files)).cert.toString(), /BEGIN CERTIFICATE/);
     });
 
-    it('are refused when one is missing, and it is named', () => {
+    it('are refused when one is missing, and it is named', async () => {
       rmSync(files.key);
-      assert.equal(refusal(), `The TLS file ${files.key} cannot be used: the file is missing.`);
+      assert.equal(await refusal(), `The TLS file ${files.key} cannot be used: the file is missing.`);
     });
 
-    it('are refused when one is something else', () => {
+    it('are refused when one is something else', async () => {
       writeFileSync(files.ca, 'hello');
-      assert.equal(refusal(), `The TLS file ${files.ca} cannot be used: it has no certificate in PEM form.`);
+      assert.equal(
+        await refusal(),
+        `The TLS file ${files.ca} cannot be used: it has no certificate in PEM form.`,
+      );
       writeIdentitySync('key', 'hello');
-      assert.match(refusal(), /key\.pem cannot be used: it has no unencrypted private key/);
+      assert.match(await refusal(), /key\.pem cannot be used: it has no unencrypted private key/);
     });
 
     it('are refused when the key belongs to another certificate, and the key is not shown', async () => {
       const { key } = await authority.issue({ commonName: 'other' });
       writeIdentitySync('key', key);
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.key} cannot be used: it is not the key to the certificate in ${files.cert}.`,
       );
     });
@@ -116,13 +119,13 @@ describe('the TLS files', () => {
       const notAfter = wholeSeconds(-DAY_MS / 2);
       writeIdentity(folder, authority, await authority.issue({ commonName: 'collector', notAfter }));
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.cert} cannot be used: its certificate (CN=collector) expired on ${notAfter.toISOString()}.`,
       );
       const notBefore = wholeSeconds(DAY_MS / 2);
       writeIdentity(folder, authority, await authority.issue({ commonName: 'collector', notBefore }));
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.cert} cannot be used: its certificate (CN=collector) is not valid before ${notBefore.toISOString()}.`,
       );
     });
@@ -131,36 +134,39 @@ describe('the TLS files', () => {
       const notAfter = wholeSeconds(-DAY_MS / 2);
       const old = await Authority.create('Old authority', { notAfter });
       writeFileSync(files.ca, `# the old one\n${old.certificate}\n# the new one\n${authority.certificate}`);
-      assert.match(readTls(files).ca.toString(), /the old one[^]*the new one/);
+      assert.match((await readTls(files)).ca.toString(), /the old one[^]*the new one/);
       writeFileSync(files.ca, old.certificate);
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.ca} cannot be used: its certificate (CN=Old authority) expired on ${notAfter.toISOString()}.`,
       );
     });
 
-    it('are refused when one of several certificates is damaged, and it is said which', () => {
+    it('are refused when one of several certificates is damaged, and it is said which', async () => {
       writeFileSync(files.ca, authority.certificate + authority.certificate.replace(/\n.{20}/, '\n'));
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.ca} cannot be used: certificate 2 of 2 in it is damaged.`,
       );
     });
 
-    it('are refused when one is no file, or far too large for one of its kind', () => {
+    it('are refused when one is no file, or far too large for one of its kind', async () => {
       rmSync(files.ca);
       mkdirSync(files.ca);
-      assert.equal(refusal(), `The TLS file ${files.ca} cannot be used: it is not a file.`);
+      assert.equal(await refusal(), `The TLS file ${files.ca} cannot be used: it is not a file.`);
       rmSync(files.ca, { recursive: true });
       writeFileSync(files.ca, authority.certificate + ' '.repeat(1024 * 1024));
-      assert.match(refusal(), /ca\.pem cannot be used: it has \d{7} bytes, and at most 1048576 are read\.$/);
+      assert.match(
+        await refusal(),
+        /ca\.pem cannot be used: it has \d{7} bytes, and at most 1048576 are read\.$/,
+      );
     });
 
-    it('are refused when OpenSSL does not take them, before anything connects with them', () => {
+    it('are refused when OpenSSL does not take them, before anything connects with them', async () => {
       const request = ['req', '-x509', '-newkey', 'rsa:512', '-nodes', '-subj', '/CN=short'];
       execFileSync('openssl', [...request, '-keyout', files.key, '-out', files.cert], { stdio: 'ignore' });
       assert.equal(
-        refusal(),
+        await refusal(),
         `The TLS file ${files.cert} cannot be used: OpenSSL does not take it (ERR_SSL_EE_KEY_TOO_SMALL).`,
       );
     });
@@ -180,11 +186,13 @@ describe('the TLS files', () => {
     let stop: () => void = () => undefined;
     afterEach(() => stop());
 
-    function watched(times = FAST): { changes: string[]; complaints: string[]; mended: number } {
+    async function watched(
+      times = FAST,
+    ): Promise<{ changes: string[]; complaints: string[]; mended: number }> {
       const seen = { changes: [] as string[], complaints: [] as string[], mended: 0 };
       stop = watchTls(
         files,
-        readTls(files),
+        await readTls(files),
         {
           onChange: ({ cert }) => seen.changes.push(cert.toString()),
           onBad: ({ message }) => seen.complaints.push(message),
@@ -196,7 +204,7 @@ describe('the TLS files', () => {
     }
 
     it('are read again, once for all three', async () => {
-      const seen = watched();
+      const seen = await watched();
       const next = await authority.issue({ commonName: 'collector' });
       writeIdentity(folder, authority, next);
       await eventually(() => seen.changes.length > 0, 'the change is seen');
@@ -218,14 +226,14 @@ describe('the TLS files', () => {
       for (const name of ['ca.pem', 'cert.pem', 'key.pem'])
         symlinkSync(`..data/${name}`, path.join(volume, name));
       files = filesIn(volume);
-      const seen = watched();
+      const seen = await watched();
       const certificate = await version('..2');
       await eventually(() => seen.changes.length > 0, 'the swap is seen');
       assert.deepEqual(seen.changes, [certificate]);
     });
 
     it('stay as they were while they cannot be used, which is told once', async () => {
-      const seen = watched();
+      const seen = await watched();
       writeFileSync(files.cert, 'half a certif');
       await eventually(() => seen.complaints.length > 0, 'the complaint');
       writeFileSync(files.cert, 'half a certif');
@@ -241,7 +249,7 @@ describe('the TLS files', () => {
 
     it('are no change when they are again what they were before they were bad', async () => {
       const before = readFileSync(files.cert);
-      const seen = watched();
+      const seen = await watched();
       for (const turn of [1, 2]) {
         writeFileSync(files.cert, 'half a certif');
         await eventually(() => seen.complaints.length === turn, 'the complaint');
@@ -256,13 +264,13 @@ describe('the TLS files', () => {
       mkdirSync(elsewhere);
       renameSync(files.cert, path.join(elsewhere, 'cert.pem'));
       symlinkSync('elsewhere/cert.pem', files.cert);
-      const seen = watched({ settle: 60_000, poll: 20 });
+      const seen = await watched({ settle: 60_000, poll: 20 });
       writeFileSync(path.join(elsewhere, 'cert.pem'), 'half a certif');
       await eventually(() => seen.complaints.length > 0, 'the complaint');
     });
 
     it('are of no interest any more once the watch has ended', async () => {
-      const seen = watched({ settle: 20, poll: 20 });
+      const seen = await watched({ settle: 20, poll: 20 });
       writeFileSync(files.cert, 'half a certif');
       stop();
       await sleep(FAST.settle * 5);
@@ -270,7 +278,7 @@ describe('the TLS files', () => {
     });
 
     it('are not read because something else in the folder changed', async () => {
-      const seen = watched();
+      const seen = await watched();
       writeFileSync(path.join(folder, 'other'), 'x');
       await sleep(FAST.settle * 5);
       assert.deepEqual(seen, { changes: [], complaints: [], mended: 0 });
