@@ -23,6 +23,11 @@ describe('The routes of operation', () => {
     return { status, answer: JSON.parse(text) as unknown };
   };
 
+  it('are live whether events flow or not', async () => {
+    const { status, text } = await served.ask('/live');
+    assert.deepEqual([status, text], [200, '{"status":"live"}']);
+  });
+
   it('are not ready before events flow', async () => {
     const { status, text } = await served.ask('/ready');
     assert.deepEqual([status, text], [503, '{}']);
