@@ -41,7 +41,7 @@ describe('normalise', () => {
       container: containerNumber('ffffffffffff'),
       protocol: 17,
       role: SocketRole.client,
-      local: { address: NONE, port: 0, network: NONE },
+      local: undefined,
       remote: { address: addressBytes('10.0.0.9'), port: 65535, network: NONE },
       closedAt: undefined,
     });
