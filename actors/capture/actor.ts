@@ -72,7 +72,7 @@ const SEED_DIGITS = 15;
 /** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
 const RETRY_MS = 1000;
 /** How long sockets wait for a scan of processes, which names those that listen, ms. */
-const PROCESSES_FIRST_MS = 1000;
+const PROCESSES_FIRST_MS = 5000;
 
 /**
  * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
