@@ -1,5 +1,6 @@
 /** The only door to the second add-on: threads beside the event loop, so that nothing holds the loop up. */
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 
 /** Writes to a descriptor in a native thread: `write` never waits, for no reader and no disk. */
 export interface Writer {
@@ -62,11 +63,21 @@ interface Io {
 }
 
 /**
- * Loads the add-on from `path`, `dist/io.node` as built by `native/Makefile`.
- * @throws Error if it is missing or was built for another platform
+ * Loads the add-on from `path`, `dist/io.node` as built by `native/Makefile`. Where it is missing, the driver's add-on
+ * beside it has the same code; only that one needs libbpf.
+ * @throws Error if both are missing or were built for another platform
  */
 export function loadIo(path: string): Io {
-  return createRequire(import.meta.url)(path) as Io;
+  const load = createRequire(import.meta.url);
+  try {
+    return load(path) as Io;
+  } catch (error) {
+    try {
+      return load(join(dirname(path), 'collector.node')) as Io;
+    } catch {
+      throw error;
+    }
+  }
 }
 
 export type { Io };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
+#include "../io/io.h"
 #include "capabilities.h"
 #include "clock.h"
 #include "clock_watch.h"
@@ -377,6 +378,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     raise_capabilities();
     // Left to itself, malloc learns to keep tens of megabytes that V8's compiler and libbpf needed once.
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    export_io(env, exports); // for a folder without io.node
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
     exports.Set("watchClock", Napi::Function::New(env, WatchClock, "watchClock"));

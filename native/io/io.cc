@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JavaScript face of the threads beside the event loop. Types and meanings are in native/io.ts, the only file to load
-// this add-on.
+// The JavaScript face of the threads beside the event loop. Types and meanings are in native/io.ts.
+#include "io.h"
 #include "text.h"
 #include "watchdog.h"
 #include "writer.h"
@@ -216,17 +216,14 @@ void ExitWithin(const Napi::CallbackInfo &info)
     setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-Napi::Object Init(Napi::Env env, Napi::Object exports)
+} // namespace
+
+void export_io(Napi::Env env, Napi::Object exports)
 {
     exports.Set("Writer", WriterWrap::Define(env));
     exports.Set("Watchdog", WatchdogWrap::Define(env));
     exports.Set("exit", Napi::Function::New(env, Exit, "exit"));
     exports.Set("exitWithin", Napi::Function::New(env, ExitWithin, "exitWithin"));
-    return exports;
 }
-
-} // namespace
-
-NODE_API_MODULE(io, Init)
 
 } // namespace collector

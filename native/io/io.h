@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <napi.h>
+
+namespace collector {
+
+// Adds what native/io.ts calls Io to the exports of an add-on.
+void export_io(Napi::Env env, Napi::Object exports);
+
+} // namespace collector
