@@ -1,6 +1,7 @@
 /** What is hashed of one field at most, in UTF-16 units; no path is longer. */
 const MOST_UNITS = 4096;
 const FIELDS = 3;
+const KEY_DIGITS = 8;
 /** A field takes a word for its length and one for every two units; a number takes two. */
 const MOST_WORDS = 2 + FIELDS * (1 + MOST_UNITS / 2);
 
@@ -77,4 +78,9 @@ export class KeyedHash {
     }
     hash[1] = v1 ^ v3;
   }
+}
+
+/** The hash with the key of a run. @param seed at least 9 hexadecimal digits of the run's */
+export function seededHash(seed: string): KeyedHash {
+  return new KeyedHash(parseInt(seed.slice(0, KEY_DIGITS), 16), parseInt(seed.slice(KEY_DIGITS), 16));
 }

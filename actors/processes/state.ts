@@ -1,8 +1,11 @@
 import type { Audience, Fact, ScanFact } from '../capture/facts.js';
 import { exit_record, process_record, ProcessFlag, RecordFlag, RecordType } from '../capture/layout.js';
 import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
-import type { Records } from '../capture/records.js';
+import { TWO_32, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
+import { Refusals, type Refusal } from '../shares/refusals.js';
+import { Shares } from '../shares/shares.js';
+import { seededHash } from './keyed-hash.js';
 import { signalId, type ProcessSignal } from './signal.js';
 import { SignalThrottle } from './throttle.js';
 
@@ -17,6 +20,8 @@ export interface Originator {
 }
 
 interface Process extends Originator {
+  /** Stands for path and arguments if there was no room for them: then they and the name are empty. */
+  readonly digest?: number;
   /** CLOCK_BOOTTIME, ns. With the pid it names a process for good, since pids are used again. */
   readonly startTime: number;
   /** Which image of the process it is, as in its record; 0: unknown. */
@@ -33,10 +38,22 @@ interface Process extends Originator {
 }
 
 /**
- * Characters of all distinct originators that are kept, names, paths and arguments together. Few processes listen, so
- * this is only a bound: one container that listens as ever new processes must not take all memory.
+ * Characters of the names, paths and arguments of all processes: 256 for each of 32,768, and no more than 16 MiB however
+ * long the arguments are. A process whose text had no room is still known, by its digest.
  */
-const MOST_ORIGINATOR_TEXT = 4 * 1024 * 1024;
+const MOST_TEXT = 8 * 1024 * 1024;
+/**
+ * Characters of all distinct originators, names, paths and arguments together, at most 16 MiB. A container may add
+ * to them while it has no more than is free (A. K. Choudhury, E. L. Hahne, "Dynamic queue length thresholds for
+ * shared-memory packet switches", IEEE/ACM ToN 6(2), 1998): reports name them by numbers, so that none can be dropped.
+ */
+const MOST_ORIGINATOR_TEXT = 8 * 1024 * 1024;
+/** Of each originator beside its own characters, about: its objects and its places in the tables. */
+const ORIGINATOR_OVERHEAD = 128;
+/** Bits of a hash's upper half that a digest has. */
+const DIGEST_HIGH = 2 ** 21 - 1;
+/** Before a run has started. */
+const NO_SEED = '0'.repeat(15);
 /** Originators to look at before a pause. */
 const SLICE_ORIGINATORS = 16_384;
 
@@ -56,6 +73,8 @@ interface Exit {
 export interface Statistics {
   /** Processes remembered now. */
   readonly processes: number;
+  /** Characters of their names, paths and arguments. */
+  readonly text: number;
   /** Ends of processes remembered for the scan under way, which may still list them. */
   readonly exits: number;
   /** Processes forgotten for want of room. */
@@ -75,11 +94,23 @@ export interface Statistics {
  * all there is to say, so the table is only needed to know what was told already, and who listens on a port.
  */
 export class ProcessState {
-  readonly #capacity: number;
   readonly #isThrottled: boolean;
   readonly #processes = new Map<number, Process>();
+  /** The same by their containers, and those with a text. */
+  readonly #shares: Shares<number>;
+  readonly #textShares = new Shares<number>(MOST_TEXT);
+  readonly #refusals = {
+    processes: new Refusals('processes'),
+    texts: new Refusals('the arguments of processes'),
+    originators: new Refusals('the names of processes that listen'),
+  };
+  /** Made anew by each start fact. */
+  #hash = seededHash(NO_SEED);
+  readonly #digestWords = new Uint32Array(2);
   /** By their numbers; those that nobody uses are undefined, and their numbers stand in `#freeOriginators`. */
   readonly #originators: (Originator | undefined)[] = [undefined];
+  /** By their numbers, the containers that brought them first, which they are accounted to. */
+  readonly #originatorContainers: number[] = [0];
   readonly #originatorIds = new Map<string, number>();
   readonly #freeOriginators: number[] = [];
   #seed = '';
@@ -89,6 +120,9 @@ export class ProcessState {
   #epoch = 0;
   #signals = 0;
   #originatorText = 0;
+  readonly #originatorTextOf = new Map<number, number>();
+  /** An originator was refused since unused ones were forgotten. */
+  #isOriginatorRefused = false;
   /** Halfway from what the latest look found in use to all there is room for. */
   #enoughOriginatorText = MOST_ORIGINATOR_TEXT / 2;
   #evicted = 0;
@@ -103,19 +137,26 @@ export class ProcessState {
    * @param isThrottled whether there is a bound to how often the same is told
    */
   constructor(capacity: number, isThrottled = true) {
-    this.#capacity = capacity;
+    this.#shares = new Shares(capacity);
     this.#isThrottled = isThrottled;
   }
 
   get statistics(): Statistics {
     return {
       processes: this.#processes.size,
+      text: this.#textShares.used,
       exits: this.#exits?.size ?? 0,
       evicted: this.#evicted,
       nameless: this.#nameless,
       throttled: this.#throttle?.suppressed ?? 0,
       throttleForgotten: this.#throttle?.forgotten ?? 0,
     };
+  }
+
+  /** Containers whose processes had no room, each once in a run and table. */
+  takeRefusals(): Refusal[] {
+    const { processes, texts, originators } = this.#refusals;
+    return [processes, texts, originators].flatMap((refusals) => refusals.take());
   }
 
   /** The signals that follow from a fact, in the order of its records. */
@@ -125,6 +166,7 @@ export class ProcessState {
     switch (fact.kind) {
       case 'start':
         this.#seed = fact.seed;
+        this.#hash = seededHash(fact.seed);
         this.#throttle = this.#isThrottled ? new SignalThrottle(fact.seed) : undefined;
         this.#epoch = fact.epoch;
         break;
@@ -148,24 +190,34 @@ export class ProcessState {
   originatorId(container: number, pid: number): number {
     const process = this.#processes.get(pid);
     if (process?.container !== container) return 0;
-    const key = originatorKey(process);
-    const known = this.#originatorIds.get(key);
-    if (known !== undefined) return known;
-    if (this.#originatorText + key.length > MOST_ORIGINATOR_TEXT) {
+    if (process.digest !== undefined) {
       this.#nameless++;
       return 0;
     }
-    this.#originatorText += key.length;
+    const key = originatorKey(process);
+    const known = this.#originatorIds.get(key);
+    if (known !== undefined) return known;
+    const size = originatorSize(key);
+    const taken = (this.#originatorTextOf.get(container) ?? 0) + size;
+    if (taken > MOST_ORIGINATOR_TEXT - this.#originatorText) {
+      this.#nameless++;
+      this.#isOriginatorRefused = true;
+      this.#refusals.originators.note(container);
+      return 0;
+    }
+    this.#originatorText += size;
+    this.#originatorTextOf.set(container, taken);
     const { name, path, args } = process;
     const id = this.#freeOriginators.pop() ?? this.#originators.length;
     this.#originators[id] = { name, path, args };
+    this.#originatorContainers[id] = container;
     this.#originatorIds.set(key, id);
     return id;
   }
 
   /** Whether there is little room left for originators, so that `keepOriginators` is worth its time. */
   get isShortOfOriginators(): boolean {
-    return this.#originatorText > this.#enoughOriginatorText;
+    return this.#isOriginatorRefused || this.#originatorText > this.#enoughOriginatorText;
   }
 
   /**
@@ -180,12 +232,22 @@ export class ProcessState {
         left = SLICE_ORIGINATORS;
       }
       if (used.has(id)) continue;
-      this.#originatorIds.delete(key);
-      this.#originators[id] = undefined;
-      this.#originatorText -= key.length;
-      this.#freeOriginators.push(id);
+      this.#releaseOriginator(key, id);
     }
+    this.#isOriginatorRefused = false;
     this.#enoughOriginatorText = (this.#originatorText + MOST_ORIGINATOR_TEXT) / 2;
+  }
+
+  #releaseOriginator(key: string, id: number): void {
+    const container = this.#originatorContainers[id]!;
+    const size = originatorSize(key);
+    const left = this.#originatorTextOf.get(container)! - size;
+    if (left > 0) this.#originatorTextOf.set(container, left);
+    else this.#originatorTextOf.delete(container);
+    this.#originatorText -= size;
+    this.#originatorIds.delete(key);
+    this.#originators[id] = undefined;
+    this.#freeOriginators.push(id);
   }
 
   /** @param id as `originatorId` gave it, not 0 */
@@ -235,7 +297,7 @@ export class ProcessState {
     const before = this.#processes.get(records.pid(at));
     const process = { ...read(records, at, 0, true), executed: records.time(at) };
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
-    if (before?.told === true && records.time(at) <= before.scanned && same(before, process)) return;
+    if (before?.told === true && records.time(at) <= before.scanned && this.#isSame(before, process)) return;
     this.#remember(records.pid(at), process);
     if (this.#throttle?.admits(process, records.time(at)) === false) return;
     signals.push(this.#signal(records, at, process, records.time(at), false));
@@ -247,7 +309,7 @@ export class ProcessState {
     const isTold = audience !== 'none';
     if (this.#isOutdated(records, at, before, audience)) return;
     const process = read(records, at, records.time(at), isTold, before);
-    if (audience !== 'fresh' && before?.told === true && same(before, process)) {
+    if (audience !== 'fresh' && before?.told === true && this.#isSame(before, process)) {
       // Nothing new to tell, but maybe the arguments, which could not be read before.
       if (before.isArgsLost && !process.isArgsLost) this.#remember(records.pid(at), process);
       return;
@@ -287,7 +349,7 @@ export class ProcessState {
     const time = records.time(at);
     const before = this.#processes.get(records.pid(at));
     const process = read(records, at, time, true, before);
-    if (before?.told === true && same(before, process)) return;
+    if (before?.told === true && this.#isSame(before, process)) return;
     this.#remember(records.pid(at), process);
     if (this.#throttle?.admits(process, time) === false) return;
     signals.push(this.#signal(records, at, process, time, true));
@@ -319,25 +381,69 @@ export class ProcessState {
    */
   knowsArguments(records: Records, at: number): boolean {
     const known = this.#processes.get(records.pid(at));
-    return known !== undefined && !known.isArgsLost && isSame(known, records, at);
+    return known?.digest === undefined && known?.isArgsLost === false && isSame(known, records, at);
   }
 
   #forgetEnded(): void {
     for (const [pid, startTime] of this.#ended) {
       const process = this.#processes.get(pid);
-      if (process !== undefined && isSameStart(process.startTime, startTime)) this.#processes.delete(pid);
+      if (process !== undefined && isSameStart(process.startTime, startTime))
+        this.#forget(pid, process.container);
     }
     this.#ended = [];
   }
 
   #remember(pid: number, process: Process): void {
-    // Deleted first, so that the map's order is that of the latest news.
-    this.#processes.delete(pid);
-    if (this.#processes.size >= this.#capacity) {
-      this.#processes.delete(this.#processes.keys().next().value!);
-      this.#evicted++;
-    }
+    const before = this.#processes.get(pid);
+    if (before !== undefined) this.#forget(pid, before.container);
     this.#processes.set(pid, process);
+    this.#shares.add(process.container, pid, 1);
+    this.#textShares.add(process.container, pid, textSize(process));
+    for (let excess; (excess = this.#shares.excess()) !== undefined;) {
+      this.#forget(excess.member, excess.owner);
+      this.#evicted++;
+      this.#refusals.processes.note(excess.owner);
+    }
+    for (let excess; (excess = this.#textShares.excess()) !== undefined;) {
+      this.#dropText(excess.member);
+      this.#textShares.remove(excess.owner, excess.member);
+      this.#refusals.texts.note(excess.owner);
+    }
+  }
+
+  #forget(pid: number, container: number): void {
+    this.#processes.delete(pid);
+    this.#shares.remove(container, pid);
+    this.#textShares.remove(container, pid);
+  }
+
+  #dropText(pid: number): void {
+    const process = this.#processes.get(pid)!;
+    const digest = this.#digest(process);
+    this.#processes.set(pid, { ...process, name: '', path: '', args: '', digest });
+  }
+
+  /** Stands for path and arguments: 53 bits of a hash that nobody can choose texts for. */
+  #digest({ digest, path, args }: Process): number {
+    if (digest !== undefined) return digest;
+    const hash = this.#hash;
+    hash.start();
+    hash.text(path);
+    hash.text(args);
+    hash.end(this.#digestWords);
+    const [low, high] = this.#digestWords as unknown as [number, number];
+    return low + (high & DIGEST_HIGH) * TWO_32;
+  }
+
+  /** Whether both are one image of one process. */
+  #isSame(a: Process, b: Process): boolean {
+    if (a.container !== b.container || !isSameStart(a.startTime, b.startTime)) return false;
+    const haveIds = a.execId !== 0 && b.execId !== 0;
+    if (haveIds && a.execId !== b.execId) return false;
+    const areArgsLost = a.isArgsLost || b.isArgsLost;
+    if (a.digest !== undefined || b.digest !== undefined)
+      return haveIds || areArgsLost || this.#digest(a) === this.#digest(b);
+    return a.path === b.path && (a.args === b.args || areArgsLost);
   }
 
   #signal(records: Records, at: number, process: Process, time: number, scraped: boolean): ProcessSignal {
@@ -357,6 +463,15 @@ export class ProcessState {
       lineage: processLineage(records, at),
     };
   }
+}
+
+/** Characters that are kept of a process. */
+function textSize({ name, path, args }: Originator): number {
+  return name.length + path.length + args.length;
+}
+
+function originatorSize(key: string): number {
+  return key.length + ORIGINATOR_OVERHEAD;
 }
 
 function originatorKey({ name, path, args }: Originator): string {
@@ -384,7 +499,9 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
   const path = processPath(records, at);
   const startTime = records.u64(at + process_record.start_time);
   const isLost = (records.flags(at) & RecordFlag.argsLost) !== 0;
-  const known = before !== undefined && isSame(before, records, at) ? before : undefined;
+  // What had no room is read anew.
+  const isKept = before !== undefined && before.digest === undefined;
+  const known = isKept && isSame(before, records, at) ? before : undefined;
   const read = known === undefined || known.isArgsLost;
   return {
     startTime,
@@ -406,18 +523,6 @@ function isKnown(before: Process | undefined, records: Records, at: number): boo
     before !== undefined &&
     before.container === records.container(at) &&
     isSameStart(before.startTime, records.u64(at + process_record.start_time))
-  );
-}
-
-function same(a: Process, b: Process): boolean {
-  const areArgsSame = a.args === b.args || a.isArgsLost || b.isArgsLost;
-  const isSameImage = a.execId === b.execId || a.execId === 0 || b.execId === 0;
-  return (
-    a.container === b.container &&
-    isSameStart(a.startTime, b.startTime) &&
-    isSameImage &&
-    a.path === b.path &&
-    areArgsSame
   );
 }
 

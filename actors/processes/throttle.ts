@@ -1,5 +1,5 @@
 import { TWO_32 } from '../capture/records.js';
-import { KeyedHash } from './keyed-hash.js';
+import { seededHash, type KeyedHash } from './keyed-hash.js';
 
 /** What a signal is throttled by. */
 export interface ThrottleKey {
@@ -20,7 +20,6 @@ const ARGUMENT_UNITS = 256;
 const WAYS = 16;
 /** 65,536 keys of 17 bytes in all: 1.1 MB. A power of two. */
 const SETS = 4096;
-const KEY_DIGITS = 8;
 
 /**
  * Keeps a process that is started over and over from filling the stream: of each key ten signals are told in half an
@@ -47,7 +46,7 @@ export class SignalThrottle {
    * @param sets a power of two; there is room for 16 times as many keys
    */
   constructor(seed: string, sets = SETS) {
-    this.#hash = new KeyedHash(parseInt(seed.slice(0, KEY_DIGITS), 16), parseInt(seed.slice(KEY_DIGITS), 16));
+    this.#hash = seededHash(seed);
     this.#mask = sets - 1;
     this.#hashes = new Uint32Array(sets * WAYS * 2);
     this.#starts = new Float64Array(sets * WAYS);

@@ -71,6 +71,7 @@ export function fold(
     }),
     tap(({ kind }) => {
       if (kind !== 'tick') return;
+      state.takeRefusals().forEach(sayRefusal);
       const { evicted, nameless, throttleForgotten } = state.statistics;
       const sum = evicted + nameless + throttleForgotten;
       if (sum === forgotten) return;

@@ -410,8 +410,11 @@ describe('the process table', () => {
     const fill = () => {
       const used = new Set<number>();
       while (!state.isShortOfOriginators) {
-        state.fold(records(processRecord({ ...ls, pid: ++pid, args: ['ls', `${pid} `.padEnd(4000, 'x')] })));
-        used.add(state.originatorId(container, pid));
+        // Of several containers: one alone may not take so much.
+        const id = String(++pid % 8).padStart(12, '0');
+        const args = ['ls', `${pid} `.padEnd(4000, 'x')];
+        state.fold(records(processRecord({ ...ls, container: id, pid, args })));
+        used.add(state.originatorId(containerNumber(id), pid));
       }
       return used;
     };
@@ -433,5 +436,63 @@ describe('the process table', () => {
       [1, 2, 3].map((pid) => state.originatorId(container, pid) !== 0),
       [true, false, true],
     );
+  });
+
+  it('gives room to each container when one starts processes without end, and forgets the oldest of that one', () => {
+    const other = containerNumber('bbbbbbbbbbbb');
+    const { state } = fold([records(execRecord({ ...ls, container: 'bbbbbbbbbbbb', pid: 7 }))], 64);
+    for (let pid = 100; pid < 1000; pid++) state.fold(records(execRecord({ ...ls, pid })));
+    assert.equal(state.statistics.processes, 64);
+    assert.notEqual(state.originatorId(other, 7), 0);
+    assert.equal(state.originatorId(container, 900), 0);
+    assert.notEqual(state.originatorId(container, 999), 0);
+    assert.deepEqual(
+      state.takeRefusals().map(({ of, container: whose }) => [of, whose]),
+      [['processes', container]],
+    );
+  });
+
+  it('keeps a bounded amount of text, the latest, and that of others', () => {
+    const other = containerNumber('bbbbbbbbbbbb');
+    const state = new ProcessState(32_768);
+    state.fold(start);
+    state.fold(records(execRecord({ ...ls, container: 'bbbbbbbbbbbb', pid: 7 })));
+    const long = (pid: number) => ({ ...ls, pid, args: ['ls', `${pid} `.padEnd(4090, 'x')] });
+    for (let pid = 100; pid < 20_100; pid++) state.fold(records(execRecord(long(pid))));
+    assert.ok(state.statistics.text <= 8 * 1024 * 1024, `${state.statistics.text}`);
+    assert.equal(state.statistics.processes, 20_001);
+    assert.notEqual(state.originatorId(other, 7), 0);
+    assert.notEqual(state.originatorId(container, 20_099), 0);
+    assert.equal(state.originatorId(container, 100), 0);
+    assert.equal(state.statistics.nameless, 1);
+    assert.deepEqual(
+      state.takeRefusals().map(({ of, container: whose }) => [of, whose]),
+      [['the arguments of processes', container]],
+    );
+    // None is told again by a scan, but for the one that has other arguments now.
+    const scanned = [100, 101, 20_099].map((pid) => processRecord(long(pid)));
+    assert.deepEqual(state.fold(scan(...scanned)), []);
+    const changed = processRecord({ ...long(102), args: ['ls', '102 '.padEnd(4090, 'y')] });
+    assert.equal(state.fold(scan(changed)).length, 1);
+  });
+
+  it('lets one container have half of the room for names at most, and leaves half of the rest to each other', () => {
+    const state = new ProcessState(32_768);
+    state.fold(start);
+    const named = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb', 'cccccccccccc'].map((id, index) => {
+      let named = 0;
+      for (let pid = 1 + index * 3000; pid <= 3000 * (index + 1); pid++) {
+        const args = ['ls', `${pid} `.padEnd(4000, 'x')];
+        state.fold(records(processRecord({ ...ls, container: id, pid, args })));
+        if (state.originatorId(containerNumber(id), pid) !== 0) named++;
+      }
+      return named;
+    });
+    assert.ok(named[0]! > 900 && named[0]! < 1100, String(named));
+    assert.ok(
+      Math.abs(named[1]! - named[0]! / 2) < 3 && Math.abs(named[2]! - named[1]! / 2) < 3,
+      String(named),
+    );
+    assert.equal(state.isShortOfOriginators, true);
   });
 });
