@@ -1,11 +1,12 @@
 import { connect, tap, type Observable } from 'rxjs';
-import type { ContainerMetadata, Fact, StateSettings } from '../capture/facts.js';
+import type { Fact, StateSettings } from '../capture/facts.js';
 import { SocketRole } from '../capture/layout.js';
 import type { Slices } from '../capture/slices.js';
 import { networkNews } from '../connections/actor.js';
 import type { ConnectionState } from '../connections/state.js';
 import { containerId } from '../containers/id.js';
 import { MOST_NAMED } from '../containers/metadata.js';
+import { refusalLine } from '../containers/refusal-line.js';
 import { ContainerState } from '../containers/state.js';
 import type { Observer } from '../http/observer.js';
 import type { News } from '../output/actor.js';
@@ -20,15 +21,6 @@ interface Surroundings {
   readonly observer?: Observer;
   /** A container was met that no runtime has told of; so many so far. */
   readonly onStranger?: (count: number) => void;
-}
-
-/** A container in the words of a log line. */
-function shownContainer(container: number, metadata: ContainerMetadata | undefined): string {
-  if (container === 0) return 'The host';
-  const id = containerId(container);
-  if (metadata === undefined) return `Container ${id}`;
-  const { namespace, pod, name } = metadata;
-  return `Container ${id} (${[namespace, pod, name].filter(Boolean).join('/')})`;
 }
 
 /**
@@ -48,11 +40,8 @@ export function fold(
   const containers = new ContainerState();
   let connections: ConnectionState | undefined;
   const warnOfNames = log.throttled('warning');
-  const sayRefusal = ({ of, container, count }: Refusal) =>
-    log.warning(
-      `${shownContainer(container, containers.metadataOf(container))} held more than its fair share of the room for ` +
-        `${of}, which got tight: ${count} of its entries were refused so far, and those of others go on. This is said once.`,
-    );
+  const sayRefusal = (refusal: Refusal) =>
+    log.warning(refusalLine(refusal, containers.metadataOf(refusal.container)));
   let strangers = 0;
   let unnamed = 0;
   if (observer !== undefined) {

@@ -3,7 +3,8 @@ import { merge, Subject, tap, type Observable } from 'rxjs';
 import { createActor, type ActorRefFrom } from 'xstate';
 import { stream, type BackOff } from '../../machines/stream.js';
 import type { Listener } from '../capture/actor.js';
-import type { Fact } from '../capture/facts.js';
+import type { ContainerMetadata, Fact } from '../capture/facts.js';
+import { refusalLine } from '../containers/refusal-line.js';
 import type { NetworkNews } from '../connections/actor.js';
 import type { Delta } from '../connections/report.js';
 import type { ProcessNews } from '../processes/actor.js';
@@ -47,6 +48,8 @@ export interface SensorNews {
   readonly network: Observable<NetworkNews>;
   /** Describes an endpoint's process by its number. */
   readonly originator: (id: number) => Originator;
+  /** Names of containers, for the log. */
+  readonly metadata?: (container: number) => ContainerMetadata | undefined;
 }
 
 /** In the order in which they are made. */
@@ -189,13 +192,15 @@ export class Sensor {
   }
 
   /** Sends what there is to tell, host processes and their connections left out. */
-  deliver({ processes, network, originator }: SensorNews): Observable<unknown> {
+  deliver({ processes, network, originator, metadata }: SensorNews): Observable<unknown> {
     return merge(
       processes.pipe(
         tap(({ fact, signals }) => {
           for (const signal of signals) this.#signals.send(signal);
           if (isFreshScan(fact)) this.#signals.scanned();
           this.#tellLost();
+          for (const refusal of this.#signals.takeRefusals())
+            this.#options.log.warning(refusalLine(refusal, metadata?.(refusal.container)));
         }),
       ),
       network.pipe(

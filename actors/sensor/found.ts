@@ -1,3 +1,4 @@
+import { Shares } from '../shares/shares.js';
 import { MessageQueue, type Message, type QueueCounts } from './queue.js';
 
 /** A message about a process that a scan found. */
@@ -15,12 +16,13 @@ export class FoundQueue {
   readonly queue: MessageQueue;
   /** Messages of broken streams, by process. */
   readonly #doubtful = new Map<string, FoundMessage>();
-  #doubtfulBytes = 0;
+  readonly #shares: Shares<string>;
   #uncertain = 0;
 
   /** @param capacity bytes */
   constructor(capacity: number) {
     this.queue = new MessageQueue(capacity);
+    this.#shares = new Shares(capacity);
   }
 
   get counts(): QueueCounts {
@@ -28,7 +30,7 @@ export class FoundQueue {
     return {
       ...counts,
       unconfirmed: unconfirmed + this.#doubtful.size,
-      bytes: bytes + this.#doubtfulBytes,
+      bytes: bytes + this.#shares.used,
       uncertain: uncertain + this.#uncertain,
     };
   }
@@ -53,20 +55,19 @@ export class FoundQueue {
   /** The first scan of a stream is over, and the stream is open. */
   scanned(): void {
     const messages = [...this.#doubtful.values()];
-    this.#doubtful.clear();
-    this.#doubtfulBytes = 0;
+    for (const { process } of messages) this.#forget(process);
     for (const message of messages) this.queue.push(message);
   }
 
   #doubt(message: FoundMessage): void {
     this.#forget(message.process);
     this.#doubtful.set(message.process, message);
-    this.#doubtfulBytes += message.bytes.length;
-    for (const [process, { bytes, worth }] of this.#doubtful) {
-      if (this.#doubtfulBytes <= this.queue.capacity) break;
-      this.#doubtful.delete(process);
-      this.#doubtfulBytes -= bytes.length;
+    this.#shares.add(message.container, message.process, message.bytes.length);
+    for (let excess; (excess = this.#shares.excess()) !== undefined;) {
+      const { worth } = this.#doubtful.get(excess.member)!;
       this.#uncertain += worth;
+      this.queue.refusals.note(excess.owner, worth);
+      this.#forget(excess.member);
     }
   }
 
@@ -74,6 +75,6 @@ export class FoundQueue {
     const message = this.#doubtful.get(process);
     if (message === undefined) return;
     this.#doubtful.delete(process);
-    this.#doubtfulBytes -= message.bytes.length;
+    this.#shares.remove(message.container, process);
   }
 }

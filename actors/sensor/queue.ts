@@ -1,3 +1,6 @@
+import { Refusals } from '../shares/refusals.js';
+import { Shares } from '../shares/shares.js';
+
 /** A message that waits for Sensor. */
 export interface Message {
   readonly bytes: Buffer;
@@ -23,28 +26,44 @@ export interface QueueCounts {
   readonly repeated: number;
 }
 
-/** Bytes a message takes beside its own: its objects and its place. */
+/** A place in the queue. */
+interface Place {
+  /** undefined: dropped, or gone. */
+  message: Message | undefined;
+  /** Given to some stream. */
+  wasSent: boolean;
+  /** Given to the stream of the moment. */
+  isOut: boolean;
+}
+
+/** Bytes a message takes beside its own: its objects and its places. */
 const OVERHEAD = 128;
-const EMPTY: Message = { bytes: Buffer.alloc(0), container: 0, worth: 0 };
-/** Free places at the front before the others move up. */
+/** Free places before the others move up. */
 const MOST_FREE = 1024;
 
 /**
  * Messages in order, bounded in bytes. A sent message stays until it is confirmed, so that it can be sent once more when
- * the stream breaks. Beyond the bound the oldest go first, and each one that goes unconfirmed is counted.
+ * the stream breaks. Beyond the bound the oldest of the container with most bytes goes first, and each one that goes
+ * unconfirmed is counted.
  */
 export class MessageQueue {
   readonly capacity: number;
+  /** Containers whose messages were dropped. */
+  readonly refusals = new Refusals('what waits for Sensor');
+  readonly #shares: Shares<Place>;
   /** From `#first` on: the sent ones, then from `#next` on the others. */
-  #messages: Message[] = [];
+  #places: Place[] = [];
   #first = 0;
   #next = 0;
-  /** Messages that have left the front since the beginning: `#first` as a position. */
+  /** Places that have left the front since the beginning: `#first` as a position. */
   #gone = 0;
-  #bytes = 0;
+  /** The highest position that there was for the next message to send. */
+  #highest = 0;
+  /** Places from `#highest` on whose message was dropped. */
+  #gaps = 0;
   #unsentBytes = 0;
-  /** Position behind the last message ever sent, or dropped. */
-  #everSent = 0;
+  #waiting = 0;
+  #unconfirmed = 0;
   #dropped = 0;
   #uncertain = 0;
   #repeated = 0;
@@ -52,23 +71,28 @@ export class MessageQueue {
   /** @param capacity bytes, those of keeping a message included */
   constructor(capacity: number) {
     this.capacity = capacity;
+    this.#shares = new Shares(capacity);
   }
 
   get counts(): QueueCounts {
-    const end = this.#gone + this.#messages.length - this.#first;
     return {
-      waiting: end - Math.max(this.#everSent, this.#gone),
-      unconfirmed: Math.max(this.#everSent - this.#gone, 0),
-      bytes: this.#bytes,
+      waiting: this.#waiting,
+      unconfirmed: this.#unconfirmed,
+      bytes: this.#shares.used,
       dropped: this.#dropped,
       uncertain: this.#uncertain,
       repeated: this.#repeated,
     };
   }
 
+  /** Places taken in memory, those of dropped messages included. */
+  get places(): number {
+    return this.#places.length;
+  }
+
   /** Nothing is left to send. */
   get isSent(): boolean {
-    return this.#next === this.#messages.length;
+    return this.#unsentBytes === 0;
   }
 
   /** Whether a message of `length` bytes has room without another being dropped that was not sent. */
@@ -78,16 +102,15 @@ export class MessageQueue {
 
   push(message: Message): void {
     const size = sizeOf(message);
-    this.#messages.push(message);
-    this.#bytes += size;
+    const place = { message, wasSent: false, isOut: false };
+    this.#places.push(place);
+    this.#shares.add(message.container, place, size);
     this.#unsentBytes += size;
-    while (this.#bytes > this.capacity && this.#first < this.#messages.length) {
-      const { worth } = this.#messages[this.#first]!;
-      if (this.#gone < this.#everSent) this.#uncertain += worth;
-      else this.#dropped += worth;
+    this.#waiting++;
+    for (let excess; (excess = this.#shares.excess()) !== undefined;) this.#drop(excess.member, excess.owner);
+    while (this.#first < this.#places.length && this.#places[this.#first]!.message === undefined)
       this.#shift();
-    }
-    if (this.#everSent < this.#gone) this.#everSent = this.#gone;
+    if (this.#gaps > MOST_FREE && this.#gaps > this.#waiting) this.#closeGaps();
   }
 
   /** Counts a message of this worth as dropped that was not even pushed. */
@@ -97,54 +120,105 @@ export class MessageQueue {
 
   /** The next message to send, which counts as sent; undefined if there is none. */
   take(): Message | undefined {
-    const message = this.#messages[this.#next];
-    if (message === undefined) return undefined;
-    this.#next++;
-    this.#unsentBytes -= sizeOf(message);
-    if (this.position > this.#everSent) this.#everSent = this.position;
-    else this.#repeated++;
-    return message;
+    while (!this.isSent) {
+      const place = this.#pass();
+      const { message } = place;
+      if (message === undefined) continue;
+      this.#unsentBytes -= sizeOf(message);
+      place.isOut = true;
+      if (place.wasSent) {
+        this.#repeated++;
+      } else {
+        place.wasSent = true;
+        this.#waiting--;
+        this.#unconfirmed++;
+      }
+      return message;
+    }
+    return undefined;
   }
 
-  /** Where the next message to send stands, for `confirm`. Positions count from the beginning and never repeat. */
+  /** Where the next message to send stands, for `confirm`. A message keeps its position. */
   get position(): number {
     return this.#gone + this.#next - this.#first;
   }
 
+  /** The position of the oldest of the messages taken last, `count` of them; the next one's if that is 0. */
+  positionBefore(count: number): number {
+    let at = this.#next;
+    for (let left = count; left > 0 && at > this.#first; at--) if (this.#places[at - 1]!.isOut) left--;
+    return this.#gone + at - this.#first;
+  }
+
   /** Lets go of all messages before `position`: they have arrived. */
   confirm(position: number): void {
-    while (this.#gone < position && this.#first < this.#messages.length) this.#shift();
+    while (this.#gone < position && this.#first < this.#places.length) this.#shift();
   }
 
   /** Has all unconfirmed messages sent once more: the stream broke. */
   rewind(): void {
+    for (let at = this.#first; at < this.#next; at++) this.#places[at]!.isOut = false;
     this.#next = this.#first;
-    this.#unsentBytes = this.#bytes;
+    this.#unsentBytes = this.#shares.used;
   }
 
   /** Takes all messages out, as if they had never been in. */
   empty(): readonly Message[] {
-    const messages = this.#messages.slice(this.#first);
-    this.confirm(this.#gone + messages.length);
-    if (this.#everSent < this.#gone) this.#everSent = this.#gone;
+    const messages = this.#places.slice(this.#first).flatMap(({ message }) => message ?? []);
+    this.confirm(Infinity);
     return messages;
   }
 
+  /** The place at `#next`, behind which the next one is. */
+  #pass(): Place {
+    const place = this.#places[this.#next++]!;
+    if (this.position > this.#highest) {
+      this.#highest = this.position;
+      if (place.message === undefined) this.#gaps--;
+    }
+    return place;
+  }
+
+  #drop(place: Place, container: number): void {
+    const { worth } = place.message!;
+    this.refusals.note(container, worth);
+    if (place.wasSent) this.#uncertain += worth;
+    else this.#dropped += worth;
+    // Every message that was sent stands before the highest position.
+    if (!place.wasSent) this.#gaps++;
+    this.#leave(place);
+  }
+
+  /** Takes the message of a place out. */
+  #leave(place: Place): void {
+    const message = place.message!;
+    this.#shares.remove(message.container, place);
+    if (!place.isOut) this.#unsentBytes -= sizeOf(message);
+    if (place.wasSent) this.#unconfirmed--;
+    else this.#waiting--;
+    place.message = undefined;
+  }
+
   #shift(): void {
-    const size = sizeOf(this.#messages[this.#first]!);
-    this.#bytes -= size;
-    // Let go of it now; the array itself is only cut from time to time.
-    this.#messages[this.#first] = EMPTY;
+    const place = this.#places[this.#first]!;
+    if (this.#next === this.#first) this.#pass();
+    if (place.message !== undefined) this.#leave(place);
     this.#first++;
     this.#gone++;
-    if (this.#next < this.#first) {
-      this.#next = this.#first;
-      this.#unsentBytes -= size;
-    }
-    if (this.#first < MOST_FREE || this.#first * 2 < this.#messages.length) return;
-    this.#messages = this.#messages.slice(this.#first);
+    if (this.#first < MOST_FREE || this.#first * 2 < this.#places.length) return;
+    this.#places = this.#places.slice(this.#first);
     this.#next -= this.#first;
     this.#first = 0;
+  }
+
+  /** Closes the gaps between messages that never had a position. */
+  #closeGaps(): void {
+    const end = this.#highest - this.#gone + this.#first;
+    this.#places = [
+      ...this.#places.slice(0, end),
+      ...this.#places.slice(end).filter(({ message }) => message !== undefined),
+    ];
+    this.#gaps = 0;
   }
 }
 

@@ -102,7 +102,7 @@ export class StreamSender {
    */
   closed(): () => void {
     clearInterval(this.#timer);
-    const left = this.#lanes.map(({ queue, leaving }) => [queue, queue.position - leaving] as const);
+    const left = this.#lanes.map(({ queue, leaving }) => [queue, queue.positionBefore(leaving)] as const);
     this.#stream = undefined;
     this.#marks = [];
     for (const lane of this.#lanes) {
@@ -138,7 +138,7 @@ export class StreamSender {
   }
 
   #mark(): void {
-    const positions = this.#lanes.map(({ queue, leaving }) => queue.position - leaving);
+    const positions = this.#lanes.map(({ queue, leaving }) => queue.positionBefore(leaving));
     this.#marks.push({ bytes: this.#leftBytes, step: this.#step, positions });
     const unread = WINDOWS * this.#stream!.window();
     const isOld = ({ bytes, step }: Mark) => this.#leftBytes - bytes >= unread || this.#step - step >= STEPS;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ProcessSignal } from '../processes/signal.js';
+import type { Refusal } from '../shares/refusals.js';
 import { FoundQueue } from './found.js';
 import { signalMessage } from './messages.js';
 import { MessageQueue, type QueueCounts } from './queue.js';
@@ -39,6 +40,11 @@ export class SignalSender implements StreamUser {
 
   get counts(): QueueCounts {
     return sum(this.#started.counts, this.#found.counts);
+  }
+
+  /** Containers whose signals were dropped, each once in a run. */
+  takeRefusals(): Refusal[] {
+    return [this.#started, this.#found.queue].flatMap(({ refusals }) => refusals.take());
   }
 
   /** Messages that have left this process, ever. */

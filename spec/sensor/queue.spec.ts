@@ -103,7 +103,7 @@ describe('the queue of messages to Sensor', () => {
 
   it('never loses, reorders or exceeds its bound silently, whatever happens to it', () => {
     const step = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ push: fc.integer({ min: 4, max: 400 }) }) },
+      { weight: 4, arbitrary: fc.record({ push: fc.integer({ min: 4, max: 400 }), container: fc.nat(3) }) },
       { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 5 }) }) },
       { weight: 1, arbitrary: fc.record({ confirm: fc.integer({ min: 0, max: 60 }) }) },
       { weight: 1, arbitrary: fc.constant({ rewind: true }) },
@@ -116,14 +116,15 @@ describe('the queue of messages to Sensor', () => {
           const queue = new MessageQueue(capacity);
           const confirmed = new Set<number>();
           const sent: number[] = [];
+          const places = new Map<number, number>();
           let pushed = 0;
           let last = -1;
           for (const now of steps) {
-            if ('push' in now) queue.push(message(pushed++, now.push));
+            if ('push' in now) queue.push({ ...message(pushed++, now.push), container: now.container });
             else if ('confirm' in now) {
               const before = queue.position;
               queue.confirm(Math.min(now.confirm, before));
-              for (const one of sent) if (one < now.confirm) confirmed.add(one);
+              for (const [one, place] of places) if (place < now.confirm) confirmed.add(one);
             } else if ('rewind' in now) {
               queue.rewind();
               last = -1;
@@ -134,6 +135,7 @@ describe('the queue of messages to Sensor', () => {
                 assert.ok(taken > last, 'in order');
                 last = taken;
                 sent.push(taken);
+                places.set(taken, queue.position - 1);
               }
             }
             const { bytes, waiting, unconfirmed, dropped, uncertain } = queue.counts;
@@ -146,5 +148,49 @@ describe('the queue of messages to Sensor', () => {
         },
       ),
     );
+  });
+
+  it('drops the oldest of the container with most bytes, and never of one that has less than a fair share', () => {
+    const queue = new MessageQueue(100_000);
+    const of = (container: number, number: number) => ({ ...message(number, 872), container });
+    for (let n = 0; n < 5; n++) queue.push(of(1, n));
+    for (let n = 10; n < 5000; n++) queue.push(of(2, n));
+    for (let n = 5; n < 8; n++) queue.push(of(1, n));
+    const taken = takeAll(queue);
+    assert.deepEqual(
+      taken.filter((n) => n < 10),
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    );
+    assert.deepEqual([taken.length, taken.at(-4)], [100, 4999]);
+    assert.equal(queue.counts.dropped, 4998 - 100);
+    assert.deepEqual(
+      queue.refusals.take().map(({ container }) => container),
+      [2],
+    );
+  });
+
+  it('keeps its positions over what was dropped in between', () => {
+    const queue = new MessageQueue(5000);
+    const of = (container: number, number: number) => ({ ...message(number, 872), container });
+    queue.push(of(1, 0));
+    for (let n = 1; n < 8; n++) queue.push(of(2, n));
+    assert.deepEqual(
+      [queue.take(), queue.take()].map((taken) => taken!.bytes.readUInt32LE()),
+      [0, 4],
+    );
+    // Both are on their way: none has arrived.
+    assert.equal(queue.positionBefore(2), 0);
+    queue.confirm(queue.positionBefore(1));
+    queue.rewind();
+    assert.deepEqual(takeAll(queue), [4, 5, 6, 7]);
+    assert.equal(queue.counts.repeated, 1);
+  });
+
+  it('takes no place for what was dropped, however long the oldest stays', () => {
+    const queue = new MessageQueue(10_000);
+    queue.push({ ...message(0, 872), container: 1 });
+    for (let n = 1; n < 200_000; n++) queue.push({ ...message(n, 872), container: 2 });
+    assert.equal(queue.counts.waiting, 10);
+    assert.ok(queue.places < 4000, `${queue.places}`);
   });
 });
