@@ -41,6 +41,10 @@ export interface ProgramStats {
   readonly skipped: number;
   /** Records that could not be built. */
   readonly failed: number;
+  /** Records left out since their container had more in a ring than was free. */
+  readonly overShare: number;
+  /** One of these containers, by its number; 0: the host, or none. */
+  readonly container: number;
   /** Runs that the kernel left out because the program was already running on that CPU, and nothing made up for. */
   readonly missed: number;
   /** 0 without `runTime`, like `runNs`. */

@@ -1,8 +1,10 @@
 import type { ProgramStats } from '../../native/index.js';
+import { Refusals, type Refusal } from '../shares/refusals.js';
 
 /** What was lost in the kernel, by program and cause. */
 const causes = [
   ['lost', 'the ring buffer was full'],
+  ['overShare', 'their container filled the ring buffer'],
   ['failed', 'the record could not be built'],
   ['missed', 'the program was already running'],
 ] as const;
@@ -15,6 +17,19 @@ export function countLost(stats: readonly ProgramStats[]): number {
 /** Tells of records that the kernel could not hand over, once for each loss. */
 export class Losses {
   #told = 0;
+  #overShare = 0;
+  readonly #refusals = new Refusals('kernel events');
+
+  /** Containers whose records were left out of full rings, each once in a run, with all such records since the last count. */
+  refusals(stats: readonly ProgramStats[]): Refusal[] {
+    const overShare = stats.reduce((sum, row) => sum + row.overShare, 0);
+    const isNew = overShare - this.#overShare;
+    this.#overShare = overShare;
+    if (isNew > 0)
+      for (const container of new Set(stats.filter((row) => row.overShare > 0).map((row) => row.container)))
+        this.#refusals.note(container, isNew);
+    return this.#refusals.take();
+  }
 
   /**
    * One line about all losses so far if there are new ones, else undefined.

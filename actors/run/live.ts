@@ -10,6 +10,7 @@ import { MOST_UNWRITTEN, Recorder } from '../capture/recorder.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
 import { selfCheck } from '../capture/self-check.js';
 import { Slices } from '../capture/slices.js';
+import { refusalLine } from '../containers/refusal-line.js';
 import { runtimeNews } from '../containers/cri/actor.js';
 import type { Observer } from '../http/observer.js';
 import type { News } from '../output/actor.js';
@@ -104,6 +105,8 @@ export async function collect(
         counted = summary(stats);
         const lost = losses.news(stats);
         if (lost !== undefined) warn(lost);
+        for (const refusal of losses.refusals(stats))
+          log.warning(refusalLine(refusal, observer.containers?.metadataOf(refusal.container)));
       },
       onShortage: (error, what) => observer.shortages.note(error, what),
       onLinks: (lost) => observer.links.look(lost).forEach(({ level, message }) => log[level](message)),

@@ -20,9 +20,9 @@ export interface KernelTotals {
 
 /** @param evicted processes forgotten for want of room */
 export function kernelTotals(programs: readonly ProgramCounts[], evicted: number): KernelTotals {
-  const sum = (key: 'events' | 'lost' | 'failed' | 'missed') =>
+  const sum = (key: 'events' | 'lost' | 'overShare' | 'failed' | 'missed') =>
     programs.reduce((total, program) => total + program[key], 0);
-  const ringbuffer = sum('lost');
+  const ringbuffer = sum('lost') + sum('overShare');
   const preemptions = sum('missed');
   return {
     events: sum('events'),

@@ -2,7 +2,12 @@ import type { Family, Sample } from './family.js';
 import type { Loss, ProgramCounts, Sources } from './sources.js';
 
 /** What a BPF program can lose, by the names of the loss ledger. */
-const kernelCauses = { ring_full: 'lost', record_failed: 'failed', program_busy: 'missed' } as const;
+const kernelCauses = {
+  ring_full: 'lost',
+  over_share: 'overShare',
+  record_failed: 'failed',
+  program_busy: 'missed',
+} as const;
 
 /** Under names of their own, after the conventions of Prometheus. */
 export function nativeMetrics(sources: Sources): Family[] {

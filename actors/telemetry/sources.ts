@@ -8,6 +8,7 @@ export interface ProgramCounts {
   readonly lost: number;
   readonly skipped: number;
   readonly failed: number;
+  readonly overShare: number;
   readonly missed: number;
   /** 0 unless the kernel measures them. */
   readonly runs: number;

@@ -245,6 +245,8 @@ private:
             set("lost", report.counts.lost);
             set("skipped", report.counts.skipped);
             set("failed", report.counts.failed);
+            set("overShare", report.counts.over_share);
+            set("container", report.counts.container);
             set("missed", report.missed);
             set("runs", report.runs);
             set("runNs", report.run_ns);

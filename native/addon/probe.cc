@@ -427,6 +427,8 @@ program_stats Probe::counts_of(std::uint32_t row) const
         sum.lost += counts.lost;
         sum.skipped += counts.skipped;
         sum.failed += counts.failed;
+        sum.over_share += counts.over_share;
+        sum.container = std::max(sum.container, counts.container);
     }
     return sum;
 }

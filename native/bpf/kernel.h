@@ -39,6 +39,8 @@ enum {
 };
 enum { BPF_SK_STORAGE_GET_F_CREATE = 1 << 0 };
 enum { BPF_RB_NO_WAKEUP = 1 << 0 };
+/* What bpf_ringbuf_query tells. */
+enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1, BPF_RB_CONS_POS = 2, BPF_RB_PROD_POS = 3 };
 
 /* From include/net/tcp_states.h and include/linux/socket.h. */
 enum {

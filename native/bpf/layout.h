@@ -166,6 +166,8 @@ struct program_stats {
     __u64 lost;    /* records that found the ring full */
     __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers and listeners */
     __u64 failed;  /* could not be built: no scratch memory, no socket storage */
+    __u64 over_share; /* records of a container that had more in a ring than was free: the rest was kept for others */
+    __u64 container; /* the latest of these containers; 0: the host, or none */
 };
 
 #endif

@@ -56,9 +56,94 @@ static __always_inline void count_skipped(__u32 program)
         count(&s->skipped, program);
 }
 
+enum {
+    RING_PARTIES = 1024, /* rows of a CPU, a power of two */
+    RING_PARTY_SHIFT = 64 - 10,
+    RING_LOOKS = 16,          /* looks at how full a ring is, for each time that it is written once */
+    LONGEST_LOOK = 32 * 1024, /* bytes between two of them */
+};
+
+/* How full the ring of a CPU was when it was looked at. */
+struct ring_state {
+    __u64 unseen; /* bytes written since */
+    __u64 look;   /* bytes to be written until the next look */
+    __u64 size;   /* of the ring */
+    __u64 mark;   /* the producers' position when containers began to be counted */
+    __u64 seed;   /* of these counts; 0: the ring is at most half full, and nothing is counted */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct ring_state);
+} ring_states SEC(".maps");
+
+/* What the containers of a row have written since the ring's mark. */
+struct ring_party {
+    __u64 seed; /* of the count; another than the ring's: the count is over */
+    __u64 bytes;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, RING_PARTIES);
+    __type(key, __u32);
+    __type(value, struct ring_party);
+} ring_parties SEC(".maps");
+
+/* Begins to count, anew once all that was counted has been read, or ends to. */
+static __always_inline void look_at_ring(void *ring, struct ring_state *s)
+{
+    __u64 size = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE), used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+    s->unseen = 0;
+    s->size = size;
+    s->look = size / RING_LOOKS < LONGEST_LOOK ? size / RING_LOOKS : LONGEST_LOOK;
+    if (used * 2 <= size) {
+        s->seed = 0;
+    } else if (!s->seed || bpf_ringbuf_query(ring, BPF_RB_CONS_POS) >= s->mark) {
+        s->seed = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
+        s->mark = bpf_ringbuf_query(ring, BPF_RB_PROD_POS);
+    }
+}
+
+/*
+ * Whether a container has more in a ring than is free, so that its record is left out for others' sake (dynamic
+ * thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN 6(2), 1998). Containers are counted once the ring is half
+ * full, in rows chosen by a hash that changes with each count (stochastic fairness queueing: P. E. McKenney, INFOCOM
+ * 1990), which takes no memory of who there is. One that writes alone has three quarters of the ring.
+ */
+static __always_inline bool is_over_share(void *ring, __u64 container, __u32 size)
+{
+    __u32 zero = 0;
+    struct ring_state *s = bpf_map_lookup_elem(&ring_states, &zero);
+    if (!s)
+        return false;
+    s->unseen += size;
+    if (s->unseen >= s->look)
+        look_at_ring(ring, s);
+    __u64 seed = s->seed;
+    if (!seed)
+        return false;
+    __u32 row = ((container ^ seed) * 0x9e3779b97f4a7c15ULL) >> RING_PARTY_SHIFT;
+    struct ring_party *p = bpf_map_lookup_elem(&ring_parties, &row);
+    if (!p)
+        return false;
+    if (p->seed != seed) {
+        p->seed = seed;
+        p->bytes = 0;
+    }
+    __u64 used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+    if (used + p->bytes + size > s->size)
+        return true;
+    p->bytes += size;
+    return false;
+}
+
 /* Writes one record. Whether it found room is counted, always. */
 static __always_inline void emit(void *record, __u32 size, __u32 program)
 {
+    __u64 container = ((struct record_header *)record)->container;
     struct program_stats *s = stats_of(program);
     __u32 index = bpf_get_smp_processor_id() / knobs.cpus_per_ring;
     void *ring = bpf_map_lookup_elem(&rings, &index);
@@ -66,6 +151,11 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
         return;
     if (!ring) {
         count(&s->failed, program);
+        return;
+    }
+    if (is_over_share(ring, container, size)) {
+        s->container = container;
+        count(&s->over_share, program);
         return;
     }
     /* A wakeup costs more than all the rest of an event, so there is none while user space comes by on its own. */

@@ -18,6 +18,8 @@ const idle: ProgramStats = {
   lost: 0,
   skipped: 0,
   failed: 0,
+  overShare: 0,
+  container: 0,
   missed: 0,
   runs: 0,
   runNs: 0,

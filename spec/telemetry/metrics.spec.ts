@@ -32,7 +32,7 @@ function sources(options: Partial<Sources> = {}): Sources {
     values.forEach((value, time) => made.observe(value, time));
     return made;
   };
-  const program = { events: 40, lost: 4, skipped: 3, failed: 2, missed: 1, runs: 0, runNs: 0 };
+  const program = { events: 40, lost: 4, skipped: 3, failed: 2, overShare: 0, missed: 1, runs: 0, runNs: 0 };
   return {
     version: '1.2.3',
     programs: () => [
