@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -698,6 +699,54 @@ static int job_udp_again(char **words)
     return 0;
 }
 
+/* udp-storm N ADDRESS: one socket connected to N peers after one another, in the network of 24 bits of the address; says when
+ * half of them are done, and all */
+static int job_udp_storm(char **words)
+{
+    int count = atoi(words[0]), fd = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    struct address peer = address_of(words[1], 0);
+    uint32_t network = ntohl(peer.v4.sin_addr.s_addr) & ~0xffU;
+    for (int i = 0; i < count; i++) {
+        peer.v4.sin_addr.s_addr = htonl(network | (10 + i % 200));
+        peer.v4.sin_port = htons(10000 + i / 200);
+        must("connect", connect(fd, &peer.any, peer.size));
+        if (i == count / 2)
+            say("half");
+    }
+    say("done");
+    return 0;
+}
+
+/* listen-many PROCESSES N ADDRESS PORT: so many processes with N sockets each that listen on that port and the next ones */
+static int job_listen_many(char **words)
+{
+    int processes = atoi(words[0]), count = atoi(words[1]), all[2];
+    must("pipe", pipe(all));
+    for (int i = 0; i < processes; i++) {
+        if (must("fork", fork()) > 0)
+            continue;
+        must("prctl", prctl(PR_SET_PDEATHSIG, SIGKILL));
+        struct rlimit files;
+        must("getrlimit", getrlimit(RLIMIT_NOFILE, &files));
+        files.rlim_cur = files.rlim_max;
+        must("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
+        for (int n = 0; n < count; n++) {
+            struct address own = address_of(words[2], atoi(words[3]) + n % 100);
+            int fd = must("socket", socket(own.any.sa_family, SOCK_STREAM, 0));
+            must("SO_REUSEPORT", setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)));
+            must("bind", bind(fd, &own.any, own.size));
+            must("listen", listen(fd, 1));
+        }
+        must("write", write(all[1], "", 1));
+        stay();
+    }
+    char done;
+    for (int i = 0; i < processes; i++)
+        must("read", read(all[0], &done, 1));
+    say("listening");
+    return stay();
+}
+
 /* ---- the host ---- */
 
 static long long milliseconds(void)
@@ -929,6 +978,7 @@ static const struct job {
     {"jail", 2, job_jail},
     {"jail-detached", 2, job_jail_detached},
     {"leaderless", 1, job_leaderless},
+    {"listen-many", 4, job_listen_many},
     {"long-exec", 2, job_long_exec},
     {"noise", 1, job_noise},
     {"orphan", 1, job_orphan},
@@ -951,6 +1001,7 @@ static const struct job {
     {"udp-receive", 2, job_udp_receive},
     {"udp-send", 3, job_udp_send},
     {"udp-send-to", 3, job_udp_send_to},
+    {"udp-storm", 2, job_udp_storm},
     {"thread-exec", 1, job_thread_exec},
 };
 
