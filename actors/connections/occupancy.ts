@@ -1,13 +1,13 @@
 import { fairLevel } from '../shares/level.js';
 
-/** How many entries of a table each container has; the largest count is at hand. */
+/** Counts the entries of a table by container, with the largest count at hand. */
 export class Occupancy {
   readonly #counts = new Map<number, number>();
-  /** By count, how many containers have it. */
+  /** Number of containers by count. */
   readonly #holders: Uint32Array;
   #largest = 0;
 
-  /** @param most entries that the table can have */
+  /** @param most entries of the table at most */
   constructor(most: number) {
     this.#holders = new Uint32Array(most + 1);
   }
@@ -17,12 +17,12 @@ export class Occupancy {
     return this.#counts.get(container) ?? 0;
   }
 
-  /** Entries of the container that has most. */
+  /** Entries of the largest container. */
   get largest(): number {
     return this.#largest;
   }
 
-  /** What each container may keep if all of them together are to keep no more than `total`: see `fairLevel`. */
+  /** The fair share of each container in `total` entries: see `fairLevel`. */
   level(total: number): number {
     return fairLevel(this.#counts.values(), total);
   }
