@@ -21,7 +21,7 @@ describe('a ring that a container floods while nobody reads', function () {
   let addon: Addon;
   let greedy: Container;
   let other: Container;
-  let probe: Probe;
+  let probe: Probe | undefined;
 
   before(async function () {
     requires(this, isRoot, 'loading BPF programs needs root');
@@ -40,7 +40,7 @@ describe('a ring that a container floods while nobody reads', function () {
   });
   after(() => probe?.close());
 
-  const execs = () => probe.stats().find(({ program }) => program === 'process_exec')!;
+  const execs = () => probe!.stats().find(({ program }) => program === 'process_exec')!;
 
   it('has room for what others do, and counts what that one was refused', async () => {
     await greedy.run('execs', String(EXECS));
@@ -54,7 +54,7 @@ describe('a ring that a container floods while nobody reads', function () {
 
     const told = new Map<number, number>();
     const buffer = new Uint8Array(64 * 1024);
-    probe.start(
+    probe!.start(
       buffer,
       (length) => {
         const records = new Records(buffer.slice(0, length));
@@ -64,7 +64,7 @@ describe('a ring that a container floods while nobody reads', function () {
       },
       (error) => assert.fail(error),
     );
-    probe.drain();
+    probe!.drain();
     assert.ok(told.get(containerNumber(other.shortId))! >= FEW, String([...told]));
     assert.ok(told.get(containerNumber(greedy.shortId))! < EXECS);
   });
