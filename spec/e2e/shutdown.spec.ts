@@ -100,8 +100,18 @@ async function gone(ids: readonly string[]): Promise<void> {
 function programIds(pid: number): string[] {
   const folder = `/proc/${pid}/fdinfo`;
   const ids = readdirSync(folder).flatMap((fd) => {
-    const [, id] = /^prog_id:\t(\d+)$/m.exec(readFileSync(`${folder}/${fd}`, 'utf8')) ?? [];
+    const [, id] = /^prog_id:\t(\d+)$/m.exec(infoOf(`${folder}/${fd}`)) ?? [];
     return id ?? [];
   });
   return [...new Set(ids)];
+}
+
+/** Empty for a descriptor closed meanwhile, which those of programs are not. */
+function infoOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
