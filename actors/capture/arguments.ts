@@ -47,7 +47,7 @@ export async function* withArguments(
 
 function requestOf(records: Records, at: number): ReadRequest {
   return {
-    pid: records.pid(at),
+    pid: records.u32[(at + process_record.scanner_pid) >> 2]!,
     tid: records.u32[(at + process_record.tid) >> 2]!,
     container: records.container(at),
     startTicks: Math.floor(records.u64(at + process_record.start_time) / TICK_NS),

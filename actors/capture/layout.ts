@@ -72,7 +72,7 @@ export enum process_record {
   lineage_count = 62,
   comm = 64,
   exec_id = 80,
-  reserved = 84,
+  scanner_pid = 84,
   SIZE = 88,
 }
 

@@ -96,6 +96,7 @@ export class RecordWriter {
     view.setUint32(at + process_record.start_time, subject.startTime % TWO_32, true);
     view.setUint32(at + process_record.start_time + 4, subject.startTime / TWO_32, true);
     view.setUint32(at + process_record.tid, subject.tid, true);
+    view.setUint32(at + process_record.scanner_pid, subject.pid, true);
     view.setUint32(at + process_record.ppid, subject.ppid, true);
     view.setUint32(at + process_record.uid, subject.uid, true);
     view.setUint32(at + process_record.gid, subject.gid, true);

@@ -17,7 +17,7 @@ export interface ScannerChoice {
   readonly kind: 'iterators' | 'procfs' | 'partial';
   /** A sentence for the log. */
   readonly why: string;
-  /** Where the host's procfs is mounted; undefined: nowhere in reach. */
+  /** Where a procfs is mounted that shows all processes that the scanner finds, by its numbers; undefined: nowhere. */
   readonly procfs: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
   return {
     scanner: refusal === undefined ? iteratorScanner(probe) : blindScanner,
     kind: 'partial',
-    procfs: undefined,
+    procfs: hostPids ? undefined : '/proc',
     why: hostPids
       ? `${reason}, and ${hostRoot}/proc does not show the host's processes: what ran before Collector started is not ` +
         'seen, and sockets are not scanned.'

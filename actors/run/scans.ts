@@ -43,8 +43,9 @@ export function argumentReaderFor(
   program: string,
   { settings, log }: Context,
 ): ArgumentReader | undefined {
-  if (settings.noProcessArguments || kind === 'partial') return undefined;
+  if (settings.noProcessArguments) return undefined;
   if (procfs === undefined) {
+    if (kind === 'partial') return undefined; // which has its warning
     log.warning(
       "No mount shows the host's processes, so that arguments of processes that run already are missing. Remedy: mount the " +
         "host's /proc below COLLECTOR_HOST_ROOT",

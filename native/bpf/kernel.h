@@ -205,6 +205,16 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+struct upid {
+    int nr;
+};
+
+/* A number for each pid namespace, from the initial one to that of the process itself, at its level. */
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+
 struct task_struct {
     int pid;
     int tgid;
@@ -214,6 +224,7 @@ struct task_struct {
     struct task_struct *real_parent;
     struct task_struct *group_leader;
     struct list_head thread_node;
+    struct pid *thread_pid;
     struct mm_struct *mm;
     const struct cred *real_cred;
     struct nsproxy *nsproxy;

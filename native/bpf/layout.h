@@ -91,7 +91,8 @@ struct process_record {
     struct record_header header;
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
     __u64 cgroup;     /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
-    __u32 tid;        /* in the initial pid namespace: the thread that called exec */
+    __u32 tid; /* of an event: the thread that called exec, in the initial pid namespace; of a scan: a living one, in the
+                  scanner's */
     __u32 ppid;
     __u32 uid; /* real, in the initial user namespace */
     __u32 gid;
@@ -101,7 +102,7 @@ struct process_record {
     __u16 lineage_count;
     char comm[COMM_SIZE];
     __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one of one process is another image; 0: unknown */
-    __u32 reserved;
+    __u32 scanner_pid; /* of a scan: thread group id in the scanner's pid namespace, the number in its procfs; else 0 */
 };
 
 /* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */

@@ -465,6 +465,17 @@ int BPF_PROG(process_exit, struct task_struct *task)
     return 0;
 }
 
+/* The number of a task in the pid namespace at a level, 0 if it has none there. */
+static __always_inline __u32 number_at(struct task_struct *task, __u32 level)
+{
+    struct pid *pid = BPF_CORE_READ(task, thread_pid);
+    if (level > BPF_CORE_READ(pid, level))
+        return 0;
+    struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+    struct upid *number = (void *)numbers + level * bpf_core_type_size(struct upid);
+    return BPF_CORE_READ(number, nr);
+}
+
 /*
  * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: that can wait for
  * the process or its file system for ever, and Collector's loop waits for nobody.
@@ -493,6 +504,9 @@ int scan_processes(struct bpf_iter__task *ctx)
     if (!begin_process(s, slot, RECORD_PROCESS, task, container, &named))
         return 0;
     struct process_record *r = (void *)s->record;
+    __u32 level = current_level();
+    r->scanner_pid = number_at(BPF_CORE_READ(task, group_leader), level);
+    r->tid = number_at(task, level);
     if (container && looks_like_helper(task, container, slot_of_container)) {
         r->header.flags |= FLAG_HELPER;
         count_skipped(PROGRAM_EXEC);

@@ -14,6 +14,12 @@ int note_own_pid(void *ctx)
     return 0;
 }
 
+/* The level of the current task's pid namespace: 0 is the initial one, whose members see all processes. */
+static __always_inline __u32 current_level(void)
+{
+    return BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
+}
+
 static __always_inline bool is_self(struct task_struct *task)
 {
     return (__u32)task->tgid == control.own_pid;

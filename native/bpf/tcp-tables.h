@@ -46,9 +46,14 @@ static __always_inline struct inet_hashinfo *tcp_tables(void)
     return BPF_CORE_READ((struct inet_timewait_death_row *)row, hashinfo);
 }
 
-/* Adopts a socket that nobody owns nor holds; false if it is no container's. */
+/*
+ * Adopts a socket that nobody owns nor holds; false if it is no container's. In a pid namespace it adopts none: there
+ * scan_sockets does not see who holds what, and procfs tells of those sockets by another cookie.
+ */
 static __always_inline bool adopt_unheld(struct sock *sk, __u8 state, struct owner *o)
 {
+    if (current_level() > 0)
+        return false;
     o->container = container_of_socket(sk);
     if (!o->container)
         return false;

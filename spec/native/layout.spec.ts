@@ -31,7 +31,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: '386279f1fe173f9b',
+  5: '63cb1e7dd0245f59',
 };
 
 /** What TypeScript reads by. */

@@ -151,6 +151,7 @@ function processBytes(type: number, process: Process): Uint8Array {
 
   const { bytes, view } = allocate(size, type, process);
   view.setBigUint64(process_record.start_time, BigInt(process.startTime ?? 0), true);
+  view.setUint32(process_record.scanner_pid, type === RecordType.process ? (process.pid ?? 0) : 0, true);
   view.setUint32(process_record.tid, process.pid ?? 0, true);
   view.setUint32(process_record.exec_id, process.execId ?? 0, true);
   view.setUint32(process_record.ppid, process.ppid ?? 0, true);

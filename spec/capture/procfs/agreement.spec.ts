@@ -277,13 +277,14 @@ function processLines(found: Records, containers: readonly Container[]): string[
   each(found, RecordType.process, (records, at) => {
     if (!numbers.has(records.container(at))) return;
     const { u32, u16 } = records;
-    const [ppid, uid, gid] = [process_record.ppid, process_record.uid, process_record.gid].map(
+    const { scanner_pid, tid: thread, ppid: parent, uid: user, gid: group } = process_record;
+    const [scannerPid, tid, ppid, uid, gid] = [scanner_pid, thread, parent, user, group].map(
       (field) => u32[(at + field) >> 2],
     );
     const rawArgs = records.u8.subarray(processParts.args(records, at), processParts.cgroup(records, at));
     lines.push(
       [
-        `${records.pid(at)} ${u32[(at + process_record.tid) >> 2]} ${ppid} ${uid} ${gid} flags ${records.flags(at)}`,
+        `${records.pid(at)} ${scannerPid} ${tid} ${ppid} ${uid} ${gid} flags ${records.flags(at)}`,
         JSON.stringify(processName(records, at)),
         processPath(records, at),
         JSON.stringify(processArguments(records, at)),
