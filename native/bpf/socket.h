@@ -269,14 +269,56 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
     return true;
 }
 
-/* Keeps the owner for as long as there is the socket. */
-static __always_inline void store_owner(const struct sock *sk, const struct owner *owner)
+/* A port in a network namespace. */
+struct port {
+    __u64 net;
+    __u64 number;
+};
+
+/*
+ * Owners of listening sockets without storage: those older than Collector that no descriptor holds, and those whose
+ * process has used up the memory of the socket's options. Nothing inherits from an entry of `clients`; an accepted
+ * socket finds its owner by the port, or by port 0 where the kernel chose one after listen().
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, struct port);
+    __type(value, struct owner);
+} ports SEC(".maps");
+
+/* Whether there was ever one. */
+static volatile bool has_ports;
+
+static __always_inline struct port port_of(const struct sock *sk)
+{
+    return (struct port){.net = net_of(sk), .number = BPF_CORE_READ(sk, __sk_common.skc_num)};
+}
+
+/* Keeps the owner of a listening socket for what is accepted there. */
+static __always_inline void note_port(const struct sock *sk, const struct owner *owner)
+{
+    struct port port = port_of(sk);
+    bpf_map_update_elem(&ports, &port, owner, BPF_ANY);
+    has_ports = true;
+}
+
+/*
+ * Keeps the owner for as long as there is the socket. Storage is charged to the socket (net.core.optmem_max), and a
+ * process can use that up with a long filter: then the owner is kept by address, at Collector's expense.
+ */
+static __always_inline void store_owner(const struct sock *sk, struct owner *owner)
 {
     struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-    if (o)
+    if (o) {
         *o = *owner;
-    else
+        return;
+    }
+    owner->is_by_address = 1;
+    if (!note_client(sk, owner))
         count_failed(PROGRAM_SOCKET);
+    if (owner->role == ROLE_SERVER)
+        note_port(sk, owner);
 }
 
 static __always_inline void on_connect(const struct sock *sk)
@@ -349,37 +391,21 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
-/* A port in a network namespace. */
-struct port {
-    __u64 net;
-    __u64 number;
-};
-
-/*
- * Owners of listening sockets older than Collector that no descriptor holds: nothing inherits from an entry of
- * `clients`. What is accepted there finds its owner by the port.
- */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
-    __type(key, struct port);
-    __type(value, struct owner);
-} ports SEC(".maps");
-
-/* Whether there was ever one. */
-static volatile bool has_ports;
-
-static __always_inline struct port port_of(const struct sock *sk)
-{
-    return (struct port){.net = net_of(sk), .number = BPF_CORE_READ(sk, __sk_common.skc_num)};
-}
-
 /* Gives an accepted socket the owner of the port. */
 static __always_inline struct owner *inherit_by_port(const struct sock *sk)
 {
     struct port port = port_of(sk);
     struct owner *listener = bpf_map_lookup_elem(&ports, &port);
-    return listener ? bpf_sk_storage_get(&owners, (void *)sk, listener, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+    if (!listener) {
+        port.number = 0;
+        listener = bpf_map_lookup_elem(&ports, &port);
+    }
+    if (!listener)
+        return NULL;
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, listener, BPF_SK_STORAGE_GET_F_CREATE);
+    if (o || !note_client(sk, listener))
+        return o;
+    return client_owner(sk);
 }
 
 static __always_inline void on_established(const struct sock *sk, int old_state)
@@ -641,12 +667,9 @@ static __always_inline bool read_owner(struct sock *sk, struct owner *o)
 static __always_inline enum adoption adopt_address(struct sock *sk, struct owner *o)
 {
     o->cookie = cookie_at(sk);
-    if (o->role == ROLE_SERVER && o->phase == PHASE_NEW) {
-        struct port port = port_of(sk);
-        bpf_map_update_elem(&ports, &port, o, BPF_ANY);
-        has_ports = true;
-    }
     o->is_by_address = 1;
+    if (o->role == ROLE_SERVER && o->phase == PHASE_NEW)
+        note_port(sk, o);
     if (!note_client(sk, o))
         return NOT_OWNED;
     /* From here on its end is an event. It may have been before. */
