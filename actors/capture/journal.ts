@@ -11,12 +11,14 @@ import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '.
 import {
   ancestor_record,
   exit_record,
+  holder,
   process_record,
   RECORD_CAPACITY,
   record_header,
   RecordType,
   self_check_record,
   SOCKET_RECORD_IPV4,
+  socket_record,
 } from './layout.js';
 import {
   NETWORK_WORDS,
@@ -30,7 +32,7 @@ import {
   type StartFact,
   type StateSettings,
 } from './facts.js';
-import { AF_INET, AF_INET6 } from './linux.js';
+import { AF_INET, AF_INET6, TCP_LISTEN } from './linux.js';
 import { processParts, Records, socketParts } from './records.js';
 
 /** Eight bytes; the digit is the version of the form. */
@@ -383,6 +385,7 @@ const sizes: ReadonlyMap<number, number> = new Map<number, number>([
   [RecordType.unlisten, SOCKET_RECORD_IPV4],
   [RecordType.socket, SOCKET_RECORD_IPV4],
   [RecordType.datagram, SOCKET_RECORD_IPV4],
+  [RecordType.served, SOCKET_RECORD_IPV4],
   [RecordType.selfCheck, self_check_record.SIZE],
 ]);
 
@@ -405,10 +408,19 @@ function isRecord(records: Records, at: number): boolean {
     case process_record.SIZE:
       return endOfLineage(records, at, at + size) === at + size;
     case SOCKET_RECORD_IPV4:
-      return socketParts.end(records, at) === at + size;
+      return isSocketSize(records, at, size);
     default:
       return true;
   }
+}
+
+/** Whether a socket record of so many bytes is whole; that of a listening one may have a holder at its end. */
+function isSocketSize(records: Records, at: number, size: number): boolean {
+  const end = socketParts.end(records, at) - at;
+  const type = records.type(at);
+  const isListening = type === RecordType.socket && records.u8[at + socket_record.state] === TCP_LISTEN;
+  const mayBeHeld = isListening || type === RecordType.listen || type === RecordType.served;
+  return size === end || (mayBeHeld && size === end + holder.SIZE);
 }
 
 /** Where a process record ends by what it says of its parts; anything else than `end` if they don't fit. */

@@ -17,6 +17,7 @@ export enum RecordType {
   socket = 8,
   selfCheck = 9,
   datagram = 10,
+  served = 11,
 }
 
 export enum RecordFlag {
@@ -27,6 +28,7 @@ export enum RecordFlag {
   lineageCut = 16,
   owned = 32,
   held = 64,
+  listener = 128,
 }
 
 /** `enum record_flag`, those of process records alone: others have the same numbers. */
@@ -73,7 +75,8 @@ export enum process_record {
   comm = 64,
   exec_id = 80,
   scanner_pid = 84,
-  SIZE = 88,
+  image = 88,
+  SIZE = 96,
 }
 
 export enum ancestor_record {
@@ -107,6 +110,12 @@ export enum socket_record {
   comm = 48,
   addresses = 64,
   SIZE = 96,
+}
+
+export enum holder {
+  start_time = 0,
+  image = 8,
+  SIZE = 16,
 }
 
 /** Bytes of the record of an AF_INET socket, whose addresses are shorter. */

@@ -1,5 +1,6 @@
 import {
   ancestor_record,
+  holder,
   process_record,
   record_header,
   RecordFlag,
@@ -66,6 +67,8 @@ export interface SocketSubject extends Subject {
   readonly protocol: number;
   readonly role: number;
   readonly state: number;
+  /** When its process started, CLOCK_BOOTTIME in ns; given for a listening socket. */
+  readonly startTime?: number;
 }
 
 /** Writes the records of a scan as the kernel side writes them (`native/bpf/layout.h`), into memory that grows. */
@@ -93,8 +96,7 @@ export class RecordWriter {
 
     const at = this.#begin(process_record.SIZE, RecordType.process, flags, subject);
     const view = this.#view;
-    view.setUint32(at + process_record.start_time, subject.startTime % TWO_32, true);
-    view.setUint32(at + process_record.start_time + 4, subject.startTime / TWO_32, true);
+    this.#time(at + process_record.start_time, subject.startTime);
     view.setUint32(at + process_record.tid, subject.tid, true);
     view.setUint32(at + process_record.scanner_pid, subject.pid, true);
     view.setUint32(at + process_record.ppid, subject.ppid, true);
@@ -113,8 +115,11 @@ export class RecordWriter {
 
   socket(subject: SocketSubject): void {
     const words = subject.family === AF_INET6 ? 4 : 1;
-    const size = words === 4 ? socket_record.SIZE : SOCKET_RECORD_IPV4;
+    const own = words === 4 ? socket_record.SIZE : SOCKET_RECORD_IPV4;
+    const { startTime } = subject;
+    const size = startTime === undefined ? own : own + holder.SIZE;
     const at = this.#begin(size, RecordType.socket, 0, subject);
+    if (startTime !== undefined) this.#time(at + own + holder.start_time, startTime);
     const view = this.#view;
     view.setUint32(at + socket_record.cookie, subject.cookieLow, true);
     view.setUint32(at + socket_record.cookie + 4, subject.cookieHigh, true);
@@ -156,6 +161,11 @@ export class RecordWriter {
     view.setUint32(at + record_header.container, container % TWO_32, true);
     view.setUint32(at + record_header.container + 4, container / TWO_32, true);
     return at;
+  }
+
+  #time(at: number, time: number): void {
+    this.#view.setUint32(at, time % TWO_32, true);
+    this.#view.setUint32(at + 4, time / TWO_32, true);
   }
 
   #append(text: string): void {

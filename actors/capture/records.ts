@@ -1,4 +1,4 @@
-import { process_record, ancestor_record, record_header, socket_record } from './layout.js';
+import { ancestor_record, holder, process_record, record_header, socket_record } from './layout.js';
 import { AF_INET6 } from './linux.js';
 
 /** What the upper half of a 64-bit number counts. */
@@ -79,6 +79,20 @@ export const socketParts = {
   remote: (records: Records, at: number): number => at + socket_record.addresses + addressSize(records, at),
   end: (records: Records, at: number): number => at + socket_record.addresses + 2 * addressSize(records, at),
 };
+
+/** The process that holds the socket of the record at `at`, beside its pid and container; `at` itself must be a socket's. */
+export const holderParts = {
+  /** Whether the record has one. */
+  isThere: (records: Records, at: number): boolean => at + records.size(at) > socketParts.end(records, at),
+  /** CLOCK_BOOTTIME, ns; 0: not known. */
+  startTime: (records: Records, at: number): number => holderField(records, at, holder.start_time),
+  /** Number of the program that it executes, which its forks share; 0: not known. */
+  image: (records: Records, at: number): number => holderField(records, at, holder.image),
+};
+
+function holderField(records: Records, at: number, field: number): number {
+  return holderParts.isThere(records, at) ? records.u64(socketParts.end(records, at) + field) : 0;
+}
 
 /** Bytes of each address in a socket record. */
 export function addressSize(records: Records, at: number): number {

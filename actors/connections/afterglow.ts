@@ -30,6 +30,8 @@ export interface Rules {
   readonly isOver?: (table: Table, slot: number) => boolean;
   /** Whether there is room to report the entry as active. Asked once for each that is to be. */
   readonly admits?: (table: Table, slot: number) => boolean;
+  /** Asks `admits` about closed entries too, if they were never reported as active. */
+  readonly limitsClosed?: boolean;
 }
 
 /** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
@@ -79,7 +81,7 @@ function settle(
   slot: number,
   { now, before, period }: Moment,
   emit: Emit,
-  { isOver = no, admits = yes }: Rules,
+  { isOver = no, admits = yes, limitsClosed = false }: Rules,
 ): boolean {
   const flags = table.flags[slot]!;
   const lastActive = table.lastActive[slot]!;
@@ -95,7 +97,8 @@ function settle(
 
   const active = isActive(table, slot);
   const isRecent = !over && (active || isGlowing(lastActive, now, period));
-  if (isRecent && !wasRecent && !admits(table, slot)) {
+  const isNew = isRecent ? !wasRecent : limitsClosed && !isKnown;
+  if (isNew && !admits(table, slot)) {
     table.flags[slot] = flags & ~(CURRENT | ACTIVE);
     return isKnown;
   }

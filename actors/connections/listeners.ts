@@ -1,22 +1,44 @@
-import { socket_record } from '../capture/layout.js';
-import type { Records } from '../capture/records.js';
+import { RecordFlag, socket_record } from '../capture/layout.js';
+import { holderParts, TWO_32, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { expire, isActive, observe } from './activity.js';
 import { merge } from './afterglow.js';
 import { listEndpoints, type View } from './listing.js';
-import { Endpoint, Listener, Unbound, containerOf, writeOwner } from './rows.js';
+import { Endpoint, Listener, Server, Unbound, containerOf, writeOwner } from './rows.js';
 import { Table } from './table.js';
 
-/** The number of the process that runs as `pid` in a container, equal for equal name, path and arguments; 0: unknown. */
-export type OriginatorOf = (container: number, pid: number) => number;
+/**
+ * The number of a process's identity in its container, equal for equal name, path and arguments; 0: unknown.
+ * @param startTime of the process, CLOCK_BOOTTIME in ns; 0: not known
+ * @param image number of its program, which forks share; 0: not known
+ */
+export type OriginatorOf = (container: number, pid: number, startTime: number, image: number) => number;
+
+/** How a process that holds a listening socket ranks as its originator; among equals the oldest one is. */
+enum Rank {
+  /** It owns the socket, and no descriptor of it was found. */
+  owner = 0,
+  holder = 1,
+  /** Its program ended connections that were accepted there. */
+  server = 2,
+  /** It called listen(). */
+  listener = 3,
+}
 
 const MOST_LISTENERS = 98_304;
 const MOST_UNBOUND = 1_024;
+const MOST_SERVERS = 4_096;
+const MOST_GONE = 4_096;
+/** Set in the upper word of `Server.who` when the lower one is a pid: no image is that large. */
+const BY_PID = 0x8000_0000;
 
 /**
- * The listening sockets. Each has its own entry, told apart by the kernel's cookie: several may share an endpoint
- * (SO_REUSEPORT, two addresses), and when they are merged for a report it is there as long as one of them is.
+ * The listening sockets. Each has an entry, by the kernel's cookie, for each container that holds it: several may share an
+ * endpoint (SO_REUSEPORT, two addresses), and when they are merged for a report it is there as long as one of them is.
  * No count can go wrong, and neither a lost record nor a repeated one matters for longer than until the next scan.
+ *
+ * A scan lists every process that holds a socket. The originator is the best of them by `Rank`: who called listen(), as
+ * long as it holds the socket. A program other than the originator's that serves the port has an entry beside it.
  */
 export class Listeners {
   readonly #sockets: Table;
@@ -25,8 +47,14 @@ export class Listeners {
    * announced it. The accepted connection that shows the port does not name the listening socket, only its process.
    */
   readonly #unbound: Table;
+  /** Programs that serve ports, as far as events told since the scan before. */
+  readonly #servers: Table;
+  /** Cookies of sockets that ended since the latest report; only those of `#shared` matter. */
+  readonly #gone: Table;
   readonly #originatorOf: OriginatorOf;
   readonly #refusals = new Refusals('listening sockets');
+  /** Entries of processes that did not call listen(), as of the latest scan: the end of a socket tells of one entry alone. */
+  #shared = 0;
   /** Sockets that were dropped since they had ended, ever. */
   ended = 0;
 
@@ -40,6 +68,8 @@ export class Listeners {
       container: Unbound.container,
       refusals,
     });
+    this.#servers = new Table(Server.WORDS, 0, MOST_SERVERS, seed);
+    this.#gone = new Table(2, 0, MOST_GONE, seed);
     this.#originatorOf = originatorOf;
   }
 
@@ -68,28 +98,54 @@ export class Listeners {
     }
   }
 
-  /** The socket of the record at `at` listened at `time`, or ended to. */
+  /** A process called listen() on the socket of the record at `at`, or the socket ended. */
   observe(records: Records, at: number, time: number, active: boolean): void {
-    const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    const pid = records.pid(at);
-    const { key } = this.#sockets;
-    this.#writeSocket(records, at);
-    key[Listener.port] = 0;
-    key[Listener.pid] = pid;
-    key[Listener.originator] = 0;
-    const slot = this.#sockets.put();
+    const slot = this.#entry(records, at, 0);
+    if (!active) this.#noteEnd(records, at, time);
     if (slot < 0) return;
-
     const rows = this.#sockets.page(slot);
     const row = this.#sockets.row(slot);
+    const port = records.u16[(at + socket_record.local_port) >> 1]!;
     if (port !== 0) rows[row + Listener.port] = port;
     else if (active && rows[row + Listener.port] === 0) this.#awaitPort(records, at);
 
     if (!observe(this.#sockets, slot, time, active)) return;
     // Whoever ends a socket may have ended itself by now: the originator is who listened.
-    if (!active && rows[row + Listener.originator] !== 0) return;
-    const originator = this.#originatorOf(records.container(at), pid);
-    if (originator !== 0) rows[row + Listener.originator] = originator;
+    if (active) this.#setHolder(records, at, slot, Rank.listener);
+    else rows[row + Listener.originator] ||= this.#originator(records, at);
+  }
+
+  /** A scan that began at `time` has found the socket of the record at `at` with one of its holders. */
+  found(records: Records, at: number, time: number): void {
+    const rank = this.#rank(records, at, time);
+    this.#find(records, at, time, rank, 0);
+    if (rank !== Rank.server) return;
+    const originator = this.#originator(records, at);
+    if (originator !== 0) this.#find(records, at, time, rank, originator);
+  }
+
+  #find(records: Records, at: number, time: number, rank: Rank, served: number): void {
+    const sockets = this.#sockets;
+    const slot = this.#entry(records, at, served);
+    if (slot < 0) return;
+    const port = records.u16[(at + socket_record.local_port) >> 1]!;
+    if (port !== 0) sockets.page(slot)[sockets.row(slot) + Listener.port] = port;
+    const isFirst = observe(sockets, slot, time, true);
+    // What is newer than the scan stands.
+    if (sockets.lastActive[slot] !== time) return;
+    if (isFirst || this.#isBetter(records, at, slot, rank)) this.#setHolder(records, at, slot, rank);
+  }
+
+  /** A process ended the connection of the record at `at`, which was accepted by a listening socket of another program. */
+  served(records: Records, at: number): void {
+    const servers = this.#servers;
+    // What is forgotten is told again by the next connection.
+    if (servers.full) servers.clear();
+    for (const byPid of [false, true]) {
+      this.#writeServer(records, at, byPid);
+      const slot = servers.put();
+      if (slot >= 0) observe(servers, slot, records.time(at), true);
+    }
   }
 
   /**
@@ -109,6 +165,7 @@ export class Listeners {
     key[Listener.cookie] = unbound.page(slot)[cookie]!;
     key[Listener.cookie + 1] = unbound.page(slot)[cookie + 1]!;
     writeOwner(records, at, key, Listener.container, Listener.tag);
+    key[Listener.served] = 0;
     unbound.remove(slot);
     const socket = this.#sockets.find();
     if (socket < 0) return;
@@ -118,8 +175,15 @@ export class Listeners {
 
   /** A scan that began at `time` has listed all sockets. */
   expire(time: number): void {
-    expire(this.#sockets, time);
+    const sockets = this.#sockets;
+    const servers = this.#servers;
+    expire(sockets, time);
     this.#unbound.clear();
+    servers.retain((slot) => servers.lastActive[slot]! >= time);
+    this.#shared = 0;
+    for (let slot = 0; slot < sockets.size; slot++) {
+      if (sockets.page(slot)[sockets.row(slot) + Listener.rank]! < Rank.listener) this.#shared++;
+    }
   }
 
   /** Merges the sockets in the slots `[from, to)` into `endpoints`, and drops the closed ones; see `Table.retain`. */
@@ -127,6 +191,7 @@ export class Listeners {
     const sockets = this.#sockets;
     sockets.retain(
       (slot) => {
+        if (this.#gone.size > 0) this.#endShared(slot);
         const active = isActive(sockets, slot);
         if (this.#writeEndpoint(slot, endpoints.key)) {
           const endpoint = endpoints.put();
@@ -140,8 +205,10 @@ export class Listeners {
     );
   }
 
+  /** Ends a report, for which all sockets were collected. */
   trim(): void {
     this.#sockets.trim();
+    this.#gone.clear();
   }
 
   /** What is listened on now, as text: see `listEndpoints`. */
@@ -159,6 +226,8 @@ export class Listeners {
     rows[row + Listener.originator] ||= this.#originatorOf(
       containerOf(container, tag),
       rows[row + Listener.pid]!,
+      rows[row + Listener.startTime]! + rows[row + Listener.startTime + 1]! * TWO_32,
+      0,
     );
     endpoint[Endpoint.port] = rows[row + Listener.port]!;
     endpoint[Endpoint.originator] = rows[row + Listener.originator]!;
@@ -167,12 +236,101 @@ export class Listeners {
     return endpoint[Endpoint.port] !== 0;
   }
 
-  #writeSocket(records: Records, at: number): void {
+  /** The slot of the socket's entry in its container, added if there is none; -1 if there is no room. */
+  #entry(records: Records, at: number, served: number): number {
     const { key } = this.#sockets;
     const cookie = (at + socket_record.cookie) >> 2;
     key[Listener.cookie] = records.u32[cookie]!;
     key[Listener.cookie + 1] = records.u32[cookie + 1]!;
     writeOwner(records, at, key, Listener.container, Listener.tag);
+    key[Listener.served] = served;
+    key.fill(0, Listener.KEY);
+    return this.#sockets.put();
+  }
+
+  #originator(records: Records, at: number): number {
+    const [startTime, image] = [holderParts.startTime(records, at), holderParts.image(records, at)];
+    return this.#originatorOf(records.container(at), records.pid(at), startTime, image);
+  }
+
+  #rank(records: Records, at: number, time: number): Rank {
+    const serves = this.#serves(records, at, time);
+    if ((records.flags(at) & RecordFlag.listener) !== 0) return Rank.listener;
+    if (!holderParts.isThere(records, at)) return Rank.owner;
+    return serves ? Rank.server : Rank.holder;
+  }
+
+  /** Whether the program in the record at `at` was seen to serve; it goes on as long as scans find it with the socket. */
+  #serves(records: Records, at: number, time: number): boolean {
+    const servers = this.#servers;
+    if (servers.size === 0) return false;
+    this.#writeServer(records, at, holderParts.image(records, at) === 0);
+    const slot = servers.find();
+    if (slot >= 0) observe(servers, slot, time, true);
+    return slot >= 0;
+  }
+
+  /** Whether the holder in the record at `at` is more of an originator than the one in the entry. */
+  #isBetter(records: Records, at: number, slot: number, rank: Rank): boolean {
+    const rows = this.#sockets.page(slot);
+    const row = this.#sockets.row(slot);
+    const known = rows[row + Listener.rank]!;
+    if (rank !== known) return rank > known;
+    const started = rows[row + Listener.startTime]! + rows[row + Listener.startTime + 1]! * TWO_32;
+    const startTime = holderParts.startTime(records, at);
+    if (startTime !== started) return startTime < started;
+    return records.pid(at) < rows[row + Listener.pid]!;
+  }
+
+  #setHolder(records: Records, at: number, slot: number, rank: Rank): void {
+    const rows = this.#sockets.page(slot);
+    const row = this.#sockets.row(slot);
+    const pid = records.pid(at);
+    const startTime = holderParts.startTime(records, at);
+    const [low, high] = [startTime % TWO_32, Math.floor(startTime / TWO_32)];
+    const isSame =
+      rows[row + Listener.pid] === pid &&
+      rows[row + Listener.startTime] === low &&
+      rows[row + Listener.startTime + 1] === high;
+    const originator = this.#originator(records, at);
+    // Who is forgotten by now was known when it was found.
+    if (originator !== 0 || !isSame) rows[row + Listener.originator] = originator;
+    rows[row + Listener.pid] = pid;
+    rows[row + Listener.rank] = rank;
+    rows[row + Listener.startTime] = low;
+    rows[row + Listener.startTime + 1] = high;
+  }
+
+  #writeServer(records: Records, at: number, byPid: boolean): void {
+    const { key } = this.#servers;
+    const image = holderParts.image(records, at);
+    key[Server.who] = byPid ? records.pid(at) : image % TWO_32;
+    key[Server.who + 1] = byPid ? BY_PID : Math.floor(image / TWO_32);
+    writeOwner(records, at, key, Server.container, Server.tag);
+    key[Server.port] = records.u16[(at + socket_record.local_port) >> 1]!;
+  }
+
+  /** Remembers the end of a socket that may have entries of other containers or programs. */
+  #noteEnd(records: Records, at: number, time: number): void {
+    if (this.#shared === 0) return;
+    const gone = this.#gone;
+    const cookie = (at + socket_record.cookie) >> 2;
+    gone.key[0] = records.u32[cookie]!;
+    gone.key[1] = records.u32[cookie + 1]!;
+    const slot = gone.put();
+    if (slot >= 0) gone.lastActive[slot] = time;
+  }
+
+  /** Ends the entry at `slot` if its socket has ended in that of another container or program. */
+  #endShared(slot: number): void {
+    const gone = this.#gone;
+    const sockets = this.#sockets;
+    const rows = sockets.page(slot);
+    const row = sockets.row(slot);
+    gone.key[0] = rows[row + Listener.cookie]!;
+    gone.key[1] = rows[row + Listener.cookie + 1]!;
+    const end = gone.find();
+    if (end >= 0) observe(sockets, slot, gone.lastActive[end]!, false);
   }
 
   #awaitPort(records: Records, at: number): void {

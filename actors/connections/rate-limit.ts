@@ -7,18 +7,22 @@ const MOST_COUNTED = 16_384;
 /** Stands for all that share a count: no container has this number. */
 const OTHERS = -1;
 
+/** What is limited. */
+export type Limits = 'connections' | 'endpoints';
+
 /** A container that had more to report than there was room for. */
 export interface Limited {
+  readonly of: Limits;
   /** As in records: 0 for the host. */
   readonly container: number;
-  /** Connections that had to wait. */
+  /** Connections or endpoints that had to wait. */
   readonly count: number;
-  /** New connections of a container that a tick has room for. */
+  /** New ones of a container that a tick has room for. */
   readonly most: number;
 }
 
 /**
- * How many new connections of each container a tick may report. What there is no room for holds no place anywhere: an
+ * How many new connections, or endpoints, of each container a tick may report. What there is no room for holds no place anywhere: an
  * open one comes up again at the next tick, one that has closed is lost.
  */
 export class RateLimit {
@@ -26,6 +30,7 @@ export class RateLimit {
   withheld = 0;
   /** Those among them that had closed. */
   lost = 0;
+  readonly #of: Limits;
   readonly #interval: number;
   #most = 0;
   /** In this tick, by container: new connections, admitted or not. */
@@ -33,7 +38,8 @@ export class RateLimit {
   readonly #told = new Set<number>();
 
   /** @param interval seconds between two ticks */
-  constructor(interval: number, perMinute: number) {
+  constructor(of: Limits, interval: number, perMinute: number) {
+    this.#of = of;
     this.#interval = interval;
     this.setPerMinute(perMinute);
   }
@@ -65,7 +71,7 @@ export class RateLimit {
       if (count <= this.#most || container === OTHERS || this.#told.has(container)) continue;
       if (this.#told.size >= MOST_TOLD) this.#told.delete(this.#told.keys().next().value!);
       this.#told.add(container);
-      limited.push({ container, count: count - this.#most, most: this.#most });
+      limited.push({ of: this.#of, container, count: count - this.#most, most: this.#most });
     }
     this.#counts.clear();
     return limited;

@@ -33,16 +33,33 @@ export enum Link {
   WORDS = 7,
 }
 
-/** A listening socket, told apart by its cookie; what follows the tag is payload. A port of 0 is not known yet. */
+/**
+ * A listening socket in a container that holds it, told apart by its cookie. `served` is 0 in the entry of its
+ * originator, and the number of the originator in that of another program which serves the port. A port of 0 is not known yet.
+ */
 export enum Listener {
   cookie = 0,
   container = 2,
   tag = 3,
+  served = 4,
+  KEY = 5,
+  port = 5,
+  pid = 6,
+  originator = 7,
+  /** Of the process: see `Rank`. */
+  rank = 8,
+  /** Of the process: CLOCK_BOOTTIME in ns, low word first; 0: not known. */
+  startTime = 9,
+  WORDS = 11,
+}
+
+/** A program that serves a port: what it accepted there, it ended. `who` is a holder's image, or its pid. */
+export enum Server {
+  who = 0,
+  container = 2,
+  tag = 3,
   port = 4,
-  KEY = 4,
-  pid = 5,
-  originator = 6,
-  WORDS = 7,
+  WORDS = 5,
 }
 
 /** A port that is listened on, as it is reported. */

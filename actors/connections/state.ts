@@ -79,6 +79,9 @@ export interface Statistics {
   readonly rateLimited: number;
   /** Those among them that had closed, so that they are lost. */
   readonly rateLost: number;
+  /** The same of endpoints. */
+  readonly endpointsRateLimited: number;
+  readonly endpointsRateLost: number;
 }
 
 /** How full a table is: entries now, how many anybody may add, and those that it had no room for, ever. */
@@ -103,6 +106,7 @@ export class ConnectionState {
   /** Since the last report. */
   #turned = NONE_TURNED;
   readonly #rateLimit: RateLimit;
+  readonly #endpointLimit: RateLimit;
   #limited: Limited[] = [];
   readonly #roles: Roles;
   readonly #listeners: Listeners;
@@ -147,7 +151,9 @@ export class ConnectionState {
       publicAddresses: new Networks(),
       ...toldDirections(settings.externalIps),
     };
-    this.#rateLimit = new RateLimit(settings.scrapeInterval, settings.maxConnectionsPerMinute);
+    const { scrapeInterval, maxConnectionsPerMinute } = settings;
+    this.#rateLimit = new RateLimit('connections', scrapeInterval, maxConnectionsPerMinute);
+    this.#endpointLimit = new RateLimit('endpoints', scrapeInterval, maxConnectionsPerMinute);
     this.#roles = new Roles(seed);
     this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
     const { flows, links, endpoints } = this.#refusals;
@@ -181,6 +187,8 @@ export class ConnectionState {
       refused: this.tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
       rateLost: this.#rateLimit.lost,
+      endpointsRateLimited: this.#endpointLimit.withheld,
+      endpointsRateLost: this.#endpointLimit.lost,
     };
   }
 
@@ -259,7 +267,10 @@ export class ConnectionState {
   record(records: Records, at: number): void {
     const type = records.type(at);
     const isDatagram = type === RecordType.datagram;
-    if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) return;
+    if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) {
+      if (type === RecordType.served && this.#isInScope(records, at)) this.#listeners.served(records, at);
+      return;
+    }
     if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
     if (isDatagram) {
       this.#observeFlow(records, at, undefined);
@@ -268,7 +279,8 @@ export class ConnectionState {
     const time = records.time(at);
     if (type === RecordType.listen || type === RecordType.unlisten) {
       // A socket that listened before the latest scan, and still does, was listed by it, and that is newer.
-      this.#observeListener(records, at, time, type === RecordType.listen && time >= this.#lastScan);
+      const active = type === RecordType.listen && time >= this.#lastScan;
+      if (this.#isReachable(records, at)) this.#listeners.observe(records, at, time, active);
       return;
     }
     // The same of a connection whose end may be lost. Others are open until their end comes.
@@ -289,7 +301,7 @@ export class ConnectionState {
       if (!isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at))
         continue;
       this.#roles.listening(records, at);
-      this.#observeListener(records, at, time, true);
+      if (this.#isReachable(records, at)) this.#listeners.found(records, at, time);
     }
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at)) continue;
@@ -321,6 +333,7 @@ export class ConnectionState {
     };
     this.#surroundings = { ...this.#surroundings, ...told };
     this.#rateLimit.setPerMinute(maxConnectionsPerMinute);
+    this.#endpointLimit.setPerMinute(maxConnectionsPerMinute);
   }
 
   /**
@@ -372,10 +385,10 @@ export class ConnectionState {
     yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.collect(this.#endpoints, from, to));
     listeners.trim();
     const endpoint = report((slot, closedAt) => endpointReport(this.#endpoints, slot, closedAt), endpoints);
-    yield* this.#deltas(this.#endpoints, { ...moment, period: 0 }, endpoint, slice, {
-      connections,
-      endpoints,
-    });
+    const changes = { connections, endpoints };
+    const atOnce = { ...moment, period: 0 };
+    yield* this.#deltas(this.#endpoints, atOnce, endpoint, slice, changes, this.#endpointRules());
+    this.#limited.push(...this.#endpointLimit.endTick());
     this.#lastTick = time;
     if (connections.length + endpoints.length > 0) yield { connections, endpoints };
   }
@@ -426,6 +439,20 @@ export class ConnectionState {
     }
   }
 
+  /** Without an afterglow, a port that was listened on for a moment is only ever reported as closed: it counts too. */
+  #endpointRules(): Rules {
+    return {
+      admits: (endpoints, slot) => {
+        if ((endpoints.flags[slot]! & RETOLD) !== 0) return true;
+        const rows = endpoints.page(slot);
+        const row = endpoints.row(slot);
+        const container = containerOf(rows[row + Endpoint.container]!, rows[row + Endpoint.tag]!);
+        return this.#endpointLimit.admits(container, isActive(endpoints, slot));
+      },
+      limitsClosed: true,
+    };
+  }
+
   #linkRules(): Rules {
     const { ingress, egress } = this.#turned;
     return {
@@ -453,13 +480,13 @@ export class ConnectionState {
     return port === 0 || (this.#settings.dropIgnored && port === IGNORED_PORT);
   }
 
-  /** Leaves out what listens on the loopback alone: nobody reaches that from outside. */
-  #observeListener(records: Records, at: number, time: number, active: boolean): void {
-    if (!this.#settings.endpoints) return;
+  /** Whether a listening socket is to be reported: what listens on the loopback alone nobody reaches from outside. */
+  #isReachable(records: Records, at: number): boolean {
+    if (!this.#settings.endpoints) return false;
     const family = recordFamily(records, at);
     const local = this.#listenAddress;
     readAddress(records.u32, socketParts.local(at) >> 2, family, local, 0);
-    if (!isLoopback(local, 0, family)) this.#listeners.observe(records, at, time, active);
+    return !isLoopback(local, 0, family);
   }
 
   /** Writes into the flows' key what the record at `at` says, but for the remote address. @returns words to compare */

@@ -231,6 +231,7 @@ export class Observer {
         net_known_ip_networks: this.#counts.networks,
         net_known_public_ips: this.#counts.addresses,
         net_conn_rate_limited: this.#network?.statistics.rateLimited ?? 0,
+        net_cep_rate_limited: this.#network?.statistics.endpointsRateLimited ?? 0,
         process_lineage_counts: this.#lineage.signals,
         process_lineage_total: this.#lineage.ancestors,
         process_lineage_sqr_total: this.#lineage.squares,
@@ -314,6 +315,7 @@ export class Observer {
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
       { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
       { stage: 'recording', cause: 'disk_slow', count: this.unrecorded() },
+      { stage: 'endpoints', cause: 'rate_limited', count: this.#network?.statistics.endpointsRateLost ?? 0 },
       ...(this.sensor === undefined
         ? [{ stage: 'output', cause: 'nobody_reads', count: this.unread }]
         : sensorLosses(this.sensor)),

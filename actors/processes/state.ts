@@ -22,6 +22,8 @@ export interface Originator {
 interface Process extends Originator {
   /** Stands for path and arguments if there was no room for them: then they and the name are empty. */
   readonly digest?: number;
+  /** Number of the program that it executes, shared with its forks; 0: not known. */
+  readonly image: number;
   /** CLOCK_BOOTTIME, ns. With the pid it names a process for good, since pids are used again. */
   readonly startTime: number;
   /** Which image of the process it is, as in its record; 0: unknown. */
@@ -54,6 +56,11 @@ const ORIGINATOR_OVERHEAD = 128;
 const DIGEST_HIGH = 2 ** 21 - 1;
 /** Before a run has started. */
 const NO_SEED = '0'.repeat(15);
+/**
+ * Characters of what is kept of processes that have ended, names, paths and arguments together: a daemon that forked and
+ * listens from there is known by them.
+ */
+const MOST_ENDED_TEXT = 1024 * 1024;
 /** Originators to look at before a pause. */
 const SLICE_ORIGINATORS = 16_384;
 
@@ -107,6 +114,11 @@ export class ProcessState {
   /** Made anew by each start fact. */
   #hash = seededHash(NO_SEED);
   readonly #digestWords = new Uint32Array(2);
+  /** By image, the process that executed it: its forks are known by that, whatever they call themselves. */
+  readonly #images = new Map<number, Process>();
+  /** Those among `#images` that have ended, the first one first, and how long their text is. */
+  readonly #endedImages = new Map<number, Process>();
+  #endedText = 0;
   /** By their numbers; those that nobody uses are undefined, and their numbers stand in `#freeOriginators`. */
   readonly #originators: (Originator | undefined)[] = [undefined];
   /** By their numbers, the containers that brought them first, which they are accounted to. */
@@ -185,11 +197,11 @@ export class ProcessState {
 
   /**
    * A number for the name, path and arguments of a process, the same for equal ones; 0 if the process is not known.
-   * Describe it with `originator`.
+   * Describe it with `originator`. Parameters as in `OriginatorOf`.
    */
-  originatorId(container: number, pid: number): number {
-    const process = this.#processes.get(pid);
-    if (process?.container !== container) return 0;
+  originatorId(container: number, pid: number, startTime = 0, image = 0): number {
+    const process = this.#identity(container, pid, startTime, image);
+    if (process === undefined) return 0;
     if (process.digest !== undefined) {
       this.#nameless++;
       return 0;
@@ -299,6 +311,7 @@ export class ProcessState {
     // A scan reads what runs at its moment, the ring may tell of the same exec only later.
     if (before?.told === true && records.time(at) <= before.scanned && this.#isSame(before, process)) return;
     this.#remember(records.pid(at), process);
+    this.#noteImage(process, true);
     if (this.#throttle?.admits(process, records.time(at)) === false) return;
     signals.push(this.#signal(records, at, process, records.time(at), false));
   }
@@ -311,10 +324,10 @@ export class ProcessState {
     const process = read(records, at, records.time(at), isTold, before);
     if (audience !== 'fresh' && before?.told === true && this.#isSame(before, process)) {
       // Nothing new to tell, but maybe the arguments, which could not be read before.
-      if (before.isArgsLost && !process.isArgsLost) this.#remember(records.pid(at), process);
+      if (before.isArgsLost && !process.isArgsLost) this.#learn(records.pid(at), process);
       return;
     }
-    if (this.#exitOf(records, at) === undefined) this.#remember(records.pid(at), process);
+    if (this.#exitOf(records, at) === undefined) this.#learn(records.pid(at), process);
     if (!isTold) return;
     // Whoever is new hears of every process. A later scan makes up for lost execs, and finds forks too.
     const isThrottled = this.#hasScanned && audience !== 'fresh';
@@ -350,17 +363,41 @@ export class ProcessState {
     const before = this.#processes.get(records.pid(at));
     const process = read(records, at, time, true, before);
     if (before?.told === true && this.#isSame(before, process)) return;
-    this.#remember(records.pid(at), process);
+    this.#learn(records.pid(at), process);
     if (this.#throttle?.admits(process, time) === false) return;
     signals.push(this.#signal(records, at, process, time, true));
   }
 
-  /** The process may have come from another by fork alone, which nothing told of, or may have changed its arguments. */
+  /**
+   * A process is about to listen. Who is known stays as known: its memory may say something else by now. One that came
+   * from another by fork alone, which nothing told of, is what that was told as.
+   */
   #listens(records: Records, at: number): void {
-    const before = this.#processes.get(records.pid(at));
+    const pid = records.pid(at);
+    const before = this.#processes.get(pid);
     const startTime = records.u64(at + process_record.start_time);
-    const told = before !== undefined && isSameStart(before.startTime, startTime) && before.told;
-    this.#remember(records.pid(at), read(records, at, before?.scanned ?? 0, told, before));
+    const image = records.u64(at + process_record.image);
+    const isKnown = before !== undefined && isSameStart(before.startTime, startTime);
+    if (isKnown && (image === 0 || before.image === 0 || before.image === image)) return;
+    const found = read(records, at, 0, isKnown && before.told, before);
+    const origin = image === 0 ? this.#nearestAncestor(records, at, found.path) : this.#images.get(image);
+    const { name, path, args, isArgsLost } = origin ?? found;
+    this.#remember(pid, { ...found, name, path, args, isArgsLost });
+  }
+
+  /** The nearest ancestor that is known to execute the same file as the process of the record at `at`. */
+  #nearestAncestor(records: Records, at: number, path: string): Process | undefined {
+    const parent = records.u32[(at + process_record.ppid) >> 2]!;
+    const pids = [parent, ...processLineage(records, at).map(({ pid }) => pid)];
+    return pids.map((pid) => this.#processes.get(pid)).find((process) => process?.path === path);
+  }
+
+  #identity(container: number, pid: number, startTime: number, image: number): Process | undefined {
+    const process = this.#processes.get(pid);
+    if (process === undefined) return this.#images.get(image);
+    const isSame =
+      startTime === 0 ? process.container === container : isSameStart(process.startTime, startTime);
+    return isSame ? process : this.#images.get(image);
   }
 
   #exit(records: Records, at: number): void {
@@ -387,20 +424,54 @@ export class ProcessState {
   #forgetEnded(): void {
     for (const [pid, startTime] of this.#ended) {
       const process = this.#processes.get(pid);
-      if (process !== undefined && isSameStart(process.startTime, startTime))
-        this.#forget(pid, process.container);
+      if (process === undefined || !isSameStart(process.startTime, startTime)) continue;
+      this.#forget(pid, process.container);
+      this.#retire(process);
     }
     this.#ended = [];
+  }
+
+  /** Remembers a process that a scan has found. */
+  #learn(pid: number, process: Process): void {
+    this.#remember(pid, process);
+    this.#noteImage(process, false);
+  }
+
+  /** Keeps what a process executed for the sake of forks that go on, as far as there is room. */
+  #retire(process: Process): void {
+    const ended = this.#endedImages;
+    if (process.image === 0 || this.#images.get(process.image) !== process) return;
+    ended.set(process.image, process);
+    this.#endedText += textSize(process);
+    for (const [image, oldest] of ended) {
+      if (this.#endedText <= MOST_ENDED_TEXT) break;
+      ended.delete(image);
+      this.#images.delete(image);
+      this.#endedText -= textSize(oldest);
+    }
+  }
+
+  /** @param isExec it executed its image itself, and is no fork of another process that did */
+  #noteImage(process: Process, isExec: boolean): void {
+    const { image } = process;
+    const known = this.#images.get(image);
+    const isOthers = known?.path === process.path && !isSameStart(known.startTime, process.startTime);
+    if (image === 0 || (isOthers && !isExec)) return;
+    if (known !== undefined && this.#endedImages.delete(image)) this.#endedText -= textSize(known);
+    this.#images.set(image, process);
   }
 
   #remember(pid: number, process: Process): void {
     const before = this.#processes.get(pid);
     if (before !== undefined) this.#forget(pid, before.container);
+    if (before !== undefined && before.image !== process.image) this.#retire(before);
     this.#processes.set(pid, process);
     this.#shares.add(process.container, pid, 1);
     this.#textShares.add(process.container, pid, textSize(process));
     for (let excess; (excess = this.#shares.excess()) !== undefined;) {
+      const evicted = this.#processes.get(excess.member)!;
       this.#forget(excess.member, excess.owner);
+      this.#retire(evicted);
       this.#evicted++;
       this.#refusals.processes.note(excess.owner);
     }
@@ -420,7 +491,9 @@ export class ProcessState {
   #dropText(pid: number): void {
     const process = this.#processes.get(pid)!;
     const digest = this.#digest(process);
-    this.#processes.set(pid, { ...process, name: '', path: '', args: '', digest });
+    const bare = { ...process, name: '', path: '', args: '', digest };
+    this.#processes.set(pid, bare);
+    if (this.#images.get(process.image) === process) this.#images.set(process.image, bare);
   }
 
   /** Stands for path and arguments: 53 bits of a hash that nobody can choose texts for. */
@@ -506,6 +579,7 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
   return {
     startTime,
     execId: records.u32[(at + process_record.exec_id) >> 2]!,
+    image: records.u64(at + process_record.image),
     container: records.container(at),
     scanned,
     told,

@@ -75,8 +75,8 @@ export function fold(
         processes: processNews(shared, state).pipe(tap(({ signals }) => observer?.signals(signals))),
         network: networkNews(
           shared,
-          (container, pid) => {
-            const id = state.originatorId(container, pid);
+          (container, pid, startTime, image) => {
+            const id = state.originatorId(container, pid, startTime, image);
             return observer?.originator(id) ?? id;
           },
           slices,
@@ -86,9 +86,9 @@ export function fold(
               connections = made;
               observer?.network.onState?.(made);
             },
-            onLimited: ({ container, count, most }) =>
+            onLimited: ({ of, container, count, most }) =>
               log.warning(
-                `Container ${containerId(container)} has too many new connections: a report has room for ${most} ` +
+                `Container ${containerId(container)} has too many new ${of}: a report has room for ${most} ` +
                   `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
               ),
             onRefusal: sayRefusal,

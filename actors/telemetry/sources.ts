@@ -100,6 +100,7 @@ export const counterHelp = {
   net_known_ip_networks: 'networks that Sensor has told of',
   net_known_public_ips: 'public addresses that Sensor has told of',
   net_conn_rate_limited: 'times that a report had no room for a new connection, which waits for the next',
+  net_cep_rate_limited: 'times that a report had no room for a new endpoint',
   process_lineage_counts: 'process signals',
   process_lineage_total: 'ancestors in them',
   process_lineage_sqr_total: 'squared numbers of their ancestors, summed up',

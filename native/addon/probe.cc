@@ -486,6 +486,21 @@ void Probe::begin_scan(const char *name)
         fail("scan", name, code);
     }
     scan_fds_[name] = fd;
+    if (std::strcmp(name, SOCKET_SCAN) == 0 && !control_->settles) {
+        control_->socket_scan++;
+        control_->orphans = 0;
+    }
+}
+
+// Scans once more, for what that changes alone: listening sockets that the scan has found with none of their owners.
+void Probe::settle_orphans()
+{
+    struct Mode {
+        explicit Mode(control *shared) : shared(shared) { shared->settles = 1; }
+        ~Mode() { shared->settles = 0; }
+        control *shared;
+    } mode(control_);
+    scan(SOCKET_SCAN);
 }
 
 void Probe::begin_walk()
@@ -531,6 +546,8 @@ std::size_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t 
             fail("scan", name, code);
         if (std::strcmp(name, SOCKET_SCAN) == 0)
             control_->scanned = 1;
+        if (std::strcmp(name, SOCKET_SCAN) == 0 && !control_->settles && control_->orphans > 0)
+            settle_orphans();
         break;
     }
     return 0;

@@ -98,6 +98,7 @@ private:
     void run_once(const char *name, const char *operation);
     void map_control();
     void end_scan(const char *program);
+    void settle_orphans();
     void reserve_descriptors();
     void give_up_descriptors();
     void begin_walk();

@@ -30,6 +30,11 @@ struct control {
     __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
     __u8 lists;      /* 1: list_tcp lists the connections that have an owner, so that scan_sockets need not */
     __u8 scanned;    /* 1: a scan has listed all sockets that were there before the programs */
+    __u32 socket_scan; /* number of the latest scan of sockets, from 1 on */
+    __u32 orphans;     /* listening sockets that it has found outside of the owning container alone */
+    __u64 secret;      /* random: keeps kernel addresses out of records */
+    __u8 settles;      /* 1: the scan of sockets gives orphans of the one before it to who holds them */
+    __u8 reserved[7];
 };
 
 /* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */

@@ -26,6 +26,8 @@ enum record_type {
     RECORD_SOCKET = 8, /* struct socket_record: a TCP or UDP socket that a scan found, connected or listening */
     RECORD_SELF_CHECK = 9, /* struct self_check_record: what the self-check did, instead of the above */
     RECORD_DATAGRAM = 10,  /* struct socket_record: a UDP socket that is not connected sent or received */
+    RECORD_SERVED =
+        11, /* struct socket_record: another program than the listening one ended an accepted connection */
 };
 
 enum record_flag {
@@ -36,6 +38,7 @@ enum record_flag {
     FLAG_LINEAGE_CUT = 1 << 4, /* there are more ancestors in the container than could be looked at */
     FLAG_OWNED = 1 << 5,       /* RECORD_SOCKET: the kernel side owns the socket, its end will be a record */
     FLAG_HELD = 1 << 6,        /* RECORD_SOCKET: pid and container are of a process with a descriptor of it */
+    FLAG_LISTENER = 1 << 7,    /* of a listening socket: this process called listen() */
     FLAG_ARRIVED =
         1 << 5, /* RECORD_PROCESS of an event: it came into the container with the image that it has */
     FLAG_HELPER = 1 << 6, /* RECORD_PROCESS of a scan: it looks like a host helper on its way through */
@@ -103,6 +106,7 @@ struct process_record {
     char comm[COMM_SIZE];
     __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one of one process is another image; 0: unknown */
     __u32 scanner_pid; /* of a scan: thread group id in the scanner's pid namespace, the number in its procfs; else 0 */
+    __u64 image; /* number of the executed program: see struct holder */
 };
 
 /* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */
@@ -141,6 +145,15 @@ struct socket_record {
     __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10, which a bound UDP socket without a peer has too */
     char comm[COMM_SIZE];
     __u8 addresses[32]; /* the local one, then the remote one, each of 4 bytes, or of 16 with AF_INET6 */
+};
+
+/*
+ * A process that holds a socket. It follows the addresses in records of listening sockets, RECORD_UNLISTEN excepted, and
+ * in RECORD_SERVED; there pid and container of the header are the holder's.
+ */
+struct holder {
+    __u64 start_time; /* CLOCK_BOOTTIME, ns */
+    __u64 image; /* below 2^52; the same for a process and its forks, another one after each exec; 0: not known */
 };
 
 /* Bytes of the record of an AF_INET socket. */

@@ -8,6 +8,23 @@ enum {
     THREADS_LOOKED_AT = 16, /* dead threads but the first are gone at once, so that one of the first lives */
 };
 
+/* The file that a task executes: the same open file for all its forks, another one after each exec. */
+static __always_inline __u64 program_of(struct task_struct *task)
+{
+    return (__u64)BPF_CORE_READ(task, mm, exe_file);
+}
+
+/* A program as a number for records: 52 bits of the finaliser of MurmurHash3, keyed. */
+static __always_inline __u64 image_of(__u64 program)
+{
+    __u64 h = program ^ control.secret;
+    if (!program)
+        return 0;
+    h = (h ^ h >> 33) * 0xff51afd7ed558ccdULL;
+    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ULL;
+    return (h ^ h >> 33) >> 12;
+}
+
 static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
                                         __u64 container)
 {
@@ -149,6 +166,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->uid = task->real_cred->uid.val;
     r->gid = task->real_cred->gid.val;
     __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
+    r->image = image_of(program_of(task));
 
     walk_path(slot);
     r->path_size = append_path(s, PATH_CAPACITY);

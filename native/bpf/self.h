@@ -11,6 +11,7 @@ SEC("raw_tp")
 int note_own_pid(void *ctx)
 {
     control.own_pid = bpf_get_current_pid_tgid() >> 32;
+    control.secret = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
     return 0;
 }
 

@@ -19,8 +19,11 @@ struct owner {
     __u8 local_address[16];
     __u8 remote_address[16];
     __u64 datagrams; /* of UDP: count_datagrams() when it connected */
+    __u64 program;   /* as program_of: what the process executes */
     __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
     __u32 pid;
+    __u32 scan;      /* of a listening socket: number of the latest scan to find it in the owning container */
+    __u32 contested; /* the same of other containers, before it was found in the owning one */
     __u16 local_port;
     __u16 remote_port;
     __u8 family;
@@ -171,6 +174,29 @@ static __always_inline __u32 fill_socket(struct socket_record *r, __u8 type, con
     return size;
 }
 
+/* A record with a holder behind the addresses. */
+struct held_record {
+    struct socket_record socket;
+    struct holder holder;
+};
+
+/* The bytes of the record, which is all zero before. */
+static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const struct owner *o, __u8 state,
+                                       struct task_struct *task)
+{
+    struct holder holder = {
+        .start_time = task->group_leader->start_boottime,
+        .image = image_of(o->program),
+    };
+    __u32 size = fill_socket(&r->socket, type, o, state) + sizeof(holder);
+    if (o->family == AF_INET6)
+        r->holder = holder;
+    else
+        __builtin_memcpy((void *)r + SOCKET_RECORD_IPV4, &holder, sizeof(holder));
+    r->socket.header.size = size;
+    return size;
+}
+
 static __always_inline void emit_socket(__u8 type, const struct owner *o, __u8 state)
 {
     struct socket_record r = {};
@@ -183,6 +209,7 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 {
     o->container = container;
     o->pid = task->tgid;
+    o->program = program_of(task);
     __builtin_memcpy(o->comm, task->group_leader->comm, COMM_SIZE);
     o->protocol = protocol;
     o->phase = PHASE_NEW;
@@ -368,13 +395,17 @@ static __always_inline void on_listen(const struct sock *sk)
     o.role = ROLE_SERVER; /* of all that is accepted, too */
     o.opened = bpf_ktime_get_boot_ns();
     o.cookie = bpf_get_socket_cookie((void *)sk);
+    o.scan = control.socket_scan;
     store_owner(sk, &o);
     if (is_private_listener(&o)) {
         count_skipped(PROGRAM_SOCKET);
         return;
     }
     emit_listener(task, o.container, &named);
-    emit_socket(RECORD_LISTEN, &o, TCP_LISTEN);
+    struct held_record r = {};
+    __u32 size = fill_held(&r, RECORD_LISTEN, &o, TCP_LISTEN, task);
+    r.socket.header.flags = FLAG_LISTENER;
+    emit(&r, size, PROGRAM_SOCKET);
 }
 
 /* A socket whose tuple was read is established: tells so, if it is to be told. */
@@ -476,6 +507,29 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
         forget_client(sk);
 }
 
+/*
+ * This side is done with a connection. If it was accepted, the current task held it: these changes of state are made by
+ * shutdown() and by the last close(). When that executes another program than the one listening, it serves the port.
+ * A process that is ending has no program any more, so that nobody serves by inheriting a descriptor until the end.
+ */
+static __always_inline void on_shutdown(const struct sock *sk)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    if (!o || o->role != ROLE_SERVER || o->phase != PHASE_REPORTED)
+        return;
+    struct task_struct *task = bpf_get_current_task_btf();
+    __u64 program = program_of(task);
+    if (!program || program == o->program)
+        return;
+    struct naming named;
+    struct owner served = *o;
+    served.container = container_of_task(task, slot_of_socket(), &named);
+    served.pid = task->tgid;
+    served.program = program;
+    struct held_record r = {};
+    emit(&r, fill_held(&r, RECORD_SERVED, &served, TCP_ESTABLISHED, task), PROGRAM_SOCKET);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 {
@@ -489,6 +543,8 @@ int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
         on_established(sk, old_state);
     else if (new_state == TCP_CLOSE)
         on_close(sk, old_state);
+    else if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK)
+        on_shutdown(sk);
     return 0;
 }
 
@@ -529,10 +585,15 @@ static __always_inline __u32 fill_scanned(struct socket_record *r, const struct 
     return size;
 }
 
-static __always_inline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags)
+/* Writes the record of a socket that `task` holds, with the holder if it listens. */
+static __always_inline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags,
+                                         struct task_struct *task)
 {
-    struct socket_record r = {};
-    bpf_seq_write(seq, &r, fill_scanned(&r, o, state, flags));
+    struct held_record r = {};
+    __u32 size = state == TCP_LISTEN ? fill_held(&r, RECORD_SOCKET, o, state, task)
+                                     : fill_socket(&r.socket, RECORD_SOCKET, o, state);
+    r.socket.header.flags = flags;
+    bpf_seq_write(seq, &r, size);
 }
 
 /* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
@@ -699,6 +760,53 @@ static __always_inline enum adoption adopt_socket(const struct found_socket *fou
     return NOT_OWNED;
 }
 
+/* Makes a process that holds a listening socket its owner, and so the owner of all connections accepted from now on. */
+static __always_inline void hand_over(struct owner *known, const struct owner *holder)
+{
+    known->program = holder->program;
+    known->pid = holder->pid;
+    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+    known->opened = 0; /* it did not call listen() */
+    known->container = holder->container;
+}
+
+/*
+ * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
+ * any when it is complete, it is followed by one that settles whose they are.
+ */
+static __always_inline void settle_owner(struct owner *known, const struct owner *holder)
+{
+    __u32 scan = control.socket_scan;
+    if (known->scan == scan)
+        return;
+    if (holder->container != known->container) {
+        if (control.settles) {
+            hand_over(known, holder);
+            known->scan = scan;
+        } else if (known->contested != scan) {
+            known->contested = scan;
+            control.orphans++;
+        }
+        return;
+    }
+    known->scan = scan;
+    if (known->contested == scan)
+        control.orphans--;
+}
+
+/* Settles whose a listening socket is that `o` holds. Whether that is the process that called listen(). */
+static __always_inline bool settle_listener(const struct found_socket *found, const struct owner *o)
+{
+    if (found->is_multipath || found->protocol != IPPROTO_TCP)
+        return false;
+    struct owner *known = bpf_sk_storage_get(&owners, found->held, NULL, 0);
+    if (!known)
+        return false;
+    bool is_listener = known->opened && known->pid == o->pid;
+    settle_owner(known, o);
+    return is_listener;
+}
+
 /*
  * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
  * the scan. False if nothing passed the socket, or could pass it: it is not reported.
@@ -798,7 +906,10 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     bool is_owned = adoption != NOT_OWNED;
     if ((is_owned && !is_listening && control.lists) || (found.state == TCP_SYN_SENT && !knobs.pending))
         return 0;
-    write_socket(ctx->meta->seq, &o, found.state, FLAG_HELD | (is_owned ? FLAG_OWNED : 0));
+    __u8 flags = FLAG_HELD | (is_owned ? FLAG_OWNED : 0);
+    if (is_listening && settle_listener(&found, &o))
+        flags |= FLAG_LISTENER;
+    write_socket(ctx->meta->seq, &o, found.state, flags, task);
     return 0;
 }
 

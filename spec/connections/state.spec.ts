@@ -146,6 +146,8 @@ describe('connections', () => {
       refused: 0,
       rateLimited: 0,
       rateLost: 0,
+      endpointsRateLimited: 0,
+      endpointsRateLost: 0,
     });
   });
 
@@ -459,10 +461,10 @@ describe('endpoints', () => {
       assert.deepEqual(story.endpoints(30), [by(42)]);
     });
 
-    it('follow the scan, whose first listing of a socket counts', () => {
+    it('follow the scan, the oldest holder of a socket before others', () => {
       const story = new Story({ originatorOf: (_, pid) => pid });
       story.events(listener({ time: 1 }));
-      story.scan(20, listener({ pid: 8 }), listener({ pid: 9 }));
+      story.scan(20, listener({ pid: 9, startTime: 5 }), listener({ pid: 8, startTime: 4 }));
       assert.deepEqual(story.endpoints(30), [by(8)]);
       story.scan(40, listener({ pid: 9 }));
       assert.deepEqual(story.endpoints(60), [`${by(8)} closed 20`, by(9)].sort());

@@ -7,6 +7,7 @@ import type {
   Delta,
   EndpointReport,
 } from '../../actors/connections/report.js';
+import type { OriginatorOf } from '../../actors/connections/listeners.js';
 import { ConnectionState } from '../../actors/connections/state.js';
 import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
 import { stateSettings } from '../support/facts.js';
@@ -23,7 +24,7 @@ export interface Changes {
 }
 
 interface Options extends Partial<StateSettings> {
-  originatorOf?: (container: number, pid: number) => number;
+  originatorOf?: OriginatorOf;
   seed?: number;
   mostFlows?: number;
   /** Unix time minus CLOCK_BOOTTIME, ns. */

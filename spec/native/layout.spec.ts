@@ -20,6 +20,7 @@ const structs = [
   'ancestor_record',
   'exit_record',
   'socket_record',
+  'holder',
   'self_check_record',
 ] as const;
 
@@ -31,7 +32,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: '63cb1e7dd0245f59',
+  5: 'fb8e00fbf6d414f9',
 };
 
 /** What TypeScript reads by. */

@@ -355,6 +355,38 @@ describe('the process table', () => {
     assert.equal(state.originator(state.originatorId(container, 10)).name, 'cat');
   });
 
+  const told = { ...ls, image: 77, execId: 1, args: ['ls', 'as', 'told'] };
+  const renamed = { ...told, comm: 'renamed', args: ['a title'] };
+
+  it('keeps the identity of its signal for a process that calls itself something else when it listens', () => {
+    const { state } = fold([records(execRecord(told)), records(processRecord(renamed))]);
+    const { name, args } = state.originator(state.originatorId(container, 10, 5000, 77));
+    assert.deepEqual([name, args], ['ls', 'as told']);
+  });
+
+  it('knows a process that was only forked by what its forebear executed, even when that has ended', () => {
+    const fork = { ...renamed, pid: 12, ppid: 1, startTime: 9000 };
+    const exit = exitRecord({ pid: 10, startTime: 5000 });
+    const { state } = fold([records(execRecord(told)), records(exit), records(processRecord(fork))]);
+    const known = state.originatorId(container, 12, 9000, 77);
+    const { name, args } = state.originator(known);
+    assert.deepEqual([name, args], ['ls', 'as told']);
+    // One that nothing told of yet, which a scan of sockets names by its image.
+    assert.equal(state.originatorId(container, 13, 9500, 77), known);
+    assert.equal(state.originatorId(container, 13, 9500, 78), 0);
+  });
+
+  it('knows a fork by its nearest ancestor with the same file where no image is known', () => {
+    const fork = { ...renamed, image: 0, pid: 12, ppid: 10, startTime: 9000 };
+    const { state } = fold([records(execRecord({ ...told, image: 0 })), records(processRecord(fork))]);
+    assert.equal(state.originator(state.originatorId(container, 12)).args, 'as told');
+  });
+
+  it('takes the record for who listens when the exec before was lost', () => {
+    const { state } = fold([records(execRecord(told)), records(processRecord({ ...renamed, image: 78, execId: 2 }))]);
+    assert.equal(state.originator(state.originatorId(container, 10)).name, 'renamed');
+  });
+
   it('never has more entries than it may, and counts what it forgets', () => {
     fc.assert(
       fc.property(
@@ -384,7 +416,9 @@ describe('the process table', () => {
     state.fold(start);
     let told = 0;
     for (let pid = 1; pid <= 2000; pid++) {
-      state.fold(records(processRecord({ ...ls, pid, args: ['ls', `${pid} `.padEnd(4000, 'x')] })));
+      state.fold(
+        records(processRecord({ ...ls, pid, image: pid, args: ['ls', `${pid} `.padEnd(4000, 'x')] })),
+      );
       if (state.originatorId(container, pid) !== 0) told++;
     }
     assert.ok(told > 500 && told < 1200, `${told}`);
@@ -413,7 +447,7 @@ describe('the process table', () => {
         // Of several containers: one alone may not take so much.
         const id = String(++pid % 8).padStart(12, '0');
         const args = ['ls', `${pid} `.padEnd(4000, 'x')];
-        state.fold(records(processRecord({ ...ls, container: id, pid, args })));
+        state.fold(records(processRecord({ ...ls, container: id, pid, image: pid, args })));
         used.add(state.originatorId(containerNumber(id), pid));
       }
       return used;
@@ -483,7 +517,7 @@ describe('the process table', () => {
       let named = 0;
       for (let pid = 1 + index * 3000; pid <= 3000 * (index + 1); pid++) {
         const args = ['ls', `${pid} `.padEnd(4000, 'x')];
-        state.fold(records(processRecord({ ...ls, container: id, pid, args })));
+        state.fold(records(processRecord({ ...ls, container: id, pid, image: pid, args })));
         if (state.originatorId(containerNumber(id), pid) !== 0) named++;
       }
       return named;

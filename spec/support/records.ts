@@ -4,6 +4,7 @@ import {
   SocketRole,
   ancestor_record,
   exit_record,
+  holder,
   process_record,
   record_header,
   socket_record,
@@ -33,6 +34,8 @@ export interface Process extends Header {
   args?: readonly string[] | Uint8Array;
   cgroupPath?: string;
   comm?: string;
+  /** Number of the program that it executes. */
+  image?: number;
   /** Nearest ancestor first. */
   lineage?: readonly Ancestor[];
 }
@@ -52,7 +55,7 @@ export interface Exit extends Header {
 
 export interface Socket extends Header {
   /** `open` if not given. */
-  type?: 'open' | 'close' | 'datagram' | 'listen' | 'unlisten' | 'socket';
+  type?: 'open' | 'close' | 'datagram' | 'listen' | 'unlisten' | 'socket' | 'served';
   cookie?: number | bigint;
   opened?: number | bigint;
   /** Addresses as text; one with a colon makes the socket an IPv6 one. */
@@ -66,6 +69,9 @@ export interface Socket extends Header {
   /** TCP_LISTEN for listening sockets and TCP_ESTABLISHED for others if not given. */
   state?: number;
   comm?: string;
+  /** Of the process that holds it: when it started, and the number of its program. */
+  startTime?: number | bigint;
+  image?: number;
 }
 
 const AF_INET = 2;
@@ -98,8 +104,15 @@ export function exitRecord(exit: Exit = {}): Uint8Array {
 export function socketRecord(socket: Socket = {}): Uint8Array {
   const { type = 'open', local, remote } = socket;
   const isV6 = (local ?? remote ?? '').includes(':');
-  const { bytes, view } = allocate(isV6 ? socket_record.SIZE : SOCKET_RECORD_IPV4, RecordType[type], socket);
   const isListening = type === 'listen' || type === 'unlisten';
+  const state = socket.state ?? (isListening ? TCP_LISTEN : TCP_ESTABLISHED);
+  const isHeld = type === 'listen' || type === 'served' || (type === 'socket' && state === TCP_LISTEN);
+  const size = isV6 ? socket_record.SIZE : SOCKET_RECORD_IPV4;
+  const { bytes, view } = allocate(isHeld ? size + holder.SIZE : size, RecordType[type], socket);
+  if (isHeld) {
+    view.setBigUint64(size + holder.start_time, BigInt(socket.startTime ?? 0), true);
+    view.setBigUint64(size + holder.image, BigInt(socket.image ?? 0), true);
+  }
   view.setBigUint64(socket_record.cookie, BigInt(socket.cookie ?? 0), true);
   view.setBigUint64(socket_record.opened, BigInt(socket.opened ?? 0), true);
   if (local !== undefined) bytes.set(addressBytes(local), socket_record.addresses);
@@ -109,7 +122,7 @@ export function socketRecord(socket: Socket = {}): Uint8Array {
   view.setUint8(socket_record.family, isV6 ? AF_INET6 : AF_INET);
   view.setUint8(socket_record.protocol, socket.protocol ?? IPPROTO_TCP);
   view.setUint8(socket_record.role, SocketRole[socket.role ?? 'unknown']);
-  view.setUint8(socket_record.state, socket.state ?? (isListening ? TCP_LISTEN : TCP_ESTABLISHED));
+  view.setUint8(socket_record.state, state);
   writeComm(bytes, socket_record.comm, socket.comm);
   return bytes;
 }
@@ -161,6 +174,7 @@ function processBytes(type: number, process: Process): Uint8Array {
   view.setUint16(process_record.args_size, args.length, true);
   view.setUint16(process_record.cgroup_size, cgroup.length, true);
   view.setUint16(process_record.lineage_count, lineage.length, true);
+  view.setBigUint64(process_record.image, BigInt(process.image ?? 0), true);
   writeComm(bytes, process_record.comm, process.comm);
   bytes.set(path, start);
   bytes.set(args, start + path.length);

@@ -31,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -451,6 +452,93 @@ static int job_serve_handed(char **words)
     must("waitpid", waitpid(child, NULL, 0));
     say("handed back");
     return 0;
+}
+
+static struct sockaddr_un unix_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    return address;
+}
+
+union passed {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* hand-over ADDRESS PORT PATH: listens, passes the listening socket to take-over at PATH, and ends */
+static int job_hand_over(char **words)
+{
+    int fd = listen_on(words[0], words[1]);
+    sleep(1); /* a scan finds it here */
+    union passed control = {
+        .header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec data = {.iov_base = (char[1]){0}, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct sockaddr_un address = unix_address(words[2]);
+    int carrier = must("socket", socket(AF_UNIX, SOCK_DGRAM, 0));
+    message.msg_name = &address;
+    message.msg_namelen = sizeof(address);
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    must("sendmsg", sendmsg(carrier, &message, 0));
+    return 0;
+}
+
+/* take-over PATH: is passed a listening socket, and takes its connections, each until its peer closes */
+static _Noreturn int job_take_over(char **words)
+{
+    union passed control;
+    struct iovec data = {.iov_base = (char[1]){0}, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct sockaddr_un address = unix_address(words[0]);
+    int carrier = must("socket", socket(AF_UNIX, SOCK_DGRAM, 0)), fd;
+    must("bind", bind(carrier, (struct sockaddr *)&address, sizeof(address)));
+    say("waiting");
+    must("recvmsg", recvmsg(carrier, &message, 0));
+    memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
+    say("taken");
+    for (;;) {
+        int accepted = accept_from(fd);
+        drain(accepted);
+        close(accepted);
+    }
+}
+
+/* serve-fd FD: connections of a listening socket that this process was given, each until its peer closes */
+static _Noreturn int job_serve_fd(char **words)
+{
+    for (;;) {
+        int fd = accept_from(atoi(words[0]));
+        drain(fd);
+        close(fd);
+    }
+}
+
+/* launch ADDRESS PORT JOB: listens, and has a child that execs do JOB with the descriptor */
+static int job_launch(char **words)
+{
+    char number[16];
+    char *argv[] = {self, words[2], number, NULL};
+    snprintf(number, sizeof(number), "%d", listen_on(words[0], words[1]));
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        must("prctl", prctl(PR_SET_PDEATHSIG, SIGKILL));
+        job_exec(argv);
+    }
+    return stay();
+}
+
+/* daemon ADDRESS PORT: listens as a process that its parent, which has ended, forked, and that calls itself something else */
+static int job_daemon(char **words)
+{
+    if (must("fork", fork()) > 0)
+        return 0;
+    prctl(PR_SET_NAME, "renamed");
+    sleep(1); /* its parent has gone */
+    listen_on(words[0], words[1]);
+    return stay();
 }
 
 /* serve-on ADDRESS [PORT]: one connection, which this side goes on to hold when its peer has closed its half */
@@ -964,6 +1052,7 @@ static const struct job {
     {"connections", 3, job_connections},
     {"container", 1, job_container},
     {"container-host-pids", 1, job_container_host_pids},
+    {"daemon", 2, job_daemon},
     {"deep-exec", 3, job_deep_exec},
     {"drain", 1, job_drain},
     {"enter", 2, job_enter},
@@ -972,11 +1061,13 @@ static const struct job {
     {"execs", 1, job_execs},
     {"exit", 0, job_exit},
     {"freeze", 2, job_freeze},
+    {"hand-over", 3, job_hand_over},
     {"helper", 1, job_helper},
     {"hold", 0, job_hold},
     {"invalid-exec", 0, job_invalid_exec},
     {"jail", 2, job_jail},
     {"jail-detached", 2, job_jail_detached},
+    {"launch", 3, job_launch},
     {"leaderless", 1, job_leaderless},
     {"listen-many", 4, job_listen_many},
     {"long-exec", 2, job_long_exec},
@@ -986,6 +1077,7 @@ static const struct job {
     {"retitle", 2, job_retitle},
     {"serve", 2, job_serve},
     {"serve-all", 1, job_serve_all},
+    {"serve-fd", 1, job_serve_fd},
     {"serve-forked", 1, job_serve_forked},
     {"serve-handed", 1, job_serve_handed},
     {"serve-multipath", 2, job_serve_multipath},
@@ -993,6 +1085,7 @@ static const struct job {
     {"serve-passed", 1, job_serve_passed},
     {"serve-shared", 2, job_serve_shared},
     {"spawn", 1, job_spawn},
+    {"take-over", 1, job_take_over},
     {"udp-again", 3, job_udp_again},
     {"udp-answer", 2, job_udp_answer},
     {"udp-connect", 2, job_udp_connect},

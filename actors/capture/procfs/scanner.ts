@@ -260,6 +260,7 @@ export class ProcfsScanner implements Scanner {
         protocol,
         role: roleOf(row.state),
         state: row.state,
+        ...(row.state === TCP_LISTEN && { startTime: stat.startTicks * TICK_NS }),
       });
     }
   }
