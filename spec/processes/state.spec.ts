@@ -383,7 +383,10 @@ describe('the process table', () => {
   });
 
   it('takes the record for who listens when the exec before was lost', () => {
-    const { state } = fold([records(execRecord(told)), records(processRecord({ ...renamed, image: 78, execId: 2 }))]);
+    const { state } = fold([
+      records(execRecord(told)),
+      records(processRecord({ ...renamed, image: 78, execId: 2 })),
+    ]);
     assert.equal(state.originator(state.originatorId(container, 10)).name, 'renamed');
   });
 
