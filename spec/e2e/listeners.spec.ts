@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { Container, WIRE } from '../support/container.js';
+import { samplesIn } from '../support/exposition.js';
 import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -68,6 +69,11 @@ describe('The daemon, showing each event', function () {
     const collector = await keep(
       Collector.start(['--format=compact'], { env: { ROX_COLLECTOR_SCRAPE_INTERVAL: '1' } }),
     );
+    // The role is known once a scan has listed both sides.
+    for (let known = 0; known < 2; await sleep(TICK_MS / 10)) {
+      const metrics = await fetch(`http://${collector.address('Metrics')}/metrics`);
+      known = samplesIn(await metrics.text()).get('collector_table_entries{table="connections"}') ?? 0;
+    }
     await caller.stop(call);
     const closed = (container: Container) =>
       collector.stdout
