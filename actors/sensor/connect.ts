@@ -26,10 +26,11 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
   const { signal, polls = POLLS } = options;
   let failure: Failure | undefined;
   let diagnosis: Promise<void> | undefined;
+  let isOver = false;
   // Beside the polls: it may take longer than one.
   const diagnose = async (): Promise<void> => {
     failure = await options.diagnose();
-    if (!signal.aborted) options.onTrouble(failure);
+    if (!signal.aborted && !isOver) options.onTrouble(failure);
     diagnosis = undefined;
   };
   for (let poll = 0; poll < polls; poll++) {
@@ -47,6 +48,7 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
     await delay(Math.max(POLL_MS - (performance.now() - start), 0), undefined, { signal });
   }
   if (failure === undefined) await diagnosis;
+  isOver = true; // nothing is said behind what ends the start
   throw failure!;
 }
 

@@ -43,7 +43,8 @@ struct {
     __type(value, struct udp_exchange);
 } udp_peers SEC(".maps");
 
-static __always_inline void emit_udp(__u8 type, const struct owner *o, __u8 state)
+/* Not inlined: with its record, the stack of on_datagram would be too large for the judgement of cgroups below it. */
+static __noinline void emit_udp(__u8 type, const struct owner *o, __u8 state)
 {
     /* A datagram may come from port 0, which asks for no answer (RFC 768); none goes there. */
     bool is_nowhere = !o->remote_port && o->role != ROLE_SERVER;
