@@ -16,7 +16,7 @@ const floorPlan = {
   'actors/processes': ['actors/capture', 'actors/containers', ...common],
   'actors/connections': ['actors/capture', 'actors/containers', 'actors/processes', ...common],
   'actors/sensor': ['machines', ...state, ...common],
-  'actors/drivers': ['actors/sensor', ...common],
+  'actors/drivers': ['actors/sensor', 'actors/capture', ...common],
   'actors/output': [...state, ...common],
   'actors/profiles': common,
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],

@@ -70,7 +70,8 @@ describe('The daemon, showing each event', function () {
       Collector.start(['--format=compact'], { env: { ROX_COLLECTOR_SCRAPE_INTERVAL: '1' } }),
     );
     // The role is known once a scan has listed both sides.
-    for (let known = 0; known < 2; await sleep(TICK_MS / 10)) {
+    for (let known = 0; known < 2;) {
+      await sleep(TICK_MS / 10);
       const metrics = await fetch(`http://${collector.address('Metrics')}/metrics`);
       known = samplesIn(await metrics.text()).get('collector_table_entries{table="connections"}') ?? 0;
     }

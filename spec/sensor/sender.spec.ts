@@ -87,7 +87,7 @@ describe('The sender of messages to Sensor', () => {
     for (let n = 60; n < 1000; n++) queue.push(message(n));
     sender.flow();
     peer.advance(2000);
-    const { unconfirmed } = queue.counts;
+    const unconfirmed: number = queue.counts.unconfirmed;
     assert.ok(unconfirmed >= WINDOW / LENGTH && unconfirmed < 200, `${unconfirmed} of 1000`);
     sender.closed();
   });
