@@ -135,8 +135,8 @@ export class ProcessState {
   readonly #originatorTextOf = new Map<number, number>();
   /** An originator was refused since unused ones were forgotten. */
   #isOriginatorRefused = false;
-  /** Halfway from what the latest look found in use to all there is room for. */
-  #enoughOriginatorText = MOST_ORIGINATOR_TEXT / 2;
+  /** Beyond it, originators in use are looked for. */
+  #enoughOriginatorText = enoughText(0);
   #evicted = 0;
   #nameless = 0;
   /** Pids of processes that have ended, and when they started. They go with the next fact: till then others may ask. */
@@ -247,7 +247,7 @@ export class ProcessState {
       this.#releaseOriginator(key, id);
     }
     this.#isOriginatorRefused = false;
-    this.#enoughOriginatorText = (this.#originatorText + MOST_ORIGINATOR_TEXT) / 2;
+    this.#enoughOriginatorText = enoughText(this.#originatorText);
   }
 
   #releaseOriginator(key: string, id: number): void {
@@ -395,9 +395,11 @@ export class ProcessState {
   #identity(container: number, pid: number, startTime: number, image: number): Process | undefined {
     const process = this.#processes.get(pid);
     if (process === undefined) return this.#images.get(image);
+    // A scan may list a process with a program whose exec is not read yet.
+    const isExecuted = image === 0 || process.image === 0 || process.image === image;
     const isSame =
       startTime === 0 ? process.container === container : isSameStart(process.startTime, startTime);
-    return isSame ? process : this.#images.get(image);
+    return isSame && isExecuted ? process : this.#images.get(image);
   }
 
   #exit(records: Records, at: number): void {
@@ -541,6 +543,12 @@ export class ProcessState {
 /** Characters that are kept of a process. */
 function textSize({ name, path, args }: Originator): number {
   return name.length + path.length + args.length;
+}
+
+/** Halfway from `used` to the point where a single container is refused, which is at half of all room, or else to its end. */
+function enoughText(used: number): number {
+  const half = MOST_ORIGINATOR_TEXT / 2;
+  return (used + (used < half ? half : MOST_ORIGINATOR_TEXT)) / 2;
 }
 
 function originatorSize(key: string): number {

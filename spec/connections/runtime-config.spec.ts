@@ -217,8 +217,8 @@ describe('the rate limit', () => {
         assert.deepEqual(
           [...limited.state.limited].sort((a, b) => a.container - b.container),
           [
-            { container: 1, count: 4, most: 5 },
-            { container: 2, count: 1, most: 5 },
+            { of: 'connections', container: 1, count: 4, most: 5 },
+            { of: 'connections', container: 2, count: 1, most: 5 },
           ],
         );
       });
@@ -290,17 +290,24 @@ describe('the rate limit', () => {
         assert.equal(limited.connections(120).length, 2);
       });
 
-      it('does not limit endpoints', () => {
-        const limited = story(0);
+      it('limits new endpoints in the same way, apart from connections', () => {
+        const limited = story();
         limited.events(
-          ...[1, 2, 3].map((index) => ({
+          ...calls(0, 5).map(at(1)),
+          ...[1, 2, 3, 4, 5, 6, 7].map((index) => ({
             ...server(),
             type: 'listen' as const,
             cookie: index,
             localPort: 80 + index,
+            time: 1,
           })),
         );
-        assert.equal(limited.endpoints(30).length, 3);
+        assert.deepEqual(
+          [30, 60, 90].map((second) => limited.endpoints(second).length),
+          [5, 2, 0],
+        );
+        assert.equal(limited.state.statistics.rateLimited, 0);
+        assert.equal(limited.state.statistics.endpointsRateLimited, 2);
       });
     });
   }

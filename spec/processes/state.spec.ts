@@ -382,6 +382,13 @@ describe('the process table', () => {
     assert.equal(state.originator(state.originatorId(container, 12)).args, 'as told');
   });
 
+  it('does not know a process by what it executed before, while its exec is not read yet', () => {
+    const { state } = fold([records(execRecord(told))]);
+    assert.equal(state.originatorId(container, 10, 5000, 78), 0);
+    state.fold(records(execRecord({ ...told, image: 78, execId: 2, comm: 'cat' })));
+    assert.equal(state.originator(state.originatorId(container, 10, 5000, 78)).name, 'cat');
+  });
+
   it('takes the record for who listens when the exec before was lost', () => {
     const { state } = fold([
       records(execRecord(told)),
