@@ -4,7 +4,7 @@ import { Refusals, type Refusal } from '../shares/refusals.js';
 /** What was lost in the kernel, by program and cause. */
 const causes = [
   ['lost', 'the ring buffer was full'],
-  ['overShare', 'their container filled the ring buffer'],
+  ['overShare', 'the ring buffer was full of what their container did'],
   ['failed', 'the record could not be built'],
   ['missed', 'the program was already running'],
 ] as const;

@@ -174,7 +174,7 @@ enum program {
     PROGRAM_COUNT = 4,
 };
 
-/* One row a program and CPU. */
+/* One row a program and CPU: a line of the processor's cache. */
 struct program_stats {
     __u64 events;  /* records written */
     __u64 lost;    /* records that found the ring full */
@@ -182,6 +182,9 @@ struct program_stats {
     __u64 failed;  /* could not be built: no scratch memory, no socket storage */
     __u64 over_share; /* records of a container that had more in a ring than was free: the rest was kept for others */
     __u64 container; /* the latest of these containers; 0: the host, or none */
+    __u32 unseen;    /* bytes written since the program looked at how full the ring is */
+    __u32 look;      /* bytes until it looks again */
+    __u64 is_tight;  /* 1: it was more than half full */
 };
 
 #endif

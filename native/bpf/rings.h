@@ -63,13 +63,11 @@ enum {
     LONGEST_LOOK = 32 * 1024, /* bytes between two of them */
 };
 
-/* How full the ring of a CPU was when it was looked at. */
+/* The counts of what containers have in the ring of a CPU. */
 struct ring_state {
-    __u64 unseen; /* bytes written since */
-    __u64 look;   /* bytes to be written until the next look */
-    __u64 size;   /* of the ring */
-    __u64 mark;   /* the producers' position when containers began to be counted */
-    __u64 seed;   /* of these counts; 0: the ring is at most half full, and nothing is counted */
+    __u64 size; /* of the ring */
+    __u64 mark; /* the producers' position when they began */
+    __u64 seed; /* of them; 0: the ring is at most half full, and nothing is counted */
 };
 
 struct {
@@ -92,14 +90,24 @@ struct {
     __type(value, struct ring_party);
 } ring_parties SEC(".maps");
 
+static __always_inline struct ring_state *state_of_ring(void)
+{
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&ring_states, &zero);
+}
+
 /* Begins to count, anew once all that was counted has been read, or ends to. */
-static __always_inline void look_at_ring(void *ring, struct ring_state *s)
+static __always_inline void look_at_ring(void *ring, struct program_stats *row)
 {
     __u64 size = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE), used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-    s->unseen = 0;
+    struct ring_state *s = state_of_ring();
+    row->unseen = 0;
+    row->look = size / RING_LOOKS < LONGEST_LOOK ? size / RING_LOOKS : LONGEST_LOOK;
+    row->is_tight = used * 2 > size;
+    if (!s)
+        return;
     s->size = size;
-    s->look = size / RING_LOOKS < LONGEST_LOOK ? size / RING_LOOKS : LONGEST_LOOK;
-    if (used * 2 <= size) {
+    if (!row->is_tight) {
         s->seed = 0;
     } else if (!s->seed || bpf_ringbuf_query(ring, BPF_RB_CONS_POS) >= s->mark) {
         s->seed = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
@@ -107,26 +115,15 @@ static __always_inline void look_at_ring(void *ring, struct ring_state *s)
     }
 }
 
-/*
- * Whether a container has more in a ring than is free, so that its record is left out for others' sake (dynamic
- * thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN 6(2), 1998). Containers are counted once the ring is half
- * full, in rows chosen by a hash that changes with each count (stochastic fairness queueing: P. E. McKenney, INFOCOM
- * 1990), which takes no memory of who there is. One that writes alone has three quarters of the ring.
- */
-static __always_inline bool is_over_share(void *ring, __u64 container, __u32 size)
+/* Whether a container has more in a ring, since it was counted, than is free. */
+static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size)
 {
-    __u32 zero = 0;
-    struct ring_state *s = bpf_map_lookup_elem(&ring_states, &zero);
-    if (!s)
+    struct ring_state *s = state_of_ring();
+    if (!s || !s->seed)
         return false;
-    s->unseen += size;
-    if (s->unseen >= s->look)
-        look_at_ring(ring, s);
     __u64 seed = s->seed;
-    if (!seed)
-        return false;
-    __u32 row = ((container ^ seed) * 0x9e3779b97f4a7c15ULL) >> RING_PARTY_SHIFT;
-    struct ring_party *p = bpf_map_lookup_elem(&ring_parties, &row);
+    __u32 place = ((container ^ seed) * 0x9e3779b97f4a7c15ULL) >> RING_PARTY_SHIFT;
+    struct ring_party *p = bpf_map_lookup_elem(&ring_parties, &place);
     if (!p)
         return false;
     if (p->seed != seed) {
@@ -138,6 +135,22 @@ static __always_inline bool is_over_share(void *ring, __u64 container, __u32 siz
         return true;
     p->bytes += size;
     return false;
+}
+
+/*
+ * Whether a record is left out for other containers' sake: its own has more in the ring than is free (dynamic
+ * thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN 6(2), 1998). Containers are counted once the ring is half
+ * full, in rows chosen by a hash that changes with each count (stochastic fairness queueing: P. E. McKenney, INFOCOM
+ * 1990), which takes no memory of who there is. One that writes alone has three quarters of the ring.
+ *
+ * Until then a record costs an addition to the program's own row: each program looks by itself, after as many bytes.
+ */
+static __always_inline bool is_over_share(void *ring, struct program_stats *row, __u64 container, __u32 size)
+{
+    row->unseen += size;
+    if (row->unseen >= row->look)
+        look_at_ring(ring, row);
+    return row->is_tight && exceeds_free(ring, container, size);
 }
 
 /* Writes one record. Whether it found room is counted, always. */
@@ -153,7 +166,7 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
         count(&s->failed, program);
         return;
     }
-    if (is_over_share(ring, container, size)) {
+    if (is_over_share(ring, s, container, size)) {
         s->container = container;
         count(&s->over_share, program);
         return;

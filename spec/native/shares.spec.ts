@@ -3,7 +3,7 @@ import path from 'node:path';
 import { RecordType } from '../../actors/capture/layout.js';
 import { Records } from '../../actors/capture/records.js';
 import { containerNumber } from '../../actors/containers/id.js';
-import { loadAddon, type Addon, type Probe } from '../../native/index.js';
+import { loadAddon, type Probe, type ProgramStats } from '../../native/index.js';
 import { Container } from '../support/container.js';
 import { plainProbe } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
@@ -11,23 +11,28 @@ import { resources } from '../support/resources.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
 const RING_BYTES = 256 * 1024;
-/** Far more than the rings take, of some 200 bytes each. */
-const EXECS = 8000;
+/** Far more than the rings take, of some 400 bytes each. */
+const EXECS = 5000;
 const FEW = 40;
+/** Containers of somebody else on this machine take part in the rings too. */
+const ATTEMPTS = 5;
 
 describe('a ring that a container floods while nobody reads', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const keep = resources();
-  let addon: Addon;
   let greedy: Container;
   let other: Container;
   let probe: Probe | undefined;
 
   before(async function () {
     requires(this, isRoot, 'loading BPF programs needs root');
-    addon = loadAddon(addonPath);
     [greedy, other] = [await keep(Container.create()), await keep(Container.create())];
-    probe = new addon.Probe({
+  });
+  afterEach(() => probe?.close());
+
+  function attach(): Probe {
+    const addon = loadAddon(addonPath);
+    const attached = new addon.Probe({
       ...plainProbe,
       rings: addon.possibleCpus,
       cpusPerRing: 1,
@@ -36,44 +41,56 @@ describe('a ring that a container floods while nobody reads', function () {
       loopback: false,
       cgroupV1: true,
     });
-    probe.attach();
-  });
-  after(() => probe?.close());
+    attached.attach();
+    return attached;
+  }
 
-  const execs = () => probe!.stats().find(({ program }) => program === 'process_exec')!;
+  it('has room for what others do, counts what that one was refused, and takes all again once it was read', async function () {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      probe?.close();
+      probe = attach();
+      await greedy.run('execs', String(EXECS));
+      const flooded = execsOf(probe);
+      await other.run('execs', String(FEW));
+      const after = execsOf(probe);
+      const told = read(probe);
+      const ours = [greedy, other].map(({ shortId }) => containerNumber(shortId));
+      if ([...told.keys()].some((container) => !ours.includes(container))) continue;
 
-  it('has room for what others do, and counts what that one was refused', async () => {
-    await greedy.run('execs', String(EXECS));
-    const flooded = execs();
-    assert.ok(flooded.overShare > 0, JSON.stringify(flooded));
-    assert.equal(flooded.lost, 0, 'no ring is full');
-    assert.equal(flooded.container, containerNumber(greedy.shortId));
-    await other.run('execs', String(FEW));
-    const { overShare, lost } = execs();
-    assert.deepEqual([overShare, lost], [flooded.overShare, 0]);
-
-    const told = new Map<number, number>();
-    const buffer = new Uint8Array(64 * 1024);
-    probe!.start(
-      buffer,
-      (length) => {
-        const records = new Records(buffer.slice(0, length));
-        for (let at = 0; at < records.length; at += records.size(at))
-          if (records.type(at) === RecordType.exec)
-            told.set(records.container(at), (told.get(records.container(at)) ?? 0) + 1);
-      },
-      (error) => assert.fail(error),
-    );
-    probe!.drain();
-    assert.ok(told.get(containerNumber(other.shortId))! >= FEW, String([...told]));
-    assert.ok(told.get(containerNumber(greedy.shortId))! < EXECS);
-  });
-
-  it('takes all of anybody again once it was read', async () => {
-    const before = execs();
-    await greedy.run('execs', String(FEW));
-    const { overShare, events } = execs();
-    assert.equal(overShare, before.overShare);
-    assert.ok(events >= before.events + FEW);
+      assert.ok(flooded.overShare > 0, JSON.stringify(flooded));
+      assert.equal(flooded.container, ours[0]);
+      assert.deepEqual([after.overShare, after.lost], [flooded.overShare, 0]);
+      assert.ok(told.get(ours[1]!)! >= FEW, String([...told]));
+      assert.ok(told.get(ours[0]!)! < EXECS);
+      await greedy.run('execs', String(FEW));
+      assert.equal(execsOf(probe).overShare, after.overShare);
+      assert.ok(execsOf(probe).events >= after.events + FEW);
+      return;
+    }
+    requires(this, false, 'other containers start processes here all the time');
   });
 });
+
+function execsOf(probe: Probe): ProgramStats {
+  return probe.stats().find(({ program }) => program === 'process_exec')!;
+}
+
+/** Takes all that is in the rings: the execs of each container. */
+function read(probe: Probe): ReadonlyMap<number, number> {
+  const told = new Map<number, number>();
+  const buffer = new Uint8Array(64 * 1024);
+  probe.start(
+    buffer,
+    (length) => {
+      const records = new Records(buffer.slice(0, length));
+      for (let at = 0; at < records.length; at += records.size(at)) {
+        const container = records.container(at);
+        const count = told.get(container) ?? 0;
+        told.set(container, count + Number(records.type(at) === RecordType.exec));
+      }
+    },
+    (error) => assert.fail(error),
+  );
+  probe.drain();
+  return told;
+}
