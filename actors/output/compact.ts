@@ -52,6 +52,7 @@ const CONTAINER_COLORS = [32, 33, 34, 35, 36, 92, 93, 94, 95, 96] as const;
 
 const events = {
   exec: { label: 'exec', color: '\x1b[32m' },
+  enter: { label: 'enter', color: '\x1b[32m' },
   exit: { label: 'exit', color: DIM },
   killed: { label: 'killed', color: '\x1b[31m' },
   connect: { label: 'connect', color: '\x1b[36m' },
@@ -131,7 +132,11 @@ export class CompactView {
     for (let at = 0; at < records.length; at += records.size(at)) {
       switch (records.type(at)) {
         case RecordType.exec:
-          if (signals[next]?.record === at) lines.push(this.#exec(records, at, signals[next++]!));
+          if (signals[next]?.record === at) lines.push(this.#process(records, at, 'exec', signals[next++]!));
+          break;
+        case RecordType.process:
+          // What was moved into a container has a signal; what is about to listen has none.
+          if (signals[next]?.record === at) lines.push(this.#process(records, at, 'enter', signals[next++]!));
           break;
         case RecordType.exit:
           if (this.#shown.delete(records.pid(at))) lines.push(this.#exit(records, at));
@@ -178,11 +183,11 @@ export class CompactView {
     return this.#listed.has(udp) || this.#before.has(udp);
   }
 
-  #exec(records: Records, at: number, signal: ProcessSignal): string {
+  #process(records: Records, at: number, event: 'exec' | 'enter', signal: ProcessSignal): string {
     this.#shown.add(signal.pid);
     const flags = records.flags(at);
     const slash = signal.path.lastIndexOf('/') + 1;
-    return this.#line(records, at, 'exec', [
+    return this.#line(records, at, event, [
       { text: ancestry(signal.lineage, this.#roomForAncestors), style: DIM },
       { text: (flags & RecordFlag.pathCut ? '…' : '') + signal.path.slice(0, slash) },
       { text: signal.path.slice(slash), style: BOLD },

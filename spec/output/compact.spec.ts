@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
 import type { ContainerMetadata, Fact } from '../../actors/capture/facts.js';
-import { RecordFlag, SocketRole } from '../../actors/capture/layout.js';
+import { ProcessFlag, RecordFlag, SocketRole } from '../../actors/capture/layout.js';
 import { CompactView, type CompactOptions } from '../../actors/output/compact.js';
 import { ContainerState } from '../../actors/containers/state.js';
 import { ProcessState } from '../../actors/processes/state.js';
@@ -237,6 +237,23 @@ describe('compact output', () => {
     };
     assert.deepEqual(lines([records(exit)]), []);
     assert.deepEqual(lines([found, records(exit)]), []);
+  });
+
+  it('shows what was moved into a container, and what executes after it in the same batch', () => {
+    const moved = processRecord({
+      ...curl,
+      pid: 4000,
+      comm: 'bash',
+      path: '/bin/bash',
+      args: ['bash'],
+      flags: ProcessFlag.arrived,
+    });
+    const exit = exitRecord({ container: ID, pid: 4000, comm: 'bash' });
+    assert.deepEqual(lines([records(moved, execRecord(curl), exit)]), [
+      `${at.replace('4242', '4000')} enter   bash› /bin/bash`,
+      `${at} exec    bash› /usr/bin/curl -s http://web/`,
+      `${at.replace('4242', '4000')} exit    bash`,
+    ]);
   });
 
   const dns: Socket = {
