@@ -69,8 +69,10 @@ export class Shares<Member> {
     return undefined;
   }
 
+  /** The level may be that of an earlier look, with more owners: nobody loses what is within an equal share of now. */
   #isOver({ units, members }: Party<Member>): boolean {
-    return units > this.#level && members.size > 0;
+    const equal = Math.floor((this.#room * KEPT) / this.#parties.size);
+    return units > Math.max(this.#level, equal) && members.size > 0;
   }
 
   /** Looks anew. More is used than there is room for, so that somebody has more than a fair share of less. */

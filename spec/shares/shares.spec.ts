@@ -25,6 +25,18 @@ describe('shares', () => {
     assert.deepEqual(shares.excess(), { owner: 1, member: 0 });
   });
 
+  it('take nothing from who is within a share that has grown since others had to give way', () => {
+    const shares = new Shares<string>(32);
+    for (const owner of [1, 2, 3, 4, 5, 6]) for (const name of ['a', 'b']) shares.add(owner, name, 3);
+    for (let excess; (excess = shares.excess()) !== undefined;) shares.remove(excess.owner, excess.member);
+    assert.equal(shares.of(6), 3);
+    for (const owner of [2, 3, 4, 5]) for (const name of ['a', 'b']) shares.remove(owner, name);
+    // Two owners: 15 for each.
+    shares.add(6, 'c', 20);
+    shares.add(1, 'c', 4);
+    assert.equal(shares.excess()?.owner, 6);
+  });
+
   it('stay within the bound and take nothing from who has no more than a fair share, whatever the history', () => {
     const ROOM = 160;
     const step = fc.record({
