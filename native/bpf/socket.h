@@ -215,7 +215,6 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->phase = PHASE_NEW;
     o->opened = 0;
     o->cookie = 0;
-    o->is_by_address = 0;
 }
 
 /* Whether sockets of a task in `container` have an owner. */

@@ -150,6 +150,36 @@ static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u6
         emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
 }
 
+/* What an owner that is kept by address begins as. It takes no room on the stack, which is scarce here. */
+static const struct owner owner_by_address = {.is_by_address = 1};
+
+/* Whether there was ever one of a UDP socket: only then each of them is looked for. */
+static volatile bool has_udp_by_address;
+
+static __always_inline struct owner *udp_owner(struct bpf_sock *sk, const struct sock *address)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
+    return o || !has_udp_by_address ? o : client_owner(address);
+}
+
+/* An owner to be filled in, new or not. By address, if the socket's options have used up the memory for storage. */
+static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const struct sock *address)
+{
+    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    if (o)
+        return o;
+    has_udp_by_address = true;
+    note_client(address, &owner_by_address);
+    return client_owner(address);
+}
+
+static __always_inline void disown_udp(struct bpf_sock *sk, const struct sock *address)
+{
+    bpf_sk_storage_delete(&owners, sk);
+    if (has_udp_by_address)
+        forget_client(address);
+}
+
 /* A socket may be connected anew, without being closed: then it is done with the peer before. */
 static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
 {
@@ -158,21 +188,22 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
         return 1;
     struct sock *address = (void *)number_of(sk);
     __u64 cookie = bpf_get_socket_cookie(ctx);
-    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
+    struct owner *o = udp_owner(sk, address);
     if (o)
         end_udp(o, address, cookie);
     struct task_struct *task = bpf_get_current_task_btf();
     __u64 container;
     if (!is_udp_watched(task, &container)) {
-        bpf_sk_storage_delete(&owners, sk); /* it may have come from a container */
+        disown_udp(sk, address); /* it may have come from a container */
         return 1;
     }
-    o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    o = make_udp_owner(sk, address);
     if (!o) {
         count_failed(PROGRAM_UDP);
         return 1;
     }
     set_owner(o, task, container, IPPROTO_UDP);
+    o->cookie = cookie;
     o->opened = bpf_ktime_get_boot_ns();
     read_local(o, sk);
     read_remote(o, ctx, is_v6);
@@ -200,9 +231,13 @@ int udp_release(struct bpf_sock *ctx)
 {
     if (ctx->protocol != IPPROTO_UDP)
         return 1;
-    struct owner *o = bpf_sk_storage_get(&owners, ctx, NULL, 0);
-    if (o)
-        end_udp(o, (void *)number_of(ctx), bpf_get_socket_cookie(ctx)); /* the context is the socket itself */
+    struct sock *address = (void *)number_of(ctx); /* the context is the socket itself */
+    struct owner *o = udp_owner(ctx, address);
+    if (!o)
+        return 1;
+    end_udp(o, address, bpf_get_socket_cookie(ctx));
+    if (o->is_by_address)
+        forget_client(address);
     return 1;
 }
 

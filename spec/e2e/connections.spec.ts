@@ -54,6 +54,12 @@ describe('The daemon, on connections between containers', function () {
     assert.deepEqual(await history(collector, outgoing, 'closed'), ['closed']);
   });
 
+  it('reports what a socket accepts that has no memory left for options', async () => {
+    const [, port] = await listening(host, 'crammed', 'serve', WIRE.v4[1], '1');
+    await caller.run('connections', '1', WIRE.v4[1], String(port));
+    assert.deepEqual(await history(collector, server(host.shortId, port, WIRE.v4[0]), 'closed'), ['closed']);
+  });
+
   it('reports one that a child of the listening process accepts', async () => {
     const [, port] = await listening(host, 'serve-forked', WIRE.v4[1]);
     const call = await connected(caller, WIRE.v4[1], port);

@@ -90,6 +90,18 @@ describe('The daemon, on connected UDP sockets', function () {
     }
   });
 
+  it('reports one whose socket has no memory left for options, as open and closed', async () => {
+    const job = await caller.start('crammed', 'udp-connect', WIRE.v4[1], '5331');
+    await job.said('connected');
+    const outgoing = overUdp(client(caller.shortId, WIRE.v4[1], 5331));
+    assert.deepEqual(await history(collector, outgoing, 'open'), ['open']);
+    await caller.stop(job);
+    assert.deepEqual(await history(collector, outgoing, 'closed'), ['open', 'closed']);
+    await caller.run('crammed', 'udp-send', '1', WIRE.v4[1], '5332');
+    const brief = overUdp(client(caller.shortId, WIRE.v4[1], 5332));
+    assert.equal((await history(collector, brief, 'closed')).at(-1), 'closed');
+  });
+
   it('reports none with a peer on the loopback, none to port 0, and none whose connect() failed', async () => {
     // There is no way to this network from the container.
     await assert.rejects(caller.run('udp-send', '1', '192.0.2.1', '5321'));

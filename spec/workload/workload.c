@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -323,12 +324,48 @@ static void drain(int fd)
 }
 
 /* A listening socket, once the job has said on which port; the kernel chooses one for NULL. */
+/* Whether a filter takes all memory that sockets have for options. */
+static int is_crammed;
+
+/* Attaches a filter that takes all, of that many instructions; whether there is room for it. */
+static int attach_filter(int fd, unsigned short count)
+{
+    static struct sock_filter code[BPF_MAXINSNS];
+    for (int i = 0; i < count; i++)
+        code[i] =
+            (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0); /* the kernel makes several of each */
+    code[count - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, -1);
+    struct sock_fprog filter = {.len = count, .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0;
+}
+
+/* The longest filter that the socket has room for leaves too little for anything else (net.core.optmem_max). */
+static void cram(int fd)
+{
+    int fits = 1, exceeds = BPF_MAXINSNS + 1;
+    while (exceeds - fits > 1) {
+        int middle = (fits + exceeds) / 2;
+        if (attach_filter(fd, middle))
+            fits = middle;
+        else
+            exceeds = middle;
+        setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
+    }
+    if (exceeds > BPF_MAXINSNS) {
+        errno = E2BIG;
+        fail("a filter as long as can be leaves room");
+    }
+    must("SO_ATTACH_FILTER", attach_filter(fd, fits) - 1);
+}
+
 static int listen_on(const char *host, const char *port)
 {
     struct address address = address_of(host, port ? atoi(port) : 0);
     int fd = must("socket", socket(address.any.sa_family, SOCK_STREAM, protocol));
     if (reuses_port)
         must("SO_REUSEPORT", setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuses_port, sizeof(reuses_port)));
+    if (is_crammed)
+        cram(fd);
     /* Who starts anew finds connections of before in TIME_WAIT. */
     must("SO_REUSEADDR", setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
     must("bind", bind(fd, &address.any, address.size));
@@ -668,6 +705,8 @@ static int udp_to(const char *host, const char *port, const char *local)
 {
     struct address address = address_of(host, atoi(port));
     int fd = must("socket", socket(address.any.sa_family, SOCK_DGRAM, 0));
+    if (is_crammed)
+        cram(fd);
     struct address own = {.size = address.size};
     own.any.sa_family = address.any.sa_family;
     own.v4.sin_port = htons(local ? atoi(local) : 0); /* at the same place in both families */
@@ -1036,6 +1075,39 @@ static int job_container_host_pids(char **words)
     return job_container(words);
 }
 
+/* crammed JOB ARGUMENTS…: the job, with sockets that have no memory left for options */
+static int job_crammed(char **words)
+{
+    is_crammed = 1;
+    return run(words);
+}
+
+/* linger PROGRAM ARGUMENTS…: executes it with a socket at descriptor 3 whose close() waits 60 s for a peer that never reads */
+static int job_linger(char **words)
+{
+    int listener = listen_on("127.0.0.1", NULL), status;
+    struct address address = {.size = sizeof(address.v6)};
+    must("getsockname", getsockname(listener, &address.any, &address.size));
+    int fd = connect_to(&address), peer = accept_from(listener);
+    pid_t child = must("fork", fork());
+    if (child != 0) {
+        must("close", close(fd));
+        must("waitpid", waitpid(child, &status, 0));
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    }
+    must("close", close(peer));
+    must("SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 60}, sizeof(struct linger)));
+    static char bytes[65536];
+    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    if (fd != 3) {
+        must("dup2", dup2(fd, 3));
+        close(fd);
+    }
+    execvp(words[0], words);
+    fail(words[0]);
+}
+
 static const struct job {
     const char *name;
     int words; /* needed at least */
@@ -1052,6 +1124,7 @@ static const struct job {
     {"connections", 3, job_connections},
     {"container", 1, job_container},
     {"container-host-pids", 1, job_container_host_pids},
+    {"crammed", 1, job_crammed},
     {"daemon", 2, job_daemon},
     {"deep-exec", 3, job_deep_exec},
     {"drain", 1, job_drain},
@@ -1069,6 +1142,7 @@ static const struct job {
     {"jail-detached", 2, job_jail_detached},
     {"launch", 3, job_launch},
     {"leaderless", 1, job_leaderless},
+    {"linger", 1, job_linger},
     {"listen-many", 4, job_listen_many},
     {"long-exec", 2, job_long_exec},
     {"noise", 1, job_noise},
