@@ -32,6 +32,8 @@ export interface WatchdogOptions {
   readonly phases: readonly string[];
   readonly steps: readonly string[];
   readonly cell: Uint8Array<ArrayBuffer>;
+  /** Names of steps whose waits in the kernel may be ended by a signal: nothing in them minds EINTR. */
+  readonly interruptible: readonly string[];
   /** Gets a line of the level critical, as JSON or as text. */
   readonly log: Writer;
   readonly json: boolean;
@@ -46,7 +48,7 @@ interface Io {
   readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
   /**
    * Starts a thread to notice when the event loop stands still, and to write down why: in the log, in `stall.json` in the
-   * folder, in the termination log. When the loop turns again it clears both files.
+   * folder, in the termination log. When the loop turns again it clears both files. It interrupts waits in some steps.
    * @param onTurn called then, with how long it had stood still and the last cause
    */
   readonly Watchdog: new (

@@ -3,13 +3,18 @@ import { open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Observer } from '../http/observer.js';
-import { phases, steps } from '../telemetry/activity.js';
+import { phases, steps, type Step } from '../telemetry/activity.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Context } from './context.js';
 import type { StandardError } from './standard-error.js';
 
 const FILE = 'stall.json';
 const LONGEST_REPORT = 4096;
+/**
+ * In them the kernel may wait for a file of another process to be closed. Not in others: a signal makes the verifier give
+ * up a program that it is loading.
+ */
+const INTERRUPTIBLE: readonly Step[] = ['scan of processes', 'scan of sockets'];
 /** How long the start waits for the disk with the report, ms. */
 const PATIENCE_MS = 1000;
 
@@ -35,6 +40,7 @@ export async function startWatchdog(
       phases,
       steps,
       cell: observer.activity.cell,
+      interruptible: INTERRUPTIBLE,
       log: standardError.writer,
       json: logFormat === 'json',
     },

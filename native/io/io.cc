@@ -157,6 +157,7 @@ public:
         options.phases = strings(given.Get("phases").As<Napi::Array>());
         options.steps = strings(given.Get("steps").As<Napi::Array>());
         options.cell = cell.Data();
+        options.interruptible = strings(given.Get("interruptible").As<Napi::Array>());
         options.ping = [this, loop] {
             loop.NonBlockingCall([this](Napi::Env env, Napi::Function on_turn) { turned(env, on_turn); });
         };

@@ -5,7 +5,9 @@
 #include "text.h"
 #include "thread.h"
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,8 +18,11 @@ namespace collector {
 
 namespace {
 
-// Looks in the time of the loop.
+// Looks in the time of the loop, and ms between two of them at most.
 constexpr std::uint64_t LOOKS = 4;
+constexpr std::uint64_t MOST_BETWEEN_LOOKS_MS = 1000;
+// By default nobody notices it, and no part of Node uses it.
+constexpr int INTERRUPTION = SIGURG;
 
 void write_all(int fd, const std::string &text)
 {
@@ -49,6 +54,9 @@ Watchdog::~Watchdog()
 int Watchdog::start()
 {
     shared_->thread = static_cast<pid_t>(syscall(SYS_gettid));
+    struct sigaction nothing {};
+    nothing.sa_handler = [](int) {}; // an ignored signal interrupts nothing
+    sigaction(INTERRUPTION, &nothing, nullptr);
     return run_detached("watchdog", [shared = shared_] { shared->run(); });
 }
 
@@ -71,7 +79,8 @@ std::string Watchdog::cause() const
 
 void Watchdog::Shared::run()
 {
-    const std::uint64_t limit_ms = options.seconds * 1000ULL, period_ms = limit_ms / LOOKS;
+    const std::uint64_t limit_ms = options.seconds * 1000ULL;
+    const std::uint64_t period_ms = std::min(limit_ms / LOOKS, MOST_BETWEEN_LOOKS_MS);
     std::uint64_t next_report_ms = limit_ms;
     auto before = std::chrono::steady_clock::now();
     std::unique_lock guard(lock);
@@ -96,6 +105,10 @@ void Watchdog::Shared::run()
         // A look this late means that all threads were stopped, this one too: the loop had no chance to turn.
         if (passed_ms <= 2 * period_ms)
             waited_ms += passed_ms;
+        // A scan can be the last to hold a file of another process, and so has to close it: a socket that lingers
+        // (SO_LINGER) waits for its peer then.
+        if (waiting && is_interruptible())
+            syscall(SYS_tgkill, getpid(), thread, INTERRUPTION);
         if (!waiting || waited_ms < next_report_ms || closing)
             continue;
         next_report_ms += limit_ms;
@@ -112,6 +125,12 @@ void Watchdog::Shared::run()
         report(cause, seconds);
         guard.lock();
     }
+}
+
+bool Watchdog::Shared::is_interruptible() const
+{
+    const auto &some = options.interruptible;
+    return std::find(some.begin(), some.end(), name_of(options.steps, options.cell[1])) != some.end();
 }
 
 // The step of the loop, and the system call of its thread.

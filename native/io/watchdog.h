@@ -24,6 +24,8 @@ struct WatchdogOptions {
     std::vector<std::string> phases;
     std::vector<std::string> steps;
     const volatile std::uint8_t *cell;
+    // Steps whose waits in the kernel may be ended by a signal.
+    std::vector<std::string> interruptible;
     // Asks the loop to call `turned`. Called in the watchdog's thread.
     std::function<void()> ping;
     // Logs a line. Called in the watchdog's thread.
@@ -62,6 +64,7 @@ private:
         std::string last_cause;
 
         void run();
+        bool is_interruptible() const;
         std::string look() const;
         void report(const std::string &cause, std::uint64_t seconds) const;
         void withdraw() const;
