@@ -17,6 +17,7 @@ interface Command {
 }
 
 const LONGEST_SHOWN = 100;
+const MOST_GRACE_MS = 600_000;
 
 const table: Readonly<Record<string, Command>> = {
   control: {
@@ -47,6 +48,11 @@ const table: Readonly<Record<string, Command>> = {
       if (isReset) double.reset(...streams(value));
       else double.hangUp(...streams(value));
     },
+  },
+  goaway: {
+    form: '{"goaway":1000}',
+    help: 'Asks collectors to come by another connection, and breaks the old ones after so many ms.',
+    obey: (value, { double }) => double.goAway(milliseconds(value)),
   },
   refuse: {
     form: '{"refuse":true}',
@@ -109,6 +115,12 @@ function lists(value: unknown): ControlLists {
 function bytes(value: unknown): Buffer {
   if (typeof value !== 'string' || !/^[\w+/-]*=*$/.test(value)) throw bad(value, 'raw', 'a text in base64');
   return Buffer.from(value, 'base64');
+}
+
+function milliseconds(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MOST_GRACE_MS)
+    throw bad(value, 'goaway', `a whole number of ms, 0 to ${MOST_GRACE_MS}`);
+  return value;
 }
 
 function truth(value: unknown): boolean {

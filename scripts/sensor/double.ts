@@ -1,5 +1,5 @@
 import http from 'node:http';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status, type ConnectionInjector } from '@grpc/grpc-js';
 import { method, type Method } from './codec.js';
 import { controlMessage, type ControlLists } from './control.js';
 import { Door, type TlsIdentity } from './door.js';
@@ -47,6 +47,7 @@ export class SensorDouble {
   unimplemented = false;
   readonly #options: DoubleOptions;
   readonly #grpc = new Server({ 'grpc.max_receive_message_length': LARGEST_MESSAGE });
+  readonly #injector: ConnectionInjector;
   readonly #door: Door;
   readonly #refusals = new Refusals((error) => void this.#tell({ event: 'tls-error', error }));
   readonly #happenings: Happening[] = [];
@@ -65,7 +66,7 @@ export class SensorDouble {
       this.#grpc.register(methods[name].path, (call: Call) => this.#take(name, call), asIs, asIs, 'bidi');
     }
     // TLS ends at the door.
-    const grpc = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    const grpc = (this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure()));
     const web = http.createServer(this.#answer(kernelObjects(options.kernelObjects)));
     this.#door = new Door({
       address: options.address ?? '127.0.0.1:0',
@@ -141,6 +142,14 @@ export class SensorDouble {
    */
   reset(...names: readonly StreamName[]): void {
     this.#door.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
+  }
+
+  /**
+   * Asks collectors to come again by another connection (GOAWAY), and breaks the ones that there are after so many ms: as
+   * a proxy does whose connections have an age.
+   */
+  goAway(graceMs: number): void {
+    this.#injector.drain(graceMs);
   }
 
   /** Takes no connections any more, and ends those that there are. */

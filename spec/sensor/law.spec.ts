@@ -8,9 +8,11 @@ import { signalId } from '../../actors/processes/signal.js';
 import { Sensor } from '../../actors/sensor/actor.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
 import { createLog } from '../../actors/telemetry/log.js';
+import { BlackHole } from '../support/black-hole.js';
 import { eventually } from '../support/eventually.js';
 import { containerNumber } from '../support/records.js';
 import { TestSensor } from '../support/sensor.js';
+import type { DoubleOptions } from '../../scripts/sensor/double.js';
 
 const MADE = 3000;
 const ARGS = 'x'.repeat(300);
@@ -21,9 +23,10 @@ const backOff = { signals: { first: 5, most: 20 }, network: { first: 5, most: 20
 /** What goes wrong with Sensor while half of the signals are made. */
 interface Fault {
   readonly name: string;
+  readonly options?: DoubleOptions;
   readonly queueSize?: number;
-  readonly before: (sensor: TestSensor) => void | Promise<void>;
-  readonly after?: (sensor: TestSensor) => void | Promise<void>;
+  readonly before: (sensor: TestSensor, way: BlackHole) => unknown;
+  readonly after?: (sensor: TestSensor, way: BlackHole) => unknown;
   /** Whether the queue is too small for all of them. */
   readonly overflows?: boolean;
 }
@@ -32,6 +35,24 @@ const SMALL = 256 * 1024;
 const faults: readonly Fault[] = [
   { name: 'goes at once', before: ({ double }) => double.reset() },
   { name: 'ends its streams with a status', before: ({ double }) => double.hangUp('signals', 'network') },
+  { name: 'asks for another connection and breaks its own', before: ({ double }) => double.goAway(20) },
+  {
+    name: 'reads slowly until the queue is full',
+    options: { onHappening: (happening) => ('message' in happening ? sleep(2) : undefined) },
+    queueSize: SMALL,
+    overflows: true,
+    before: () => undefined,
+  },
+  {
+    name: 'cannot be reached and nothing says so, for longer than the keepalive waits',
+    before: (_, way) => way.swallow(),
+    after: async (sensor, way) => {
+      const opened = sensor.opened('signals').length;
+      await sleep(25_000);
+      way.restore();
+      await sensor.opens('signals', opened + 1);
+    },
+  },
   {
     name: 'is away for a while',
     before: ({ double }) => double.refuse(),
@@ -66,14 +87,15 @@ const faults: readonly Fault[] = [
 
 /** Process signals made = received + counted by cause, whatever Sensor does. */
 describe('A process signal is received or counted', () => {
-  for (const { name, queueSize = QUEUE_SIZE, before, after, overflows = false } of faults) {
+  for (const { name, options, queueSize = QUEUE_SIZE, before, after, overflows = false } of faults) {
     it(`when Sensor ${name}`, async function () {
       this.timeout(60_000);
-      const double = await TestSensor.start();
+      const double = await TestSensor.start(options);
+      const way = await BlackHole.before(double.address);
       const log = createLog({ level: 'fatal', write: () => undefined });
       const registration = { hostname: 'node-1', instanceId: 'life-1' };
       const sensor = new Sensor({
-        ...{ address: double.address, serverName: 'sensor.stackrox', tls: undefined },
+        ...{ address: way.address, serverName: 'sensor.stackrox', tls: undefined },
         ...{ registration, queueSize, log, backOff },
       });
       const processes = new Subject<ProcessNews>();
@@ -94,9 +116,9 @@ describe('A process signal is received or counted', () => {
         sensor.start();
         await double.opens('signals');
         await make(MADE / 3);
-        await before(double);
+        await before(double, way);
         await make(MADE / 3);
-        await after?.(double);
+        await after?.(double, way);
         await make(MADE / 3);
         const received = () => new Set(double.signals.map(({ id }) => id)).size;
         await eventually(
@@ -113,6 +135,7 @@ describe('A process signal is received or counted', () => {
         else assert.equal(counted, 0, 'nothing was lost');
       } finally {
         await sensor.close(new Deadline(100).start());
+        await way.remove();
         await double.remove();
       }
     });
