@@ -16,9 +16,13 @@ const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' 
 
 /** Detaches the programs of a process from cgroups, as somebody with root's rights on the node can. @returns how many */
 function detachPrograms(pid: number): number {
-  const texts = readdirSync(`/proc/${pid}/fdinfo`).map((fd) =>
-    readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'),
-  );
+  const texts = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => {
+    try {
+      return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    } catch {
+      return ''; // closed meanwhile
+    }
+  });
   const ids = texts
     .filter((text) => /^link_type:\s+cgroup$/m.test(text))
     .map((text) => /^link_id:\s+(\d+)$/m.exec(text)![1]!);
