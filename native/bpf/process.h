@@ -250,7 +250,13 @@ struct passage {
     __u64 start_time; /* of the process */
     __u64 container;  /* the one that it came into; 0: it started itself anew outside of containers */
     __u32 exec_id;    /* its image then */
-    __u32 is_host; /* 1: it came from the host, as a helper does; what comes from another container is none */
+    __u32 from;       /* enum origin */
+};
+
+enum origin {
+    FROM_CONTAINER = 0, /* another one: no helper */
+    FROM_HOST = 1,      /* forked there, and maybe about to start itself anew */
+    FROM_HELPER = 2,    /* it has started itself anew outside of containers, or was forked by one that has */
 };
 
 /* By thread group id. */
@@ -269,14 +275,14 @@ static __always_inline struct passage *passage_of(struct task_struct *task)
     return p && p->start_time == task->group_leader->start_boottime ? p : NULL;
 }
 
-static __always_inline void note_passage(struct task_struct *task, __u64 container, bool is_host)
+static __always_inline void note_passage(struct task_struct *task, __u64 container, enum origin from)
 {
     __u32 pid = task->tgid;
     struct passage p = {
         .start_time = task->group_leader->start_boottime,
         .container = container,
         .exec_id = task->self_exec_id,
-        .is_host = is_host,
+        .from = from,
     };
     bpf_map_update_elem(&passages, &pid, &p, BPF_ANY);
 }
@@ -304,7 +310,8 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
         return false;
     struct passage *p = passage_of(task);
     struct task_struct *parent = task->real_parent;
-    return p && p->is_host && p->container == container && p->exec_id + 1 == task->self_exec_id &&
+    return p && p->from != FROM_CONTAINER && p->container == container &&
+           p->exec_id + 1 == task->self_exec_id &&
            BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
@@ -326,10 +333,10 @@ static __always_inline bool looks_like_helper(struct task_struct *task, __u64 co
                         namespace != (__u64)BPF_CORE_READ(parent, nsproxy, mnt_ns)))
         return false;
     const struct cred *opener = BPF_CORE_READ(file, f_cred);
-    kernel_cap_t capabilities = {};
+    __u64 capabilities = 0; /* two words before 6.3, with the same bits */
     bpf_probe_read_kernel(&capabilities, sizeof(capabilities),
                           (void *)opener + bpf_core_field_offset(struct cred, cap_effective));
-    return capabilities.val & 1ULL << CAP_SYS_ADMIN &&
+    return capabilities & 1ULL << CAP_SYS_ADMIN &&
            BPF_CORE_READ(opener, user_ns) == BPF_CORE_READ(parent, real_cred, user_ns) &&
            container_at(parent, slot) != container;
 }
@@ -369,7 +376,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     struct naming named;
     __u64 container = container_of_task(task, slot, &named);
     if (!container && is_started_anew(bprm))
-        note_passage(task, 0, true);
+        note_passage(task, 0, FROM_HELPER);
     if ((!container && !knobs.all_scopes) || is_own(task))
         return 0;
     if (container && is_host_helper(task, bprm, container)) {
@@ -407,8 +414,8 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
         return 0;
     bool is_helper = before && !before->container && before->exec_id == task->self_exec_id;
     bool is_forked = task->self_exec_id == task->parent_exec_id;
-    bool is_host = is_helper || (is_forked && !container_at(BPF_CORE_READ(task, real_parent), slot));
-    note_passage(task, container, is_host);
+    bool is_host = is_forked && !container_at(BPF_CORE_READ(task, real_parent), slot);
+    note_passage(task, container, is_helper ? FROM_HELPER : is_host ? FROM_HOST : FROM_CONTAINER);
     if (is_helper)
         count_skipped(PROGRAM_EXEC);
     if (is_helper || is_forked)
@@ -439,8 +446,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
     if (child->pid != child->tgid)
         return 0;
     struct passage *way = passage_of(parent);
-    if (way && way->exec_id == parent->self_exec_id)
-        note_passage(child, way->container, way->is_host);
+    if (way && way->from == FROM_HELPER && way->exec_id == parent->self_exec_id)
+        note_passage(child, way->container, FROM_HELPER);
     if (child->cgroups == parent->cgroups)
         return 0;
     __u32 slot = slot_of_process();
@@ -450,7 +457,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
         return 0;
     __u64 from = container_at(BPF_CORE_READ(child, real_parent), slot);
     if (from != container)
-        note_passage(child, container, !from);
+        note_passage(child, container, from ? FROM_CONTAINER : FROM_HOST);
     return 0;
 }
 
