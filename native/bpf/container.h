@@ -25,6 +25,7 @@ enum {
 };
 
 struct cgroup_scratch {
+    __u64 read[2];    /* what was read last: on the scarce stack each reading would have a place of its own */
     __u64 at;         /* the cgroup looked at */
     __u64 digits;     /* container by the component just read */
     __u64 container;  /* the answer so far, 0 for none */
@@ -36,7 +37,7 @@ struct cgroup_scratch {
     __u32 length;     /* of name */
     __u32 scope;      /* where the last ".scope" of name starts, or NO_SCOPE */
     __u32 is_lent;    /* 1: somebody has borrowed this row */
-    char name[NAME_CAPACITY];
+    char name[NAME_CAPACITY + sizeof(__u64)]; /* words of it may be read from any place */
 };
 
 enum { NO_SCOPE = 0xffffffff };
@@ -121,19 +122,36 @@ static __always_inline __u32 slot_of_scan(void)
     return 2 * knobs.cpus;
 }
 
-static __always_inline int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* An index that the verifier can see to be within a name. */
 #define IN_NAME(i) ((i) & (NAME_CAPACITY - 1))
+
+/* A byte in all eight of a word. */
+#define EIGHTFOLD(byte) ((byte)*0x0101010101010101ULL)
+
+/*
+ * Whether all bytes of a word are hexadecimal digits. Each comparison sets the highest bit of each byte; none carries into
+ * the next, since the bytes have that bit clear (H. S. Warren, "Hacker's Delight", 2012, §6-1). Without branches, which
+ * the verifier would follow one by one.
+ */
+static __always_inline bool are_digits(__u64 word)
+{
+    __u64 high = EIGHTFOLD(0x80ULL), lower = word | EIGHTFOLD(0x20ULL);
+    __u64 decimal = word + EIGHTFOLD(0x80ULL - '0') & ~(word + EIGHTFOLD(0x7fULL - '9'));
+    __u64 letter = lower + EIGHTFOLD(0x80ULL - 'a') & ~(lower + EIGHTFOLD(0x7fULL - 'f'));
+    return !(word & high) && ((decimal | letter) & high) == high;
+}
+
+/* The value of a hexadecimal digit. */
+static __always_inline __u64 digit_value(__u8 digit)
+{
+    return (digit & 0xf) + (digit >> 6) * 9;
+}
+
+/* Eight bytes from any place, in one read: both architectures can, while memcpy() would become eight reads. */
+static __always_inline __u64 word_at(const char *bytes)
+{
+    return *(const __u64 *)bytes;
+}
 
 static __always_inline bool ends_in_conmon(const char *name, __u32 end)
 {
@@ -147,6 +165,10 @@ static __always_inline bool ends_in_conmon(const char *name, __u32 end)
     return true;
 }
 
+/* ".scope" in a word, whose bytes are little-endian on all machines that Collector runs on. */
+#define SCOPE 0x65706f63732eULL
+#define SCOPE_MASK 0xffffffffffffULL
+
 /* Where the last ".scope" of the name starts, into s->scope. */
 __noinline int find_scope(__u32 slot)
 {
@@ -155,10 +177,10 @@ __noinline int find_scope(__u32 slot)
         return 1;
     s->scope = NO_SCOPE;
     for (__u32 i = 0; i < NAME_CAPACITY - 6; i++) {
-        const char *n = &s->name[i];
-        if (!n[0])
+        __u64 word = word_at(&s->name[i]);
+        if (!(word & 0xff))
             break;
-        if (n[0] == '.' && n[1] == 's' && n[2] == 'c' && n[3] == 'o' && n[4] == 'p' && n[5] == 'e')
+        if ((word & SCOPE_MASK) == SCOPE)
             s->scope = i;
     }
     return 0;
@@ -177,14 +199,14 @@ __noinline int read_digits(__u32 slot)
     if (length < ID_DIGITS || length >= NAME_CAPACITY)
         return 0;
     __u32 start = length - ID_DIGITS;
-    __u64 id = 0;
-    for (int i = 0; i < ID_DIGITS; i++) {
-        int digit = hex_digit(s->name[IN_NAME(start + i)]);
-        if (digit < 0)
+#pragma clang loop unroll(disable) /* it would spill most of a hundred bytes onto the stack */
+    for (__u32 i = 0; i < ID_DIGITS; i += sizeof(__u64))
+        if (!are_digits(word_at(&s->name[IN_NAME(start + i)])))
             return 0;
-        if (i < SHORT_ID_DIGITS)
-            id = id << 4 | digit;
-    }
+    __u64 id = 0;
+#pragma clang loop unroll(disable)
+    for (__u32 i = 0; i < SHORT_ID_DIGITS; i++)
+        id = id << 4 | digit_value(s->name[IN_NAME(start + i)]);
     if (start > 0) {
         char before = s->name[IN_NAME(start - 1)];
         if (before != '-' && before != ':')
@@ -202,48 +224,67 @@ static __always_inline struct cgroup *cgroup_parent(struct cgroup *cgroup)
     return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
 }
 
-/* Reads the name of s->at. */
-static __always_inline void read_name(struct cgroup_scratch *s)
+/* The same through the row. */
+static __always_inline struct cgroup *parent_of(struct cgroup_scratch *s, struct cgroup *cgroup)
 {
-    struct cgroup *cgroup = (void *)s->at;
-    const char *name = BPF_CORE_READ(cgroup, kn, name);
-    long length = bpf_probe_read_kernel_str(s->name, NAME_CAPACITY, name);
-    s->length = length > 0 ? length - 1 : 0;
+    bpf_core_read(&s->read[0], sizeof(s->read[0]), &cgroup->self.parent);
+    struct cgroup_subsys_state *css = (void *)s->read[0];
+    return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
+}
+
+/* The kernfs node of a cgroup, an address. */
+static __always_inline struct kernfs_node *node_of(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    bpf_core_read(&s->read[0], sizeof(s->read[0]), &cgroup->kn);
+    return (void *)s->read[0];
+}
+
+/* The number of that node. */
+static __always_inline __u64 id_of(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    bpf_core_read(&s->read[1], sizeof(s->read[1]), &node_of(s, cgroup)->id);
+    return s->read[1];
+}
+
+/* Reads the name of a cgroup: its length, 0 if it can't be read. */
+static __always_inline __u32 read_name(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    bpf_core_read(&s->read[1], sizeof(s->read[1]), &node_of(s, cgroup)->name);
+    long length = bpf_probe_read_kernel_str(s->name, NAME_CAPACITY, (const void *)s->read[1]);
+    return length > 0 ? length - 1 : 0;
 }
 
 /* A component of 64 digits alone has its '/' before it; what stands before that is the parent's name. */
 static __always_inline bool below_conmon(struct cgroup_scratch *s)
 {
-    struct cgroup *parent = cgroup_parent((struct cgroup *)s->at);
-    if (!parent)
-        return false;
-    const char *name = BPF_CORE_READ(parent, kn, name);
-    long length = bpf_probe_read_kernel_str(s->name, NAME_CAPACITY, name);
-    return length > 0 && ends_in_conmon(s->name, length - 1);
+    struct cgroup *parent = parent_of(s, (struct cgroup *)s->at);
+    return parent && ends_in_conmon(s->name, read_name(s, parent));
 }
 
 /* Whether a bearer is a cgroup that is still there, and another one than the node at `id`. */
-static __always_inline bool is_another(const struct bearer *known, __u64 id)
+static __always_inline bool is_another(struct cgroup_scratch *s, const struct bearer *known, __u64 id)
 {
     if (!known || known->id == id)
         return false;
     struct cgroup *cgroup = (void *)known->cgroup;
     /* It may have been freed long ago; then what is read here is anything, but not its number. */
-    return BPF_CORE_READ(cgroup, kn, id) == known->id && BPF_CORE_READ(cgroup, self.flags) & CSS_ONLINE;
+    if (id_of(s, cgroup) != known->id)
+        return false;
+    bpf_core_read(&s->read[0], sizeof(cgroup->self.flags), &cgroup->self.flags);
+    return s->read[0] & CSS_ONLINE;
 }
 
 /* Makes the component just read, s->at, the answer. */
 static __always_inline void take_answer(struct cgroup_scratch *s)
 {
     __u64 key = s->digits ^ s->hierarchy << 56;
-    struct cgroup *cgroup = (void *)s->at;
-    __u64 id = BPF_CORE_READ(cgroup, kn, id);
+    __u64 id = id_of(s, (struct cgroup *)s->at);
     s->container = s->digits;
     s->bearer = s->at;
     s->is_scope = s->scope != NO_SCOPE;
     s->is_nested = 0;
-    s->is_claimed = is_another(bpf_map_lookup_elem(&bearers, &key), id) ||
-                    is_another(bpf_map_lookup_elem(&nested_bearers, &key), id);
+    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &key), id) ||
+                    is_another(s, bpf_map_lookup_elem(&nested_bearers, &key), id);
 }
 
 /* Reads the name of s->at: 1 above the root. */
@@ -252,7 +293,7 @@ __noinline int read_component(__u32 slot)
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (!s || !s->at)
         return 1;
-    read_name(s);
+    s->length = read_name(s, (struct cgroup *)s->at);
     return 0;
 }
 
@@ -274,8 +315,7 @@ __noinline int judge_component(__u32 slot)
         else
             s->is_nested = 1;
     }
-    struct cgroup *cgroup = (void *)s->at;
-    s->at = (__u64)cgroup_parent(cgroup);
+    s->at = (__u64)parent_of(s, (struct cgroup *)s->at);
     return 0;
 }
 
@@ -299,8 +339,7 @@ __noinline int judge_stride(__u32 slot)
 static __always_inline void note_bearer(struct cgroup_scratch *s)
 {
     __u64 key = s->container ^ s->hierarchy << 56;
-    struct cgroup *cgroup = (void *)s->bearer;
-    struct bearer bearer = {.cgroup = (__u64)cgroup, .id = BPF_CORE_READ(cgroup, kn, id)};
+    struct bearer bearer = {.cgroup = s->bearer, .id = id_of(s, (struct cgroup *)s->bearer)};
     if (s->is_nested) {
         bpf_map_update_elem(&nested_bearers, &key, &bearer, BPF_ANY);
         return;
@@ -337,13 +376,19 @@ static __always_inline __u64 cgroup_key(__u64 id, int hierarchy)
     return id ^ (__u64)hierarchy << 56;
 }
 
+/* Whether the row is lent from now on, and was not before. */
+__noinline int lend(__u32 slot)
+{
+    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
+    return s && __sync_val_compare_and_swap(&s->is_lent, 0, 1) == 0;
+}
+
 /* Takes one of the rows to lend, SLOT_TO_BORROW if all are taken. */
 __noinline __u32 borrow_slot(void)
 {
     for (__u32 i = 0; i < SLOTS_TO_LEND; i++) {
         __u32 slot = 2 * knobs.cpus + 1 + i;
-        struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-        if (s && __sync_val_compare_and_swap(&s->is_lent, 0, 1) == 0)
+        if (lend(slot))
             return slot;
     }
     return SLOT_TO_BORROW;
@@ -424,6 +469,21 @@ static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, 
 }
 
 /*
+ * Improves on a verdict by the hierarchy of one v1 controller. Takes the addresses of the task's set and of its cgroup of
+ * v2. A function of its own, as the bodies of other loops are, so that the verifier sees it once and not in each turn.
+ */
+__noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __u32 slot, __u32 controller)
+{
+    __u64 cgroup = (__u64)cgroup_of_controller((void *)set, controller);
+    if (cgroup == unified)
+        return verdict;
+    __u64 other = verdict_of(cgroup, slot);
+    if (other && other != CONTAINER_UNJUDGED && (!verdict || other & CONTAINER_OWN))
+        return other | (__u64)(controller + 1) << CONTROLLER_SHIFT;
+    return verdict;
+}
+
+/*
  * Improves on the verdict of cgroup v2 by the hierarchies of v1 controllers, in which alone somebody may be known: by the
  * first that names a container; but a cgroup whose own name is that of one is nearer to the task than one that is only
  * below a container's, whichever hierarchies they are in. Takes the addresses of the task's set and of its cgroup of v2.
@@ -434,12 +494,7 @@ __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot
     for (__u32 i = 0; i < SUBSYSTEMS; i++) {
         if (i >= count || verdict & CONTAINER_OWN)
             break;
-        __u64 cgroup = (__u64)cgroup_of_controller((void *)set, i);
-        if (cgroup == unified)
-            continue;
-        __u64 other = verdict_of(cgroup, slot);
-        if (other && other != CONTAINER_UNJUDGED && (!verdict || other & CONTAINER_OWN))
-            verdict = other | (__u64)(i + 1) << CONTROLLER_SHIFT;
+        verdict = judge_by_controller(set, unified, verdict, slot, i);
     }
     return verdict;
 }

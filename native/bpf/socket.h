@@ -197,10 +197,24 @@ static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const s
     return size;
 }
 
-static __always_inline void emit_socket(__u8 type, const struct owner *o, __u8 state)
+/*
+ * Not inlined, like all that has a record or an owner of its own beside another one: the stacks of programs would be too
+ * large for the judgement of cgroups below them, which the verifier holds against 512 bytes.
+ */
+static __noinline void emit_socket(__u8 type, const struct owner *o, __u8 state)
 {
     struct socket_record r = {};
     emit(&r, fill_socket(&r, type, o, state), PROGRAM_SOCKET);
+}
+
+/* The same with the holder behind it. */
+static __noinline void emit_held(__u8 type, const struct owner *o, __u8 state, __u8 flags,
+                                 struct task_struct *task)
+{
+    struct held_record r = {};
+    __u32 size = fill_held(&r, type, o, state, task);
+    r.socket.header.flags = flags;
+    emit(&r, size, PROGRAM_SOCKET);
 }
 
 /* Fills in who owns a socket that is not connected yet. */
@@ -401,10 +415,7 @@ static __always_inline void on_listen(const struct sock *sk)
         return;
     }
     emit_listener(task, o.container, &named);
-    struct held_record r = {};
-    __u32 size = fill_held(&r, RECORD_LISTEN, &o, TCP_LISTEN, task);
-    r.socket.header.flags = FLAG_LISTENER;
-    emit(&r, size, PROGRAM_SOCKET);
+    emit_held(RECORD_LISTEN, &o, TCP_LISTEN, FLAG_LISTENER, task);
 }
 
 /* A socket whose tuple was read is established: tells so, if it is to be told. */
@@ -521,12 +532,12 @@ static __always_inline void on_shutdown(const struct sock *sk)
     if (!program || program == o->program)
         return;
     struct naming named;
+    __u64 container = container_of_task(task, slot_of_socket(), &named);
     struct owner served = *o;
-    served.container = container_of_task(task, slot_of_socket(), &named);
+    served.container = container;
     served.pid = task->tgid;
     served.program = program;
-    struct held_record r = {};
-    emit(&r, fill_held(&r, RECORD_SERVED, &served, TCP_ESTABLISHED, task), PROGRAM_SOCKET);
+    emit_held(RECORD_SERVED, &served, TCP_ESTABLISHED, 0, task);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -585,8 +596,8 @@ static __always_inline __u32 fill_scanned(struct socket_record *r, const struct 
 }
 
 /* Writes the record of a socket that `task` holds, with the holder if it listens. */
-static __always_inline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags,
-                                         struct task_struct *task)
+static __noinline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags,
+                                    struct task_struct *task)
 {
     struct held_record r = {};
     __u32 size = state == TCP_LISTEN ? fill_held(&r, RECORD_SOCKET, o, state, task)
@@ -739,16 +750,21 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     return NOT_OWNED;
 }
 
+/* The same for one below a Multipath TCP socket, which may have an owner, who stays. `o` gets its cookie. */
+static __noinline enum adoption adopt_below_multipath(struct sock *sk, struct owner *o)
+{
+    struct owner known = {};
+    if (!read_owner(sk, &known))
+        return adopt_address(sk, o);
+    o->cookie = known.cookie;
+    return OWNED_BEFORE;
+}
+
 /* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
 static __always_inline enum adoption adopt_socket(const struct found_socket *found, struct owner *o)
 {
-    if (found->is_multipath) {
-        struct owner known = {};
-        if (!read_owner(found->sk, &known))
-            return adopt_address(found->sk, o);
-        o->cookie = known.cookie;
-        return OWNED_BEFORE;
-    }
+    if (found->is_multipath)
+        return adopt_below_multipath(found->sk, o);
     o->cookie = bpf_get_socket_cookie(found->held);
     struct owner *client = client_owner(found->held);
     if ((client && is_of(client, found->sk)) || bpf_sk_storage_get(&owners, found->held, NULL, 0))
@@ -829,7 +845,7 @@ static __always_inline bool adopt_udp(const struct found_socket *found, struct o
  * Notes that a UDP socket without a peer was there before the programs: the first datagram that they see of it need
  * not be its first.
  */
-static __always_inline void note_older(const struct found_socket *found)
+static __noinline void note_older(const struct found_socket *found)
 {
     struct sock *sk = found->sk;
     if (!knobs.udp_window || control.scanned || found->protocol != IPPROTO_UDP ||
@@ -843,16 +859,15 @@ static __always_inline void note_older(const struct found_socket *found)
  * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
  * holds in the network namespace of a container is not to be taken for the container's.
  */
-static __always_inline void leave_out(const struct found_socket *found, struct task_struct *task,
-                                      __u64 container)
+static __always_inline void leave_out(const struct found_socket *found, struct owner *o,
+                                      struct task_struct *task, __u64 container)
 {
     bool is_foreign = host_net && net_of(found->sk) != host_net;
     if (found->protocol != IPPROTO_TCP || (!is_self(task) && !is_foreign))
         return;
-    struct owner o = {};
-    set_owner(&o, task, container, IPPROTO_TCP);
-    o.phase = PHASE_LEFT_OUT;
-    adopt_socket(found, &o);
+    set_owner(o, task, container, IPPROTO_TCP);
+    o->phase = PHASE_LEFT_OUT;
+    adopt_socket(found, o);
 }
 
 /*
@@ -882,15 +897,15 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     __u64 container = container_of_task(task, slot_of_scan(), &named);
     if (is_self_check(task))
         return 0;
+    struct owner o = {};
     if (is_self(task) || !is_in_scope(container)) {
-        leave_out(&found, task, container);
+        leave_out(&found, &o, task, container);
         return 0;
     }
     if (container) {
         __u64 net = net_of(found.sk);
         bpf_map_update_elem(&containers_of_nets, &net, &container, BPF_ANY);
     }
-    struct owner o = {};
     read_tuple_at(&o, found.sk);
     bool is_listening = found.state == TCP_LISTEN, is_udp = found.protocol == IPPROTO_UDP;
     if (is_listening ? is_private_listener(&o) : is_left_out(&o))
