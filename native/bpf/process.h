@@ -11,7 +11,10 @@ enum {
 /* The file that a task executes: the same open file for all its forks, another one after each exec. */
 static __always_inline __u64 program_of(struct task_struct *task)
 {
-    return (__u64)BPF_CORE_READ(task, mm, exe_file);
+    __u64 program =
+        0; /* read as a number, since the verifier lets nothing be done with a pointer of its own */
+    bpf_core_read(&program, sizeof(program), &task->mm->exe_file);
+    return program;
 }
 
 /* A program as a number for records: 52 bits of the finaliser of MurmurHash3, keyed. */
@@ -41,6 +44,7 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
     if (!file)
         return false;
+    s->program = (__u64)file;
     struct path executable = {};
     BPF_CORE_READ_INTO(&executable, file, f_path);
     s->dentry = (__u64)executable.dentry;
@@ -166,7 +170,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->uid = task->real_cred->uid.val;
     r->gid = task->real_cred->gid.val;
     __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
-    r->image = image_of(program_of(task));
+    r->image = image_of(s->program);
 
     walk_path(slot);
     r->path_size = append_path(s, PATH_CAPACITY);
@@ -242,21 +246,15 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
 
 /*
  * Host helpers: runc, crun and conmon pass through the container's cgroup. They start themselves anew, as /proc/self/exe,
- * …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or after that. Programs in
- * containers do the same, busybox's shell for each of its commands, and may choose their name and their parent. So a
+ * …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or after that. Programs
+ * in containers do the same, busybox's shell for each of its commands, and may choose their name and their parent. So a
  * helper is told by where it has been: it came from outside, and has not run another image in the container since.
  */
 struct passage {
     __u64 start_time; /* of the process */
-    __u64 container;  /* the one that it came into; 0: it started itself anew outside of containers */
+    __u64 container;  /* the one that it came into */
     __u32 exec_id;    /* its image then */
-    __u32 from;       /* enum origin */
-};
-
-enum origin {
-    FROM_CONTAINER = 0, /* another one: no helper */
-    FROM_HOST = 1,      /* forked there, and maybe about to start itself anew */
-    FROM_HELPER = 2,    /* it has started itself anew outside of containers, or was forked by one that has */
+    __u32 is_host; /* 1: it came from the host, as a helper does; what comes from another container is none */
 };
 
 /* By thread group id. */
@@ -275,16 +273,46 @@ static __always_inline struct passage *passage_of(struct task_struct *task)
     return p && p->start_time == task->group_leader->start_boottime ? p : NULL;
 }
 
-static __always_inline void note_passage(struct task_struct *task, __u64 container, enum origin from)
+static __always_inline void note_passage(struct task_struct *task, __u64 container, bool is_host)
 {
     __u32 pid = task->tgid;
     struct passage p = {
         .start_time = task->group_leader->start_boottime,
         .container = container,
         .exec_id = task->self_exec_id,
-        .from = from,
+        .is_host = is_host,
     };
     bpf_map_update_elem(&passages, &pid, &p, BPF_ANY);
+}
+
+/*
+ * What started itself anew outside of containers, as program_of: all forks share that file, so that runc's last stage,
+ * which is moved when it has been forked, is a helper too. The value is the file's dentry, in case that another file
+ * is at the address later.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u64);
+    __type(value, __u64);
+} helpers SEC(".maps");
+
+static __always_inline __u64 dentry_of(__u64 program)
+{
+    return (__u64)BPF_CORE_READ((struct file *)program, f_path.dentry);
+}
+
+static __always_inline void note_helper(struct task_struct *task)
+{
+    __u64 program = program_of(task), dentry = dentry_of(program);
+    bpf_map_update_elem(&helpers, &program, &dentry, BPF_ANY);
+}
+
+static __always_inline bool is_helper(struct task_struct *task)
+{
+    __u64 program = program_of(task);
+    __u64 *dentry = bpf_map_lookup_elem(&helpers, &program);
+    return dentry && *dentry == dentry_of(program);
 }
 
 /* Whether a program is started by the name that helpers start themselves by. */
@@ -309,10 +337,8 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
     if (!is_started_anew(bprm))
         return false;
     struct passage *p = passage_of(task);
-    struct task_struct *parent = task->real_parent;
-    return p && p->from != FROM_CONTAINER && p->container == container &&
-           p->exec_id + 1 == task->self_exec_id &&
-           BPF_CORE_READ(parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
+    return p && p->is_host && p->container == container && p->exec_id + 1 == task->self_exec_id &&
+           BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
 /*
@@ -376,7 +402,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     struct naming named;
     __u64 container = container_of_task(task, slot, &named);
     if (!container && is_started_anew(bprm))
-        note_passage(task, 0, FROM_HELPER);
+        note_helper(task);
     if ((!container && !knobs.all_scopes) || is_own(task))
         return 0;
     if (container && is_host_helper(task, bprm, container)) {
@@ -412,13 +438,11 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
     struct passage *before = passage_of(task);
     if (before && before->container == container)
         return 0;
-    bool is_helper = before && !before->container && before->exec_id == task->self_exec_id;
-    bool is_forked = task->self_exec_id == task->parent_exec_id;
-    bool is_host = is_forked && !container_at(BPF_CORE_READ(task, real_parent), slot);
-    note_passage(task, container, is_helper ? FROM_HELPER : is_host ? FROM_HOST : FROM_CONTAINER);
-    if (is_helper)
+    bool helps = is_helper(task), is_forked = task->self_exec_id == task->parent_exec_id;
+    note_passage(task, container, helps || (is_forked && !container_at(task->real_parent, slot)));
+    if (helps)
         count_skipped(PROGRAM_EXEC);
-    if (is_helper || is_forked)
+    if (helps || is_forked)
         return 0;
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s) {
@@ -437,27 +461,22 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
 }
 
 /*
- * What a helper forks is a helper, too: runc's last stage is moved when it has been made. And a process may be put into
- * another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of that.
+ * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of that.
+ * Of all other forks this costs a comparison.
  */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    if (child->pid != child->tgid)
-        return 0;
-    struct passage *way = passage_of(parent);
-    if (way && way->from == FROM_HELPER && way->exec_id == parent->self_exec_id)
-        note_passage(child, way->container, FROM_HELPER);
-    if (child->cgroups == parent->cgroups)
+    if (child->cgroups == parent->cgroups || child->pid != child->tgid)
         return 0;
     __u32 slot = slot_of_process();
     struct naming named;
     __u64 container = container_of_task(child, slot, &named);
     if (!container || container == CONTAINER_UNJUDGED)
         return 0;
-    __u64 from = container_at(BPF_CORE_READ(child, real_parent), slot);
+    __u64 from = container_at(child->real_parent, slot);
     if (from != container)
-        note_passage(child, container, from ? FROM_CONTAINER : FROM_HOST);
+        note_passage(child, container, !from);
     return 0;
 }
 

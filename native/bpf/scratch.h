@@ -19,6 +19,7 @@ struct process_scratch {
     __u64 dentry, mount;
     __u64 top;       /* of mount: its root */
     __u64 namespace; /* of mounts: that of whoever runs the file */
+    __u64 program;   /* the file, as program_of */
     __u64 cgroup;
     __u32 start; /* of the path in `path`, which is filled from its end */
     __u32 cut;   /* 1: components are missing at the start */

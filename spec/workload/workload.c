@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -1020,10 +1021,35 @@ static void enter(const char *procs)
     close(fd);
 }
 
-/* helper CGROUP.PROCS: children that enter the cgroup and start this program anew as runc does: by its name, by descriptor */
+/* A child that is made in the cgroup of a file cgroup.procs, if that is one of cgroup2 (-1 with EBADF else): as fork(). */
+static pid_t fork_into(const char *procs)
+{
+    char folder[4096];
+    snprintf(folder, sizeof(folder), "%s", procs);
+    *strrchr(folder, '/') = 0;
+    int cgroup = must("open", open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup};
+    pid_t child = syscall(SYS_clone3, &how, sizeof(how));
+    int error = errno;
+    close(cgroup);
+    errno = error;
+    return child;
+}
+
+/*
+ * helper CGROUP.PROCS: children that start this program anew as runc does: by its name and by a descriptor after they have
+ * entered the cgroup, and by its name in the cgroup in which they were made
+ */
 static int job_helper(char **words)
 {
     char *argv[] = {"/proc/self/exe", "exit", "helper", NULL};
+    pid_t made = fork_into(words[0]);
+    if (made == 0)
+        job_exec(argv);
+    if (made < 0 && errno != EBADF)
+        fail("clone3");
+    if (made > 0)
+        must("waitpid", waitpid(made, NULL, 0));
     for (int by_name = 0; by_name < 2; by_name++) {
         pid_t child = must("fork", fork());
         if (child == 0) {
