@@ -54,6 +54,10 @@ export class Daemon {
     return daemon;
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Its standard output, if that is a pipe. */
   get output(): Readable {
     return this.#child.stdout!;

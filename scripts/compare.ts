@@ -1,0 +1,119 @@
+/**
+ * What two builds of Collector cost beside each other: `npm run compare -- <checkout of the other, built>`. Needs root,
+ * and takes some four minutes.
+ *
+ * Both watch the same load at the same time, so that whatever else the machine does slows both. They live twice: the one
+ * that was started first runs its programs first at each event, and the second finds caches warm. The kernel measures its
+ * programs; that costs either the same.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Daemon } from './bench/daemon.js';
+import { compared, table, type Figure } from './bench/figures.js';
+import { Workshop } from './bench/workshop.js';
+
+/** Runs of each load in a life. */
+const RUNS = 8;
+const LOAD_MS = 1500;
+/** Until V8 has compiled what the load needs, and compiled it again after the first report. */
+const WARM_UP_MS = 20_000;
+/** After a load, until both have taken everything in. */
+const SETTLE_MS = 400;
+const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
+const works = { tcp: 'a connection', spawn: 'a process' } as const;
+
+interface Cost {
+  /** In BPF programs, ns. */
+  readonly kernel: number;
+  /** Processor time of Collector itself, ns. */
+  readonly collector: number;
+}
+type Costs = Readonly<Record<keyof typeof works, Cost>>;
+
+try {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const [other] = positionals;
+  if (positionals.length !== 1) throw new Error('One argument is needed: the checkout of the other, built.');
+  console.log(table(await compare(path.resolve(other!), path.dirname(import.meta.dirname))));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function compare(other: string, own: string): Promise<Figure[]> {
+  if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes a cgroup: run it as root.');
+  const bundles = [other, own].map((checkout) => path.join(checkout, 'dist/collector.js'));
+  for (const bundle of bundles)
+    if (!existsSync(bundle)) throw new Error(`${bundle} is missing: npm run build.`);
+  const before = readFileSync(STATISTICS, 'utf8');
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
+  const workshop = new Workshop(stop.signal);
+  try {
+    writeFileSync(STATISTICS, '1');
+    await workshop.prepare();
+    const first = await life(workshop, bundles);
+    const second = await life(workshop, bundles.toReversed());
+    const pairs = [...first, ...second.map(([own, other]) => [other, own] as const)];
+    return Object.entries(works).flatMap(([work, name]) =>
+      (['kernel', 'collector'] as const).map((where) =>
+        compared(
+          `${where === 'kernel' ? 'programs' : 'Collector'}: ${name}`,
+          'ns',
+          pairs.map((pair) => pair.map((costs) => costs[work as keyof Costs][where]) as [number, number]),
+        ),
+      ),
+    );
+  } finally {
+    writeFileSync(STATISTICS, before);
+    await workshop.close();
+  }
+}
+
+/** The costs of both in each run, in the order of `bundles`. */
+async function life(workshop: Workshop, bundles: readonly string[]): Promise<(readonly [Costs, Costs])[]> {
+  const daemons: Daemon[] = [];
+  const runs: (readonly [Costs, Costs])[] = [];
+  try {
+    for (const bundle of bundles) daemons.push(await Daemon.start(bundle));
+    for (const work of Object.keys(works)) await workshop.load(work as keyof Costs, WARM_UP_MS);
+    while (runs.length < RUNS) {
+      console.error(`run ${runs.length + 1} of ${RUNS}`);
+      const [tcp, spawn] = [await costs(workshop, daemons, 'tcp'), await costs(workshop, daemons, 'spawn')];
+      runs.push([
+        { tcp: tcp[0]!, spawn: spawn[0]! },
+        { tcp: tcp[1]!, spawn: spawn[1]! },
+      ]);
+    }
+    return runs;
+  } finally {
+    for (const daemon of daemons) await daemon.kill();
+  }
+}
+
+/** What one operation of a load costs each of them. */
+async function costs(workshop: Workshop, daemons: readonly Daemon[], work: keyof Costs): Promise<Cost[]> {
+  await sleep(SETTLE_MS);
+  const before = daemons.map((daemon) => ({ kernel: runTime(daemon.pid), collector: daemon.cpu() }));
+  const { operations } = await workshop.load(work, LOAD_MS);
+  await sleep(SETTLE_MS);
+  return daemons.map((daemon, at) => ({
+    kernel: (runTime(daemon.pid) - before[at]!.kernel) / operations,
+    collector: (daemon.cpu() - before[at]!.collector) / operations,
+  }));
+}
+
+/** Of all BPF programs that a process holds, ns. */
+function runTime(pid: number): number {
+  const folder = `/proc/${pid}/fdinfo`;
+  const programs = new Map<string, number>();
+  for (const fd of readdirSync(folder)) {
+    const text = readFileSync(`${folder}/${fd}`, 'utf8');
+    const [, id] = /^prog_id:\s+(\d+)$/m.exec(text) ?? [];
+    const [, time] = /^run_time_ns:\s+(\d+)$/m.exec(text) ?? [];
+    if (id !== undefined && time !== undefined) programs.set(id, Number(time));
+  }
+  return [...programs.values()].reduce((sum, time) => sum + time, 0);
+}
