@@ -36,7 +36,9 @@ try {
   const { positionals } = parseArgs({ allowPositionals: true });
   const [other] = positionals;
   if (positionals.length !== 1) throw new Error('One argument is needed: the checkout of the other, built.');
-  console.log(table(await compare(path.resolve(other!), path.dirname(import.meta.dirname))));
+  console.log(
+    table(await compare(path.resolve(other!), path.dirname(import.meta.dirname)), ['other', 'this']),
+  );
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -56,7 +58,11 @@ async function compare(other: string, own: string): Promise<Figure[]> {
     await workshop.prepare();
     const first = await life(workshop, bundles);
     const second = await life(workshop, bundles.toReversed());
-    const pairs = [...first, ...second.map(([own, other]) => [other, own] as const)];
+    // Each run with the one of the other life: what is first in one is second in the other.
+    const pairs = first.map(([other, own], run) => {
+      const [ownToo, otherToo] = second[run]!;
+      return [mean(other, otherToo), mean(own, ownToo)] as const;
+    });
     return Object.entries(works).flatMap(([work, name]) =>
       (['kernel', 'collector'] as const).map((where) =>
         compared(
@@ -70,6 +76,15 @@ async function compare(other: string, own: string): Promise<Figure[]> {
     writeFileSync(STATISTICS, before);
     await workshop.close();
   }
+}
+
+/** The mean of two runs. */
+function mean(one: Costs, two: Costs): Costs {
+  const of = (work: keyof Costs): Cost => ({
+    kernel: (one[work].kernel + two[work].kernel) / 2,
+    collector: (one[work].collector + two[work].collector) / 2,
+  });
+  return { tcp: of('tcp'), spawn: of('spawn') };
 }
 
 /** The costs of both in each run, in the order of `bundles`. */

@@ -54,8 +54,11 @@ export function own(name: string, unit: string, collector: number, target?: numb
   };
 }
 
-/** The figures as a table for people. */
-export function table(figures: readonly Figure[]): string {
+/** The figures as a table for people. @param names of what is compared */
+export function table(
+  figures: readonly Figure[],
+  names: readonly [string, string] = ['bare', 'Collector'],
+): string {
   const rows = figures.map(({ name, unit, bare, collector, ratio, target }) => [
     `${name}, ${unit}`,
     bare === undefined ? '' : digits(bare),
@@ -64,7 +67,7 @@ export function table(figures: readonly Figure[]): string {
     target?.text ?? '',
     target === undefined ? '' : target.met ? 'met' : 'NOT MET',
   ]);
-  const all = [['figure', 'bare', 'Collector', 'ratio (min–max)', 'target', ''], ...rows];
+  const all = [['figure', ...names, 'ratio (min–max)', 'target', ''], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   const isNumber = (column: number) => column === 1 || column === 2;
   return all
