@@ -248,7 +248,8 @@ async function run(): Promise<number> {
   life.start();
   const { failure, diagnostics } = await toPromise(life);
   observer.activity.phase = 'end';
-  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below it.
+  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below
+  // it.
   const sayHowFar = (): void => {
     log.flush();
     if (!diagnostics.driverLoaded) logDiagnostics(diagnostics);

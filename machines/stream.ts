@@ -55,8 +55,8 @@ const chart = setup({
 });
 
 /**
- * The life of one stream, to Sensor or to a container runtime: connecting → open → backing off → connecting …, until it is stopped. There is never
- * more than one at a time, and nothing but `stop` ends it.
+ * The life of one stream, to Sensor or to a container runtime: connecting → open → backing off → connecting …, until
+ * it is stopped. There is never more than one at a time, and nothing but `stop` ends it.
  */
 export const stream = chart.createMachine({
   id: 'stream',

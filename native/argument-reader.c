@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Reads files of processes below a procfs, in a process that Collector can give up. A read takes the lock of another
- * process's memory, or a reference to it, so the other can hold it up for ever: by a call under the lock, such as mmap()
- * on a hung file system, or by ending just then, which leaves the end of its memory to the reader.
+ * process's memory, or a reference to it, so the other can hold it up for ever: by a call under the lock, such as
+ * mmap() on a hung file system, or by ending just then, which leaves the end of its memory to the reader.
  *
  *   argument-reader FOLDER     where the procfs is mounted
  *

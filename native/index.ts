@@ -96,8 +96,8 @@ export interface Probe {
    */
   restoreLinks(): LostLink[];
   /**
-   * While on, the children of this process are the self-check: what they do is written as `RecordType.selfCheck` and not
-   * as anything else, whatever the scope, wherever they run and whoever their peer is.
+   * While on, the children of this process are the self-check: what they do is written as `RecordType.selfCheck` and
+   * not as anything else, whatever the scope, wherever they run and whoever their peer is.
    */
   selfCheck(on: boolean): void;
   /**
@@ -111,8 +111,8 @@ export interface Probe {
     onError: (error: ProbeError) => void,
   ): void;
   /**
-   * Delivers, before it returns, the records that were written before `until` (CLOCK_BOOTTIME, ns; default: now), oldest
-   * first, about `budget` bytes of them at most (default: all), and returns how many bytes there were.
+   * Delivers, before it returns, the records that were written before `until` (CLOCK_BOOTTIME, ns; default: now),
+   * oldest first, about `budget` bytes of them at most (default: all), and returns how many bytes there were.
    */
   drain(until?: number, budget?: number): number;
   /** Takes all records that wait out of the rings without delivering them, and returns how many. */
@@ -121,16 +121,16 @@ export interface Probe {
   hold(on: boolean): void;
   stats(): ProgramStats[];
   /**
-   * What runs now: process records or socket records, in memory of their own. Synchronous, and never waits for a process:
-   * records of processes that have arguments come without them (`RecordFlag.argsLost`). A kernel that refuses one of these
-   * programs has none of them, and says here what it refused it with; events come all the same.
+   * What runs now: process records or socket records, in memory of their own. Synchronous, and never waits for a
+   * process: records of processes that have arguments come without them (`RecordFlag.argsLost`). A kernel that
+   * refuses one of these programs has none of them, and says here what it refused it with; events come all the same.
    */
   scan(program: ScanProgram): Uint8Array<ArrayBuffer>;
   /** Begins to do the same in parts. Each program has one at a time: beginning the next gives up what was not read. */
   beginScan(program: ScanProgram): void;
   /**
-   * Puts some of the records into `buffer`, from a byte on, and returns how many bytes; 0: there are no more. There has to
-   * be room for SCAN_READ_BYTES.
+   * Puts some of the records into `buffer`, from a byte on, and returns how many bytes; 0: there are no more. There
+   * has to be room for SCAN_READ_BYTES.
    */
   readScan(program: ScanProgram, buffer: Uint8Array<ArrayBuffer>, from: number): number;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
@@ -155,8 +155,8 @@ interface Addon {
   /** Lets a crash of this process leave a core dump of so many bytes at most, which it returns: the hard limit. */
   allowCoreDump(): number;
   /**
-   * Takes all capabilities for good from every thread of this process, but those whose numbers are in `kept`. Until then,
-   * this thread has all that the process may have: loading the add-on makes them effective.
+   * Takes all capabilities for good from every thread of this process, but those whose numbers are in `kept`. Until
+   * then, this thread has all that the process may have: loading the add-on makes them effective.
    * @returns threads that still have theirs, because they block all signals
    */
   dropCapabilities(kept: readonly number[]): number;

@@ -47,8 +47,9 @@ interface Io {
    */
   readonly Writer: new (capacity: number, stopAtError: boolean, onEvent: () => void) => Writer;
   /**
-   * Starts a thread to notice when the event loop stands still, and to write down why: in the log, in `stall.json` in the
-   * folder, in the termination log. When the loop turns again it clears both files. It interrupts waits in some steps.
+   * Starts a thread to notice when the event loop stands still, and to write down why: in the log, in `stall.json` in
+   * the folder, in the termination log. When the loop turns again it clears both files. It interrupts waits in some
+   * steps.
    * @param onTurn called then, with how long it had stood still and the last cause
    */
   readonly Watchdog: new (
@@ -58,8 +59,8 @@ interface Io {
   /** Ends the process at once, whatever its threads wait for: exit(3) would wait for those of libuv. */
   exit(code: number): never;
   /**
-   * Ends the process with exit code 0 after so many ms, whatever it does then: also if its event loop stands still. Says
-   * so on standard error, if that takes it at once.
+   * Ends the process with exit code 0 after so many ms, whatever it does then: also if its event loop stands still.
+   * Says so on standard error, if that takes it at once.
    */
   exitWithin(milliseconds: number): void;
 }

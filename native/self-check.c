@@ -27,7 +27,10 @@ static bool tell(const char *loopback, const char *call)
     return false;
 }
 
-/* Listens at the address on any port, connects there, and closes all three sockets, which is only done if all goes well. */
+/*
+ * Listens at the address on any port, connects there, and closes all three sockets, which is only done if all goes
+ * well.
+ */
 static bool connect_to_itself(const char *loopback, union address address, socklen_t size)
 {
     int family = address.any.sa_family;

@@ -31,9 +31,9 @@ interface Plan {
   /** Until most of Collector's code is compiled. */
   readonly warmUp: number;
   /**
-   * Until all of it is compiled for good, which happens once in a life of weeks: a record is measured after that, and so
-   * many times. In the seconds before, V8's threads take as much as the records do. The first report, 30 s after the
-   * start, is before: it shows V8 facts of a new form, and so makes it compile once more.
+   * Until all of it is compiled for good, which happens once in a life of weeks: a record is measured after that, and
+   * so many times. In the seconds before, V8's threads take as much as the records do. The first report, 30 s after
+   * the start, is before: it shows V8 facts of a new form, and so makes it compile once more.
    */
   readonly lastingWarmUp: number;
   readonly lasting: number;

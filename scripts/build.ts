@@ -48,10 +48,11 @@ async function bundle(): Promise<void> {
     target: 'node20',
     format: 'esm',
     sourcemap: true,
-    // The daemon reads its map on the node, for positions in profiles: with the sources in it, that takes twice the memory.
+    // The daemon reads its map on the node, for positions in profiles: with the sources in it, that takes twice the
+    // memory.
     sourcesContent: false,
-    // V8 keeps the text: with comments and indentation it takes 6 MB of every node instead of 2. Lines stay short, since
-    // they are what a profile counts by, and names stay as they are.
+    // V8 keeps the text: with comments and indentation it takes 6 MB of every node instead of 2. Lines stay short,
+    // since they are what a profile counts by, and names stay as they are.
     minifyWhitespace: true,
     // Writes the numbers of constants where they are used, for the reason that layout.ts gives for its enums.
     minifySyntax: true,

@@ -2,9 +2,9 @@
  * What two builds of Collector cost beside each other: `npm run compare -- <checkout of the other, built>`. Needs root,
  * and takes some four minutes.
  *
- * Both watch the same load at the same time, so that whatever else the machine does slows both. They live twice: the one
- * that was started first runs its programs first at each event, and the second finds caches warm. The kernel measures its
- * programs; that costs either the same.
+ * Both watch the same load at the same time, so that whatever else the machine does slows both. They live twice: the
+ * one that was started first runs its programs first at each event, and the second finds caches warm. The kernel
+ * measures its programs; that costs either the same.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

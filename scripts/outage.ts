@@ -1,7 +1,7 @@
 /**
- * Whether a Sensor outage loses process signals: `npm run build && npx tsx scripts/outage.ts [--minutes=10] [--rate=50]`.
- * Needs root. A container starts so many processes a second while the Sensor double is away; then it comes back, and
- * every one of them has to arrive. Exits with 1 when one does not.
+ * Whether a Sensor outage loses process signals: `npm run build && npx tsx scripts/outage.ts [--minutes=10]
+ * [--rate=50]`. Needs root. A container starts so many processes a second while the Sensor double is away; then it
+ * comes back, and every one of them has to arrive. Exits with 1 when one does not.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * Whether Collector's memory stays flat: `npm run build && npx tsx scripts/soak.ts [--execs=1000000] [--containers=5000]
- * [--bound=8192]`. Needs root and gcc.
+ * Whether Collector's memory stays flat: `npm run build && npx tsx scripts/soak.ts [--execs=1000000]
+ * [--containers=5000] [--bound=8192]`. Needs root and gcc.
  *
  * So many containers live one after the other, in real cgroups, and share so many execs between them. Meanwhile the
  * resident memory is sampled; a straight line through the samples after a warm-up says how much it grows. Every exec

@@ -83,8 +83,9 @@ const PROCESSES_FIRST_MS = 5000;
  * - Completing and unsubscribing close the probe.
  *
  * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
- * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn. Scans of
- * processes are the exception: their parts come between other facts, since they wait for helpers and for the audience.
+ * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn. Scans
+ * of processes are the exception: their parts come between other facts, since they wait for helpers and for the
+ * audience.
  *
  * A probe error (see native/index.ts) becomes the observable's.
  */

@@ -4,8 +4,8 @@ import { readFileSync, statSync } from 'node:fs';
 const ROOT_INODE = 1;
 
 /**
- * Where the root of the host's cgroup2 hierarchy is mounted, undefined if nowhere. A cgroup namespace shows its own part
- * of the hierarchy as if it were all, in the paths of mountinfo too; only the inode tells.
+ * Where the root of the host's cgroup2 hierarchy is mounted, undefined if nowhere. A cgroup namespace shows its own
+ * part of the hierarchy as if it were all, in the paths of mountinfo too; only the inode tells.
  * @param hostRoot where the host's root is mounted, empty on the host itself
  * @param mountinfo as in `/proc/self/mountinfo`, see proc(5)
  */

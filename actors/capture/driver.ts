@@ -58,8 +58,8 @@ export function attachPrograms(probe: Probe, kernel: KernelFacts): void {
 }
 
 /**
- * What the verifier and libbpf say of what a kernel does not have. They say the same of helpers that lockdown denies, so
- * facts come first.
+ * What the verifier and libbpf say of what a kernel does not have. They say the same of helpers that lockdown denies,
+ * so facts come first.
  */
 const LACKS = /unknown func|invalid func|cannot use helper|invalid CO-RE relocation|calling kernel function/;
 /** Helpers of every kernel since Linux 5.5; lockdown takes them away (LOCKDOWN_BPF_READ_KERNEL). */

@@ -30,11 +30,11 @@ export interface RecordsFact {
 /**
  * What runs now: processes (`RecordType.process`) or sockets (`RecordType.socket`), complete.
  *
- * Sockets: `time` is when the scan began. Many of them come in parts, with nothing between them but other parts: several
- * facts, of which only the last completes it.
+ * Sockets: `time` is when the scan began. Many of them come in parts, with nothing between them but other parts:
+ * several facts, of which only the last completes it.
  *
- * Processes always come in parts, with other facts between them: records say when each process was listed. A scan starts
- * with an empty part; a start before the last part means that the scan under way was given up.
+ * Processes always come in parts, with other facts between them: records say when each process was listed. A scan
+ * starts with an empty part; a start before the last part means that the scan under way was given up.
  */
 export interface ScanFact {
   readonly kind: 'scan';
@@ -42,8 +42,8 @@ export interface ScanFact {
   /** Absent: all is in this one, as in small scans of sockets, and in old recordings. */
   readonly part?: 'first' | 'next' | 'last';
   /**
-   * Of sockets: records were lost since the scan before, so an end may be among them. The scan then ends what it does not
-   * list, whoever owns it; on the last part.
+   * Of sockets: records were lost since the scan before, so an end may be among them. The scan then ends what it does
+   * not list, whoever owns it; on the last part.
    */
   readonly afterLoss?: true;
   /** Who hears of the processes that are found. Sockets are not told before the next tick. */
@@ -116,8 +116,8 @@ export interface TickFact {
 }
 
 /**
- * Who hears what there is to tell: the one who heard the last, somebody who has heard nothing yet and needs all there is,
- * or nobody, so that nothing counts as told.
+ * Who hears what there is to tell: the one who heard the last, somebody who has heard nothing yet and needs all there
+ * is, or nobody, so that nothing counts as told.
  */
 export type Audience = 'same' | 'fresh' | 'none';
 

@@ -39,8 +39,8 @@ import { processParts, Records, socketParts } from './records.js';
 export const MAGIC = Buffer.from('CLCTREC3', 'latin1');
 export const FRAME_HEADER = 24;
 /**
- * Most bytes of payload. Batches and parts of scans have a few MiB; the largest there is tells of 10,000 containers with
- * all their labels at once.
+ * Most bytes of payload. Batches and parts of scans have a few MiB; the largest there is tells of 10,000 containers
+ * with all their labels at once.
  */
 export const FRAME_CAPACITY = 64 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * Byte offsets of the records that the kernel writes: the TypeScript reading of `native/bpf/layout.h`, where every field
- * is explained. `spec/native/layout.spec.ts` proves that both agree, so change them together.
+ * Byte offsets of the records that the kernel writes: the TypeScript reading of `native/bpf/layout.h`, where every
+ * field is explained. `spec/native/layout.spec.ts` proves that both agree, so change them together.
  *
  * Enums, because the bundler writes their numbers wherever they are used. V8 would look up an object's property, and
  * check that it is still what it was, for each field of each record.

@@ -17,8 +17,8 @@ export interface ProcessScansOptions {
 
 /**
  * Scans processes beside everything else, part after part, each with a turn of the event loop behind it: nothing waits
- * for a scan, and one part at a time is in memory. There is one scan at a time. One for a fresh audience takes the place of
- * the scan under way, and finds the same processes.
+ * for a scan, and one part at a time is in memory. There is one scan at a time. One for a fresh audience takes the
+ * place of the scan under way, and finds the same processes.
  */
 export class ProcessScans {
   readonly #options: ProcessScansOptions;

@@ -9,8 +9,8 @@ const MODE = 0o600;
 const NAME = MAGIC.subarray(0, -1);
 
 /**
- * Makes the file of a recording, with mode 0600, and never opens one made by somebody else: no link is followed, nothing
- * is truncated. An earlier recording of the same user is removed first; other names of that file keep it.
+ * Makes the file of a recording, with mode 0600, and never opens one made by somebody else: no link is followed,
+ * nothing is truncated. An earlier recording of the same user is removed first; other names of that file keep it.
  * @returns a descriptor to write to
  * @throws Error, with the system's `code` if the system refused
  */

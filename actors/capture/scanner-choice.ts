@@ -22,8 +22,8 @@ export interface ScannerChoice {
 }
 
 /**
- * How to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach, else as far
- * as the iterators see, which is not enough to say of a socket that it has gone.
+ * How to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach, else
+ * as far as the iterators see, which is not enough to say of a socket that it has gone.
  * @throws ProbeError for want of descriptors or memory, which says nothing about the kernel
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
@@ -59,8 +59,8 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
 }
 
 /**
- * Has the kernel side judge the cgroups of all that runs, before anything is told of it: one that forges the name of another
- * is found out only when both have been seen.
+ * Has the kernel side judge the cgroups of all that runs, before anything is told of it: one that forges the name of
+ * another is found out only when both have been seen.
  */
 function judgeCgroups(probe: Pick<Probe, 'beginScan' | 'readScan'>): void {
   const unread = new Uint8Array(SCAN_READ_BYTES);

@@ -11,8 +11,8 @@ export interface Scanner {
    */
   sockets(): Generator<Records | undefined, Records>;
   /**
-   * Process records without arguments: those that have some are marked (`RecordFlag.argsLost`). None is of Collector. Parts
-   * may be asked for at any later time, and hold until the next.
+   * Process records without arguments: those that have some are marked (`RecordFlag.argsLost`). None is of Collector.
+   * Parts may be asked for at any later time, and hold until the next.
    */
   processes(): AsyncGenerator<Records>;
 }

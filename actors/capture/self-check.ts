@@ -42,9 +42,9 @@ const MOST_SAID = 4096;
 const run = promisify(execFile);
 
 /**
- * Proves that events flow: runs a program that execs, opens a connection, closes it and exits, and waits until the facts
- * have shown all of that. While it runs, the kernel side writes what it does as `RecordType.selfCheck`, which is no event
- * to anybody else. It has ended when the promise is fulfilled, by SIGKILL if need be. Nothing is thrown.
+ * Proves that events flow: runs a program that execs, opens a connection, closes it and exits, and waits until the
+ * facts have shown all of that. While it runs, the kernel side writes what it does as `RecordType.selfCheck`, which
+ * is no event to anybody else. It has ended when the promise is fulfilled, by SIGKILL if need be. Nothing is thrown.
  *
  * @param facts of the capture that runs, shared with whoever else folds them
  * @param program path of `dist/self-check`, as built by `native/Makefile`

@@ -13,8 +13,9 @@ export function allAtOnce<T>(work: Sliced<T>): T {
 }
 
 /**
- * What a fact has given to do that would take too long at once. Whoever folds a fact adds it, and whoever brings the facts
- * runs it, slice after slice, before the next one: so the state stands still meanwhile, while the event loop does not.
+ * What a fact has given to do that would take too long at once. Whoever folds a fact adds it, and whoever brings the
+ * facts runs it, slice after slice, before the next one: so the state stands still meanwhile, while the event loop
+ * does not.
  */
 export class Slices {
   readonly #work: Iterator<unknown>[] = [];

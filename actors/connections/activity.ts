@@ -27,8 +27,8 @@ export function setOwned(table: Table, slot: number): void {
 }
 
 /**
- * Ends a scan that began at `time` and whose sockets were all observed at that time: an entry it did not list ends, unless
- * something newer says otherwise, or its end will be a record. When it ended is not known: `lastActive` stays.
+ * Ends a scan that began at `time` and whose sockets were all observed at that time: an entry it did not list ends,
+ * unless something newer says otherwise, or its end will be a record. When it ended is not known: `lastActive` stays.
  * @param afterLoss that record may be lost: entries of owned sockets end as others do
  */
 export function expire(table: Table, time: number, afterLoss = false): void {

@@ -58,8 +58,8 @@ export function forget(table: Table, slot: number): void {
  *
  * Something is recently active at t when it is active or was so less than a period before t. Thus what closes and
  * opens again within the period is not reported a second time, and what closes is told once the period is over. So
- * an entry stays, as it was reported, while it is within the period although it is current no more. Without a period all
- * this comes down to what is active.
+ * an entry stays, as it was reported, while it is within the period although it is current no more. Without a period
+ * all this comes down to what is active.
  *
  * What is not admitted counts as not seen: it is remembered only if it was reported before. If it is open it comes
  * up again at the next report; if it has closed it is lost.

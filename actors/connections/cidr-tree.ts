@@ -76,8 +76,8 @@ export class CidrTree {
 
 /**
  * The rows of a family, of which neighbours share most of their bits: the place of each in the even words. To sort is
- * what the engine does in machine code, from the first list on; so 64 bits are sorted that hold as many of the address as
- * the row's number leaves room for. The order saves time and does not decide what is found.
+ * what the engine does in machine code, from the first list on; so 64 bits are sorted that hold as many of the
+ * address as the row's number leaves room for. The order saves time and does not decide what is found.
  */
 function inOrder(rows: Uint32Array, family: number): Int32Array {
   const words = signed(rows);
@@ -108,8 +108,8 @@ function signedMask(bits: number): number {
 }
 
 /**
- * Inserts networks; where there is room for the next node then. The way from the root to a network starts where it parts from the way to the one before, which is
- * near in a list in order.
+ * Inserts networks; where there is room for the next node then. The way from the root to a network starts where it
+ * parts from the way to the one before, which is near in a list in order.
  */
 function build(nodes: Int32Array, width: number, room: number, rows: Int32Array, order: Int32Array): number {
   const size = ADDRESS + width;

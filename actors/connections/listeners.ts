@@ -33,9 +33,10 @@ const MOST_GONE = 4_096;
 const BY_PID = 0x8000_0000;
 
 /**
- * The listening sockets. Each has an entry, by the kernel's cookie, for each container that holds it: several may share an
- * endpoint (SO_REUSEPORT, two addresses), and when they are merged for a report it is there as long as one of them is.
- * No count can go wrong, and neither a lost record nor a repeated one matters for longer than until the next scan.
+ * The listening sockets. Each has an entry, by the kernel's cookie, for each container that holds it: several may
+ * share an endpoint (SO_REUSEPORT, two addresses), and when they are merged for a report it is there as long as one
+ * of them is. No count can go wrong, and neither a lost record nor a repeated one matters for longer than until the
+ * next scan.
  *
  * A scan lists every process that holds a socket. The originator is the best of them by `Rank`: who called listen(), as
  * long as it holds the socket. A program other than the originator's that serves the port has an entry beside it.

@@ -98,8 +98,9 @@ interface Owner {
 }
 
 /**
- * A table's entries, or those of one container, in a table of their own. The last one comes first: when one is taken out
- * meanwhile, the last moves into its place, so that an entry may be met twice, which is once in the copy, but not never.
+ * A table's entries, or those of one container, in a table of their own. The last one comes first: when one is taken
+ * out meanwhile, the last moves into its place, so that an entry may be met twice, which is once in the copy, but not
+ * never.
  */
 function* copied(
   table: Table,

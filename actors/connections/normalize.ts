@@ -93,8 +93,8 @@ export interface Turned {
 }
 
 /**
- * Whether the link at `slot` is of a direction that was turned and is told as nothing is told any more: aggregated where
- * external addresses are told now, or by an address that is aggregated now.
+ * Whether the link at `slot` is of a direction that was turned and is told as nothing is told any more: aggregated
+ * where external addresses are told now, or by an address that is aggregated now.
  */
 export function isOutdated(links: Table, slot: number, around: Surroundings, turned: Turned): boolean {
   const rows = links.page(slot);

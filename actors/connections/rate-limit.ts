@@ -22,8 +22,8 @@ export interface Limited {
 }
 
 /**
- * How many new connections, or endpoints, of each container a tick may report. What there is no room for holds no place anywhere: an
- * open one comes up again at the next tick, one that has closed is lost.
+ * How many new connections, or endpoints, of each container a tick may report. What there is no room for holds no
+ * place anywhere: an open one comes up again at the next tick, one that has closed is lost.
  */
 export class RateLimit {
   /** Connections that a tick had no room for, ever; one that waits for several ticks counts at each. */

@@ -49,9 +49,9 @@ export class Roles {
   }
 
   /**
-   * The role of the local side of a connection whose record has none: server if its container listens on the local port,
-   * at the local or at any address, else the role that the ports suggest. Network namespaces are not known here, and the
-   * same port is often listened on in one container and used by a client in another.
+   * The role of the local side of a connection whose record has none: server if its container listens on the local
+   * port, at the local or at any address, else the role that the ports suggest. Network namespaces are not known
+   * here, and the same port is often listened on in one container and used by a client in another.
    */
   of(records: Records, at: number): number {
     this.#write(records, at);

@@ -8,8 +8,8 @@ import { AF_INET, AF_INET6 } from './address.js';
  */
 
 /**
- * A connection as the kernel sees it. Its role is in the flags. With IPv4 all after the first word of the remote address
- * is 0; with IPv6 the local address goes on at `localRest`.
+ * A connection as the kernel sees it. Its role is in the flags. With IPv4 all after the first word of the remote
+ * address is 0; with IPv6 the local address goes on at `localRest`.
  */
 export enum Flow {
   ports = 0,
@@ -22,8 +22,8 @@ export enum Flow {
 }
 
 /**
- * A connection as it is reported: without what tells one client, or one use of a port, from another. With IPv4 all after
- * the first word of the remote address is 0.
+ * A connection as it is reported: without what tells one client, or one use of a port, from another. With IPv4 all
+ * after the first word of the remote address is 0.
  */
 export enum Link {
   port = 0,
@@ -35,7 +35,8 @@ export enum Link {
 
 /**
  * A listening socket in a container that holds it, told apart by its cookie. `served` is 0 in the entry of its
- * originator, and the number of the originator in that of another program which serves the port. A port of 0 is not known yet.
+ * originator, and the number of the originator in that of another program which serves the port. A port of 0 is not
+ * known yet.
  */
 export enum Listener {
   cookie = 0,

@@ -290,8 +290,8 @@ export class ConnectionState {
   }
 
   /**
-   * Folds a scan or a part of it. Once it is complete, it ends what it did not list and nothing newer speaks for, but no
-   * connection whose end will be a record; after a loss, those too.
+   * Folds a scan or a part of it. Once it is complete, it ends what it did not list and nothing newer speaks for, but
+   * no connection whose end will be a record; after a loss, those too.
    */
   scan({ of, part, afterLoss, time, records }: ScanFact): void {
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
@@ -337,9 +337,10 @@ export class ConnectionState {
   }
 
   /**
-   * What changed since the tick before, in parts, with pauses between: run it to its end before any other fact is folded.
-   * A slice is bounded by the entries that it works through, which does not change what all parts together say. What
-   * is closed is looked at once and then dropped; while nobody hears of it, it is kept as it would be reported.
+   * What changed since the tick before, in parts, with pauses between: run it to its end before any other fact is
+   * folded. A slice is bounded by the entries that it works through, which does not change what all parts together
+   * say. What is closed is looked at once and then dropped; while nobody hears of it, it is kept as it would be
+   * reported.
    * @param slice entries to work through before a pause
    * @yields a part of the delta, or a pause
    */

@@ -44,9 +44,9 @@ export interface Sharing {
 /**
  * A hash table whose entries are rows of u32 words with the time at which each was last active.
  *
- * The entries of a table are `[0, size)`, without gaps: what is taken out is replaced by the last one. Rows lie in pages
- * of typed arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at most
- * 1.25 × 21 bytes for its time, flags, hash and places in the index; 8 more if it has a second time.
+ * The entries of a table are `[0, size)`, without gaps: what is taken out is replaced by the last one. Rows lie in
+ * pages of typed arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at
+ * most 1.25 × 21 bytes for its time, flags, hash and places in the index; 8 more if it has a second time.
  *
  * Linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980): the index has
  * a bucket for each entry, and grows by one, which splits one, with each entry that is added. So adding never stops to
@@ -56,10 +56,11 @@ export interface Sharing {
  * `remove`, `retain` or `clear`; or, in a shared table, until the next `put` of a row that is not there.
  *
  * A shared table has a reserve beside the `maximum` of entries that anybody may add. Only containers that have fewer
- * entries than another may add to it, and when it is used up, those with the most lose what is over their fair share. So
- * a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design considerations for
- * supporting TCP with per-flow queueing", INFOCOM 1998), and one that takes all it can gets nobody's entries dropped as
- * long as the others fit into the reserve. Nothing is counted by container before the maximum is reached.
+ * entries than another may add to it, and when it is used up, those with the most lose what is over their fair share.
+ * So a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design
+ * considerations for supporting TCP with per-flow queueing", INFOCOM 1998), and one that takes all it can gets
+ * nobody's entries dropped as long as the others fit into the reserve. Nothing is counted by container before the
+ * maximum is reached.
  */
 export class Table {
   /** The row that the next `find` or `put` is about. */
@@ -162,8 +163,8 @@ export class Table {
 
   /**
    * The slot of the entry that `key` identifies, or -1.
-   * @param keyWords as many of the words that identify a row as can differ from those of others: the rest is 0 in all that
-   * have the same first ones. It follows from a row, so that it is the same whenever that is looked for.
+   * @param keyWords as many of the words that identify a row as can differ from those of others: the rest is 0 in all
+   * that have the same first ones. It follows from a row, so that it is the same whenever that is looked for.
    */
   find(keyWords = this.#keyWords): number {
     const hash = this.#hashOfKey(keyWords);

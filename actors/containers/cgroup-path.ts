@@ -17,8 +17,8 @@ interface Named {
  *
  * The path is cut at its last `.scope`, for systemd's units and what a runtime puts below them. It then has to end in
  * `/`, `-` or `:` and 64 hexadecimal digits, and what stands before those must not end in `-conmon`, whose unit bears
- * the id of the container that it looks after. Then the same is asked of the cgroup above: what runs below a container's
- * cgroup is in the container. The kernel side decides by the same rule (native/bpf/container.h).
+ * the id of the container that it looks after. Then the same is asked of the cgroup above: what runs below a
+ * container's cgroup is in the container. The kernel side decides by the same rule (native/bpf/container.h).
  */
 function containersIn(path: string): Named[] {
   const found: Named[] = [];
@@ -66,9 +66,9 @@ export interface Naming {
 }
 
 /**
- * Who bears the names of containers among the cgroups of a node. Whoever may make cgroups may choose their names: a name
- * below a container that another cgroup bears, too, is forged, and belongs to the container above. One that is below no
- * container is always right; of others the first that was seen, as long as it is there.
+ * Who bears the names of containers among the cgroups of a node. Whoever may make cgroups may choose their names: a
+ * name below a container that another cgroup bears, too, is forged, and belongs to the container above. One that is
+ * below no container is always right; of others the first that was seen, as long as it is there.
  */
 export class ContainerNames {
   /** Bearers by hierarchy and container: below no container, and below some. */

@@ -10,8 +10,8 @@ import type { Route } from './route.js';
 import { openServer } from './server.js';
 
 /**
- * Opens both servers, which live as long as the process. An address that cannot be listened on ends the start, but for a
- * default one without a Sensor: whoever looks at events at a terminal did not ask for a server.
+ * Opens both servers, which live as long as the process. An address that cannot be listened on ends the start, but
+ * for a default one without a Sensor: whoever looks at events at a terminal did not ask for a server.
  * @param node the node's name @param more routes of others
  * @throws Failure ADDRESS_UNUSABLE
  */

@@ -1,6 +1,7 @@
 /**
- * Messages as Sensor would get them, in the JSON form of protobuf (protobuf.dev/programming-guides/json): lowerCamelCase
- * names, default values left out, bytes as base64, enums by name, timestamps as RFC 3339. proto/ has the messages.
+ * Messages as Sensor would get them, in the JSON form of protobuf (protobuf.dev/programming-guides/json):
+ * lowerCamelCase names, default values left out, bytes as base64, enums by name, timestamps as RFC 3339. proto/ has
+ * the messages.
  */
 import { AF_INET6 } from '../connections/address.js';
 import type { Ancestor } from '../capture/process-record.js';

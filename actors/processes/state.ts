@@ -40,8 +40,8 @@ interface Process extends Originator {
 }
 
 /**
- * Characters of the names, paths and arguments of all processes: 256 for each of 32,768, and no more than 16 MiB however
- * long the arguments are. A process whose text had no room is still known, by its digest.
+ * Characters of the names, paths and arguments of all processes: 256 for each of 32,768, and no more than 16 MiB
+ * however long the arguments are. A process whose text had no room is still known, by its digest.
  */
 const MOST_TEXT = 8 * 1024 * 1024;
 /**
@@ -57,8 +57,8 @@ const DIGEST_HIGH = 2 ** 21 - 1;
 /** Before a run has started. */
 const NO_SEED = '0'.repeat(15);
 /**
- * Characters of what is kept of processes that have ended, names, paths and arguments together: a daemon that forked and
- * listens from there is known by them.
+ * Characters of what is kept of processes that have ended, names, paths and arguments together: a daemon that forked
+ * and listens from there is known by them.
  */
 const MOST_ENDED_TEXT = 1024 * 1024;
 /** Originators to look at before a pause. */
@@ -415,8 +415,8 @@ export class ProcessState {
   }
 
   /**
-   * Whether the arguments of a process that a scan has listed are known from its exec, or an earlier scan: nobody needs to
-   * read them again.
+   * Whether the arguments of a process that a scan has listed are known from its exec, or an earlier scan: nobody
+   * needs to read them again.
    */
   knowsArguments(records: Records, at: number): boolean {
     const known = this.#processes.get(records.pid(at));
@@ -560,8 +560,8 @@ function originatorKey({ name, path, args }: Originator): string {
 }
 
 /**
- * Whether a record is of a known process and the image that it had: by the kernel's count of its execs, or by the path where
- * procfs does not tell that.
+ * Whether a record is of a known process and the image that it had: by the kernel's count of its execs, or by the
+ * path where procfs does not tell that.
  */
 function isSame(known: Process, records: Records, at: number): boolean {
   const startTime = records.u64(at + process_record.start_time);
@@ -609,8 +609,8 @@ function isKnown(before: Process | undefined, records: Records, at: number): boo
 }
 
 /**
- * Whether two start times of one pid are those of one process. Procfs tells only in which tick it was, and so gives whole
- * ticks, which the kernel's own times hardly ever are; no pid is used twice within a tick.
+ * Whether two start times of one pid are those of one process. Procfs tells only in which tick it was, and so gives
+ * whole ticks, which the kernel's own times hardly ever are; no pid is used twice within a tick.
  */
 function isSameStart(a: number, b: number): boolean {
   if (a === b) return true;

@@ -26,9 +26,9 @@ const SETS = 4096;
  * hour, which begins with the first of them.
  *
  * Keys are kept as 64-bit hashes in a table of fixed size: 16 places for each value of the hash's lowest bits. A new
- * key that finds its places taken by others in their windows makes one of them be forgotten, so that a flood of new keys
- * can make an old one be told more often, and never be told less. That is the one that was told least, and of those the
- * one whose window began first: a key that is throttled is the last to go, and the flood itself the first.
+ * key that finds its places taken by others in their windows makes one of them be forgotten, so that a flood of new
+ * keys can make an old one be told more often, and never be told less. That is the one that was told least, and of
+ * those the one whose window began first: a key that is throttled is the last to go, and the flood itself the first.
  */
 export class SignalThrottle {
   readonly #hash: KeyedHash;

@@ -15,7 +15,8 @@ export class Positions {
   readonly #maps = new Map<string, TraceMap | undefined>();
 
   /**
-   * @param url of the generated code; what is no file, such as node:fs, has no map, and what is not JavaScript has no URL
+   * @param url of the generated code; what is no file, such as node:fs, has no map, and what is not JavaScript has no
+   * URL
    * @param line from 1
    * @param column from 0; undefined: of the first thing on the line
    */

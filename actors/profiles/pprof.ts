@@ -93,8 +93,8 @@ class Table {
   }
 
   /**
-   * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that cannot be
-   * of the function is not believed.
+   * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that
+   * cannot be of the function is not believed.
    */
   #within({ url }: Runtime.CallFrame, start: Position, line: number): number {
     const found = this.#positions.find(url, line);

@@ -44,8 +44,8 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
 }
 
 /**
- * Frees what was needed to start, 10 MB of it, before libbpf reads the kernel's types: that is when a Collector takes the
- * most memory.
+ * Frees what was needed to start, 10 MB of it, before libbpf reads the kernel's types: that is when a Collector takes
+ * the most memory.
  */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');

@@ -34,8 +34,8 @@ export function scannerFor(
 }
 
 /**
- * What reads the arguments of processes that scans find; undefined if they are not wanted, or not in reach, which a warning
- * says.
+ * What reads the arguments of processes that scans find; undefined if they are not wanted, or not in reach, which a
+ * warning says.
  * @param program path of `dist/argument-reader`
  */
 export function argumentReaderFor(

@@ -11,8 +11,8 @@ import type { StandardError } from './standard-error.js';
 const FILE = 'stall.json';
 const LONGEST_REPORT = 4096;
 /**
- * In them the kernel may wait for a file of another process to be closed. Not in others: a signal makes the verifier give
- * up a program that it is loading.
+ * In them the kernel may wait for a file of another process to be closed. Not in others: a signal makes the verifier
+ * give up a program that it is loading.
  */
 const INTERRUPTIBLE: readonly Step[] = ['scan of processes', 'scan of sockets'];
 /** How long the start waits for the disk with the report, ms. */

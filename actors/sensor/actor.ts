@@ -267,8 +267,8 @@ export class Sensor {
   }
 
   /**
-   * Tells what stands between Collector and Sensor, if anything does, and what to do about it. Beside the streams, which
-   * do not wait for it; they break together, so one attempt at a time will do for both.
+   * Tells what stands between Collector and Sensor, if anything does, and what to do about it. Beside the streams,
+   * which do not wait for it; they break together, so one attempt at a time will do for both.
    */
   async #explain(): Promise<void> {
     if (this.#isExplaining) return;

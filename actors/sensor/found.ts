@@ -9,8 +9,8 @@ export interface FoundMessage extends Message {
 
 /**
  * Found processes on their way to Sensor. A stream's first scan finds again what its predecessor may not have
- * delivered, so a broken stream's messages are held back until that scan is over; then only the processes it did not find
- * are sent once more.
+ * delivered, so a broken stream's messages are held back until that scan is over; then only the processes it did not
+ * find are sent once more.
  */
 export class FoundQueue {
   readonly queue: MessageQueue;

@@ -20,7 +20,8 @@ export function handshake(serverName: string, protocol: string): ConnectionOptio
 }
 
 /**
- * What is wrong with the certificate of a server that is not trusted, and what to do about it; undefined: it showed none.
+ * What is wrong with the certificate of a server that is not trusted, and what to do about it; undefined: it showed
+ * none.
  * @param ca PEM of those to trust; undefined: those that Node does
  */
 export function mistrust(

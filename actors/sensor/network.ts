@@ -4,9 +4,9 @@ import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings deltas to the stream of the moment. While one has not left, or no stream is open, nobody hears the next: it will
- * be made of all that has changed by then. A new stream gets the unconfirmed deltas once more, since ends are in no later
- * one, and then all there is.
+ * Brings deltas to the stream of the moment. While one has not left, or no stream is open, nobody hears the next: it
+ * will be made of all that has changed by then. A new stream gets the unconfirmed deltas once more, since ends are in
+ * no later one, and then all there is.
  */
 export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
@@ -40,8 +40,8 @@ export class NetworkSender implements StreamUser {
   }
 
   /**
-   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. One that has no room is left out: all
-   * there is follows later, but for the ends in it, which are counted.
+   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. One that has no room is left out:
+   * all there is follows later, but for the ends in it, which are counted.
    * @param ends connections and endpoints that the message says have ended
    */
   send(message: Buffer, ends: number): void {

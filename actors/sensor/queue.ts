@@ -42,9 +42,9 @@ const OVERHEAD = 128;
 const MOST_FREE = 1024;
 
 /**
- * Messages in order, bounded in bytes. A sent message stays until it is confirmed, so that it can be sent once more when
- * the stream breaks. Beyond the bound the oldest of the container with most bytes goes first, and each one that goes
- * unconfirmed is counted.
+ * Messages in order, bounded in bytes. A sent message stays until it is confirmed, so that it can be sent once more
+ * when the stream breaks. Beyond the bound the oldest of the container with most bytes goes first, and each one that
+ * goes unconfirmed is counted.
  */
 export class MessageQueue {
   readonly capacity: number;

@@ -2,16 +2,16 @@ import type { MessageQueue } from './queue.js';
 import type { OpenStream } from './stream.js';
 
 /**
- * When a message counts as arrived. The wire has no acknowledgement, but HTTP/2 has windows (RFC 9113 §5.2): a peer holds
- * no more than its stream window unread. So a message has been read once so many windows of later bytes have left; two,
- * since a peer may take some bytes out of HTTP/2 before it reads them.
+ * When a message counts as arrived. The wire has no acknowledgement, but HTTP/2 has windows (RFC 9113 §5.2): a peer
+ * holds no more than its stream window unread. So a message has been read once so many windows of later bytes have
+ * left; two, since a peer may take some bytes out of HTTP/2 before it reads them.
  */
 const WINDOWS = 2;
 /**
- * Without later bytes, a message has arrived when its stream has stayed open, and not full, for so many steps of so many
- * ms. Half of them would do for the channel's keepalive to prove that the peer's HTTP/2 has it (10 s until a ping, which
- * may have been sent just before, and 10 s for its answer, then the same again); the rest is for Sensor to read it. A
- * Sensor that leaves less than a window unread for longer than that, and then dies, loses it silently.
+ * Without later bytes, a message has arrived when its stream has stayed open, and not full, for so many steps of so
+ * many ms. Half of them would do for the channel's keepalive to prove that the peer's HTTP/2 has it (10 s until a
+ * ping, which may have been sent just before, and 10 s for its answer, then the same again); the rest is for Sensor
+ * to read it. A Sensor that leaves less than a window unread for longer than that, and then dies, loses it silently.
  */
 const STEPS = 60;
 const STEP_MS = 1000;

@@ -8,8 +8,8 @@ import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings process signals to the stream of the moment: found processes first, since a new stream's reader knows none, then
- * started ones in their order.
+ * Brings process signals to the stream of the moment: found processes first, since a new stream's reader knows none,
+ * then started ones in their order.
  */
 export class SignalSender implements StreamUser {
   readonly registration: Buffer;

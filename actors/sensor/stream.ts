@@ -60,8 +60,8 @@ export interface StreamOptions {
 }
 
 /**
- * The effect of the stream machine: opens one stream on the channel of the moment. When it is stopped, the stream is ended
- * in good order: what was written still goes out, within a bound.
+ * The effect of the stream machine: opens one stream on the channel of the moment. When it is stopped, the stream is
+ * ended in good order: what was written still goes out, within a bound.
  */
 export function streamEffect({
   channel,

@@ -23,7 +23,8 @@ function missingTls({ tlsCerts, tlsCa, tlsClientCert, tlsClientKey }: Settings):
 }
 
 /**
- * The rules that one value alone cannot break: about two settings together, or that bend a value instead of refusing it.
+ * The rules that one value alone cannot break: about two settings together, or that bend a value instead of refusing
+ * it.
  * @returns the settings with bent values, what to log about them, and the combinations that are refused
  */
 export function applyRules(settings: Settings): {

@@ -14,12 +14,12 @@ const SETTLE_MS = 1000;
 const POLL_MS = 30_000;
 
 /**
- * Calls `look` some time after anything happened in the folders of the files, and once in a while. So it does not matter
- * whether a file is written in place, renamed into place, deleted and made anew, or swapped by Kubernetes through the
- * `..data` link of a mounted volume; and a folder may come later, or go and come back.
+ * Calls `look` some time after anything happened in the folders of the files, and once in a while. So it does not
+ * matter whether a file is written in place, renamed into place, deleted and made anew, or swapped by Kubernetes
+ * through the `..data` link of a mounted volume; and a folder may come later, or go and come back.
  *
- * Looks at once, too: at changes before the watch. There is one look at a time, and one for each folder: a disk without an
- * answer holds up these, and a thread of libuv's for each, not the event loop.
+ * Looks at once, too: at changes before the watch. There is one look at a time, and one for each folder: a disk
+ * without an answer holds up these, and a thread of libuv's for each, not the event loop.
  * @param look finds out what has changed, if anything has; must not reject
  * @returns ends it
  */

@@ -1,7 +1,7 @@
 /**
- * The max-min fair share of a `total` (D. Bertsekas and R. Gallager, "Data Networks", 1992, §6.5.2): with each owner cut
- * to this amount, all of them together fit, and smaller ones keep all they have. Rounded down; Infinity if nothing has
- * to be cut.
+ * The max-min fair share of a `total` (D. Bertsekas and R. Gallager, "Data Networks", 1992, §6.5.2): with each owner
+ * cut to this amount, all of them together fit, and smaller ones keep all they have. Rounded down; Infinity if
+ * nothing has to be cut.
  * @param amounts of each owner
  */
 export function fairLevel(amounts: Iterable<number>, total: number): number {

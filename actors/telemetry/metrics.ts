@@ -24,8 +24,8 @@ export class Metrics {
   #scrape: Promise<string> | undefined;
 
   constructor() {
-    // An idle Collector sleeps: the statistics of the loop's lag would need a timer of 10 ms. What remains, the lag at a
-    // scrape, costs nothing.
+    // An idle Collector sleeps: the statistics of the loop's lag would need a timer of 10 ms. What remains, the lag
+    // at a scrape, costs nothing.
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: NEVER_MS });
     for (const { name } of this.#registry.getMetricsAsArray())
       if (LAG_STATISTICS.test(name)) this.#registry.removeSingleMetric(name);

@@ -16,8 +16,8 @@ namespace collector {
 
 namespace {
 
-// What the handler reads and counts. Capabilities belong to a thread, and only the thread itself can change them: so each
-// one is sent a signal, as glibc does for setuid().
+// What the handler reads and counts. Capabilities belong to a thread, and only the thread itself can change them: so
+// each one is sent a signal, as glibc does for setuid().
 std::atomic<std::uint64_t> kept_capabilities;
 std::atomic<unsigned> obeyed;
 

@@ -6,8 +6,8 @@
 
 namespace collector {
 
-// Calls a function, on the event loop's thread, each time the system's clock was set: by settimeofday, clock_settime or a
-// step of adjtimex. Slewing is no set.
+// Calls a function, on the event loop's thread, each time the system's clock was set: by settimeofday, clock_settime
+// or a step of adjtimex. Slewing is no set.
 class ClockWatch {
 public:
     // Throws ProbeError of the operation `clock`.

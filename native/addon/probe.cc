@@ -22,8 +22,8 @@ namespace {
 
 // Programs attached to events, first those with a row of statistics, in the order of enum program. The iterators run
 // only when asked.
-constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state", "socket_end",
-                                          "process_move", "process_fork"};
+constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
+                                          "socket_end",   "process_move", "process_fork"};
 // Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
@@ -68,8 +68,8 @@ std::string take_lines()
     return text;
 }
 
-// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': … The last one it names is the one
-// that it gave up at; before that it may tell of others what does no harm.
+// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': … The last one it names is the
+// one that it gave up at; before that it may tell of others what does no harm.
 std::string named_in(const std::string &log)
 {
     std::size_t last = 0;

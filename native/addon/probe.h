@@ -21,7 +21,8 @@ struct ProbeOptions {
     std::uint32_t rings;
     std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
-    // A folder: the root of the cgroup2 hierarchy, which the programs for UDP are attached to. Empty: they are not loaded.
+    // A folder: the root of the cgroup2 hierarchy, which the programs for UDP are attached to. Empty: they are not
+    // loaded.
     std::string cgroup_root;
     struct knobs knobs;
 };

@@ -158,8 +158,8 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
     return total;
 }
 
-// The first record of the first ring was taken: puts that ring where its next record belongs. Cheaper than to take a ring
-// out of the heap and to put it in again, for each record.
+// The first record of the first ring was taken: puts that ring where its next record belongs. Cheaper than to take a
+// ring out of the heap and to put it in again, for each record.
 void Pump::advance_first_head(std::uint64_t now)
 {
     std::uint64_t time = probe_->rings()[heads_.front().ring]->first();

@@ -43,8 +43,8 @@ struct cgroup_scratch {
 enum { NO_SCOPE = 0xffffffff };
 
 /*
- * Rows: one a CPU for exec and exit, one a CPU for sockets, which may run on top of them; one for scans; last, those that
- * are lent to programs which can be preempted, so that no row belongs to a CPU.
+ * Rows: one a CPU for exec and exit, one a CPU for sockets, which may run on top of them; one for scans; last, those
+ * that are lent to programs which can be preempted, so that no row belongs to a CPU.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -60,8 +60,9 @@ enum { SLOT_TO_BORROW = 0xffffffff };
 #define CONTAINER_UNJUDGED (~0ULL)
 
 /*
- * Which container a cgroup is in, in one number, since global functions give back no more: the container, 0 for none; this
- * bit if the cgroup's own name says so, and not that of one above it; above it, by which hierarchy (CONTROLLER_SHIFT).
+ * Which container a cgroup is in, in one number, since global functions give back no more: the container, 0 for none;
+ * this bit if the cgroup's own name says so, and not that of one above it; above it, by which hierarchy
+ * (CONTROLLER_SHIFT).
  */
 #define CONTAINER_OWN (1ULL << 49)
 #define CONTAINER_MASK (CONTAINER_OWN - 1)
@@ -129,9 +130,9 @@ static __always_inline __u32 slot_of_scan(void)
 #define EIGHTFOLD(byte) ((byte)*0x0101010101010101ULL)
 
 /*
- * Whether all bytes of a word are hexadecimal digits. Each comparison sets the highest bit of each byte; none carries into
- * the next, since the bytes have that bit clear (H. S. Warren, "Hacker's Delight", 2012, §6-1). Without branches, which
- * the verifier would follow one by one.
+ * Whether all bytes of a word are hexadecimal digits. Each comparison sets the highest bit of each byte; none carries
+ * into the next, since the bytes have that bit clear (H. S. Warren, "Hacker's Delight", 2012, §6-1). Without
+ * branches, which the verifier would follow one by one.
  */
 static __always_inline bool are_digits(__u64 word)
 {
@@ -320,8 +321,8 @@ __noinline int judge_component(__u32 slot)
 }
 
 /*
- * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, which keeps loops that call
- * them cheap on every kernel, two of them as well as one; but no more than eight calls may be nested.
+ * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, which keeps loops that
+ * call them cheap on every kernel, two of them as well as one; but no more than eight calls may be nested.
  */
 __noinline int judge_stride(__u32 slot)
 {
@@ -469,8 +470,9 @@ static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, 
 }
 
 /*
- * Improves on a verdict by the hierarchy of one v1 controller. Takes the addresses of the task's set and of its cgroup of
- * v2. A function of its own, as the bodies of other loops are, so that the verifier sees it once and not in each turn.
+ * Improves on a verdict by the hierarchy of one v1 controller. Takes the addresses of the task's set and of its
+ * cgroup of v2. A function of its own, as the bodies of other loops are, so that the verifier sees it once and not in
+ * each turn.
  */
 __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __u32 slot, __u32 controller)
 {
@@ -484,9 +486,10 @@ __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __
 }
 
 /*
- * Improves on the verdict of cgroup v2 by the hierarchies of v1 controllers, in which alone somebody may be known: by the
- * first that names a container; but a cgroup whose own name is that of one is nearer to the task than one that is only
- * below a container's, whichever hierarchies they are in. Takes the addresses of the task's set and of its cgroup of v2.
+ * Improves on the verdict of cgroup v2 by the hierarchies of v1 controllers, in which alone somebody may be known: by
+ * the first that names a container; but a cgroup whose own name is that of one is nearer to the task than one that is
+ * only below a container's, whichever hierarchies they are in. Takes the addresses of the task's set and of its
+ * cgroup of v2.
  */
 __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot)
 {
@@ -501,7 +504,8 @@ __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot
 
 /*
  * The container that a task is in, 0 for the host. *named is the cgroup that says so: the one of cgroup v2 if it does,
- * else the first of the v1 controllers' that does, else the one of v2; but one whose own name says so before all others.
+ * else the first of the v1 controllers' that does, else the one of v2; but one whose own name says so before all
+ * others.
  *
  * The task is one that the verifier trusts, so that its fields are read directly: ten times cheaper than by a helper,
  * and this runs for every event of the host too.

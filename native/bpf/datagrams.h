@@ -56,8 +56,8 @@ static __always_inline __u64 sum_counters(__u64 address)
 #define NOT_A_CPU (~0ULL)
 
 /*
- * Datagrams by the counters of one CPU, which the first CPU has at these addresses: 0 for none. A function of its own, as
- * the bodies of other loops are, so that the verifier sees it once and not in each turn.
+ * Datagrams by the counters of one CPU, which the first CPU has at these addresses: 0 for none. A function of its
+ * own, as the bodies of other loops are, so that the verifier sees it once and not in each turn.
  */
 __noinline __u64 count_on_cpu(__u64 v4, __u64 v6, __u32 cpu)
 {

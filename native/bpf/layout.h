@@ -3,7 +3,8 @@
  * Every record that crosses from the kernel to user space, and nothing else.
  *
  * Three readers share it: the BPF programs (clang -target bpf), the add-on (C++) and actors/capture/layout.ts.
- * spec/native/layout.spec.ts proves that the three agree on every offset and every size, so change all of them together.
+ * spec/native/layout.spec.ts proves that the three agree on every offset and every size, so change all of them
+ * together.
  *
  * Rules: little endian, natural alignment with every hole named, a record's size is a multiple of 8.
  */
@@ -59,8 +60,8 @@ enum self_check {
 };
 
 /*
- * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout), and the
- * add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
+ * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout),
+ * and the add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
  */
 enum { LAYOUT_VERSION = 5 };
 
@@ -89,7 +90,10 @@ struct record_header {
     __u64 container;
 };
 
-/* Followed by path, args (NUL-separated, those behind argv[0]), cgroup path, then lineage_count times an ancestor_record. */
+/*
+ * Followed by path, args (NUL-separated, those behind argv[0]), cgroup path, then lineage_count times an
+ * ancestor_record.
+ */
 struct process_record {
     struct record_header header;
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
@@ -104,7 +108,7 @@ struct process_record {
     __u16 cgroup_size;
     __u16 lineage_count;
     char comm[COMM_SIZE];
-    __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one of one process is another image; 0: unknown */
+    __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one is another image; 0: unknown */
     __u32 scanner_pid; /* of a scan: thread group id in the scanner's pid namespace, the number in its procfs; else 0 */
     __u64 image; /* number of the executed program: see struct holder */
 };
@@ -130,8 +134,8 @@ struct exit_record {
  * Pid and container are those of the owner: who connected, or who listened and so owns what is accepted. Of FLAG_HELD
  * they are those of a holder instead.
  *
- * There are several of these for each connection, so they are as short as they can be: the addresses come last, and with
- * AF_INET the record ends behind two of 4 bytes.
+ * There are several of these for each connection, so they are as short as they can be: the addresses come last, and
+ * with AF_INET the record ends behind two of 4 bytes.
  */
 struct socket_record {
     struct record_header header;
@@ -148,8 +152,8 @@ struct socket_record {
 };
 
 /*
- * A process that holds a socket. It follows the addresses in records of listening sockets, RECORD_UNLISTEN excepted, and
- * in RECORD_SERVED; there pid and container of the header are the holder's.
+ * A process that holds a socket. It follows the addresses in records of listening sockets, RECORD_UNLISTEN excepted,
+ * and in RECORD_SERVED; there pid and container of the header are the holder's.
  */
 struct holder {
     __u64 start_time; /* CLOCK_BOOTTIME, ns */

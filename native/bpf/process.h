@@ -55,8 +55,8 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
 }
 
 /*
- * A thread of a process that has its memory, 0 if none of the first THREADS_LOOKED_AT has. The first thread can end before
- * the others, and then has neither memory nor cgroup. Takes and gives addresses.
+ * A thread of a process that has its memory, 0 if none of the first THREADS_LOOKED_AT has. The first thread can end
+ * before the others, and then has neither memory nor cgroup. Takes and gives addresses.
  */
 __noinline __u64 living_thread(__u64 address)
 {
@@ -78,8 +78,9 @@ __noinline __u64 living_thread(__u64 address)
 }
 
 /*
- * Whether an ancestor is in the process's container. Asked of the hierarchy that names that: whoever made a container has
- * put all of it into the same ones, and to ask all of them about an ancestor on the host took a quarter of an exec's time.
+ * Whether an ancestor is in the process's container. Asked of the hierarchy that names that: whoever made a container
+ * has put all of it into the same ones, and to ask all of them about an ancestor on the host took a quarter of an
+ * exec's time.
  */
 static __always_inline bool is_in_container(struct process_scratch *s, struct task_struct *task,
                                             struct css_set *cgroups)
@@ -166,7 +167,10 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
     r->exec_id = task->self_exec_id;
-    /* The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a mount. */
+    /*
+     * The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a
+     * mount.
+     */
     r->uid = task->real_cred->uid.val;
     r->gid = task->real_cred->gid.val;
     __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
@@ -195,8 +199,8 @@ static __always_inline __u32 cut_arguments(struct process_record *r, __u64 start
 enum { PAGES_OF_ARGUMENT = 34 };
 
 /*
- * Where the current task's arguments start behind argv[0], which no message has: 0 if that can't be read. What is read is
- * thrown away.
+ * Where the current task's arguments start behind argv[0], which no message has: 0 if that can't be read. What is
+ * read is thrown away.
  */
 static __always_inline __u64 skip_name(struct process_scratch *s, __u64 start, __u64 end)
 {
@@ -245,10 +249,11 @@ static __always_inline __u32 finish_process(struct process_scratch *s, __u32 slo
 }
 
 /*
- * Host helpers: runc, crun and conmon pass through the container's cgroup. They start themselves anew, as /proc/self/exe,
- * …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or after that. Programs
- * in containers do the same, busybox's shell for each of its commands, and may choose their name and their parent. So a
- * helper is told by where it has been: it came from outside, and has not run another image in the container since.
+ * Host helpers: runc, crun and conmon pass through the container's cgroup. They start themselves anew, as
+ * /proc/self/exe, …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or
+ * after that. Programs in containers do the same, busybox's shell for each of its commands, and may choose their name
+ * and their parent. So a helper is told by where it has been: it came from outside, and has not run another image in
+ * the container since.
  */
 struct passage {
     __u64 start_time; /* of the process */
@@ -344,8 +349,9 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
 /*
  * Whether a process that a scan found looks like a helper: one that was there before its passage could be seen, such as
  * `runc init` in a container that was created and not started. Its parent is outside; what it runs is a file that the
- * container does not have mounted, and that somebody opened who may make containers there (CAP_SYS_ADMIN). A container that
- * has this capability itself can look like that, so that user space takes it for a helper only if it knows nothing of it.
+ * container does not have mounted, and that somebody opened who may make containers there (CAP_SYS_ADMIN). A
+ * container that has this capability itself can look like that, so that user space takes it for a helper only if it
+ * knows nothing of it.
  */
 static __always_inline bool looks_like_helper(struct task_struct *task, __u64 container, __u32 slot)
 {
@@ -424,8 +430,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 
 /*
  * A process was moved into a cgroup, by itself or by somebody else. It is told of when it comes into another container,
- * but only if it has run an image of its own: one that was only forked becomes what it is to be by an exec, which tells.
- * Moves within a container tell of what is known already, if anything.
+ * but only if it has run an image of its own: one that was only forked becomes what it is to be by an exec, which
+ * tells. Moves within a container tell of what is known already, if anything.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_struct *task, bool is_process)
@@ -461,8 +467,8 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
 }
 
 /*
- * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of that.
- * Of all other forks this costs a comparison.
+ * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of
+ * that. Of all other forks this costs a comparison.
  */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -483,7 +489,9 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
-    /* Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time. */
+    /*
+     * Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time.
+     */
     if (task->signal->live.counter != 0)
         return 0;
     if (is_self_check(task)) {
@@ -521,8 +529,8 @@ static __always_inline __u32 number_at(struct task_struct *task, __u32 level)
 }
 
 /*
- * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: that can wait for
- * the process or its file system for ever, and Collector's loop waits for nobody.
+ * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: that can wait
+ * for the process or its file system for ever, and Collector's loop waits for nobody.
  */
 SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)

@@ -4,8 +4,8 @@
 #define COLLECTOR_SELF_H
 
 /*
- * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the initial
- * pid namespace.
+ * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the
+ * initial pid namespace.
  */
 SEC("raw_tp")
 int note_own_pid(void *ctx)

@@ -198,8 +198,8 @@ static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const s
 }
 
 /*
- * Not inlined, like all that has a record or an owner of its own beside another one: the stacks of programs would be too
- * large for the judgement of cgroups below them, which the verifier holds against 512 bytes.
+ * Not inlined, like all that has a record or an owner of its own beside another one: the stacks of programs would be
+ * too large for the judgement of cgroups below them, which the verifier holds against 512 bytes.
  */
 static __noinline void emit_socket(__u8 type, const struct owner *o, __u8 state)
 {

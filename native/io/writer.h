@@ -21,8 +21,8 @@ public:
     // Called in the writer's thread: after an error, and once no more bytes wait than `notify_below` asked for.
     using Notify = std::function<void()>;
 
-    // `capacity`: most bytes to wait. `stop_at_error`: the first error gives up all waiting bytes, and no more are taken;
-    // else only the piece in hand is lost, and writing goes on.
+    // `capacity`: most bytes to wait. `stop_at_error`: the first error gives up all waiting bytes, and no more are
+    // taken; else only the piece in hand is lost, and writing goes on.
     Writer(std::size_t capacity, bool stop_at_error, Notify notify);
 
     // Ends the thread once all is written.

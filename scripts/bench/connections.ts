@@ -1,8 +1,8 @@
 /**
  * What live connections cost, from 1,000 to 1,000,000 of them: bytes, processor time of a tick, and that of its longest
  * slice, garbage collection on other threads included.
- * Each is reported as itself, which is the worst case, and no limit holds any back: `npx tsx scripts/bench/connections.ts`,
- * or with counts as its arguments.
+ * Each is reported as itself, which is the worst case, and no limit holds any back: `npx tsx
+ * scripts/bench/connections.ts`, or with counts as its arguments.
  */
 import { RecordType } from '../../actors/capture/layout.js';
 import { ConnectionState } from '../../actors/connections/state.js';

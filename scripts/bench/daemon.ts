@@ -21,8 +21,8 @@ export class Daemon {
   #log = '';
 
   private constructor(bundle: string, args: readonly string[], stdout: 'ignore' | 'pipe') {
-    // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like. Only the servers are where they
-    // are in nobody's way.
+    // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like. Only the servers are where
+    // they are in nobody's way.
     const env = {
       PATH: process.env['PATH'],
       ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',

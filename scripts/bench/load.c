@@ -3,9 +3,9 @@
 //
 //   load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]
 //
-// Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of this
-// process and of the children it waited for). In C, and on one thread, so that its own noise is small: a connection
-// to oneself is made and ended in the soft interrupts of the very calls that ask for it.
+// Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of
+// this process and of the children it waited for). In C, and on one thread, so that its own noise is small: a
+// connection to oneself is made and ended in the soft interrupts of the very calls that ask for it.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-// Collector comes by every 20 ms: a slice has some of its visits in it, and a burst of other work spoils only a few slices.
+// Collector comes by every 20 ms: a slice has some of its visits in it, and a burst of other work spoils only a few
+// slices.
 #define SLICE_NS 50000000u
 
 // Not of 127.0.0.0/8, whose connections Collector leaves out.

@@ -1,7 +1,8 @@
 /**
  * What it costs to take Sensor's networks in, and to find one: `npx tsx scripts/bench/networks.ts`. The message is
- * decoded, its lists become rows, the rows become a set: the pause is the longest that the event loop waits for that, the
- * slice that takes longest. The first list is the one of a fresh process; `… first <family> <size>` takes in only that.
+ * decoded, its lists become rows, the rows become a set: the pause is the longest that the event loop waits for that,
+ * the slice that takes longest. The first list is the one of a fresh process; `… first <family> <size>` takes in only
+ * that.
  */
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';

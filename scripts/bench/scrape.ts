@@ -1,7 +1,8 @@
 /**
  * How long a scrape of the metrics keeps the event loop, with a thousand and a million live connections: `npx tsx
- * scripts/bench/scrape.ts`, or with counts as its arguments. The requests come from another thread, and what is measured is
- * the time in which the loop is not idle: to take the request, to gather and write the text, and to send it.
+ * scripts/bench/scrape.ts`, or with counts as its arguments. The requests come from another thread, and what is
+ * measured is the time in which the loop is not idle: to take the request, to gather and write the text, and to send
+ * it.
  */
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';

@@ -1,6 +1,7 @@
 /**
  * What a process signal costs on its way to the wire: `npx tsx scripts/proto.ts && npx tsx scripts/bench/wire.ts`.
- * The code that protobufjs generates at build against what it makes of the .proto files at run time (reflection), in turn.
+ * The code that protobufjs generates at build against what it makes of the .proto files at run time (reflection), in
+ * turn.
  */
 import path from 'node:path';
 import protobuf from 'protobufjs';

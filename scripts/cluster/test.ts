@@ -1,8 +1,8 @@
 /**
- * Proves on a real two-node Kubernetes that the image and the chart work: `npm run cluster-test`, as root on Debian 12. It
- * brings up the cluster, builds the image, installs the chart beside the Sensor double, and walks through what happens to a
- * DaemonSet in its life. Each step is a line; the first that fails ends it, with what was seen. Where the cluster is not kept
- * (--keep), it is taken down whatever happens.
+ * Proves on a real two-node Kubernetes that the image and the chart work: `npm run cluster-test`, as root on Debian
+ * 12. It brings up the cluster, builds the image, installs the chart beside the Sensor double, and walks through what
+ * happens to a DaemonSet in its life. Each step is a line; the first that fails ends it, with what was seen. Where
+ * the cluster is not kept (--keep), it is taken down whatever happens.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * The wire as proto/*.proto has it, read by protobufjs at start: not by the code that is generated for the daemon, so that
- * each of the two checks the other.
+ * The wire as proto/*.proto has it, read by protobufjs at start: not by the code that is generated for the daemon, so
+ * that each of the two checks the other.
  */
 import path from 'node:path';
 import protobuf from 'protobufjs';

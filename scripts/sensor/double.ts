@@ -145,8 +145,8 @@ export class SensorDouble {
   }
 
   /**
-   * Asks collectors to come again by another connection (GOAWAY), and breaks the ones that there are after so many ms: as
-   * a proxy does whose connections have an age.
+   * Asks collectors to come again by another connection (GOAWAY), and breaks the ones that there are after so many
+   * ms: as a proxy does whose connections have an age.
    */
   goAway(graceMs: number): void {
     this.#injector.drain(graceMs);

@@ -10,8 +10,8 @@ export type StreamNews =
   /** Bytes, in base64, that are no message of the stream's. The stream is ended then. */
   | { readonly event: 'malformed'; readonly error: string; readonly bytes: string }
   /**
-   * `status` is a gRPC status by its name: OK if the collector ended the stream (one that @grpc/grpc-js cancels is ended in
-   * good order before), CANCELLED if the connection broke, else what the double hung up with.
+   * `status` is a gRPC status by its name: OK if the collector ended the stream (one that @grpc/grpc-js cancels is
+   * ended in good order before), CANCELLED if the connection broke, else what the double hung up with.
    */
   | { readonly event: 'end'; readonly status: string };
 

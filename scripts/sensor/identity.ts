@@ -16,8 +16,9 @@ export interface IdentityFolders {
 }
 
 /**
- * Makes identities of Sensor and of Collector, for a day, in `<folder>/server` and `<folder>/client`. They come from the
- * authority in `<folder>/authority`, which is made if there is none: so to do this again is to rotate the certificates.
+ * Makes identities of Sensor and of Collector, for a day, in `<folder>/server` and `<folder>/client`. They come from
+ * the authority in `<folder>/authority`, which is made if there is none: so to do this again is to rotate the
+ * certificates.
  */
 export async function makeIdentities(folder: string): Promise<IdentityFolders> {
   const folders = { server: path.join(folder, 'server'), client: path.join(folder, 'client') };

@@ -7,8 +7,8 @@ import { pipeline } from 'node:stream/promises';
 const PREFIX = '/kernel-objects/';
 
 /**
- * Answers `GET /kernel-objects/<version>/<file>` with the file from the folder: 403 for what would lead out of it, 404 for
- * what is not there.
+ * Answers `GET /kernel-objects/<version>/<file>` with the file from the folder: 403 for what would lead out of it,
+ * 404 for what is not there.
  * @param folder undefined: there is none, and so nothing in it
  */
 export function kernelObjects(folder: string | undefined): RequestListener {

@@ -3,9 +3,9 @@
 //
 //   lifetimes <folder> <prefix> <containers> <execs> <program>
 //
-// Makes a cgroup in the folder, named like a container's whose id is the prefix of 6 digits and then n, starts the program so often in it, each time with
-// another number as its argument, waits for it each time, and removes the cgroup. Ends with 1 at the first thing that
-// goes wrong.
+// Makes a cgroup in the folder, named like a container's whose id is the prefix of 6 digits and then n, starts the
+// program so often in it, each time with another number as its argument, waits for it each time, and removes the
+// cgroup. Ends with 1 at the first thing that goes wrong.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -21,8 +21,8 @@ const RESOLVER = '127.0.0.77';
 const REQUEST = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
 
 /**
- * One daemon, and everybody outside of it stops in turn, for good: who reads its log, its disk, who asks it over HTTP, the
- * container runtime, the configuration, Sensor, and the resolver that finds Sensor.
+ * One daemon, and everybody outside of it stops in turn, for good: who reads its log, its disk, who asks it over
+ * HTTP, the container runtime, the configuration, Sensor, and the resolver that finds Sensor.
  */
 describe('The daemon whose outside parties stop one after the other', function () {
   this.timeout(90_000);

@@ -25,8 +25,8 @@ const structs = [
 ] as const;
 
 /**
- * What layout.h and knobs.h say, by their version. Whoever changes one of them raises LAYOUT_VERSION and writes down what
- * the two say from then on, so that no BPF object of another version is loaded and misread.
+ * What layout.h and knobs.h say, by their version. Whoever changes one of them raises LAYOUT_VERSION and writes down
+ * what the two say from then on, so that no BPF object of another version is loaded and misread.
  */
 const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',

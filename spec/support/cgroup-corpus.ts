@@ -22,8 +22,8 @@ export interface CgroupLine {
 
 /**
  * The corpus: a file for each runtime and cgroup driver. A paragraph of it is a process: the id that it has to have, or
- * `host`, and what it is; then the lines of its file in procfs. The paths have the forms that the runtimes give them, and
- * ids of nobody's.
+ * `host`, and what it is; then the lines of its file in procfs. The paths have the forms that the runtimes give them,
+ * and ids of nobody's.
  */
 export const cgroupCases: readonly CgroupCase[] = readdirSync(FOLDER).flatMap((file) =>
   readFileSync(path.join(FOLDER, file), 'utf8')

@@ -43,8 +43,8 @@ export const v1Controller = ['pids', 'memory', 'freezer'].find((controller) =>
 );
 
 /**
- * A container as the kernel sees one: a cgroup named like a container's, a network and mostly a pid namespace. Its first
- * process is `workload container`, which forks for every job.
+ * A container as the kernel sees one: a cgroup named like a container's, a network and mostly a pid namespace. Its
+ * first process is `workload container`, which forks for every job.
  */
 export class Container implements Resource {
   /** 64 hexadecimal digits. */

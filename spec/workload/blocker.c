@@ -1,11 +1,11 @@
 /*
- * A process with its memory locked: it waits in mmap() for a file system that does not answer, and holds the lock of its
- * memory meanwhile, so that nobody can read its arguments.
+ * A process with its memory locked: it waits in mmap() for a file system that does not answer, and holds the lock of
+ * its memory meanwhile, so that nobody can read its arguments.
  *
  *   blocker FOLDER [ARGUMENTS…]     mounts the file system there, in a mount namespace of its own; says "maps"
  *
- * The file system is FUSE's, served by a child. It answers all but writes: a mapping that goes round the page cache first
- * writes the page that another mapping has changed, and waits for that.
+ * The file system is FUSE's, served by a child. It answers all but writes: a mapping that goes round the page cache
+ * first writes the page that another mapping has changed, and waits for that.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -180,7 +180,10 @@ static int job_jail(char **words)
     return run(words + 1);
 }
 
-/* jail-detached FOLDER PATH ARGUMENTS…: the program at a path below a folder that is mounted and then unmounted lazily */
+/*
+ * jail-detached FOLDER PATH ARGUMENTS…: the program at a path below a folder that is mounted and then unmounted
+ * lazily
+ */
 static int job_jail_detached(char **words)
 {
     must("unshare", unshare(CLONE_NEWNS));
@@ -568,7 +571,10 @@ static int job_launch(char **words)
     return stay();
 }
 
-/* daemon ADDRESS PORT: listens as a process that its parent, which has ended, forked, and that calls itself something else */
+/*
+ * daemon ADDRESS PORT: listens as a process that its parent, which has ended, forked, and that calls itself something
+ * else
+ */
 static int job_daemon(char **words)
 {
     if (must("fork", fork()) > 0)
@@ -741,7 +747,10 @@ static int job_udp_look_up(char **words)
     return stay();
 }
 
-/* udp-hide ADDRESS PORT: a datagram by a connected socket, which is taken apart and asked for its address before it ends */
+/*
+ * udp-hide ADDRESS PORT: a datagram by a connected socket, which is taken apart and asked for its address before it
+ * ends
+ */
 static int job_udp_hide(char **words)
 {
     int fd = udp_to(words[0], words[1], NULL);
@@ -752,7 +761,10 @@ static int job_udp_hide(char **words)
     return 0;
 }
 
-/* udp-answer ADDRESS PORT: takes a datagram there, connects another socket at that port to its sender, and sends one back */
+/*
+ * udp-answer ADDRESS PORT: takes a datagram there, connects another socket at that port to its sender, and sends one
+ * back
+ */
 static int job_udp_answer(char **words)
 {
     struct address at = address_of(words[0], atoi(words[1])), from = {.size = sizeof(from.v6)};
@@ -845,7 +857,10 @@ static int job_udp_storm(char **words)
     return 0;
 }
 
-/* listen-many PROCESSES N ADDRESS PORT: so many processes with N sockets each that listen on that port and the next ones */
+/*
+ * listen-many PROCESSES N ADDRESS PORT: so many processes with N sockets each that listen on that port and the next
+ * ones
+ */
 static int job_listen_many(char **words)
 {
     int processes = atoi(words[0]), count = atoi(words[1]), all[2];
@@ -1021,7 +1036,10 @@ static void enter(const char *procs)
     close(fd);
 }
 
-/* A child that is made in the cgroup of a file cgroup.procs, if that is one of cgroup2 (-1 with EBADF else): as fork(). */
+/*
+ * A child that is made in the cgroup of a file cgroup.procs, if that is one of cgroup2 (-1 with EBADF else): as
+ * fork().
+ */
 static pid_t fork_into(const char *procs)
 {
     char folder[4096];
@@ -1037,8 +1055,8 @@ static pid_t fork_into(const char *procs)
 }
 
 /*
- * helper CGROUP.PROCS: children that start this program anew as runc does: by its name and by a descriptor after they have
- * entered the cgroup, and by its name in the cgroup in which they were made
+ * helper CGROUP.PROCS: children that start this program anew as runc does: by its name and by a descriptor after they
+ * have entered the cgroup, and by its name in the cgroup in which they were made
  */
 static int job_helper(char **words)
 {
@@ -1064,7 +1082,10 @@ static int job_helper(char **words)
     return 0;
 }
 
-/* enter CGROUP.PROCS PATH ARGUMENTS…: a child that enters the cgroup and execs, as what is started in a container later */
+/*
+ * enter CGROUP.PROCS PATH ARGUMENTS…: a child that enters the cgroup and execs, as what is started in a container
+ * later
+ */
 static int job_enter(char **words)
 {
     pid_t child = must("fork", fork());
@@ -1108,7 +1129,10 @@ static int job_crammed(char **words)
     return run(words);
 }
 
-/* linger PROGRAM ARGUMENTS…: executes it with a socket at descriptor 3 whose close() waits 60 s for a peer that never reads */
+/*
+ * linger PROGRAM ARGUMENTS…: executes it with a socket at descriptor 3 whose close() waits 60 s for a peer that never
+ * reads
+ */
 static int job_linger(char **words)
 {
     int listener = listen_on("127.0.0.1", NULL), status;

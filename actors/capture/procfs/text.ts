@@ -1,6 +1,6 @@
 /**
- * What the files of /proc/<pid> say. All text here is that of bytes, one character each (`latin1`): the bytes are chosen
- * by whoever runs, and go into records as they are. Formats are those of proc(5).
+ * What the files of /proc/<pid> say. All text here is that of bytes, one character each (`latin1`): the bytes are
+ * chosen by whoever runs, and go into records as they are. Formats are those of proc(5).
  */
 
 /** Of /proc/<pid>/stat. */
@@ -75,8 +75,8 @@ export type ContainerOf = (
 ) => { readonly container: number; readonly isOwn: boolean };
 
 /**
- * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that names
- * one; but by one whose own name is that of a container before all others, as the kernel side does
+ * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that
+ * names one; but by one whose own name is that of a container before all others, as the kernel side does
  * (native/bpf/container.h).
  */
 export function membershipIn(lines: readonly CgroupLine[], containerOf: ContainerOf): Membership {
