@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
 import { shortageOf } from '../telemetry/shortage.js';
-import { isBefore, KERNEL_BTF, OLDEST_KERNEL, type HostFacts } from './host.js';
+import { isTooOld, KERNEL_BTF, oldestKernel, type HostFacts } from './host.js';
 
 /** The driver in this process: the add-on, which brings the BPF programs along. */
 export type Driver = Addon;
@@ -96,8 +96,8 @@ export function refusal(error: unknown, kernel: KernelFacts): unknown {
   }
   const verifier = verifierLines(log);
   if (LACKS.test(log)) {
-    return isBefore(release, OLDEST_KERNEL)
-      ? new Failure('KERNEL_TOO_OLD', { release, oldest: OLDEST_KERNEL }, options)
+    return isTooOld(release)
+      ? new Failure('KERNEL_TOO_OLD', { release, oldest: oldestKernel(release) }, options)
       : new Failure('KERNEL_LACKS', { release, program: subject, verifier }, options);
   }
   return new Failure('LOAD_REFUSED', { program: subject, errno, verifier, blockers }, options);

@@ -59,7 +59,10 @@ const features = {
 export type KernelFeature = keyof typeof features;
 
 /** The first kernel with all that the programs use; last came bpf_get_socket_cookie for tracing programs. */
-export const OLDEST_KERNEL = '5.12';
+const OLDEST_KERNEL = '5.12';
+/** Red Hat's kernel for RHEL 8 is 4.18 by name only, with the BPF of far later kernels from this build on. */
+const OLDEST_RED_HAT_BUILD = 372;
+const RED_HAT = /^4\.18\.0-(\d+).*\.el8/;
 /** PROC_PID_INIT_INO in the kernel's linux/proc_ns.h: the initial namespace has the same number everywhere. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
 /** Where the kernel gives its type information. */
@@ -76,7 +79,7 @@ export function checkHost(facts: HostFacts): Failure | undefined {
   if (isTooOld(facts.release) || isTooOldForPower(facts)) {
     return new Failure('KERNEL_TOO_OLD', {
       release: facts.release,
-      oldest: OLDEST_KERNEL,
+      oldest: oldestKernel(facts.release),
     });
   }
   if (!facts.bpf) return new Failure('NO_BPF', { release: facts.release });
@@ -90,12 +93,15 @@ export function checkHost(facts: HostFacts): Failure | undefined {
   return undefined;
 }
 
-/**
- * A release that cannot be read as a number is given the benefit of the doubt, and so is Red Hat's 4.18: it is 4.18 by
- * name only, with the BPF of far later kernels.
- */
-function isTooOld(kernel: string): boolean {
-  return !/^4\.18\..*\.el8/.test(kernel) && isBefore(kernel, OLDEST_KERNEL);
+/** The oldest release with what Collector needs, of those that the maker of the kernel `release` gives out. */
+export function oldestKernel(release: string): string {
+  return RED_HAT.test(release) ? `4.18.0-${OLDEST_RED_HAT_BUILD}.el8 (RHEL 8.6)` : OLDEST_KERNEL;
+}
+
+/** Whether a kernel is older than that; not if its release cannot be read as a number. */
+export function isTooOld(release: string): boolean {
+  const [, build] = RED_HAT.exec(release) ?? [];
+  return build === undefined ? isBefore(release, OLDEST_KERNEL) : Number(build) < OLDEST_RED_HAT_BUILD;
 }
 
 /** Whether a release is of an older kernel than `version`, such as 5.12; not if it cannot be read as a number. */

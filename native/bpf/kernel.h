@@ -235,6 +235,11 @@ struct task_struct {
     char comm[16];
 };
 
+/* Before 5.5, and in Red Hat's 4.18, the field has another name. */
+struct task_struct___4_18 {
+    __u64 real_start_time;
+};
+
 struct net;
 
 struct nsproxy {

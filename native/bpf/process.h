@@ -28,6 +28,14 @@ static __always_inline __u64 image_of(__u64 program)
     return (h ^ h >> 33) >> 12;
 }
 
+/* When a task was started, CLOCK_BOOTTIME in ns. */
+static __always_inline __u64 start_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->start_boottime))
+        return task->start_boottime;
+    return BPF_CORE_READ((struct task_struct___4_18 *)task, real_start_time);
+}
+
 static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
                                         __u64 container)
 {
@@ -162,7 +170,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     s->controller = named->controller;
 
     fill_header(&r->header, type, task, container);
-    r->start_time = leader->start_boottime;
+    r->start_time = start_of(leader);
     r->cgroup = BPF_CORE_READ(cgroup, kn, id);
     r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
@@ -275,14 +283,14 @@ static __always_inline struct passage *passage_of(struct task_struct *task)
 {
     __u32 pid = task->tgid;
     struct passage *p = bpf_map_lookup_elem(&passages, &pid);
-    return p && p->start_time == task->group_leader->start_boottime ? p : NULL;
+    return p && p->start_time == start_of(task->group_leader) ? p : NULL;
 }
 
 static __always_inline void note_passage(struct task_struct *task, __u64 container, bool is_host)
 {
     __u32 pid = task->tgid;
     struct passage p = {
-        .start_time = task->group_leader->start_boottime,
+        .start_time = start_of(task->group_leader),
         .container = container,
         .exec_id = task->self_exec_id,
         .is_host = is_host,
@@ -383,6 +391,7 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
     } else if (knobs.arguments) {
         __u64 end = task->mm->arg_end, start = skip_name(s, task->mm->arg_start, end);
         __u32 length = cut_arguments(r, start, end), used = s->used;
+        keep_as_is(length); /* one register for the check and the call */
         if (!start)
             note_arguments(s, r, 0, -1);
         else if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
@@ -507,7 +516,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container);
     r.header.size = sizeof(r);
-    r.start_time = task->group_leader->start_boottime;
+    r.start_time = start_of(task->group_leader);
     /* Of the process: this is its last thread, which need not be the first one. */
     r.exit_code = task->signal->group_exit_code;
     if (!r.exit_code)

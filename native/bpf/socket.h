@@ -56,6 +56,14 @@ static __always_inline bool is_alive(__u32 state)
     return state < 32 && (1U << state & TCP_ALIVE);
 }
 
+/* IPPROTO_*. Before 5.6, and in Red Hat's 4.18, a bit field, which only a helper can read. */
+static __always_inline __u32 protocol_of(const struct sock *sk)
+{
+    if (bpf_core_field_size(sk->sk_protocol) == sizeof(sk->sk_protocol))
+        return sk->sk_protocol;
+    return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
+}
+
 /* Of sockets that listen, and of their children; of UDP sockets; of older sockets with a descriptor. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -185,7 +193,7 @@ static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const s
                                        struct task_struct *task)
 {
     struct holder holder = {
-        .start_time = task->group_leader->start_boottime,
+        .start_time = start_of(task->group_leader),
         .image = image_of(o->program),
     };
     __u32 size = fill_socket(&r->socket, type, o, state) + sizeof(holder);
@@ -543,7 +551,7 @@ static __always_inline void on_shutdown(const struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 {
-    if (sk->sk_protocol != IPPROTO_TCP)
+    if (protocol_of(sk) != IPPROTO_TCP)
         return 0;
     if (new_state == TCP_SYN_SENT)
         on_connect(sk);
@@ -623,9 +631,10 @@ static __always_inline bool find_socket(struct file *file, struct found_socket *
     if (!held)
         return false;
     found->held = held;
-    found->is_multipath = held->sk_protocol == IPPROTO_MPTCP;
-    bool is_udp = held->sk_protocol == IPPROTO_UDP;
-    if (held->sk_protocol != IPPROTO_TCP && !is_udp && !found->is_multipath)
+    __u32 protocol = protocol_of(held);
+    found->is_multipath = protocol == IPPROTO_MPTCP;
+    bool is_udp = protocol == IPPROTO_UDP;
+    if (protocol != IPPROTO_TCP && !is_udp && !found->is_multipath)
         return false;
     found->protocol = is_udp ? IPPROTO_UDP : IPPROTO_TCP;
     struct sock *sk = BPF_CORE_READ(socket, sk);

@@ -109,6 +109,7 @@ describe('checkHost', () => {
       '5.4.0-126-generic',
       '4.19.0',
       '4.18.0-generic',
+      '4.18.0-348.23.1.el8_5.x86_64',
       '3.10.0-1160.el7.x86_64',
     ]) {
       assert.equal(checkHost(host({ release }))?.code, 'KERNEL_TOO_OLD', release);
@@ -118,11 +119,18 @@ describe('checkHost', () => {
       '5.15.0-91-generic',
       '6.1.0',
       '10.0',
-      '4.18.0-477.10.1.el8_8.x86_64',
+      '4.18.0-372.9.1.el8.x86_64',
+      '4.18.0-553.66.1.el8_10.x86_64',
       'strange',
     ]) {
       assert.equal(checkHost(host({ release })), undefined, release);
     }
+  });
+
+  it('names the release that is needed, of the same maker', () => {
+    const remedy = (release: string) => checkHost(host({ release }))?.remedy ?? '';
+    assert.match(remedy('5.4.0-126-generic'), /kernel to 5\.12 or later/);
+    assert.match(remedy('4.18.0-348.el8.x86_64'), /kernel to 4\.18\.0-372\.el8 \(RHEL 8\.6\) or later/);
   });
 
   it('refuses a kernel without ring buffers or without tracing, by name', () => {
