@@ -1,0 +1,96 @@
+import type { Hierarchies, Sections } from './machine.js';
+
+/**
+ * What guest.sh does after Collector's start, in records: a job is an exec; a port is one record, and one of who listens;
+ * each side of a connection opens and closes. The self-check has an exec, an exit, and both sides of a connection.
+ */
+const RECORDS = { process_exec: 9 + 1, process_exit: 8 + 1, socket_state: 2 + 4 * (2 + 3) + 4, udp: 2 };
+type Program = keyof typeof RECORDS;
+
+/** What became of one boot. */
+export interface Verdict {
+  /** As the kernel calls itself. */
+  readonly release: string;
+  /** Records by program. */
+  readonly records: Readonly<Record<Program, number>>;
+  /** What is not as it should be; empty: all is. */
+  readonly faults: readonly string[];
+}
+
+const CONTAINER = '4f2a91bc03de';
+const NESTED = '0a1b2c3d4e5f';
+
+interface Address {
+  readonly port?: number;
+}
+interface Message {
+  readonly signal?: { readonly processSignal?: { readonly containerId?: string; readonly args?: string } };
+  readonly info?: {
+    readonly updatedConnections?: readonly {
+      readonly role?: string;
+      readonly protocol?: string;
+      readonly localAddress?: Address;
+      readonly remoteAddress?: Address;
+      readonly closeTimestamp?: string;
+    }[];
+    readonly updatedEndpoints?: readonly { readonly listenAddress?: Address }[];
+  };
+}
+
+/** Holds what a machine printed against what guest.sh did there. */
+export function judge(sections: Sections, mounted: Hierarchies): Verdict {
+  const log = sections.get('log') ?? '';
+  const [, release = 'did not boot'] = /^Kernel Version: (.*)$/m.exec(log) ?? [];
+  const faults: string[] = [];
+  const expect = (holds: boolean, what: string): void => {
+    if (!holds) faults.push(what);
+  };
+  const metrics = sections.get('metrics') ?? '';
+  const records = { process_exec: 0, process_exit: 0, socket_state: 0, udp: 0 };
+  for (const [, program, count] of metrics.matchAll(
+    /^collector_kernel_events_total\{program="(\w+)"\} (\d+)$/gm,
+  ))
+    if (program! in records) records[program as Program] = Number(count);
+  const [, cause] = /Cause: (.*)$/m.exec(log) ?? [];
+  if (cause !== undefined) return { release, records, faults: [cause] };
+
+  expect(sections.has('end'), 'the machine did not run to its end');
+  expect(sections.get('exit')?.trim() === '0', `exit code ${sections.get('exit')?.trim() ?? '?'}`);
+  expect(/Self-check passed/.test(log), 'the self-check did not pass');
+  expect(/ lost: 0$/m.test(log), /lost: .*$/m.exec(log)?.[0] ?? 'it did not say what was lost');
+  expect(/exit code 0/.test(sections.get('check') ?? ''), `--check: ${sections.get('check')?.trim() ?? '?'}`);
+  const expected = mounted === 'v1' ? { ...RECORDS, udp: 0 } : RECORDS;
+  for (const [program, count] of Object.entries(expected))
+    expect(records[program as Program] === count, `${program}: ${records[program as Program]}, not ${count}`);
+
+  const messages = (sections.get('messages') ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Message);
+  const signals = messages.flatMap(({ signal }) => signal?.processSignal ?? []);
+  const told = (id: string, args: string) =>
+    signals.some((signal) => signal.containerId === id && signal.args === args);
+  for (const name of ['one', 'two', 'three'])
+    expect(told(CONTAINER, `exit ${name}`), `no signal: exit ${name}`);
+  expect(told(NESTED, 'exit nested'), 'no signal of the container in the container');
+  expect(told(CONTAINER, 'serve-all 10.9.9.9 7001'), 'no signal of what ran before');
+  const ports = messages.flatMap(({ info }) =>
+    (info?.updatedEndpoints ?? []).map(({ listenAddress }) => listenAddress?.port),
+  );
+  for (const port of [7001, 7002]) expect(ports.includes(port), `no endpoint: ${port}`);
+  const connections = messages.flatMap(({ info }) => info?.updatedConnections ?? []);
+  const has = (role: string, port: number, isClosed: boolean) =>
+    connections.some(
+      ({ role: its, localAddress, remoteAddress, closeTimestamp }) =>
+        its === `ROLE_${role}` &&
+        (role === 'SERVER' ? localAddress : remoteAddress)?.port === port &&
+        (closeTimestamp !== undefined) === isClosed,
+    );
+  for (const role of ['CLIENT', 'SERVER']) {
+    expect(has(role, 7001, false), `no open connection from before: ${role} of 7001`);
+    expect(has(role, 7002, true), `no connection over IPv6 with its end: ${role} of 7002`);
+  }
+  if (mounted !== 'v1')
+    for (const port of [7003, 7004]) expect(has('CLIENT', port, true), `no connection over UDP: ${port}`);
+  return { release, records, faults };
+}
