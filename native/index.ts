@@ -77,7 +77,9 @@ export interface LostLink {
 export type ScanProgram = 'scan_processes' | 'scan_sockets' | 'list_tcp';
 
 /** What the kernel hands out in one read of an iterator, at most. */
-export const SCAN_READ_BYTES = 32 * 1024;
+/** No records yet: see `Probe.readScan`. */
+export const NOTHING_YET = -1;
+export const SCAN_READ_BYTES = 64 * 1024;
 
 /**
  * The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError. The
@@ -129,8 +131,9 @@ export interface Probe {
   /** Begins to do the same in parts. Each program has one at a time: beginning the next gives up what was not read. */
   beginScan(program: ScanProgram): void;
   /**
-   * Puts some of the records into `buffer`, from a byte on, and returns how many bytes; 0: there are no more. There
-   * has to be room for SCAN_READ_BYTES.
+   * Puts some of the records into `buffer`, from a byte on, and returns how many bytes; 0: there are no more; NOTHING_YET:
+   * it has worked for as long as it may in one call, half a second, and found none. There has to be room for
+   * SCAN_READ_BYTES.
    */
   readScan(program: ScanProgram, buffer: Uint8Array<ArrayBuffer>, from: number): number;
   /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */

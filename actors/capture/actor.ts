@@ -30,6 +30,8 @@ export interface CaptureOptions {
    * @returns false if the error is none
    */
   readonly onShortage: (error: unknown, what: string) => boolean;
+  /** A scan of sockets took more than `MOST_SCAN_NS` and was given up: it ends nothing. */
+  readonly onLongScan?: () => void;
   /** Of the end of the run: half of it is for the last facts. `stop` starts it, if nothing did before. */
   readonly deadline: Deadline;
   /** The last facts took too long: so many records were not read, and the last report is not whole. */
@@ -69,6 +71,11 @@ const DRAIN_BYTES = 256 * 1024;
 /** Part of the end's time for the last facts. */
 const LAST_FACTS_SHARE = 0.5;
 const SEED_DIGITS = 15;
+/**
+ * How long a scan of sockets may take, ns: records wait in the rings meanwhile, and how many descriptors there are to be
+ * looked at is the choice of those who hold them.
+ */
+const MOST_SCAN_NS = 5e9;
 /** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
 const RETRY_MS = 1000;
 /** How long sockets wait for a scan of processes, which names those that listen, ms. */
@@ -96,7 +103,7 @@ export function captureFacts(
   stop: AbortSignal,
 ): Observable<Fact> {
   const { settings, scanner, scrape, deadline, slices, listener, config, containers } = options;
-  const { onStats, onLinks, onShortage, onCut } = options;
+  const { onStats, onLinks, onShortage, onCut, onLongScan } = options;
   return new Observable((subscriber) => {
     const buffer = new Uint8Array(BATCH_BYTES);
     const batch = new Records(buffer);
@@ -121,7 +128,11 @@ export function captureFacts(
         const { done, value } = parts.next();
         if (done === true) {
           subscriber.next({ ...fact, ...(part !== undefined && { part: 'last' }), ...end, records: value });
-          return;
+          return true;
+        }
+        if (now() - fact.time > MOST_SCAN_NS) {
+          onLongScan?.();
+          return false;
         }
         if (value !== undefined) {
           part = part === undefined ? 'first' : 'next';
@@ -145,11 +156,10 @@ export function captureFacts(
       const read = () => attempt('reading the ring buffers', () => probe.drain(until, DRAIN_BYTES)) ?? 0;
       while (read() >= DRAIN_BYTES) yield;
     }
-    /** @returns whether it came to its end; a scan cut short by a shortage ends nothing */
+    /** @returns whether it came to its end; a scan cut short ends nothing */
     function* attemptScan(afterLoss = false) {
       try {
-        yield* scanSockets(afterLoss);
-        return true;
+        return yield* scanSockets(afterLoss);
       } catch (error) {
         if (!onShortage(error, 'a scan of sockets')) throw error;
         return false;

@@ -65,7 +65,7 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
 function judgeCgroups(probe: Pick<Probe, 'beginScan' | 'readScan'>): void {
   const unread = new Uint8Array(SCAN_READ_BYTES);
   probe.beginScan('scan_processes');
-  while (probe.readScan('scan_processes', unread, 0) > 0);
+  while (probe.readScan('scan_processes', unread, 0) !== 0);
 }
 
 /** Why the iterators do not run; undefined if they do. */

@@ -1,4 +1,4 @@
-import { SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
+import { NOTHING_YET, SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
 import { Records } from './records.js';
 
 /** Lists what runs now, and which sockets there are; whoever does it, the records are those of the kernel side. */
@@ -33,8 +33,8 @@ export function iteratorScanner(probe: ScanProbe): Scanner {
     async *processes() {
       const part = new Uint8Array(SCAN_READ_BYTES);
       probe.beginScan('scan_processes');
-      for (let count; (count = probe.readScan('scan_processes', part, 0)) > 0;)
-        yield new Records(part, count);
+      for (let count; (count = probe.readScan('scan_processes', part, 0)) !== 0;)
+        yield new Records(part, count === NOTHING_YET ? 0 : count);
     },
   };
 }
@@ -51,12 +51,19 @@ export function withOwned(scanner: Scanner, probe: ScanProbe): Scanner {
   };
 }
 
-function* scanBy(probe: ScanProbe, programs: readonly ScanProgram[]): Generator<Records, Records> {
+function* scanBy(
+  probe: ScanProbe,
+  programs: readonly ScanProgram[],
+): Generator<Records | undefined, Records> {
   const part = new Uint8Array(PART_BYTES);
   let length = 0;
   for (const program of programs) {
     probe.beginScan(program);
-    for (let count; (count = probe.readScan(program, part, length)) > 0;) {
+    for (let count; (count = probe.readScan(program, part, length)) !== 0;) {
+      if (count === NOTHING_YET) {
+        yield undefined;
+        continue;
+      }
       length += count;
       if (length + SCAN_READ_BYTES <= PART_BYTES) continue;
       yield new Records(part, length);

@@ -31,6 +31,9 @@ const CONFIG_PATIENCE_MS = 2000;
 const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
+const LONG_SCAN =
+  'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
+  'ports are told by events meanwhile; those older than Collector may be missing';
 
 interface Surroundings {
   /** undefined: messages are printed. */
@@ -56,6 +59,7 @@ export async function collect(
   const { settings, log, output, deadline } = context;
   const losses = new Losses();
   const warn = log.throttled('warning');
+  const warnOfLongScan = log.throttled('warning');
   let counted = '';
   const without = withoutFile(settings);
   const runtimeConfig = settings.runtimeConfig
@@ -108,6 +112,7 @@ export async function collect(
         for (const refusal of losses.refusals(stats))
           log.warning(refusalLine(refusal, observer.containers?.metadataOf(refusal.container)));
       },
+      onLongScan: () => warnOfLongScan(LONG_SCAN),
       onShortage: (error, what) => observer.shortages.note(error, what),
       onLinks: (lost) => observer.links.look(lost).forEach(({ level, message }) => log[level](message)),
       ...(sensor && { listener: sensor.listener }),

@@ -285,7 +285,7 @@ private:
         std::size_t from = info[2].As<Napi::Number>().Uint32Value();
         if (from > buffer.ByteLength())
             throw Napi::RangeError::New(env, "the buffer ends before there");
-        std::size_t count = guarded(env, [&] {
+        std::ptrdiff_t count = guarded(env, [&] {
             return probe(env).read_scan(program.c_str(), buffer.Data() + from, buffer.ByteLength() - from);
         });
         return Napi::Number::New(env, static_cast<double>(count));

@@ -456,8 +456,8 @@ std::vector<std::uint8_t> Probe::scan(const char *name)
     for (;;) {
         std::size_t used = bytes.size();
         bytes.resize(used + CHUNK);
-        std::size_t count = read_scan(name, bytes.data() + used, CHUNK);
-        bytes.resize(used + count);
+        std::ptrdiff_t count = read_scan(name, bytes.data() + used, CHUNK);
+        bytes.resize(used + static_cast<std::size_t>(std::max<std::ptrdiff_t>(count, 0)));
         if (count == 0)
             return bytes;
     }
@@ -473,6 +473,15 @@ void Probe::begin_scan(const char *name)
         begin_walk();
         return;
     }
+    open_scan(name);
+    if (std::strcmp(name, SOCKET_SCAN) == 0) {
+        control_->socket_scan++;
+        control_->orphans = 0;
+    }
+}
+
+void Probe::open_scan(const char *name)
+{
     give_up_descriptors();
     bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
     int fd = -1, code = errno;
@@ -486,21 +495,6 @@ void Probe::begin_scan(const char *name)
         fail("scan", name, code);
     }
     scan_fds_[name] = fd;
-    if (std::strcmp(name, SOCKET_SCAN) == 0 && !control_->settles) {
-        control_->socket_scan++;
-        control_->orphans = 0;
-    }
-}
-
-// Scans once more, for what that changes alone: listening sockets that the scan has found with none of their owners.
-void Probe::settle_orphans()
-{
-    struct Mode {
-        explicit Mode(control *shared) : shared(shared) { shared->settles = 1; }
-        ~Mode() { shared->settles = 0; }
-        control *shared;
-    } mode(control_);
-    scan(SOCKET_SCAN);
 }
 
 void Probe::begin_walk()
@@ -530,33 +524,41 @@ std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     return count;
 }
 
-std::size_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t room)
+std::ptrdiff_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t room)
 {
     if (std::strcmp(name, WALK_PROGRAM) == 0)
-        return is_walking_ ? read_walk(bytes, room) : 0;
-    for (auto scan = scan_fds_.find(name); scan != scan_fds_.end();) {
-        ssize_t count = read(scan->second, bytes, room);
-        int code = errno;
-        if (count > 0)
-            return static_cast<std::size_t>(count);
-        if (count < 0 && (code == EINTR || code == EAGAIN))
-            continue;
-        end_scan(name);
-        if (count < 0)
-            fail("scan", name, code);
-        if (std::strcmp(name, SOCKET_SCAN) == 0)
-            control_->scanned = 1;
-        if (std::strcmp(name, SOCKET_SCAN) == 0 && !control_->settles && control_->orphans > 0)
-            settle_orphans();
-        break;
-    }
-    return 0;
+        return is_walking_ ? static_cast<std::ptrdiff_t>(read_walk(bytes, room)) : 0;
+    auto scan = scan_fds_.find(name);
+    if (scan == scan_fds_.end())
+        return 0;
+    bool settles = control_->settles && std::strcmp(name, SOCKET_SCAN) == 0;
+    ssize_t count = read(scan->second, bytes, room);
+    int code = errno;
+    if (count > 0)
+        return settles ? NOTHING_YET : count;
+    // The kernel looks at a million descriptors in one call, and may find no socket among them.
+    if (count < 0 && (code == EINTR || code == EAGAIN))
+        return NOTHING_YET;
+    end_scan(name);
+    if (count < 0)
+        fail("scan", name, code);
+    if (std::strcmp(name, SOCKET_SCAN) != 0)
+        return 0;
+    control_->scanned = 1;
+    if (settles || control_->orphans == 0)
+        return 0;
+    // Once more, for what that changes alone: listening sockets that were found with none of their owners.
+    control_->settles = 1;
+    open_scan(name);
+    return NOTHING_YET;
 }
 
 void Probe::end_scan(const char *name)
 {
     if (std::strcmp(name, WALK_PROGRAM) == 0)
         is_walking_ = false;
+    if (std::strcmp(name, SOCKET_SCAN) == 0)
+        control_->settles = 0;
     auto scan = scan_fds_.find(name);
     if (scan == scan_fds_.end())
         return;

@@ -71,8 +71,9 @@ public:
     // The same in parts: begin_scan, then read_scan until it gives 0. Each program has one at a time: what was not read
     // to its end is given up for the next one.
     void begin_scan(const char *program);
-    // Whole records; room for 32 KiB at least.
-    std::size_t read_scan(const char *program, std::uint8_t *bytes, std::size_t room);
+    // Whole records; room for 32 KiB at least. NOTHING_YET after as much work as one call may do without finding any.
+    std::ptrdiff_t read_scan(const char *program, std::uint8_t *bytes, std::size_t room);
+    static constexpr std::ptrdiff_t NOTHING_YET = -1;
 
     std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
     std::uint32_t ring_bytes_per_cpu() const { return ring_bytes_per_cpu_; }
@@ -99,7 +100,7 @@ private:
     void run_once(const char *name, const char *operation);
     void map_control();
     void end_scan(const char *program);
-    void settle_orphans();
+    void open_scan(const char *program);
     void reserve_descriptors();
     void give_up_descriptors();
     void begin_walk();

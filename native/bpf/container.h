@@ -65,6 +65,7 @@ enum { SLOT_TO_BORROW = 0xffffffff };
  * (CONTROLLER_SHIFT).
  */
 #define CONTAINER_OWN (1ULL << 49)
+#define CONTAINER_NESTED (1ULL << 50)
 #define CONTAINER_MASK (CONTAINER_OWN - 1)
 enum { CONTROLLER_SHIFT = 56 };
 
@@ -415,7 +416,8 @@ static __always_inline __u64 judge_once(__u64 cgroup, int hierarchy, __u64 key, 
     judge_cgroup(cgroup, hierarchy, slot);
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (s && s->container)
-        kept.verdict = s->container | (s->bearer == cgroup ? CONTAINER_OWN : 0);
+        kept.verdict =
+            s->container | (s->bearer == cgroup ? CONTAINER_OWN : 0) | (s->is_nested ? CONTAINER_NESTED : 0);
     if (is_borrowed)
         give_back(slot);
     bpf_map_update_elem(&containers, &key, &kept, BPF_ANY);
@@ -480,7 +482,8 @@ __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __
     if (cgroup == unified)
         return verdict;
     __u64 other = verdict_of(cgroup, slot);
-    if (other && other != CONTAINER_UNJUDGED && (!verdict || other & CONTAINER_OWN))
+    bool is_own = (other & (CONTAINER_OWN | CONTAINER_NESTED)) == CONTAINER_OWN;
+    if (other && other != CONTAINER_UNJUDGED && (!verdict || is_own))
         return other | (__u64)(controller + 1) << CONTROLLER_SHIFT;
     return verdict;
 }
@@ -544,6 +547,19 @@ static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
     if (!(verdict & CONTAINER_OWN) && knobs.cgroup_v1)
         verdict = judge_by_v1((__u64)set, unified, verdict, slot);
     return container_of_verdict(verdict);
+}
+
+/* Container of a network namespace, by the last of its processes that a scan has met. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u64);
+} containers_of_nets SEC(".maps");
+
+static __always_inline void note_net(__u64 net, __u64 container)
+{
+    bpf_map_update_elem(&containers_of_nets, &net, &container, BPF_ANY);
 }
 
 #endif

@@ -157,7 +157,9 @@ struct mm_struct {
     struct file *exe_file;
 };
 
-struct user_namespace;
+struct user_namespace {
+    int level; /* 0: the initial one */
+};
 
 typedef struct {
     __u64 val; /* before 6.3 in two words */
@@ -368,6 +370,7 @@ struct sock {
     } sk_backlog;
     __u32 sk_txhash;
     __u16 sk_protocol;
+    __u16 sk_type;
     __u8 sk_userlocks; /* before 5.17 half a byte */
     struct sock_cgroup_data sk_cgrp_data;
     struct bpf_local_storage *sk_bpf_storage;

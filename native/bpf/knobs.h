@@ -38,7 +38,7 @@ struct control {
 };
 
 /* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */
-enum { WALK_BYTES = 32 * 1024, WALK_HEADS = 32, WALK_STAGES = 2 };
+enum { WALK_BYTES = 64 * 1024, WALK_HEADS = 32, WALK_STAGES = 2 };
 
 /* Where the walk through the kernel's tables of TCP sockets is. Zeros begin a new one. */
 struct walk {

@@ -376,9 +376,8 @@ static __always_inline bool looks_like_helper(struct task_struct *task, __u64 co
     __u64 capabilities = 0; /* two words before 6.3, with the same bits */
     bpf_probe_read_kernel(&capabilities, sizeof(capabilities),
                           (void *)opener + bpf_core_field_offset(struct cred, cap_effective));
-    return capabilities & 1ULL << CAP_SYS_ADMIN &&
-           BPF_CORE_READ(opener, user_ns) == BPF_CORE_READ(parent, real_cred, user_ns) &&
-           container_at(parent, slot) != container;
+    return capabilities & 1ULL << CAP_SYS_ADMIN && BPF_CORE_READ(opener, user_ns, level) == 0 &&
+           BPF_CORE_READ(parent, real_cred, user_ns, level) == 0 && container_at(parent, slot) != container;
 }
 
 /* Finishes and writes the record of a task; arguments are at hand if it is the current one. */
@@ -551,13 +550,20 @@ int scan_processes(struct bpf_iter__task *ctx)
     if (task->pid != task->tgid) {
         /* By a helper, which gives an address and no pointer: those can't be passed on. */
         struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-        if (living_thread((__u64)leader) != (__u64)task)
+        __u64 living = living_thread((__u64)leader);
+        /*
+         * If none of those looked at lives, dead ones that a tracer keeps are in the way: then each that lives will
+         * do.
+         */
+        if (living && living != (__u64)task)
             return 0;
     }
     struct naming named;
     __u64 container = container_of_task(task, slot_of_container, &named);
     if ((!container && !knobs.all_scopes) || is_own(task) || is_self_check(task))
         return 0;
+    if (container)
+        note_net((__u64)BPF_CORE_READ(task, nsproxy, net_ns), container);
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
     if (!s)
         return 0;

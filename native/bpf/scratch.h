@@ -4,6 +4,7 @@
 #define COLLECTOR_SCRATCH_H
 
 enum {
+    LONGEST_NAME = 255,                 /* NAME_MAX */
     LONGEST_PART = 4096,                /* of a record: the most that is appended at once */
     CGROUP_DEPTH = CGROUP_CAPACITY / 2, /* components of at least a byte, with their '/' */
     /* Its square is how many steps a path has: components of at least two bytes in PATH_CAPACITY, and mount points. */
@@ -50,12 +51,13 @@ struct {
 /* Puts '/' and a name of `length` bytes before what is there. 1: no room. */
 static __always_inline int prepend(struct process_scratch *s, const void *name, __u32 length)
 {
-    length &= 0xff;
     __u32 start = s->start;
-    if (start > PATH_CAPACITY || start < length + 1) {
+    /* Most file systems have no longer names; one of FUSE's may. */
+    if (length > LONGEST_NAME || start > PATH_CAPACITY || start < length + 1) {
         s->cut = 1;
         return 1;
     }
+    length &= LONGEST_NAME;
     start = (start - length - 1) & (PATH_CAPACITY - 1);
     keep_as_is(start);
     s->path[start] = '/';

@@ -56,6 +56,8 @@ static __always_inline bool is_alive(__u32 state)
     return state < 32 && (1U << state & TCP_ALIVE);
 }
 
+enum { SOCK_RAW = 3 };
+
 /* IPPROTO_*. Before 5.6, and in Red Hat's 4.18, a bit field, which only a helper can read. */
 static __always_inline __u32 protocol_of(const struct sock *sk)
 {
@@ -259,14 +261,6 @@ static __always_inline __u64 net_of(const struct sock *sk)
 
 /* The network namespace of the host: that of its first process. */
 static volatile __u64 host_net;
-
-/* Container of a network namespace, by the last of its processes that a scan has met. */
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 16384);
-    __type(key, __u64);
-    __type(value, __u64);
-} containers_of_nets SEC(".maps");
 
 /*
  * The container of a socket that nobody holds: by its own cgroup, of whoever made it; where cgroup v2 names no
@@ -628,7 +622,8 @@ static __always_inline bool find_socket(struct file *file, struct found_socket *
 {
     struct socket *socket = bpf_sock_from_file(file);
     struct sock *held = socket ? socket->sk : NULL;
-    if (!held)
+    /* A raw socket may have any protocol, and is of none. */
+    if (!held || BPF_CORE_READ_BITFIELD_PROBED(held, sk_type) == SOCK_RAW)
         return false;
     found->held = held;
     __u32 protocol = protocol_of(held);
@@ -911,10 +906,8 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         leave_out(&found, &o, task, container);
         return 0;
     }
-    if (container) {
-        __u64 net = net_of(found.sk);
-        bpf_map_update_elem(&containers_of_nets, &net, &container, BPF_ANY);
-    }
+    if (container)
+        note_net(net_of(found.sk), container);
     read_tuple_at(&o, found.sk);
     bool is_listening = found.state == TCP_LISTEN, is_udp = found.protocol == IPPROTO_UDP;
     if (is_listening ? is_private_listener(&o) : is_left_out(&o))

@@ -13,7 +13,7 @@ case $arch in
 esac
 missing=()
 for package in cpio "${packages[@]}"; do
-    dpkg-query --show "$package" >/dev/null 2>&1 || missing+=("$package")
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
 done
 if ((${#missing[@]} > 0)); then
     echo "Installing from Debian: ${missing[*]}" >&2

@@ -23,9 +23,12 @@ describe('The facts of a run', () => {
   let newcomers: Subject<void>;
   let setClock: () => void;
   let run: Subscription | undefined;
+  /** CLOCK_BOOTTIME, ns. */
+  let time = 1;
 
   beforeEach(() => {
     said = [];
+    time = 1;
     slices = new Slices();
     stop = new AbortController();
     config = new Subject();
@@ -44,7 +47,7 @@ describe('The facts of a run', () => {
     close: () => said.push('close'),
   } as unknown as Probe;
   const driver = {
-    clock: () => ({ time: 1, epoch: said.length }),
+    clock: () => ({ time, epoch: said.length }),
     watchClock: (onSet: () => void) => {
       setClock = onSet;
       return () => said.push('unwatch');
@@ -175,6 +178,18 @@ describe('The facts of a run', () => {
       await turn();
     }
     assert.deepEqual(said.slice(-4), ['cut 7', 'complete', 'unwatch', 'close']);
+  });
+
+  it('go on without a scan of sockets that takes too long, and say so once it is given up', async () => {
+    const endless = { sockets: () => endlessScan(), processes: () => processes() };
+    capture({ scrape: 'at start', scanner: endless, onLongScan: () => said.push('too long') });
+    await turns(() => said.includes('hold'));
+    config.next({ externalIps: 'both', maxConnectionsPerMinute: 1 });
+    await turn();
+    assert.ok(!said.includes('config'), said.join());
+    time += 6e9;
+    await turns(() => said.includes('config'));
+    assert.deepEqual(others(), ['start', 'hold', 'too long', 'config', 'let go']);
   });
 
   it('list many sockets in parts, with turns between and nothing else', async () => {

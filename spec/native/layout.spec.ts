@@ -32,7 +32,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: '7ed1f9ef1d7ae5d7',
+  5: 'e7b107ae9f42693f',
 };
 
 /** What TypeScript reads by. */
