@@ -95,12 +95,17 @@ export function refusal(error: unknown, kernel: KernelFacts): unknown {
     return new Failure('NO_KERNEL_FEATURE', { lacking: [`tracepoint ${tracepoint}`], release }, options);
   }
   const verifier = verifierLines(log);
-  if (LACKS.test(log)) {
+  if (isLacking(log)) {
     return isTooOld(release)
       ? new Failure('KERNEL_TOO_OLD', { release, oldest: oldestKernel(release) }, options)
       : new Failure('KERNEL_LACKS', { release, program: subject, verifier }, options);
   }
   return new Failure('LOAD_REFUSED', { program: subject, errno, verifier, blockers }, options);
+}
+
+/** Whether a program was refused since the kernel has nothing of something that it uses, by the log of that. */
+export function isLacking(log: string): boolean {
+  return LACKS.test(log);
 }
 
 /** Why an object could not be opened. */

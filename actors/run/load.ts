@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
-import { loadPrograms, type Driver, type Probe } from '../capture/driver.js';
+import { isLacking, loadPrograms, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
 import { insertKernelModule } from '../drivers/insert.js';
 import { ringPlan } from '../settings/ring-plan.js';
@@ -70,7 +70,7 @@ export function allowCoreDump(driver: Driver, { log }: Context): void {
 }
 
 /** What to do about a refusal of the programs that watch UDP; by then Collector has the capabilities that it needs. */
-function udpRemedy({ operation, errno, subject }: NonNullable<ReturnType<Probe['udpRefusal']>>): string {
+function udpRemedy({ operation, errno, subject, log }: NonNullable<ReturnType<Probe['udpRefusal']>>): string {
   if (operation === 'open') return `let Collector read ${subject}: mount the host's /sys/fs/cgroup there`;
   if (operation === 'attach' && errno === 'EPERM')
     return (
@@ -79,6 +79,8 @@ function udpRemedy({ operation, errno, subject }: NonNullable<ReturnType<Probe['
     );
   if (errno === 'ENOMEM')
     return 'raise the memory limit of the collector container (resources.limits.memory)';
+  if (isLacking(log))
+    return 'boot the node with Linux 5.15 or later, where programs of cgroups know which task runs, to see all of UDP';
   return 'boot the node with a kernel that was built with CONFIG_CGROUP_BPF=y, as the stock kernels of distributions are';
 }
 

@@ -52,6 +52,12 @@ static __always_inline __u64 sum_counters(__u64 address)
     return counters.in + counters.out;
 }
 
+/* Linux 5.19. Asked in each function, since the verifier sees each of them by itself. */
+static __always_inline bool can_look_at_cpus(void)
+{
+    return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem);
+}
+
 /* No sum: the CPU can't be there. */
 #define NOT_A_CPU (~0ULL)
 
@@ -62,6 +68,8 @@ static __always_inline __u64 sum_counters(__u64 address)
 __noinline __u64 count_on_cpu(__u64 v4, __u64 v6, __u32 cpu)
 {
     __u32 zero = 0;
+    if (!can_look_at_cpus())
+        return NOT_A_CPU;
     const void *first = bpf_map_lookup_percpu_elem(&cpu_areas, &zero, 0);
     const void *element = bpf_map_lookup_percpu_elem(&cpu_areas, &zero, cpu);
     if (!first || !element)
@@ -75,9 +83,7 @@ __noinline __u64 count_on_cpu(__u64 v4, __u64 v6, __u32 cpu)
  */
 __noinline __u64 count_datagrams(__u64 socket, bool is_v6)
 {
-    /* Linux 5.19 */
-    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem) ||
-        knobs.cpus > MOST_CPUS_SUMMED)
+    if (!can_look_at_cpus() || knobs.cpus > MOST_CPUS_SUMMED)
         return UNKNOWN_DATAGRAMS;
     __u32 zero = 0;
     const void *first = bpf_map_lookup_percpu_elem(&cpu_areas, &zero, 0);

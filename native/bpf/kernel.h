@@ -242,6 +242,16 @@ struct task_struct___4_18 {
     __u64 real_start_time;
 };
 
+/* Where Red Hat's 4.18 keeps what came later. */
+struct task_struct_rh {
+    __u32 self_exec_id;
+    __u32 parent_exec_id;
+};
+
+struct task_struct___rh {
+    struct task_struct_rh *task_struct_rh;
+};
+
 struct net;
 
 struct nsproxy {

@@ -36,6 +36,22 @@ static __always_inline __u64 start_of(struct task_struct *task)
     return BPF_CORE_READ((struct task_struct___4_18 *)task, real_start_time);
 }
 
+/* How often a process has executed a program, with all that it was forked from. */
+static __always_inline __u32 exec_id_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->self_exec_id))
+        return task->self_exec_id;
+    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, self_exec_id);
+}
+
+/* The same of its parent when it was forked. */
+static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->parent_exec_id))
+        return task->parent_exec_id;
+    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, parent_exec_id);
+}
+
 static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
                                         __u64 container)
 {
@@ -174,7 +190,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->cgroup = BPF_CORE_READ(cgroup, kn, id);
     r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
-    r->exec_id = task->self_exec_id;
+    r->exec_id = exec_id_of(task);
     /*
      * The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a
      * mount.
@@ -292,7 +308,7 @@ static __always_inline void note_passage(struct task_struct *task, __u64 contain
     struct passage p = {
         .start_time = start_of(task->group_leader),
         .container = container,
-        .exec_id = task->self_exec_id,
+        .exec_id = exec_id_of(task),
         .is_host = is_host,
     };
     bpf_map_update_elem(&passages, &pid, &p, BPF_ANY);
@@ -350,7 +366,7 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
     if (!is_started_anew(bprm))
         return false;
     struct passage *p = passage_of(task);
-    return p && p->is_host && p->container == container && p->exec_id + 1 == task->self_exec_id &&
+    return p && p->is_host && p->container == container && p->exec_id + 1 == exec_id_of(task) &&
            BPF_CORE_READ(task, real_parent, nsproxy, mnt_ns) == BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
@@ -380,6 +396,9 @@ static __always_inline bool looks_like_helper(struct task_struct *task, __u64 co
            BPF_CORE_READ(parent, real_cred, user_ns, level) == 0 && container_at(parent, slot) != container;
 }
 
+/* bpf_probe_read_user() by a size of 64 bits: older verifiers lose the bounds of half a register when it is copied. */
+static long (*read_user)(void *to, __u64 size, const void *from) = (void *)112;
+
 /* Finishes and writes the record of a task; arguments are at hand if it is the current one. */
 static __always_inline void emit_process(struct process_scratch *s, __u32 slot, struct task_struct *task,
                                          __u32 program)
@@ -389,12 +408,13 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
         note_arguments(s, r, 0, -1); /* of another process, whose memory is out of reach here */
     } else if (knobs.arguments) {
         __u64 end = task->mm->arg_end, start = skip_name(s, task->mm->arg_start, end);
-        __u32 length = cut_arguments(r, start, end), used = s->used;
-        keep_as_is(length); /* one register for the check and the call */
+        __u64 length = cut_arguments(r, start, end);
+        __u32 used = s->used;
+        keep_as_is(length); /* or the compiler goes back to half of it */
         if (!start)
             note_arguments(s, r, 0, -1);
         else if (length > 0 && length <= ARGS_CAPACITY && used <= RECORD_CAPACITY)
-            note_arguments(s, r, length, bpf_probe_read_user(&s->record[used], length, (const void *)start));
+            note_arguments(s, r, length, read_user(&s->record[used], length, (const void *)start));
     }
     __u32 size = finish_process(s, slot);
     /* As late as can be: rings are merged by time, and a record is late while it is not written. */
@@ -452,7 +472,7 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
     struct passage *before = passage_of(task);
     if (before && before->container == container)
         return 0;
-    bool helps = is_helper(task), is_forked = task->self_exec_id == task->parent_exec_id;
+    bool helps = is_helper(task), is_forked = exec_id_of(task) == parent_exec_id_of(task);
     note_passage(task, container, helps || (is_forked && !container_at(task->real_parent, slot)));
     if (helps)
         count_skipped(PROGRAM_EXEC);

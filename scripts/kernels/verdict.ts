@@ -59,7 +59,9 @@ export function judge(sections: Sections, mounted: Hierarchies): Verdict {
   expect(/Self-check passed/.test(log), 'the self-check did not pass');
   expect(/ lost: 0$/m.test(log), /lost: .*$/m.exec(log)?.[0] ?? 'it did not say what was lost');
   expect(/exit code 0/.test(sections.get('check') ?? ''), `--check: ${sections.get('check')?.trim() ?? '?'}`);
-  const expected = mounted === 'v1' ? { ...RECORDS, udp: 0 } : RECORDS;
+  // Said by a warning: the programs need the root of cgroup2, and the current task (Linux 5.15).
+  const hasUdp = mounted !== 'v1' && !/UDP is seen by scans only/.test(log);
+  const expected = hasUdp ? RECORDS : { ...RECORDS, udp: 0 };
   for (const [program, count] of Object.entries(expected))
     expect(records[program as Program] === count, `${program}: ${records[program as Program]}, not ${count}`);
 
@@ -90,7 +92,7 @@ export function judge(sections: Sections, mounted: Hierarchies): Verdict {
     expect(has(role, 7001, false), `no open connection from before: ${role} of 7001`);
     expect(has(role, 7002, true), `no connection over IPv6 with its end: ${role} of 7002`);
   }
-  if (mounted !== 'v1')
+  if (hasUdp)
     for (const port of [7003, 7004]) expect(has('CLIENT', port, true), `no connection over UDP: ${port}`);
   return { release, records, faults };
 }
