@@ -754,6 +754,16 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     return NOT_OWNED;
 }
 
+/* Names the process that holds a socket which nobody held when it was found. */
+static __always_inline void name_holder(struct owner *known, const struct owner *holder)
+{
+    if (known->pid)
+        return;
+    known->pid = holder->pid;
+    known->program = holder->program;
+    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+}
+
 /* The same for one below a Multipath TCP socket, which may have an owner, who stays. `o` gets its cookie. */
 static __noinline enum adoption adopt_below_multipath(struct sock *sk, struct owner *o)
 {
@@ -761,6 +771,9 @@ static __noinline enum adoption adopt_below_multipath(struct sock *sk, struct ow
     if (!read_owner(sk, &known))
         return adopt_address(sk, o);
     o->cookie = known.cookie;
+    struct owner *client = client_owner(sk);
+    if (client)
+        name_holder(client, o);
     return OWNED_BEFORE;
 }
 
@@ -771,7 +784,11 @@ static __always_inline enum adoption adopt_socket(const struct found_socket *fou
         return adopt_below_multipath(found->sk, o);
     o->cookie = bpf_get_socket_cookie(found->held);
     struct owner *client = client_owner(found->held);
-    if ((client && is_of(client, found->sk)) || bpf_sk_storage_get(&owners, found->held, NULL, 0))
+    if (client && is_of(client, found->sk)) {
+        name_holder(client, o);
+        return OWNED_BEFORE;
+    }
+    if (bpf_sk_storage_get(&owners, found->held, NULL, 0))
         return OWNED_BEFORE;
     if (bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE))
         return ADOPTED;
