@@ -11,6 +11,7 @@ import { createLog } from '../../actors/telemetry/log.js';
 import { BlackHole } from '../support/black-hole.js';
 import { eventually } from '../support/eventually.js';
 import { containerNumber } from '../support/records.js';
+import { requires } from '../support/requirements.js';
 import { TestSensor } from '../support/sensor.js';
 import type { DoubleOptions } from '../../scripts/sensor/double.js';
 
@@ -27,6 +28,8 @@ interface Fault {
   readonly queueSize?: number;
   readonly before: (sensor: TestSensor, way: BlackHole) => unknown;
   readonly after?: (sensor: TestSensor, way: BlackHole) => unknown;
+  /** Left out unless SLOW_SPECS is set. */
+  readonly isSlow?: boolean;
   /** Whether the queue is too small for all of them. */
   readonly overflows?: boolean;
 }
@@ -45,6 +48,7 @@ const faults: readonly Fault[] = [
   },
   {
     name: 'cannot be reached and nothing says so, for longer than the keepalive waits',
+    isSlow: true,
     before: (_, way) => way.swallow(),
     after: async (sensor, way) => {
       const opened = sensor.opened('signals').length;
@@ -87,8 +91,14 @@ const faults: readonly Fault[] = [
 
 /** Process signals made = received + counted by cause, whatever Sensor does. */
 describe('A process signal is received or counted', () => {
-  for (const { name, options, queueSize = QUEUE_SIZE, before, after, overflows = false } of faults) {
+  for (const fault of faults) {
+    const { name, options, queueSize = QUEUE_SIZE, before, after, isSlow, overflows = false } = fault;
     it(`when Sensor ${name}`, async function () {
+      requires(
+        this,
+        isSlow !== true || process.env['SLOW_SPECS'] !== undefined,
+        'slow: set SLOW_SPECS=1 to run it',
+      );
       this.timeout(60_000);
       const double = await TestSensor.start(options);
       const way = await BlackHole.before(double.address);
