@@ -220,18 +220,22 @@ __noinline int read_digits(__u32 slot)
     return 0;
 }
 
+/* The cgroup whose own state that is, NULL for NULL. */
+static __always_inline struct cgroup *cgroup_of_self(struct cgroup_subsys_state *css)
+{
+    return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
+}
+
 static __always_inline struct cgroup *cgroup_parent(struct cgroup *cgroup)
 {
-    struct cgroup_subsys_state *css = BPF_CORE_READ(cgroup, self.parent);
-    return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
+    return cgroup_of_self(BPF_CORE_READ(cgroup, self.parent));
 }
 
 /* The same through the row. */
 static __always_inline struct cgroup *parent_of(struct cgroup_scratch *s, struct cgroup *cgroup)
 {
     bpf_core_read(&s->read[0], sizeof(s->read[0]), &cgroup->self.parent);
-    struct cgroup_subsys_state *css = (void *)s->read[0];
-    return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
+    return cgroup_of_self((void *)s->read[0]);
 }
 
 /* The kernfs node of a cgroup, an address. */

@@ -622,14 +622,16 @@ static __always_inline bool find_socket(struct file *file, struct found_socket *
 {
     struct socket *socket = bpf_sock_from_file(file);
     struct sock *held = socket ? socket->sk : NULL;
-    /* A raw socket may have any protocol, and is of none. */
-    if (!held || BPF_CORE_READ_BITFIELD_PROBED(held, sk_type) == SOCK_RAW)
+    if (!held)
         return false;
     found->held = held;
     __u32 protocol = protocol_of(held);
     found->is_multipath = protocol == IPPROTO_MPTCP;
     bool is_udp = protocol == IPPROTO_UDP;
     if (protocol != IPPROTO_TCP && !is_udp && !found->is_multipath)
+        return false;
+    /* A raw socket may have any protocol, and is of none. */
+    if (BPF_CORE_READ_BITFIELD_PROBED(held, sk_type) == SOCK_RAW)
         return false;
     found->protocol = is_udp ? IPPROTO_UDP : IPPROTO_TCP;
     struct sock *sk = BPF_CORE_READ(socket, sk);
@@ -754,14 +756,19 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     return NOT_OWNED;
 }
 
+/* Makes a process that holds a socket the one that is named for it. */
+static __always_inline void set_holder(struct owner *known, const struct owner *holder)
+{
+    known->program = holder->program;
+    known->pid = holder->pid;
+    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+}
+
 /* Names the process that holds a socket which nobody held when it was found. */
 static __always_inline void name_holder(struct owner *known, const struct owner *holder)
 {
-    if (known->pid)
-        return;
-    known->pid = holder->pid;
-    known->program = holder->program;
-    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+    if (!known->pid)
+        set_holder(known, holder);
 }
 
 /* The same for one below a Multipath TCP socket, which may have an owner, who stays. `o` gets its cookie. */
@@ -799,9 +806,7 @@ static __always_inline enum adoption adopt_socket(const struct found_socket *fou
 /* Makes a process that holds a listening socket its owner, and so the owner of all connections accepted from now on. */
 static __always_inline void hand_over(struct owner *known, const struct owner *holder)
 {
-    known->program = holder->program;
-    known->pid = holder->pid;
-    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+    set_holder(known, holder);
     known->opened = 0; /* it did not call listen() */
     known->container = holder->container;
 }

@@ -15,7 +15,11 @@ if [ "$hierarchies" != v2 ]; then
     unified=/sys/fs/cgroup/unified
 fi
 [ "$hierarchies" = v1 ] || mount -t cgroup2 none $unified
-case $hierarchies in v2) parents=$unified ;; hybrid) parents="$unified /sys/fs/cgroup/pids" ;; *) parents=/sys/fs/cgroup/pids ;; esac
+case $hierarchies in
+    v2) parents=$unified ;;
+    hybrid) parents="$unified /sys/fs/cgroup/pids" ;;
+    *) parents=/sys/fs/cgroup/pids ;;
+esac
 ip link set lo up
 ip addr add 10.9.9.9/32 dev lo
 ip -6 addr add fd00::9/128 dev lo

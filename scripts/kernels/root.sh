@@ -13,7 +13,8 @@ case $arch in
 esac
 missing=()
 for package in cpio "${packages[@]}"; do
-    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || status=
+    [[ $status == installed ]] || missing+=("$package")
 done
 if ((${#missing[@]} > 0)); then
     echo "Installing from Debian: ${missing[*]}" >&2
@@ -50,7 +51,8 @@ cp -a "$cache"/system/lib/. "$root/lib/"
 mkdir -p "$root/usr/lib/$triplet"
 cp -a "$cache/system/usr/lib/$triplet"/*.so* "$root/usr/lib/$triplet/"
 cp "$cache/system/bin/busybox" "$root/bin/"
-for applet in cat chmod cut date echo grep ip kill ls mkdir mount nc poweroff rm sed sh sleep tail true uname wget; do ln -s busybox "$root/bin/$applet"; done
+applets=(cat chmod cut date echo grep ip kill ls mkdir mount nc poweroff rm sed sh sleep tail true uname wget)
+for applet in "${applets[@]}"; do ln -s busybox "$root/bin/$applet"; done
 cp dist/collector.js dist/package.json "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
 if [[ $arch == "$(dpkg --print-architecture)" ]]; then
