@@ -33,6 +33,7 @@ constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_tc
 // The one that is no iterator: it is run, again and again, and leaves its records in a map.
 constexpr const char *WALK_PROGRAM = "list_tcp";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
+constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
 // libbpf's last lines, among them the verifier's: what explains a refusal.
 constexpr std::size_t LINES_KEPT = 24;
@@ -132,13 +133,17 @@ Probe::~Probe()
 
 void Probe::open(const std::string &path)
 {
+    bpf_object_open_opts opts{};
+    opts.sz = sizeof(opts);
+    // Named, libbpf does not look for types that only other kernels have in every module, for which it would need
+    // CAP_SYS_ADMIN.
+    if (access(KERNEL_BTF, R_OK) == 0)
+        opts.btf_custom_path = KERNEL_BTF;
     if (path.empty()) {
-        bpf_object_open_opts opts{};
-        opts.sz = sizeof(opts);
         opts.object_name = "collector";
         object_ = bpf_object__open_mem(built_in_object(), built_in_object_size(), &opts);
     } else {
-        object_ = bpf_object__open_file(path.c_str(), nullptr);
+        object_ = bpf_object__open_file(path.c_str(), &opts);
     }
     if (!object_)
         fail("open", source_, errno);
