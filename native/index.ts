@@ -73,8 +73,8 @@ export interface LostLink {
   readonly errno: string | undefined;
 }
 
-/** `scan_sockets` goes by descriptors; `list_tcp` by the kernel's tables of TCP sockets, to list those with an owner. */
-export type ScanProgram = 'scan_processes' | 'scan_sockets' | 'list_tcp';
+/** `scan_sockets` goes by descriptors; `list_sockets` by the kernel's tables of TCP sockets, to list those with an owner. */
+export type ScanProgram = 'scan_processes' | 'scan_sockets' | 'list_sockets';
 
 /** What the kernel hands out in one read of an iterator, at most. */
 /** No records yet: see `Probe.readScan`. */

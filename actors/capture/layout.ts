@@ -76,7 +76,8 @@ export enum process_record {
   exec_id = 80,
   scanner_pid = 84,
   image = 88,
-  SIZE = 96,
+  outermost = 96,
+  SIZE = 104,
 }
 
 export enum ancestor_record {

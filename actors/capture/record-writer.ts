@@ -43,6 +43,8 @@ export interface ProcessSubject extends Subject {
   /** argv without argv[0], each with a NUL behind it; undefined if it can't be read. */
   readonly args: string | undefined;
   readonly cgroup: string;
+  /** The outermost container around it: the container's number if it is in none. */
+  readonly outermost: number;
   /** Nearest first. What is beyond the capacity of a record is cut. */
   readonly lineage: readonly AncestorSubject[];
   /** There are more ancestors, which were not looked at. */
@@ -106,6 +108,7 @@ export class RecordWriter {
     view.setUint16(at + process_record.args_size, args.length, true);
     view.setUint16(at + process_record.cgroup_size, cgroup.length, true);
     view.setUint16(at + process_record.lineage_count, lineage.length, true);
+    view.setBigUint64(at + process_record.outermost, BigInt(subject.outermost), true);
     this.#put(subject.comm.slice(0, COMM_LENGTH), at + process_record.comm);
     this.#append(path + args + cgroup);
     this.#align();

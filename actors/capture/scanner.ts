@@ -28,7 +28,7 @@ type ScanProbe = Pick<Probe, 'beginScan' | 'readScan'>;
  */
 export function iteratorScanner(probe: ScanProbe): Scanner {
   return {
-    sockets: () => scanBy(probe, ['scan_sockets', 'list_tcp']),
+    sockets: () => scanBy(probe, ['scan_sockets', 'list_sockets']),
     // eslint-disable-next-line @typescript-eslint/require-await -- as scans by procfs, which wait for a helper
     async *processes() {
       const part = new Uint8Array(SCAN_READ_BYTES);
@@ -45,7 +45,7 @@ export function withOwned(scanner: Scanner, probe: ScanProbe): Scanner {
     *sockets() {
       const found = yield* scanner.sockets();
       yield found;
-      return yield* scanBy(probe, ['list_tcp']);
+      return yield* scanBy(probe, ['list_sockets']);
     },
     processes: () => scanner.processes(),
   };

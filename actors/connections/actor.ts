@@ -67,9 +67,10 @@ export function networkNews(
       if (keeper?.isShortOfOriginators === true) slices.add(forgetOriginators(ticking, keeper));
       return new Observable((subscriber) => slices.add(report(ticking, fact, subscriber, watch)));
     } else if (fact.kind === 'scan') {
-      if (fact.of !== 'sockets' || state === undefined) return undefined;
+      if (state === undefined) return undefined;
       const start = performance.now();
       state.scan(fact);
+      if (fact.of !== 'sockets') return undefined;
       scanning += performance.now() - start;
       if (fact.part === 'first' || fact.part === 'next') return undefined;
       watch.scan?.add(scanning);

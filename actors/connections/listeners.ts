@@ -1,6 +1,7 @@
 import { RecordFlag, socket_record } from '../capture/layout.js';
 import { holderParts, TWO_32, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
+import type { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe } from './activity.js';
 import { merge } from './afterglow.js';
 import { listEndpoints, type View } from './listing.js';
@@ -59,15 +60,17 @@ export class Listeners {
   /** Sockets that were dropped since they had ended, ever. */
   ended = 0;
 
-  constructor(originatorOf: OriginatorOf, seed: number) {
+  constructor(originatorOf: OriginatorOf, seed: number, sharers: Sharers) {
     const refusals = this.#refusals;
     this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed, 'observed', {
       container: Listener.container,
       refusals,
+      sharers,
     });
     this.#unbound = new Table(Unbound.KEY, Unbound.WORDS - Unbound.KEY, MOST_UNBOUND, seed, 'observed', {
       container: Unbound.container,
       refusals,
+      sharers,
     });
     this.#servers = new Table(Server.WORDS, 0, MOST_SERVERS, seed);
     this.#gone = new Table(2, 0, MOST_GONE, seed);

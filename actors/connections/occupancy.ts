@@ -36,8 +36,19 @@ export class Occupancy {
     if (count > this.#largest) this.#largest = count;
   }
 
+  /** Counts all entries of a container as those of another one. */
+  join(container: number, other: number): void {
+    const count = this.of(container);
+    if (count === 0) return;
+    this.#holders[count]!--;
+    this.#counts.delete(container);
+    this.add(other, count);
+  }
+
+  /** What a container had before it was forgotten whose share it takes is counted there still, and not here. */
   remove(container: number): void {
     const before = this.of(container);
+    if (before === 0) return;
     const count = before - 1;
     this.#holders[before]!--;
     if (count > 0) {

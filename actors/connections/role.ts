@@ -1,6 +1,7 @@
 import { SocketRole, socket_record } from '../capture/layout.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
+import type { Sharers } from '../shares/sharers.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
 import { Table } from './table.js';
@@ -13,10 +14,11 @@ export class Roles {
   readonly #binds: Table;
   readonly #refusals = new Refusals('listening addresses');
 
-  constructor(seed: number) {
+  constructor(seed: number, sharers: Sharers) {
     this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
       container: Bind.container,
       refusals: this.#refusals,
+      sharers,
     });
   }
 

@@ -4,6 +4,7 @@ import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
+import { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe, setOwned } from './activity.js';
 import { ADDRESS_WORDS, isLoopback, parseNetwork, readAddress } from './address.js';
 import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
@@ -116,6 +117,7 @@ export class ConnectionState {
   readonly #links: Table;
   readonly #endpoints: Table;
   readonly #census = new Census();
+  readonly #sharers = new Sharers();
   /** Scratch: the local address of a listening socket. */
   readonly #listenAddress = new Uint32Array(ADDRESS_WORDS);
   /** Before the first one not 0, which V8 would keep as a whole number and, at the first time, compile everything anew. */
@@ -154,23 +156,27 @@ export class ConnectionState {
     const { scrapeInterval, maxConnectionsPerMinute } = settings;
     this.#rateLimit = new RateLimit('connections', scrapeInterval, maxConnectionsPerMinute);
     this.#endpointLimit = new RateLimit('endpoints', scrapeInterval, maxConnectionsPerMinute);
-    this.#roles = new Roles(seed);
-    this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed);
+    this.#roles = new Roles(seed, this.#sharers);
+    this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed, this.#sharers);
+    const sharers = this.#sharers;
     const { flows, links, endpoints } = this.#refusals;
     this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed, 'observed', {
       container: Flow.container,
       refusals: flows,
+      sharers,
       mayDrop: (slot) => this.#leaveOut(slot),
     });
     // Those there are, and as many that glow.
     this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported', {
       container: Link.container,
       refusals: links,
+      sharers,
       mayDrop: (slot) => isUnreported(this.#links, slot),
     });
     this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
       container: Endpoint.container,
       refusals: endpoints,
+      sharers,
       mayDrop: (slot) => isUnreported(this.#endpoints, slot),
     });
   }
@@ -263,12 +269,13 @@ export class ConnectionState {
     return used;
   }
 
-  /** Folds the record at `at` of a batch; other records than those of sockets are none of its business. */
+  /** Folds the record at `at` of a batch. Those of processes tell whose share of a table a container takes. */
   record(records: Records, at: number): void {
     const type = records.type(at);
     const isDatagram = type === RecordType.datagram;
     if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) {
       if (type === RecordType.served && this.#isInScope(records, at)) this.#listeners.served(records, at);
+      else this.#sharers.note(records, at);
       return;
     }
     if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
@@ -294,6 +301,8 @@ export class ConnectionState {
    * no connection whose end will be a record; after a loss, those too.
    */
   scan({ of, part, afterLoss, time, records }: ScanFact): void {
+    if (of === 'processes')
+      for (let at = 0; at < records.length; at += records.size(at)) this.#sharers.note(records, at);
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
     // The listening ones first, since they tell the roles of the others.
     if (part === undefined || part === 'first') this.#roles.clear();

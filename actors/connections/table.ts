@@ -1,4 +1,5 @@
 import type { Refusals } from '../shares/refusals.js';
+import type { Sharers } from '../shares/sharers.js';
 import { Occupancy } from './occupancy.js';
 import { containerOf } from './rows.js';
 
@@ -34,6 +35,7 @@ export interface Sharing {
   /** The word of a row that has the lower half of its container; its tag is the next. */
   readonly container: number;
   readonly refusals: Refusals;
+  readonly sharers: Sharers;
   /**
    * Called before an entry is dropped for another container's sake, and returns whether it can be. It must not change
    * this table. Default: each can be dropped.
@@ -57,7 +59,7 @@ export interface Sharing {
  *
  * A shared table has a reserve beside the `maximum` of entries that anybody may add. Only containers that have fewer
  * entries than another may add to it, and when it is used up, those with the most lose what is over their fair share.
- * So a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design
+ * Here containers that are in another one count as that one (`Sharers`). So a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design
  * considerations for supporting TCP with per-flow queueing", INFOCOM 1998), and one that takes all it can gets
  * nobody's entries dropped as long as the others fit into the reserve. Nothing is counted by container before the
  * maximum is reached.
@@ -126,6 +128,7 @@ export class Table {
     this.maximum = maximum;
     this.most = maximum + (sharing === undefined ? 0 : Math.ceil(maximum * RESERVE));
     this.#sharing = sharing;
+    sharing?.sharers.watch((container, outermost) => this.#occupancy?.join(container, outermost));
     this.seed = seed;
   }
 
@@ -198,7 +201,7 @@ export class Table {
     this.#followers[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot + 1;
     if (this.size > this.#mask + 1 + this.#split) this.#splitBucket();
-    this.#occupancy?.add(this.#containerOfKey());
+    this.#occupancy?.add(this.#sharerOfKey());
     return slot;
   }
 
@@ -262,7 +265,7 @@ export class Table {
   /** Whether a table without common room has some for the container of `key`. */
   #admits(): boolean {
     if (this.#sharing === undefined) return false;
-    const container = this.#containerOfKey();
+    const container = this.#sharerOfKey();
     const occupancy = (this.#occupancy ??= this.#count());
     if (occupancy.of(container) + 1 < occupancy.largest)
       return this.size < this.most || this.#dropExcess(occupancy);
@@ -277,7 +280,7 @@ export class Table {
     const level = occupancy.level(this.maximum);
     const before = this.size;
     for (let slot = before - 1; slot >= 0; slot--) {
-      const container = this.#containerAt(slot);
+      const container = this.#sharerAt(slot);
       if (occupancy.of(container) <= level || !mayDrop(slot)) continue;
       this.remove(slot);
       refusals.note(container);
@@ -293,8 +296,8 @@ export class Table {
     let run = 0;
     for (let slot = 0; slot < this.size; slot++) {
       run++;
-      const container = this.#containerAt(slot);
-      if (slot + 1 < this.size && this.#containerAt(slot + 1) === container) continue;
+      const container = this.#sharerAt(slot);
+      if (slot + 1 < this.size && this.#sharerAt(slot + 1) === container) continue;
       occupancy.add(container, run);
       run = 0;
     }
@@ -303,19 +306,19 @@ export class Table {
 
   #discount(slot: number, occupancy: Occupancy): void {
     this.#isStuck = false;
-    if (this.size > this.maximum * RELAXED) occupancy.remove(this.#containerAt(slot));
+    if (this.size > this.maximum * RELAXED) occupancy.remove(this.#sharerAt(slot));
     else this.#occupancy = undefined;
   }
 
-  #containerAt(slot: number): number {
+  #sharerAt(slot: number): number {
     const rows = this.page(slot);
     const word = this.row(slot) + this.#sharing!.container;
-    return containerOf(rows[word]!, rows[word + 1]!);
+    return this.#sharing!.sharers.of(containerOf(rows[word]!, rows[word + 1]!));
   }
 
-  #containerOfKey(): number {
+  #sharerOfKey(): number {
     const word = this.#sharing!.container;
-    return containerOf(this.key[word]!, this.key[word + 1]!);
+    return this.#sharing!.sharers.of(containerOf(this.key[word]!, this.key[word + 1]!));
   }
 
   #findIn(bucket: number, hash: number, keyWords: number): number {

@@ -61,6 +61,8 @@ export function isContainerInPath(id: string, path: string): boolean {
 export interface Naming {
   /** The container's number, 0 for the host. */
   readonly container: number;
+  /** The outermost container around it, itself if it is in none. */
+  readonly outermost: number;
   /** Its own name says so, and not that of a cgroup above it. */
   readonly isOwn: boolean;
 }
@@ -111,8 +113,12 @@ export class ContainerNames {
       return (this.#top.get(key) ?? this.#nested.get(key) ?? bearer) === bearer;
     });
     return right === undefined
-      ? { container: 0, isOwn: false }
-      : { container: containerNumber(right.id), isOwn: right.bearer === path };
+      ? { container: 0, outermost: 0, isOwn: false }
+      : {
+          container: containerNumber(right.id),
+          outermost: containerNumber(found.at(-1)!.id),
+          isOwn: right.bearer === path,
+        };
   }
 
   #noteNested(key: string, bearer: string): void {

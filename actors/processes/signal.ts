@@ -8,6 +8,8 @@ export interface ProcessSignal {
   readonly id: string;
   /** The container's number, 0 for the host. */
   readonly container: number;
+  /** The container whose share of a queue it takes: that one, or the outermost around it. */
+  readonly sharer: number;
   /** Of the exec; of the process's start if it was found running. Unix time in µs. */
   readonly time: number;
   readonly name: string;

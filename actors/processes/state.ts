@@ -4,6 +4,7 @@ import { processArguments, processLineage, processName, processPath } from '../c
 import { TWO_32, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
+import { sharerOf } from '../shares/sharers.js';
 import { Shares } from '../shares/shares.js';
 import { seededHash } from './keyed-hash.js';
 import { signalId, type ProcessSignal } from './signal.js';
@@ -29,6 +30,8 @@ interface Process extends Originator {
   /** Which image of the process it is, as in its record; 0: unknown. */
   readonly execId: number;
   readonly container: number;
+  /** The container whose shares it takes: that one, or the outermost around it. */
+  readonly sharer: number;
   /** When a scan saw it, CLOCK_BOOTTIME in ns; 0 if it was seen to start. */
   readonly scanned: number;
   /** When it was seen to exec, CLOCK_BOOTTIME in ns; 0 if only a scan or its listening showed it. */
@@ -103,7 +106,7 @@ export interface Statistics {
 export class ProcessState {
   readonly #isThrottled: boolean;
   readonly #processes = new Map<number, Process>();
-  /** The same by their containers, and those with a text. */
+  /** The same by the containers whose shares they take, and those with a text. */
   readonly #shares: Shares<number>;
   readonly #textShares = new Shares<number>(MOST_TEXT);
   readonly #refusals = {
@@ -121,8 +124,8 @@ export class ProcessState {
   #endedText = 0;
   /** By their numbers; those that nobody uses are undefined, and their numbers stand in `#freeOriginators`. */
   readonly #originators: (Originator | undefined)[] = [undefined];
-  /** By their numbers, the containers that brought them first, which they are accounted to. */
-  readonly #originatorContainers: number[] = [0];
+  /** By their numbers, the containers whose processes brought them first, which they are accounted to. */
+  readonly #originatorSharers: number[] = [0];
   readonly #originatorIds = new Map<string, number>();
   readonly #freeOriginators: number[] = [];
   #seed = '';
@@ -210,19 +213,20 @@ export class ProcessState {
     const known = this.#originatorIds.get(key);
     if (known !== undefined) return known;
     const size = originatorSize(key);
-    const taken = (this.#originatorTextOf.get(container) ?? 0) + size;
+    const { sharer } = process;
+    const taken = (this.#originatorTextOf.get(sharer) ?? 0) + size;
     if (taken > MOST_ORIGINATOR_TEXT - this.#originatorText) {
       this.#nameless++;
       this.#isOriginatorRefused = true;
-      this.#refusals.originators.note(container);
+      this.#refusals.originators.note(sharer);
       return 0;
     }
     this.#originatorText += size;
-    this.#originatorTextOf.set(container, taken);
+    this.#originatorTextOf.set(sharer, taken);
     const { name, path, args } = process;
     const id = this.#freeOriginators.pop() ?? this.#originators.length;
     this.#originators[id] = { name, path, args };
-    this.#originatorContainers[id] = container;
+    this.#originatorSharers[id] = sharer;
     this.#originatorIds.set(key, id);
     return id;
   }
@@ -251,11 +255,11 @@ export class ProcessState {
   }
 
   #releaseOriginator(key: string, id: number): void {
-    const container = this.#originatorContainers[id]!;
+    const sharer = this.#originatorSharers[id]!;
     const size = originatorSize(key);
-    const left = this.#originatorTextOf.get(container)! - size;
-    if (left > 0) this.#originatorTextOf.set(container, left);
-    else this.#originatorTextOf.delete(container);
+    const left = this.#originatorTextOf.get(sharer)! - size;
+    if (left > 0) this.#originatorTextOf.set(sharer, left);
+    else this.#originatorTextOf.delete(sharer);
     this.#originatorText -= size;
     this.#originatorIds.delete(key);
     this.#originators[id] = undefined;
@@ -427,7 +431,7 @@ export class ProcessState {
     for (const [pid, startTime] of this.#ended) {
       const process = this.#processes.get(pid);
       if (process === undefined || !isSameStart(process.startTime, startTime)) continue;
-      this.#forget(pid, process.container);
+      this.#forget(pid, process.sharer);
       this.#retire(process);
     }
     this.#ended = [];
@@ -465,11 +469,11 @@ export class ProcessState {
 
   #remember(pid: number, process: Process): void {
     const before = this.#processes.get(pid);
-    if (before !== undefined) this.#forget(pid, before.container);
+    if (before !== undefined) this.#forget(pid, before.sharer);
     if (before !== undefined && before.image !== process.image) this.#retire(before);
     this.#processes.set(pid, process);
-    this.#shares.add(process.container, pid, 1);
-    this.#textShares.add(process.container, pid, textSize(process));
+    this.#shares.add(process.sharer, pid, 1);
+    this.#textShares.add(process.sharer, pid, textSize(process));
     for (let excess; (excess = this.#shares.excess()) !== undefined;) {
       const evicted = this.#processes.get(excess.member)!;
       this.#forget(excess.member, excess.owner);
@@ -484,10 +488,10 @@ export class ProcessState {
     }
   }
 
-  #forget(pid: number, container: number): void {
+  #forget(pid: number, sharer: number): void {
     this.#processes.delete(pid);
-    this.#shares.remove(container, pid);
-    this.#textShares.remove(container, pid);
+    this.#shares.remove(sharer, pid);
+    this.#textShares.remove(sharer, pid);
   }
 
   #dropText(pid: number): void {
@@ -527,6 +531,7 @@ export class ProcessState {
       record: at,
       id: signalId(this.#seed, this.#signals++),
       container: process.container,
+      sharer: process.sharer,
       time: Math.floor((time + this.#epoch) / 1000),
       name: process.name,
       path: process.path,
@@ -589,6 +594,7 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
     execId: records.u32[(at + process_record.exec_id) >> 2]!,
     image: records.u64(at + process_record.image),
     container: records.container(at),
+    sharer: sharerOf(records, at),
     scanned,
     told,
     name: known?.name ?? (processName(records, at) || path),

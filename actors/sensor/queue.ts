@@ -4,7 +4,7 @@ import { Shares } from '../shares/shares.js';
 /** A message that waits for Sensor. */
 export interface Message {
   readonly bytes: Buffer;
-  /** Number of the container it speaks of, as in records; 0: of none, or of several. */
+  /** Number of the container whose share it takes, as in records; 0: it speaks of none, or of several. */
   readonly container: number;
   /** What its loss counts as: 1 for a process signal. */
   readonly worth: number;

@@ -58,7 +58,7 @@ export class SignalSender implements StreamUser {
   }
 
   send(signal: ProcessSignal): void {
-    const message = { bytes: signalMessage(signal), container: signal.container, worth: 1 };
+    const message = { bytes: signalMessage(signal), container: signal.sharer, worth: 1 };
     if (signal.scraped) this.#found.push({ ...message, process: processName(signal) }, this.isOpen);
     else this.#started.push(message);
     this.#sender.flow();

@@ -23,15 +23,16 @@ namespace {
 // Programs attached to events, first those with a row of statistics, in the order of enum program. The iterators run
 // only when asked.
 constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
-                                          "socket_end",   "process_move", "process_fork"};
+                                          "socket_end",   "process_move", "process_fork",
+                                          "cgroup_end"};
 // Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *SOCKET_SCAN = "scan_sockets";
-constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_tcp"};
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_sockets"};
 // The one that is no iterator: it is run, again and again, and leaves its records in a map.
-constexpr const char *WALK_PROGRAM = "list_tcp";
+constexpr const char *WALK_PROGRAM = "list_sockets";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
@@ -387,6 +388,7 @@ void Probe::attach_udp()
         links.push_back({name, link});
     }
     links_.insert(links_.end(), links.begin(), links.end());
+    control_->owns_udp = 1;
 }
 
 void Probe::detach()
@@ -519,8 +521,9 @@ std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     do {
         run_once(WALK_PROGRAM, "scan");
         check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
-        is_walking_ = walk_->stage < WALK_STAGES || walk_->bucket < walk_->buckets;
-        control_->lists = walk_->lists != 0;
+        is_walking_ = walk_->stage < WALK_UDP || walk_->bucket < walk_->buckets;
+        control_->lists = walk_->lists;
+        control_->lists_udp = walk_->lists_udp;
         if (!walk_->lists)
             is_walking_ = false;
     } while (is_walking_ && walk_->used == 0);

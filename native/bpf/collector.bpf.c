@@ -16,7 +16,7 @@
 #include "process.h"
 #include "datagrams.h"
 #include "socket.h"
-#include "tcp-tables.h"
+#include "socket-tables.h"
 #include "udp.h"
 
 // Which of the two licences the kernel is told: its GPL-only helpers need this one.

@@ -22,6 +22,7 @@ enum {
     ID_DIGITS = 64,
     SHORT_ID_DIGITS = 12,
     SUBSYSTEMS = 16, /* more than any kernel has */
+    MOST_BEARERS = 16384,
 };
 
 struct cgroup_scratch {
@@ -30,6 +31,7 @@ struct cgroup_scratch {
     __u64 digits;     /* container by the component just read */
     __u64 container;  /* the answer so far, 0 for none */
     __u64 bearer;     /* the cgroup that gives it */
+    __u64 outermost;  /* the last container met on the way up */
     __u64 hierarchy;  /* of all these */
     __u32 is_scope;   /* 1: that one is a scope, so that none above it matters */
     __u32 is_claimed; /* 1: another cgroup bears its name */
@@ -72,6 +74,7 @@ enum { CONTROLLER_SHIFT = 56 };
 /* A verdict that is kept. */
 struct verdict {
     __u64 verdict;
+    __u64 outermost; /* the container that is below no other one, on the path of this one; 0 for none */
     __u32 generation; /* it holds as long as this is the current one */
     __u32 reserved;
 };
@@ -93,18 +96,23 @@ struct bearer {
     __u64 id;     /* of its kernfs node, never used twice */
 };
 
-/* Bearers that are below no container, by container and hierarchy: only the host makes such cgroups. */
+/*
+ * Bearers that are below no container, by container and hierarchy: only the host makes such cgroups. Each stays until
+ * its cgroup ends, so that no number of later ones makes room for a forged one.
+ */
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MOST_BEARERS);
     __type(key, __u64);
     __type(value, struct bearer);
 } bearers SEC(".maps");
 
-/* Those that are below a container, apart, so that no container can have the others forgotten. */
+/* Those that are below a container, apart, so that no container can use up the room of the others. */
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MOST_BEARERS);
     __type(key, __u64);
     __type(value, struct bearer);
 } nested_bearers SEC(".maps");
@@ -315,6 +323,7 @@ __noinline int judge_component(__u32 slot)
     if (s->scope != NO_SCOPE && !s->is_scope)
         s->container = 0;
     if (s->digits) {
+        s->outermost = s->digits;
         /* With a container above it, a name that another one bears is forged: the answer is that container. */
         if (!s->container || s->is_claimed)
             take_answer(s);
@@ -352,8 +361,10 @@ static __always_inline void note_bearer(struct cgroup_scratch *s)
     }
     bpf_map_update_elem(&bearers, &key, &bearer, BPF_ANY);
     /* Somebody below a container was taken for this one: all verdicts are given anew. */
-    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &key))
+    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &key)) {
+        bpf_map_delete_elem(&outermost_containers, &s->container);
         generation++;
+    }
 }
 
 /* Judges a cgroup, given by its address, in a hierarchy: the container that its path names is in the row then. */
@@ -366,6 +377,7 @@ __noinline int judge_cgroup(__u64 cgroup, __u32 hierarchy, __u32 slot)
     s->hierarchy = hierarchy;
     s->container = 0;
     s->bearer = 0;
+    s->outermost = 0;
     s->is_scope = 0;
     s->is_claimed = 0;
     for (int i = 0; i < CGROUP_STRIDE; i++)
@@ -419,9 +431,11 @@ static __always_inline __u64 judge_once(__u64 cgroup, int hierarchy, __u64 key, 
         return CONTAINER_UNJUDGED;
     judge_cgroup(cgroup, hierarchy, slot);
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-    if (s && s->container)
+    if (s && s->container) {
         kept.verdict =
             s->container | (s->bearer == cgroup ? CONTAINER_OWN : 0) | (s->is_nested ? CONTAINER_NESTED : 0);
+        kept.outermost = s->outermost;
+    }
     if (is_borrowed)
         give_back(slot);
     bpf_map_update_elem(&containers, &key, &kept, BPF_ANY);
@@ -462,6 +476,7 @@ static __always_inline __u64 container_of_cgroup(struct cgroup *cgroup, __u32 sl
 struct naming {
     struct cgroup *cgroup;
     __u32 controller; /* place of a cgroup v1 controller's state in the task's set, or UNIFIED */
+    __u32 is_nested;  /* 1: the container is in another one */
 };
 
 enum { UNIFIED = 0xffffffff }; /* the hierarchy of cgroup v2 */
@@ -529,11 +544,13 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
         /* Read anew, with its key: the task may just be moved, and no verdict must stand under another cgroup's key. */
         verdict = known ? *known : verdict_of((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);
     }
+    named->is_nested = !!(verdict & CONTAINER_NESTED);
     /* One that was not given has this bit, too. */
     if (verdict & CONTAINER_OWN || !knobs.cgroup_v1)
         return container_of_verdict(verdict);
     struct css_set *set = BPF_CORE_READ(task, cgroups);
     verdict = judge_by_v1((__u64)set, (__u64)BPF_CORE_READ(set, dfl_cgrp), verdict, slot);
+    named->is_nested = !!(verdict & CONTAINER_NESTED);
     __u32 controller = verdict >> CONTROLLER_SHIFT;
     if (controller && verdict != CONTAINER_UNJUDGED) {
         named->controller = controller - 1;
@@ -551,6 +568,54 @@ static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
     if (!(verdict & CONTAINER_OWN) && knobs.cgroup_v1)
         verdict = judge_by_v1((__u64)set, unified, verdict, slot);
     return container_of_verdict(verdict);
+}
+
+/*
+ * The outermost container around one, as its cgroup was judged, itself if there is none around it. Kept for the shares
+ * of rings.
+ */
+static __always_inline __u64 outermost_of(__u64 container, const struct naming *named)
+{
+    if (!named->is_nested)
+        return container;
+    struct cgroup *cgroup = named->cgroup;
+    __u64 key = cgroup_key(BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id));
+    struct verdict *known = bpf_map_lookup_elem(&containers, &key);
+    if (!known || !known->outermost)
+        return container;
+    bpf_map_update_elem(&outermost_containers, &container, &known->outermost, BPF_ANY);
+    return known->outermost;
+}
+
+/* A pointer as a number, which the verifier lets anything be done with. */
+static __always_inline __u64 number_of(const void *pointer)
+{
+    __u64 number = 0;
+    bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+    return number;
+}
+
+/* Forgets that a cgroup which ends bears a container's name. */
+static __always_inline void forget_bearer(void *map, __u64 key, __u64 id)
+{
+    struct bearer *known = bpf_map_lookup_elem(map, &key);
+    if (known && known->id == id)
+        bpf_map_delete_elem(map, &key);
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_end, struct cgroup *cgroup, const char *path)
+{
+    __u64 id = cgroup->kn->id;
+    int hierarchy = cgroup->root->hierarchy_id;
+    __u64 verdict = verdict_of(number_of(cgroup), SLOT_TO_BORROW), key = cgroup_key(id, hierarchy);
+    bpf_map_delete_elem(&containers, &key);
+    if (verdict == CONTAINER_UNJUDGED || !(verdict & CONTAINER_OWN))
+        return 0;
+    key = cgroup_key(verdict & CONTAINER_MASK, hierarchy);
+    forget_bearer(&bearers, key, id);
+    forget_bearer(&nested_bearers, key, id);
+    return 0;
 }
 
 /* Container of a network namespace, by the last of its processes that a scan has met. */

@@ -35,14 +35,6 @@ struct udp_counters {
     __u64 in, no_ports, in_errors, out;
 };
 
-/* A pointer as a number, which the verifier lets anything be added to. */
-static __always_inline __u64 number_of(const void *pointer)
-{
-    __u64 number = 0;
-    bpf_probe_read_kernel(&number, sizeof(number), &pointer);
-    return number;
-}
-
 /* @param address of one CPU's counters */
 static __always_inline __u64 sum_counters(__u64 address)
 {

@@ -299,6 +299,7 @@ struct inet_timewait_death_row {
 
 struct netns_ipv4 {
     struct inet_timewait_death_row tcp_death_row; /* a pointer in 5.18 to 6.0 */
+    struct udp_table *udp_table;                  /* Linux 6.2 */
 };
 
 struct udp_mib {
@@ -332,6 +333,29 @@ struct sock_cgroup_data {
     struct cgroup *cgroup;
 };
 
+struct hlist_node {
+    struct hlist_node *next;
+};
+
+struct hlist_head {
+    struct hlist_node *first;
+};
+
+struct udp_hslot {
+    struct hlist_head head;
+};
+
+struct udp_table {
+    struct udp_hslot *hash;
+    unsigned int mask;
+};
+
+struct proto {
+    union {
+        struct udp_table *udp_table;
+    } h;
+};
+
 struct sock_common {
     __be32 skc_daddr;
     __be32 skc_rcv_saddr;
@@ -339,6 +363,7 @@ struct sock_common {
     __u16 skc_num;
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    struct proto *skc_prot;
     possible_net_t skc_net;
     struct hlist_nulls_node skc_nulls_node;
     struct in6_addr skc_v6_daddr;
@@ -347,14 +372,6 @@ struct sock_common {
         __s64 counter;
     } skc_cookie;
     int skc_incoming_cpu;
-};
-
-struct hlist_node {
-    struct hlist_node *next;
-};
-
-struct hlist_head {
-    struct hlist_node *first;
 };
 
 struct bpf_local_storage_map;

@@ -28,28 +28,34 @@ struct control {
     __u32 own_pid;   /* Collector's thread group id in the initial pid namespace: its events are left out */
     __u8 busy;       /* 1: user space drains the rings on a timer, no event needs to wake it */
     __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
-    __u8 lists;      /* 1: list_tcp lists the connections that have an owner, so that scan_sockets need not */
+    __u8 lists;      /* 1: list_sockets lists the connections that have an owner, so that scan_sockets need not */
     __u8 scanned;    /* 1: a scan has listed all sockets that were there before the programs */
     __u32 socket_scan; /* number of the latest scan of sockets, from 1 on */
     __u32 orphans;     /* listening sockets that it has found outside of the owning container alone */
     __u64 secret;      /* random: keeps kernel addresses out of records */
     __u8 settles;      /* 1: the scan of sockets gives orphans of the one before it to who holds them */
-    __u8 reserved[7];
+    __u8 owns_udp;     /* 1: ends of UDP sockets that have an owner are records */
+    __u8 lists_udp;    /* 1: list_sockets lists those that are connected, so that scan_sockets need not */
+    __u8 reserved[5];
 };
 
-/* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */
-enum { WALK_BYTES = 64 * 1024, WALK_HEADS = 32, WALK_STAGES = 2 };
+/* Bytes of records that one run of list_sockets gives at most, and words of buckets that it reads at once. */
+enum { WALK_BYTES = 64 * 1024, WALK_WORDS = 32 };
 
-/* Where the walk through the kernel's tables of TCP sockets is. Zeros begin a new one. */
+/* The tables, in the order of the walk. */
+enum walk_stage { WALK_NONE = 0, WALK_LISTENERS = 1, WALK_CONNECTIONS = 2, WALK_UDP = 3 };
+
+/* Where the walk through the kernel's tables of sockets is. Zeros begin a new one. */
 struct walk {
     __u64 heads;   /* address of the first bucket of a table; 0: none has begun */
     __u32 buckets; /* of the table */
     __u32 bucket;  /* the next one */
-    __u32 stage;   /* tables begun */
+    __u32 stage;   /* enum walk_stage: the table */
     __u32 used;    /* bytes of records; 0 at the end of a run: the walk is over */
-    __u32 lists;   /* 1: the kernel's tables were found */
-    __u32 reserved;
-    __u64 block[WALK_HEADS]; /* buckets read at once */
+    __u8 lists;    /* 1: the kernel's tables of TCP sockets were found */
+    __u8 lists_udp; /* 1: that of UDP sockets was found, and their owners' ends are records */
+    __u8 reserved[6];
+    __u64 block[WALK_WORDS]; /* buckets read at once */
     __u8 records[WALK_BYTES];
 };
 

@@ -111,6 +111,7 @@ struct process_record {
     __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one is another image; 0: unknown */
     __u32 scanner_pid; /* of a scan: thread group id in the scanner's pid namespace, the number in its procfs; else 0 */
     __u64 image; /* number of the executed program: see struct holder */
+    __u64 outermost; /* the container that the header's is in, and which is itself in none; the header's if it is in none */
 };
 
 /* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */

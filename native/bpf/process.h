@@ -191,6 +191,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     r->tid = task->pid;
     r->ppid = leader->real_parent->tgid;
     r->exec_id = exec_id_of(task);
+    r->outermost = outermost_of(container, named);
     /*
      * The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a
      * mount.

@@ -90,6 +90,24 @@ struct {
     __type(value, struct ring_party);
 } ring_parties SEC(".maps");
 
+/*
+ * The outermost container around each of those that are in another one. Shares go by it: whoever may make cgroups can
+ * make up as many containers as there are names, and has one share for all of them.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u64);
+} outermost_containers SEC(".maps");
+
+/* Whose share a container's records go by. */
+static __always_inline __u64 sharer_of(__u64 container)
+{
+    __u64 *outermost = bpf_map_lookup_elem(&outermost_containers, &container);
+    return outermost ? *outermost : container;
+}
+
 static __always_inline struct ring_state *state_of_ring(void)
 {
     __u32 zero = 0;
@@ -122,7 +140,7 @@ static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size
     if (!s || !s->seed)
         return false;
     __u64 seed = s->seed;
-    __u32 place = ((container ^ seed) * 0x9e3779b97f4a7c15ULL) >> RING_PARTY_SHIFT;
+    __u32 place = ((sharer_of(container) ^ seed) * 0x9e3779b97f4a7c15ULL) >> RING_PARTY_SHIFT;
     struct ring_party *p = bpf_map_lookup_elem(&ring_parties, &place);
     if (!p)
         return false;
@@ -167,7 +185,7 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
         return;
     }
     if (is_over_share(ring, s, container, size)) {
-        s->container = container;
+        s->container = sharer_of(container);
         count(&s->over_share, program);
         return;
     }

@@ -689,6 +689,57 @@ static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 
         o->role = ROLE_CLIENT;
 }
 
+/* Not inlined: with its record, the stack of on_datagram would be too large for the judgement of cgroups below it. */
+static __noinline void emit_udp(__u8 type, const struct owner *o, __u8 state)
+{
+    /* A datagram may come from port 0, which asks for no answer (RFC 768); none goes there. */
+    bool is_nowhere = !o->remote_port && o->role != ROLE_SERVER;
+    if (is_nowhere || is_left_out(o)) {
+        count_skipped(PROGRAM_UDP);
+        return;
+    }
+    struct socket_record r = {};
+    emit(&r, fill_socket(&r, type, o, state), PROGRAM_UDP);
+}
+
+/* Whether a socket that has no peer now had one since its owner was noted. */
+static __always_inline bool was_connected(const struct owner *o, struct sock *sk)
+{
+    if (o->phase == PHASE_OLDER || o->phase == PHASE_ENDED)
+        return false;
+    return o->phase != PHASE_NEW || BPF_CORE_READ(sk, sk_txhash) != o->txhash;
+}
+
+/* A socket whose owner is known is done with its peer: reports the end of its connection, if it has had one. */
+static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u64 cookie)
+{
+    struct owner end = *o;
+    if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED) {
+        __builtin_memset(end.local_address, 0, 16);
+        __builtin_memset(end.remote_address, 0, 16);
+        read_tuple_at(&end, sk);
+    } else if (!was_connected(o, sk)) {
+        return;
+    }
+    end.cookie = cookie;
+    if (is_unused(sk, o->datagrams, end.family == AF_INET6))
+        count_skipped(PROGRAM_UDP);
+    else
+        emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
+}
+
+/* Whether there was ever an owner of a UDP socket that is kept by address: only then each of them is looked for. */
+static volatile bool has_udp_by_address;
+
+/* The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. */
+static volatile __u64 udp_table;
+
+static __always_inline void note_udp_table(const struct sock *sk)
+{
+    if (!udp_table)
+        udp_table = (__u64)BPF_CORE_READ(sk, __sk_common.skc_prot, h.udp_table);
+}
+
 enum { STORAGES = 16 }; /* of one socket, looked at */
 
 /* The address of the owner in the storage of a socket that is only an address; 0 if it has none there. */
@@ -848,17 +899,35 @@ static __always_inline bool settle_listener(const struct found_socket *found, co
     return is_listener;
 }
 
+/* Keeps the tuple of a connected UDP socket: one that is taken apart has none any more. */
+static __always_inline void keep_tuple(struct owner *known, const struct owner *o)
+{
+    known->family = o->family;
+    known->local_port = o->local_port;
+    known->remote_port = o->remote_port;
+    __builtin_memcpy(known->local_address, o->local_address, 16);
+    __builtin_memcpy(known->remote_address, o->remote_address, 16);
+}
+
 /*
  * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
- * the scan. False if nothing passed the socket, or could pass it: it is not reported.
+ * the scan. False if list_sockets lists it, or if nothing passed the socket, or could pass it: then it is not reported.
  */
-static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o)
+static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o, __u8 *flags)
 {
     o->cookie = bpf_get_socket_cookie(found->held);
     if (found->state == TCP_LISTEN)
         return true; /* the task that connects it will own it */
+    note_udp_table(found->sk);
     struct owner *known = bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!known && has_udp_by_address)
+        known = client_owner(found->held);
+    if (known)
+        keep_tuple(known, o);
+    if (known && control.lists_udp)
+        return false;
     if (known) {
+        *flags |= control.owns_udp ? FLAG_OWNED : 0;
         o->container = known->container;
         o->opened = known->opened;
         o->role = known->role;
@@ -881,6 +950,20 @@ static __noinline void note_older(const struct found_socket *found)
     bpf_sk_storage_get(&owners, found->held, &o, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
+/* Tells the end of a UDP socket that was taken apart, by a connect() without an address. */
+static __noinline void end_apart(const struct found_socket *found)
+{
+    struct sock *sk = found->sk;
+    if (!control.owns_udp || found->protocol != IPPROTO_UDP ||
+        BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+        return;
+    struct owner *known = bpf_sk_storage_get(&owners, found->held, NULL, 0);
+    if (!known || !was_connected(known, sk))
+        return;
+    end_udp(known, sk, known->cookie);
+    known->phase = PHASE_ENDED;
+}
+
 /*
  * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
  * holds in the network namespace of a container is not to be taken for the container's.
@@ -899,7 +982,7 @@ static __always_inline void leave_out(const struct found_socket *found, struct o
 /*
  * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for
  * each descriptor; if wanted, bound UDP sockets without a peer too. One older than Collector gets its owner here, so
- * that its end will be an event. TCP connections with an owner are left to list_tcp, if that works.
+ * that its end will be an event. Connections with an owner are left to list_sockets, if that works.
  *
  * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the
  * scan shows that one.
@@ -916,6 +999,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         host_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
     if (!find_socket(file, &found))
         return 0;
+    end_apart(&found);
     note_older(&found);
     if (!is_in_use(&found))
         return 0;
@@ -936,15 +1020,17 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
         return 0;
     set_owner(&o, task, container, found.protocol);
     judge_socket(&o, found.sk, found.protocol, found.state);
-    enum adoption adoption = NOT_OWNED;
-    if (!is_udp)
-        adoption = adopt_socket(&found, &o);
-    else if (!adopt_udp(&found, &o))
+    __u8 flags = FLAG_HELD;
+    if (is_udp) {
+        if (!adopt_udp(&found, &o, &flags))
+            return 0;
+    } else if (adopt_socket(&found, &o) != NOT_OWNED) {
+        if (!is_listening && control.lists)
+            return 0;
+        flags |= FLAG_OWNED;
+    }
+    if (found.state == TCP_SYN_SENT && !knobs.pending)
         return 0;
-    bool is_owned = adoption != NOT_OWNED;
-    if ((is_owned && !is_listening && control.lists) || (found.state == TCP_SYN_SENT && !knobs.pending))
-        return 0;
-    __u8 flags = FLAG_HELD | (is_owned ? FLAG_OWNED : 0);
     if (is_listening && settle_listener(&found, &o))
         flags |= FLAG_LISTENER;
     write_socket(ctx->meta->seq, &o, found.state, flags, task);

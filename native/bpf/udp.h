@@ -2,13 +2,13 @@
 /*
  * UDP, through programs on the root of the cgroup2 hierarchy, which see the sockets of all below it.
  *
- * A connected socket: scans list it once connect() went well, which its hook comes too early to know; the hook notes
- * whose it is, and one record tells its end. A socket that is connected anew is done with its earlier peer; should the
- * new connect() fail it is not, and the next scan lists it again. A connect() without an address, which takes a socket
- * apart, passes by no hook: the next connect() or the release tells its end. A socket that is not connected: each peer
- * that it sends to or receives from is reported at first sight, then once in a while. Either way a million datagrams
- * cost a handful of records. Nothing is reported of a connected socket that no datagram passed (datagrams.h), nor of
- * port 0.
+ * A connected socket: scans list it, wherever it is, once connect() went well, which its hook comes too early to know;
+ * the hook notes whose it is, and one record tells its end. A socket that is connected anew is done with its earlier
+ * peer; should the new connect() fail it is not, and the next scan lists it again. A connect() without an address, which
+ * takes a socket apart, passes by no hook: the next scan, connect() or release tells its end. A socket that is not
+ * connected: each peer that it sends to or receives from is reported at first sight, then once in a while. Either way a
+ * million datagrams cost a handful of records. Nothing is reported of a connected socket that no datagram passed
+ * (datagrams.h), nor of port 0.
  *
  * The client is the side that connected, else the side that sent the first datagram.
  *
@@ -42,19 +42,6 @@ struct {
     __type(key, struct udp_peer);
     __type(value, struct udp_exchange);
 } udp_peers SEC(".maps");
-
-/* Not inlined: with its record, the stack of on_datagram would be too large for the judgement of cgroups below it. */
-static __noinline void emit_udp(__u8 type, const struct owner *o, __u8 state)
-{
-    /* A datagram may come from port 0, which asks for no answer (RFC 768); none goes there. */
-    bool is_nowhere = !o->remote_port && o->role != ROLE_SERVER;
-    if (is_nowhere || is_left_out(o)) {
-        count_skipped(PROGRAM_UDP);
-        return;
-    }
-    struct socket_record r = {};
-    emit(&r, fill_socket(&r, type, o, state), PROGRAM_UDP);
-}
 
 /* Whether what the task does with UDP is to be told of, and if so its container. The self-check uses TCP alone. */
 static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container)
@@ -131,30 +118,8 @@ static __always_inline __u8 connecting_role(const struct owner *o)
     return known && known->role == ROLE_SERVER ? ROLE_SERVER : ROLE_CLIENT;
 }
 
-/* A socket whose owner is known is closed or connected anew: reports the end of its connection, if it has had one. */
-static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u64 cookie)
-{
-    struct owner end = *o;
-    if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED) {
-        __builtin_memset(end.local_address, 0, 16);
-        __builtin_memset(end.remote_address, 0, 16);
-        read_tuple_at(&end, sk);
-    } else if (o->phase == PHASE_OLDER ||
-               (o->phase == PHASE_NEW && BPF_CORE_READ(sk, sk_txhash) == o->txhash)) {
-        return; /* it was never connected */
-    }
-    end.cookie = cookie;
-    if (is_unused(sk, o->datagrams, end.family == AF_INET6))
-        count_skipped(PROGRAM_UDP);
-    else
-        emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
-}
-
 /* What an owner that is kept by address begins as. It takes no room on the stack, which is scarce here. */
 static const struct owner owner_by_address = {.is_by_address = 1};
-
-/* Whether there was ever one of a UDP socket: only then each of them is looked for. */
-static volatile bool has_udp_by_address;
 
 static __always_inline struct owner *udp_owner(struct bpf_sock *sk, const struct sock *address)
 {
@@ -165,6 +130,7 @@ static __always_inline struct owner *udp_owner(struct bpf_sock *sk, const struct
 /* An owner to be filled in, new or not. By address, if the socket's options have used up the memory for storage. */
 static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const struct sock *address)
 {
+    note_udp_table(address);
     struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
     if (o)
         return o;

@@ -22,6 +22,7 @@ const signal: ProcessSignal = {
   record: 0,
   id: '3f2504e0-4f89-81d3-89a0-000000000001',
   container: 2 ** 48 + 0x6f2a91bc03de,
+  sharer: 2 ** 48 + 0x6f2a91bc03de,
   time: 1_795_000_000_123_456,
   name: 'nginx',
   path: '/usr/sbin/nginx',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SocketRole } from '../../actors/capture/layout.js';
 import { Roles, roleFromPorts } from '../../actors/connections/role.js';
+import { Sharers } from '../../actors/shares/sharers.js';
 import { batch, socketRecord, type Socket } from '../support/records.js';
 
 describe('role from ports', () => {
@@ -38,7 +39,7 @@ describe('role of a socket that a scan found', () => {
   ];
   for (const [title, listener, socket, role] of cases) {
     it(`is ${role} when its port is ${title}`, () => {
-      const roles = new Roles(1);
+      const roles = new Roles(1, new Sharers());
       roles.listening(batch(socketRecord({ ...accepted, ...listener })), 0);
       assert.equal(roles.of(batch(socketRecord({ ...accepted, ...socket })), 0), SocketRole[role]);
       roles.clear();

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import type { Records } from '../../actors/capture/records.js';
 import { Table } from '../../actors/connections/table.js';
 import { Refusals } from '../../actors/shares/refusals.js';
+import { Sharers } from '../../actors/shares/sharers.js';
+import { batch, processRecord } from '../support/records.js';
 import { Story, client, listener } from './support.js';
 
 const SEED = 0x1234_5678;
@@ -9,11 +12,12 @@ const MAXIMUM = 64;
 const RESERVE = MAXIMUM / 8;
 
 /** Rows of two words of container and its tag, then a number. */
-function shared(mayDrop?: (slot: number) => boolean) {
+function shared(mayDrop?: (slot: number) => boolean, sharers = new Sharers()) {
   const refusals = new Refusals('rows');
   const table = new Table(3, 0, MAXIMUM, SEED, 'observed', {
     container: 0,
     refusals,
+    sharers,
     ...(mayDrop && { mayDrop }),
   });
   const put = (container: number, number: number) => {
@@ -29,6 +33,11 @@ function shared(mayDrop?: (slot: number) => boolean) {
     return all;
   };
   return { table, put, counts, refusals };
+}
+
+/** The record of a process in a container that is in another one. */
+function madeUp(container: number, outermost: number): Records {
+  return batch(processRecord({ container, outermost, pid: container }));
 }
 
 describe('a shared table', () => {
@@ -67,6 +76,26 @@ describe('a shared table', () => {
     assert.ok(Math.min(...all) >= Math.floor(MAXIMUM / 21) - 1, String(all));
   });
 
+  for (const { told, when } of [
+    { told: 100, when: 'told of before they have entries' },
+    { told: 120, when: 'told of later' },
+  ]) {
+    it(`takes containers that another one makes up for that one, ${when}`, () => {
+      const sharers = new Sharers();
+      const { put, counts, refusals } = shared(undefined, sharers);
+      for (let number = 0; number < MAXIMUM; number++) put(1, number);
+      for (let container = 100; container < 140; container++) {
+        if (container === told) for (let id = 100; id < 140; id++) sharers.note(madeUp(id, 1), 0);
+        for (let number = 0; number < 40; number++) put(container, number);
+      }
+      for (let number = 0; number < 20; number++) assert.ok(put(2, number) >= 0);
+      for (let container = 100; container < 140; container++) put(container, 99);
+      assert.equal(counts().get(2), 20);
+      const named = refusals.take().map(({ container }) => container);
+      assert.ok(named.includes(1) && !named.includes(2), String(named));
+    });
+  }
+
   it('refuses when nothing can be dropped, and tries again once something has changed', () => {
     let may = false;
     const { table, put } = shared(() => may);
@@ -95,7 +124,11 @@ describe('a shared table', () => {
         fc.integer(),
         (steps, seed) => {
           const refusals = new Refusals('rows');
-          const table = new Table(3, 0, MAXIMUM, seed, 'observed', { container: 0, refusals });
+          const table = new Table(3, 0, MAXIMUM, seed, 'observed', {
+            container: 0,
+            refusals,
+            sharers: new Sharers(),
+          });
           const there = new Map<number, Set<number>>();
           const sizeOf = (container: number) => there.get(container)?.size ?? 0;
           const read = () => {

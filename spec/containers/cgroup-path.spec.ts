@@ -106,6 +106,7 @@ describe('the names of containers below others', () => {
         // All other names are those of containers that are there: whatever it claims, it stays where it is.
         assert.equal(containerId(names.containerOf('', own).container), top.slice(0, 12));
         assert.ok(isContainerInPath(top.slice(0, 12), own));
+        assert.equal(containerId(names.containerOf('', own).outermost), top.slice(0, 12));
         for (const one of real) assert.equal(names.containerOf('', one).isOwn, true);
       }),
     );

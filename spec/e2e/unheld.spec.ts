@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { type Container, type Job, WIRE } from '../support/container.js';
 import { history } from '../support/history.js';
-import { client, server } from '../support/messages.js';
+import { client, overUdp, server } from '../support/messages.js';
 import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -80,6 +80,35 @@ describe('The daemon, on a connection that no descriptor holds', function () {
       });
     }
   }
+
+  for (const isOlder of [false, true]) {
+    it(`reports one over UDP that is on its way over a Unix socket until it ends${isOlder ? ', older than Collector' : ''}`, async () => {
+      const [caller] = await pair(keep);
+      const collect = () => keep(Collector.start([], { env }));
+      let collector = isOlder ? undefined : await collect();
+      const job = (await start(caller, 'connected', 'udp-flight'))!;
+      collector ??= await collect();
+      const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
+      assert.deepEqual(await history(collector, side, 'open'), ['open']);
+      await sleep(SCANS_MS);
+      assert.deepEqual(await history(collector, side, 'open'), ['open']);
+      await caller.stop(job);
+      assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+    });
+  }
+
+  it('reports one over UDP as closed that was taken apart, while its process holds it still', async () => {
+    const [caller] = await pair(keep);
+    const collector = await keep(Collector.start([], { env }));
+    const job = (await start(caller, 'connected', 'udp-apart'))!;
+    const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
+    assert.deepEqual(await history(collector, side, 'open'), ['open']);
+    await job.said('apart');
+    assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+    await caller.stop(job);
+    await sleep(SCANS_MS);
+    assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+  });
 
   it('reports what an io_uring older than Collector accepts later', async function () {
     const [caller, host] = await pair(keep);

@@ -26,6 +26,8 @@ import { isRoot, requires } from '../support/requirements.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../../dist/collector.node');
 const bpf = path.resolve(import.meta.dirname, '../../native/bpf');
+/** More than a node runs at a time. */
+const LATER_CONTAINERS = 4200;
 
 describe('the probe in the kernel', function () {
   this.timeout(60_000);
@@ -446,6 +448,24 @@ describe('the container that the kernel side names', function () {
     rmdirSync(real);
     move('v2', path.join(top, `docker/${'9'.repeat(64)}/a/${other}`));
     assert.equal(told(), other.slice(0, 12));
+    move('v2', '.');
+  });
+
+  it('is no forged one however many containers came after the one that bears its name', function () {
+    this.timeout(60_000);
+    const [outer, running] = ['5', '6'].map((digit) => digit.repeat(64)) as [string, string];
+    // What ends is forgotten by a program that waits for it.
+    probe!.attach();
+    move('v2', path.join(top, 'docker', running));
+    assert.equal(told(), running.slice(0, 12));
+    for (let later = 0; later < LATER_CONTAINERS; later++)
+      move('v2', path.join(top, 'docker', later.toString(16).padStart(64, '0')));
+    move('v2', path.join(top, `docker/${outer}/${running}`));
+    assert.equal(told(), outer.slice(0, 12));
+    move('v2', '.');
+    removeTree(path.join(hierarchies.get('v2')!, top, 'docker'));
+    move('v2', path.join(top, `docker/${outer}/${running}`));
+    assert.equal(told(), running.slice(0, 12));
     move('v2', '.');
   });
 

@@ -60,6 +60,7 @@ describe('process signals', () => {
     const { record, id, ...rest } = signals[1]!;
     assert.deepEqual(rest, {
       container: containerNumber(ID),
+      sharer: containerNumber(ID),
       time: EPOCH / 1000 + 9,
       name: 'ls',
       path: '/bin/ls',

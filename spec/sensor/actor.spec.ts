@@ -34,6 +34,7 @@ function signal(number: number, changes: Partial<ProcessSignal> = {}): ProcessSi
     record: 0,
     id: signalId('abcdef012345678', number),
     container: containerNumber(ID),
+    sharer: containerNumber(ID),
     time: 1_700_000_000_000_000 + number,
     name: `p${number}`,
     path: '/bin/p',

@@ -115,7 +115,8 @@ describe('A process signal is received or counted', () => {
       const make = async (count: number): Promise<void> => {
         for (let n = 0; n < count; n++) {
           const id = signalId('abcdef012345678', made++);
-          const ids = { container: containerNumber('4f2a91bc03de'), pid: made, uid: 0, gid: 0 };
+          const container = containerNumber('4f2a91bc03de');
+          const ids = { container, sharer: container, pid: made, uid: 0, gid: 0 };
           const texts = { name: 'p', path: '/bin/p', args: ARGS };
           const signal = { record: 0, id, ...ids, ...texts, time: made, scraped: false, lineage: [] };
           processes.next({ fact: noFact, signals: [signal] });

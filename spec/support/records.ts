@@ -36,6 +36,8 @@ export interface Process extends Header {
   comm?: string;
   /** Number of the program that it executes. */
   image?: number;
+  /** Number of the outermost container around its own; its own if not given. */
+  outermost?: number;
   /** Nearest ancestor first. */
   lineage?: readonly Ancestor[];
 }
@@ -175,6 +177,7 @@ function processBytes(type: number, process: Process): Uint8Array {
   view.setUint16(process_record.cgroup_size, cgroup.length, true);
   view.setUint16(process_record.lineage_count, lineage.length, true);
   view.setBigUint64(process_record.image, BigInt(process.image ?? 0), true);
+  view.setBigUint64(process_record.outermost, BigInt(process.outermost ?? 0), true);
   writeComm(bytes, process_record.comm, process.comm);
   bytes.set(path, start);
   bytes.set(args, start + path.length);

@@ -13,6 +13,7 @@ export const signal: ProcessSignal = {
   record: 0,
   id: 'abcdef01-2345-8678-8000-000000000000',
   container: containerNumber(ID),
+  sharer: containerNumber(ID),
   time: TIME,
   name: 'ls',
   path: '/bin/ls',

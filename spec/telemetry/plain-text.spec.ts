@@ -60,6 +60,7 @@ describe('text that a container chose', () => {
           record: 0,
           id: '00000000-0000-8000-8000-000000000000',
           container: 1,
+          sharer: 1,
           time: 0,
           name: text,
           path: text,

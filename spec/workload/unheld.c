@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * TCP sockets that no descriptor holds, for the end-to-end specs: `unheld JOB ADDRESS PORT`, run by a job `exec` of
+ * Sockets that no descriptor holds, for the end-to-end specs: `unheld JOB ADDRESS PORT`, run by a job `exec` of
  * workload.c, whose lines it writes. Each lasts until SIGTERM.
  *
  *   queue          listens and never accepts
@@ -9,6 +9,8 @@
  *   uring-connect  connects there
  *   mptcp-listen   accepts a connection of Multipath TCP; says `unsupported` if there is none
  *   mptcp-connect  connects with it, and says `joined` when there is a further subflow
+ *   udp-flight     connects over UDP, sends a datagram, and sends the socket to itself over a Unix socket
+ *   udp-apart      connects over UDP, sends a datagram, and some seconds later takes the socket apart, still holding it
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -168,6 +170,24 @@ static void connect_in_ring(const struct sockaddr_in *address)
     say("connected");
 }
 
+/* A UDP socket that is connected and has sent. */
+static int udp(const struct sockaddr_in *address)
+{
+    int s = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    must("connect", connect(s, (const struct sockaddr *)address, sizeof(*address)));
+    must("send", send(s, "x", 1, 0));
+    return s;
+}
+
+static void take_apart(int s)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    say("connected");
+    sleep(3);
+    must("connect", connect(s, &nobody, sizeof(nobody)));
+    say("apart");
+}
+
 /* Waits until there is a further subflow: the first byte of struct mptcp_info counts those. */
 static void await_subflow(int s)
 {
@@ -211,6 +231,11 @@ int main(int count, char **words)
         must("read", read(s, &byte, 1));
         say("connected");
         await_subflow(s);
+    } else if (!strcmp(words[1], "udp-flight")) {
+        send_to_self(udp(&address));
+        say("connected");
+    } else if (!strcmp(words[1], "udp-apart")) {
+        take_apart(udp(&address));
     } else {
         return 2;
     }

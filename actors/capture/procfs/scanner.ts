@@ -163,6 +163,7 @@ export class ProcfsScanner implements Scanner {
         ...ids,
         path,
         args: this.#options.arguments ? undefined : '',
+        outermost: membership.outermost,
         cgroup: membership.cgroup,
         ...lineageOf(one, membership.container, task),
       });

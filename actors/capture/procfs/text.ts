@@ -3,6 +3,8 @@
  * chosen by whoever runs, and go into records as they are. Formats are those of proc(5).
  */
 
+import type { Naming } from '../../containers/cgroup-path.js';
+
 /** Of /proc/<pid>/stat. */
 export interface Stat {
   /** At most 15 bytes, unescaped. */
@@ -48,6 +50,8 @@ export function parseIds(status: string): { readonly uid: number; readonly gid: 
 export interface Membership {
   /** The container's number, 0 for the host. */
   readonly container: number;
+  /** The outermost container around it, itself if it is in none. */
+  readonly outermost: number;
   /** Path of the cgroup that says so. */
   readonly cgroup: string;
 }
@@ -69,10 +73,7 @@ export function parseCgroupLines(text: string): CgroupLine[] {
 }
 
 /** What a cgroup says of the container that is in it; see actors/containers/cgroup-path.ts. */
-export type ContainerOf = (
-  hierarchy: string,
-  path: string,
-) => { readonly container: number; readonly isOwn: boolean };
+export type ContainerOf = (hierarchy: string, path: string) => Naming;
 
 /**
  * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that
@@ -84,11 +85,11 @@ export function membershipIn(lines: readonly CgroupLine[], containerOf: Containe
   const v2 = lines.filter(({ hierarchy }) => hierarchy === '');
   let inherited: Membership | undefined;
   for (const { hierarchy, path } of [...v2, ...v1]) {
-    const { container, isOwn } = containerOf(hierarchy, path);
-    if (isOwn) return { container, cgroup: path };
-    if (container !== 0) inherited ??= { container, cgroup: path };
+    const { container, outermost, isOwn } = containerOf(hierarchy, path);
+    if (isOwn) return { container, outermost, cgroup: path };
+    if (container !== 0) inherited ??= { container, outermost, cgroup: path };
   }
-  return inherited ?? { container: 0, cgroup: v2[0]?.path ?? '/' };
+  return inherited ?? { container: 0, outermost: 0, cgroup: v2[0]?.path ?? '/' };
 }
 
 /** The inode of the socket behind a link in /proc/<pid>/fd, undefined if it is something else. */

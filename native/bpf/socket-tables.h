@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * The listing of TCP sockets by the kernel's own tables, in all network namespaces: wherever a socket lives. Behind
+ * The listing of TCP and UDP sockets by the kernel's own tables, in all network namespaces: wherever a socket lives. Behind
  * descriptors, in an accept queue, in a table of io_uring, in flight over a Unix socket, or in nobody's hands while
  * TCP still works on its end.
  *
- * No iterator does that: those over TCP sockets see one network namespace, and those over descriptors none of the
+ * No iterator does that: those over sockets see one network namespace, and those over descriptors none of the
  * above. So this walks the tables itself (include/net/inet_hashtables.h), by reads that can't fault, without locks,
- * as the kernel's lookups do: chains end in an odd number, and sockets stay sockets while the program runs (RCU). A
+ * as the kernel's lookups do: chains end in 0 or an odd number, and sockets stay sockets while the program runs (RCU). A
  * socket that moves to another chain meanwhile may be passed over once, which ends nothing: owned connections end by
  * events.
  */
-#ifndef COLLECTOR_TCP_TABLES_H
-#define COLLECTOR_TCP_TABLES_H
+#ifndef COLLECTOR_SOCKET_TABLES_H
+#define COLLECTOR_SOCKET_TABLES_H
 
 enum {
     /* Sockets of a bucket. There are fewer of connections; ports that are shared (SO_REUSEPORT) make long chains. */
@@ -50,7 +50,7 @@ static __always_inline struct inet_hashinfo *tcp_tables(void)
  * Adopts a socket that nobody owns nor holds; false if it is no container's. In a pid namespace it adopts none: there
  * scan_sockets does not see who holds what, and procfs tells of those sockets by another cookie.
  */
-static __always_inline bool adopt_unheld(struct sock *sk, __u8 state, struct owner *o)
+static __always_inline bool adopt_unheld(struct sock *sk, __u8 protocol, __u8 state, struct owner *o)
 {
     if (current_level() > 0)
         return false;
@@ -58,14 +58,16 @@ static __always_inline bool adopt_unheld(struct sock *sk, __u8 state, struct own
     if (!o->container)
         return false;
     read_tuple_at(o, sk);
-    judge_socket(o, sk, IPPROTO_TCP, state);
+    judge_socket(o, sk, protocol, state);
+    if (protocol == IPPROTO_UDP)
+        has_udp_by_address = true;
     bool is_hidden = state == TCP_LISTEN ? is_private_listener(o) : is_left_out(o);
     return !is_hidden && adopt_address(sk, o) == ADOPTED;
 }
 
 static __always_inline bool has_listed_owner(struct sock *sk, __u8 state, struct owner *o)
 {
-    if (!read_owner(sk, o) && !adopt_unheld(sk, state, o))
+    if (!read_owner(sk, o) && !adopt_unheld(sk, IPPROTO_TCP, state, o))
         return false;
     if (o->phase != PHASE_NEW)
         return o->phase == PHASE_REPORTED && is_alive(state);
@@ -74,6 +76,19 @@ static __always_inline bool has_listed_owner(struct sock *sk, __u8 state, struct
         return false;
     read_tuple_at(o, sk);
     return state == TCP_LISTEN ? !is_private_listener(o) : !is_left_out(o);
+}
+
+/* Whether a UDP socket is connected, with an owner, and datagrams passed it. */
+static __always_inline bool has_udp_owner(struct sock *sk, __u8 state, struct owner *o)
+{
+    if (state != TCP_ESTABLISHED)
+        return false;
+    if (!read_owner(sk, o) && !adopt_unheld(sk, IPPROTO_UDP, state, o))
+        return false;
+    /* The end of one whose port is not kept yet names no port if it is taken apart: then scans end it. */
+    o->phase = o->local_port == BPF_CORE_READ(sk, __sk_common.skc_num) ? PHASE_REPORTED : PHASE_NEW;
+    read_tuple_at(o, sk);
+    return o->remote_port && !is_left_out(o) && !is_unused(sk, o->datagrams, o->family == AF_INET6);
 }
 
 /* Appends the record of a socket, an address, if it has an owner. */
@@ -90,7 +105,8 @@ __noinline int list_socket(__u64 address)
     if (family != AF_INET && family != AF_INET6)
         return 0;
     struct owner o = {};
-    if (!has_listed_owner(sk, state, &o))
+    bool is_udp = walk->stage == WALK_UDP;
+    if (is_udp ? !has_udp_owner(sk, state, &o) : !has_listed_owner(sk, state, &o))
         return 0;
     bool is_told = o.phase == PHASE_REPORTED || state == TCP_LISTEN || state == TCP_SYN_SENT;
     struct socket_record r = {};
@@ -116,38 +132,66 @@ __noinline int list_chain(__u64 node)
     return 1;
 }
 
-/* Begins the next table: of listening sockets, then of the others. False if there is none. */
+/* The table of UDP sockets that this process's network namespace uses. NULL: not known, or their ends are no records. */
+static __always_inline struct udp_table *udp_sockets(void)
+{
+    if (!control.owns_udp)
+        return NULL;
+    if (bpf_core_field_exists(struct netns_ipv4, udp_table))
+        return BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, net_ns, ipv4.udp_table);
+    return (void *)udp_table;
+}
+
+static __always_inline void begin_listeners(struct walk *walk, struct inet_hashinfo *tables)
+{
+    if (!bpf_core_field_exists(struct inet_listen_hashbucket, nulls_head) ||
+        !bpf_core_field_exists(struct inet_hashinfo, lhash2))
+        return;
+    walk->heads = (__u64)BPF_CORE_READ(tables, lhash2) +
+                  bpf_core_field_offset(struct inet_listen_hashbucket, nulls_head);
+    walk->buckets = BPF_CORE_READ(tables, lhash2_mask) + 1;
+}
+
+/* Begins the next table. False if there is none. */
 static __always_inline bool begin_table(struct walk *walk)
 {
     struct inet_hashinfo *tables = tcp_tables();
+    struct udp_table *udp = udp_sockets();
     walk->bucket = walk->buckets = 0;
     walk->lists = tables != NULL;
-    if (!tables || walk->stage >= WALK_STAGES)
+    walk->lists_udp = udp != NULL;
+    if (walk->stage >= WALK_UDP)
         return false;
     walk->stage++;
-    if (walk->stage == WALK_STAGES) {
+    if (walk->stage == WALK_UDP && udp) {
+        walk->heads = (__u64)BPF_CORE_READ(udp, hash);
+        walk->buckets = BPF_CORE_READ(udp, mask) + 1;
+    } else if (walk->stage == WALK_CONNECTIONS && tables) {
         walk->heads = (__u64)BPF_CORE_READ(tables, ehash);
         walk->buckets = BPF_CORE_READ(tables, ehash_mask) + 1;
-    } else if (bpf_core_field_exists(struct inet_listen_hashbucket, nulls_head) &&
-               bpf_core_field_exists(struct inet_hashinfo, lhash2)) {
-        walk->heads = (__u64)BPF_CORE_READ(tables, lhash2) +
-                      bpf_core_field_offset(struct inet_listen_hashbucket, nulls_head);
-        walk->buckets = BPF_CORE_READ(tables, lhash2_mask) + 1;
+    } else if (walk->stage == WALK_LISTENERS && tables) {
+        begin_listeners(walk, tables);
     }
     return true;
 }
 
-/* Reads the next buckets, the first address of each chain. How many. */
-static __always_inline __u32 read_buckets(struct walk *walk)
+/* The size of a bucket, which begins with the address of a chain's first node. */
+static __always_inline __u32 bucket_size(const struct walk *walk)
 {
-    __u32 left = walk->buckets - walk->bucket;
-    if (walk->stage == WALK_STAGES) {
-        __u32 count = left < WALK_HEADS ? left : WALK_HEADS;
-        __u64 from = walk->heads + (__u64)walk->bucket * sizeof(__u64);
-        return bpf_probe_read_kernel(walk->block, count * sizeof(__u64), (void *)from) ? 0 : count;
-    }
-    __u64 from = walk->heads + (__u64)walk->bucket * bpf_core_type_size(struct inet_listen_hashbucket);
-    return bpf_probe_read_kernel(walk->block, sizeof(__u64), (void *)from) ? 0 : 1;
+    if (walk->stage == WALK_LISTENERS)
+        return bpf_core_type_size(struct inet_listen_hashbucket);
+    return walk->stage == WALK_UDP ? bpf_core_type_size(struct udp_hslot) : sizeof(__u64);
+}
+
+/* Reads the next buckets, all their words. How many. */
+static __always_inline __u32 read_buckets(struct walk *walk, __u32 size)
+{
+    __u32 left = walk->buckets - walk->bucket, most = sizeof(walk->block) / size;
+    __u32 count = left < most ? left : most, bytes = count * size;
+    if (bytes > sizeof(walk->block))
+        return 0;
+    return bpf_probe_read_kernel(walk->block, bytes, (void *)(walk->heads + (__u64)walk->bucket * size)) ? 0
+                                                                                                         : count;
 }
 
 /* Lists the sockets of the next buckets. 1: there is no room for more, or nothing left. */
@@ -160,18 +204,18 @@ __noinline int list_block(void)
         return 1;
     if (walk->bucket >= walk->buckets)
         return 0;
-    __u32 count = read_buckets(walk);
+    __u32 size = bucket_size(walk), count = read_buckets(walk, size);
     if (!count) {
         walk->bucket = walk->buckets;
         return 0;
     }
-    for (__u32 i = 0; i < WALK_HEADS; i++) {
+    for (__u32 i = 0; i < WALK_WORDS; i++) {
         if (i >= count)
             break;
         if (walk->used > WALK_BYTES - CHAIN_BYTES)
             return 1;
-        __u64 node = walk->block[i];
-        if (!(node & 1))
+        __u64 node = walk->block[(i * size / sizeof(__u64)) & (WALK_WORDS - 1)];
+        if (node && !(node & 1))
             list_chain(node);
         walk->bucket++;
     }
@@ -183,7 +227,7 @@ __noinline int list_block(void)
  * walk is over behind the last bucket of the last table.
  */
 SEC("raw_tp")
-int list_tcp(void *ctx)
+int list_sockets(void *ctx)
 {
     struct walk *walk = current_walk();
     if (!walk)
