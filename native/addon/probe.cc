@@ -30,7 +30,7 @@ constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_rece
 constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *SOCKET_SCAN = "scan_sockets";
 constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_tcp"};
-// The one that is no iterator: it is run, again and again, and leaves its records in a map.
+// Each read runs it once; its records are in a map.
 constexpr const char *WALK_PROGRAM = "list_tcp";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
@@ -115,7 +115,7 @@ Probe::Probe(const ProbeOptions &options)
         make_rings(options);
         load(options);
         connect_rings();
-        run_once(OWN_PID_PROGRAM, "load");
+        note_own_pid();
         map_control();
         // Needs CAP_SYS_ADMIN; without it there are simply no run times.
         if (options.run_time)
@@ -298,12 +298,38 @@ void Probe::connect_rings()
         check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
 }
 
-// Runs a program once, in this process. Attached, it would run for everybody, so it never is.
-void Probe::run_once(const char *name, const char *operation)
+// A descriptor to read the iterator from, or -1 with errno set.
+int Probe::create_iterator(const char *name) const
 {
-    bpf_test_run_opts run{};
-    run.sz = sizeof(run);
-    check(bpf_prog_test_run_opts(bpf_program__fd(program(name)), &run), operation, name);
+    bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
+    if (!link)
+        return -1;
+    int fd = bpf_iter_create(bpf_link__fd(link)), code = errno;
+    bpf_link__destroy(link); // the iterator holds what it needs
+    errno = code;
+    return fd;
+}
+
+// Runs an iterator's program once, in this process: it ends each read with EAGAIN.
+void Probe::run_once(const char *name, int iterator, const char *operation)
+{
+    char none;
+    if (read(iterator, &none, sizeof(none)) < 0 && errno != EAGAIN)
+        fail(operation, name, errno);
+}
+
+void Probe::note_own_pid()
+{
+    int iterator = create_iterator(OWN_PID_PROGRAM);
+    if (iterator < 0)
+        fail("load", OWN_PID_PROGRAM, errno);
+    try {
+        run_once(OWN_PID_PROGRAM, iterator, "load");
+    } catch (...) {
+        close(iterator);
+        throw;
+    }
+    close(iterator);
 }
 
 void Probe::map_control()
@@ -474,12 +500,10 @@ void Probe::begin_scan(const char *name)
     last_lines.clear();
     if (scan_refusal_ != 0)
         fail("scan", name, scan_refusal_);
+    open_scan(name);
     if (std::strcmp(name, WALK_PROGRAM) == 0) {
         begin_walk();
-        return;
-    }
-    open_scan(name);
-    if (std::strcmp(name, SOCKET_SCAN) == 0) {
+    } else if (std::strcmp(name, SOCKET_SCAN) == 0) {
         control_->socket_scan++;
         control_->orphans = 0;
     }
@@ -488,13 +512,7 @@ void Probe::begin_scan(const char *name)
 void Probe::open_scan(const char *name)
 {
     give_up_descriptors();
-    bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
-    int fd = -1, code = errno;
-    if (link) {
-        fd = bpf_iter_create(bpf_link__fd(link));
-        code = errno;
-        bpf_link__destroy(link); // the iterator holds what it needs
-    }
+    int fd = create_iterator(name), code = errno;
     if (fd < 0) {
         reserve_descriptors();
         fail("scan", name, code);
@@ -513,11 +531,15 @@ void Probe::begin_walk()
 }
 
 // Whole records, as many as one run finds; 0 when the walk is over.
-std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
+std::ptrdiff_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
 {
+    if (!is_walking_) {
+        end_scan(WALK_PROGRAM);
+        return 0;
+    }
     std::uint32_t key = 0;
     do {
-        run_once(WALK_PROGRAM, "scan");
+        run_once(WALK_PROGRAM, scan_fds_.at(WALK_PROGRAM), "scan");
         check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
         is_walking_ = walk_->stage < WALK_STAGES || walk_->bucket < walk_->buckets;
         control_->lists = walk_->lists != 0;
@@ -526,13 +548,13 @@ std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     } while (is_walking_ && walk_->used == 0);
     std::size_t count = std::min<std::size_t>(walk_->used, room);
     std::memcpy(bytes, walk_->records, count);
-    return count;
+    return static_cast<std::ptrdiff_t>(count);
 }
 
 std::ptrdiff_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t room)
 {
     if (std::strcmp(name, WALK_PROGRAM) == 0)
-        return is_walking_ ? static_cast<std::ptrdiff_t>(read_walk(bytes, room)) : 0;
+        return read_walk(bytes, room);
     auto scan = scan_fds_.find(name);
     if (scan == scan_fds_.end())
         return 0;

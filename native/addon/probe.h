@@ -97,14 +97,16 @@ private:
     void make_rings(const ProbeOptions &options);
     void configure(const ProbeOptions &options);
     void connect_rings();
-    void run_once(const char *name, const char *operation);
+    int create_iterator(const char *name) const;
+    void run_once(const char *name, int iterator, const char *operation);
+    void note_own_pid();
     void map_control();
     void end_scan(const char *program);
     void open_scan(const char *program);
     void reserve_descriptors();
     void give_up_descriptors();
     void begin_walk();
-    std::size_t read_walk(std::uint8_t *bytes, std::size_t room);
+    std::ptrdiff_t read_walk(std::uint8_t *bytes, std::size_t room);
     void release();
 
     std::string source_; // the object's path, or what stands for it

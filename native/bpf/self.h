@@ -4,15 +4,21 @@
 #define COLLECTOR_SELF_H
 
 /*
+ * An iterator that ends a read, with EAGAIN, at the first task that it meets: each read runs the program once, in the
+ * process that reads. Programs can be run by themselves only since Linux 5.10 (BPF_PROG_TEST_RUN).
+ */
+enum { END_READ = 1 };
+
+/*
  * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the
  * initial pid namespace.
  */
-SEC("raw_tp")
-int note_own_pid(void *ctx)
+SEC("iter/task")
+int note_own_pid(struct bpf_iter__task *ctx)
 {
     control.own_pid = bpf_get_current_pid_tgid() >> 32;
     control.secret = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-    return 0;
+    return END_READ;
 }
 
 /* The level of the current task's pid namespace: 0 is the initial one, whose members see all processes. */

@@ -182,17 +182,17 @@ __noinline int list_block(void)
  * Run by user space, again and again: each run goes on where the one before has stopped, and may find no socket. The
  * walk is over behind the last bucket of the last table.
  */
-SEC("raw_tp")
-int list_tcp(void *ctx)
+SEC("iter/task")
+int list_tcp(struct bpf_iter__task *ctx)
 {
     struct walk *walk = current_walk();
     if (!walk)
-        return 0;
+        return END_READ;
     walk->used = 0;
     for (int i = 0; i < BLOCKS; i++)
         if (list_block())
             break;
-    return 0;
+    return END_READ;
 }
 
 #endif
