@@ -34,7 +34,8 @@ struct control {
     __u32 orphans;     /* listening sockets that it has found outside of the owning container alone */
     __u64 secret;      /* random: keeps kernel addresses out of records */
     __u8 settles;      /* 1: the scan of sockets gives orphans of the one before it to who holds them */
-    __u8 reserved[7];
+    __u8 udp_ends;     /* 1: the end of each UDP socket is seen */
+    __u8 reserved[6];
 };
 
 /* Bytes of records that one run of list_tcp gives at most, buckets that it reads at once, and its tables. */

@@ -38,7 +38,7 @@ static __always_inline struct walk *current_walk(void)
 /* The tables that this process's network namespace uses: those of all namespaces, unless one has its own. */
 static __always_inline struct inet_hashinfo *tcp_tables(void)
 {
-    struct net *net = BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, net_ns);
+    struct net *net = BPF_CORE_READ(current_task(), nsproxy, net_ns);
     void *row = (void *)net + bpf_core_field_offset(struct net, ipv4) +
                 bpf_core_field_offset(struct netns_ipv4, tcp_death_row);
     if (bpf_core_field_size(((struct netns_ipv4 *)0)->tcp_death_row) == sizeof(void *))

@@ -32,7 +32,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: 'e7b107ae9f42693f',
+  5: '0a0fead5a94f162c',
 };
 
 /** What TypeScript reads by. */
