@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 /** How to load the BPF programs. */
 export interface ProbeOptions {
-  /** Path of a BPF object to load instead of the one built into the add-on; '' for that one. */
+  /** Path of a BPF object to load; '' for the first of those built into the add-on that the kernel takes. */
   readonly object: string;
   /** How many ring buffers there are; CPU n writes to ring floor(n / cpusPerRing). */
   readonly rings: number;
@@ -66,6 +66,14 @@ export interface ProbeError extends Error {
   readonly log: string;
 }
 
+/** Which BPF object runs. */
+export interface ObjectReport {
+  /** The oldest kernel that it is made for, such as 5.12. Each needs less than those for later kernels, and has less. */
+  readonly oldestKernel: string;
+  /** What the kernel refused of the one for later kernels; undefined if it took it, or another one was asked for. */
+  readonly refusal: ProbeError | undefined;
+}
+
 /** A program that somebody else has detached from its event, or replaced there. */
 export interface LostLink {
   readonly program: string;
@@ -88,8 +96,11 @@ export const SCAN_READ_BYTES = 64 * 1024;
 export interface Probe {
   /** Attaches all programs, or none; but those that watch UDP are left out if they are refused. */
   attach(): void;
-  /** Why the programs that watch UDP are left out; undefined if they are there, or were not asked for. */
+  object(): ObjectReport;
+  /** Why UDP sockets are not seen to connect and to end; undefined if they are, or this was not asked for. */
   udpRefusal(): ProbeError | undefined;
+  /** The same of the peers of UDP sockets that are not connected. */
+  datagramRefusal(): ProbeError | undefined;
   /** Ends events; what was written can still be drained. */
   detach(): void;
   /**

@@ -58,8 +58,8 @@ const features = {
 
 export type KernelFeature = keyof typeof features;
 
-/** The first kernel with all that the programs use; last came bpf_get_socket_cookie for tracing programs. */
-const OLDEST_KERNEL = '5.12';
+/** The first kernel with all that the programs for older kernels use: ring buffers and iterators came last. */
+const OLDEST_KERNEL = '5.8';
 /** Red Hat's kernel for RHEL 8 is 4.18 by name only, with the BPF of far later kernels from this build on. */
 const OLDEST_RED_HAT_BUILD = 372;
 const RED_HAT = /^4\.18\.0-(\d+).*\.el8/;
@@ -104,7 +104,7 @@ export function isTooOld(release: string): boolean {
   return build === undefined ? isBefore(release, OLDEST_KERNEL) : Number(build) < OLDEST_RED_HAT_BUILD;
 }
 
-/** Whether a release is of an older kernel than `version`, such as 5.12; not if it cannot be read as a number. */
+/** Whether a release is of an older kernel than `version`, such as 5.8; not if it cannot be read as a number. */
 export function isBefore(release: string, version: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   const [thatMajor, thatMinor] = version.split('.').map(Number) as [number, number];

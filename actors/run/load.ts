@@ -9,6 +9,9 @@ import { Failure } from '../telemetry/failures.js';
 import type { Context } from './context.js';
 import { shown } from './shown.js';
 
+/** The BPF object that misses nothing says that it is for this kernel or later. */
+const NEWEST_OBJECT = '5.12';
+
 /**
  * Loads the programs, without attaching them.
  * @param object path of the driver; empty: the one that is built in
@@ -40,7 +43,26 @@ export function load(driver: Driver, host: HostFacts, object: string, { settings
   log.info(
     `Loaded ${settings.collectionMethod}: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
   );
+  tellObject(probe, log);
   return probe;
+}
+
+/** Says which BPF object runs and, if it is not the one with everything, why and what is missed. */
+function tellObject(probe: Probe, log: Context['log']): void {
+  const { oldestKernel, refusal } = probe.object();
+  if (oldestKernel === NEWEST_OBJECT) {
+    log.debug(`BPF object for Linux ${oldestKernel} or later.`);
+    return;
+  }
+  const why =
+    refusal === undefined
+      ? ''
+      : `, since the kernel refused ${refusal.subject} of the one for Linux ${NEWEST_OBJECT} (${refusal.errno})`;
+  log.info(
+    `BPF object for Linux ${oldestKernel} or later${why}. With it, connections to listening sockets that share an ` +
+      'address and a port (SO_REUSEPORT) all count as accepted by the latest of them, and at most 262144 sockets are ' +
+      'watched at a time.',
+  );
 }
 
 /**
@@ -69,8 +91,10 @@ export function allowCoreDump(driver: Driver, { log }: Context): void {
     );
 }
 
+type Refusal = NonNullable<ReturnType<Probe['udpRefusal']>>;
+
 /** What to do about a refusal of the programs that watch UDP; by then Collector has the capabilities that it needs. */
-function udpRemedy({ operation, errno, subject, log }: NonNullable<ReturnType<Probe['udpRefusal']>>): string {
+function udpRemedy({ operation, errno, subject, log }: Refusal): string {
   if (operation === 'open') return `let Collector read ${subject}: mount the host's /sys/fs/cgroup there`;
   if (operation === 'attach' && errno === 'EPERM')
     return (
@@ -81,22 +105,33 @@ function udpRemedy({ operation, errno, subject, log }: NonNullable<ReturnType<Pr
     return 'raise the memory limit of the collector container (resources.limits.memory)';
   if (isLacking(log))
     return 'boot the node with Linux 5.15 or later, where programs of cgroups know which task runs, to see all of UDP';
+  if (subject === 'udp_release')
+    return 'boot the node with Linux 5.9 or later, where programs of cgroups see sockets end';
   return 'boot the node with a kernel that was built with CONFIG_CGROUP_BPF=y, as the stock kernels of distributions are';
+}
+
+/** What is missed without programs for UDP: those that see sockets connect and end, those that see datagrams, or both. */
+function missedUdp(sockets: boolean, datagrams: boolean): string {
+  if (!sockets) return 'Peers of send and receive of UDP are missed.';
+  if (!datagrams)
+    return 'UDP connections are seen by scans only: short ones and exact ends are missed.';
+  return 'UDP is seen by scans only: short connections, exact ends and peers of send and receive are missed.';
 }
 
 /** Warns when UDP is not watched as it should be. */
 export function tellUdp(probe: Probe, { settings, log }: Context): void {
-  const refusal = probe.udpRefusal();
-  const missed =
-    'UDP is seen by scans only: short connections, exact ends and peers of send and receive are missed.';
+  const sockets = probe.udpRefusal();
+  const datagrams = probe.datagramRefusal();
+  const refusal = sockets ?? datagrams;
   if (refusal !== undefined) {
+    const missed = missedUdp(sockets !== undefined, datagrams !== undefined || !settings.trackSendReceive);
     log.warning(
       `The kernel refused ${refusal.subject} (${refusal.operation}: ${refusal.errno}). ${missed} ` +
         `Remedy: ${udpRemedy(refusal)}`,
     );
   } else if (cgroupRoot(settings.hostRoot) === undefined) {
     log.warning(
-      `No mount shows the root of the host's cgroup2 hierarchy. ${missed} ` +
+      `No mount shows the root of the host's cgroup2 hierarchy. ${missedUdp(true, true)} ` +
         "Remedy: mount the host's /sys/fs/cgroup below COLLECTOR_HOST_ROOT",
     );
   }

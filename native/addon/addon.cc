@@ -106,7 +106,9 @@ public:
                                InstanceMethod<&ProbeWrap::Discard>("discard"),
                                InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
+                               InstanceMethod<&ProbeWrap::Object>("object"),
                                InstanceMethod<&ProbeWrap::UdpRefusal>("udpRefusal"),
+                               InstanceMethod<&ProbeWrap::DatagramRefusal>("datagramRefusal"),
                                InstanceMethod<&ProbeWrap::Scan>("scan"),
                                InstanceMethod<&ProbeWrap::BeginScan>("beginScan"),
                                InstanceMethod<&ProbeWrap::ReadScan>("readScan"),
@@ -255,10 +257,29 @@ private:
         return result;
     }
 
+    Napi::Value Object(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        kernel_version oldest = probe(env).oldest_kernel();
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("oldestKernel", std::to_string(oldest.major) + "." + std::to_string(oldest.minor));
+        result.Set("refusal", optional(env, probe(env).object_refusal()));
+        return result;
+    }
+
     Napi::Value UdpRefusal(const Napi::CallbackInfo &info)
     {
-        const auto &refusal = probe(info.Env()).udp_refusal();
-        return refusal ? to_javascript(info.Env(), *refusal).Value() : info.Env().Undefined();
+        return optional(info.Env(), probe(info.Env()).udp_refusal());
+    }
+
+    Napi::Value DatagramRefusal(const Napi::CallbackInfo &info)
+    {
+        return optional(info.Env(), probe(info.Env()).datagram_refusal());
+    }
+
+    static Napi::Value optional(Napi::Env env, const std::optional<ProbeError> &error)
+    {
+        return error ? to_javascript(env, *error).Value() : env.Undefined();
     }
 
     Napi::Value Scan(const Napi::CallbackInfo &info)

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstddef>
+#include <array>
 
 namespace collector {
 
-// The BPF object that was compiled with this add-on, so that the two can't be of different versions.
-const void *built_in_object();
-std::size_t built_in_object_size();
+struct BuiltInObject {
+    const char *name;
+    const char *start;
+    const char *end;
+};
+
+// The BPF objects that were compiled with this add-on, so that they can't be of another version. Each needs less of the
+// kernel than the one before it.
+extern const std::array<BuiltInObject, 2> built_in_objects;
 
 } // namespace collector

@@ -31,7 +31,7 @@ constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_rece
 constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *SOCKET_SCAN = "scan_sockets";
 constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_sockets"};
-// The one that is no iterator: it is run, again and again, and leaves its records in a map.
+// Each read runs it once; its records are in a map.
 constexpr const char *WALK_PROGRAM = "list_sockets";
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
@@ -83,6 +83,12 @@ std::string named_in(const std::string &log)
     return last == 0 ? "object" : log.substr(last, log.find('\'', last) - last);
 }
 
+// Errors that are no matter of what the kernel has: another object would be refused as well.
+bool is_of_host(int code)
+{
+    return code == EPERM || code == ENOMEM || code == EMFILE || code == ENFILE;
+}
+
 template <std::size_t N> bool is_one_of(const char *const (&programs)[N], const std::string &name)
 {
     return std::find(std::begin(programs), std::end(programs), name) != std::end(programs);
@@ -102,7 +108,6 @@ void check(int result, const char *operation, const char *subject)
 } // namespace
 
 Probe::Probe(const ProbeOptions &options)
-    : source_(options.object.empty() ? "built-in object" : options.object)
 {
     libbpf_set_print(keep_line);
     last_lines.clear();
@@ -110,13 +115,12 @@ Probe::Probe(const ProbeOptions &options)
         if (!options.cgroup_root.empty()) {
             cgroup_fd_ = ::open(options.cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             if (cgroup_fd_ < 0)
-                udp_refusal_ = ProbeError{"open", options.cgroup_root, errno, ""};
+                udp_refusal_ = datagram_refusal_ = ProbeError{"open", options.cgroup_root, errno, ""};
         }
-        open(options.object);
         make_rings(options);
         load(options);
         connect_rings();
-        run_once(OWN_PID_PROGRAM, "load");
+        note_own_pid();
         map_control();
         // Needs CAP_SYS_ADMIN; without it there are simply no run times.
         if (options.run_time)
@@ -132,7 +136,7 @@ Probe::~Probe()
     release();
 }
 
-void Probe::open(const std::string &path)
+void Probe::open(const Source &source)
 {
     bpf_object_open_opts opts{};
     opts.sz = sizeof(opts);
@@ -140,47 +144,82 @@ void Probe::open(const std::string &path)
     // CAP_SYS_ADMIN.
     if (access(KERNEL_BTF, R_OK) == 0)
         opts.btf_custom_path = KERNEL_BTF;
-    if (path.empty()) {
+    bpf_object__close(object_);
+    source_ = source.name;
+    if (source.built_in) {
         opts.object_name = "collector";
-        object_ = bpf_object__open_mem(built_in_object(), built_in_object_size(), &opts);
+        const BuiltInObject &object = *source.built_in;
+        object_ = bpf_object__open_mem(object.start, static_cast<std::size_t>(object.end - object.start), &opts);
     } else {
-        object_ = bpf_object__open_file(path.c_str(), &opts);
+        object_ = bpf_object__open_file(source.name.c_str(), &opts);
     }
     if (!object_)
         fail("open", source_, errno);
     check_layout();
 }
 
-// Loads all programs, or as many as the kernel takes of those that can be done without.
+// Loads the object that was given; else the first built-in one that the kernel takes with all its programs, or, if it
+// takes none so, the first without those programs that the kernel refuses and that can be done without.
 void Probe::load(const ProbeOptions &options)
 {
-    for (;;) {
-        configure(options);
-        try {
-            return load_once();
-        } catch (const ProbeError &error) {
-            if (!give_up(error))
-                throw;
+    if (!options.object.empty())
+        return load_in_part({options.object, nullptr}, options);
+    std::vector<Source> in_part;
+    std::optional<ProbeError> first, latest;
+    for (const BuiltInObject &object : built_in_objects) {
+        Source source{object.name, &object};
+        latest = try_whole(source, options);
+        if (!first)
+            first = latest;
+        if (!latest) {
+            object_refusal_ = first;
+            return;
         }
-        bpf_object__close(object_);
-        object_ = nullptr;
-        open(options.object);
+        if (refusal_of(latest->subject))
+            in_part.push_back(source);
+        if (is_of_host(latest->code))
+            break;
+    }
+    if (in_part.empty())
+        throw *latest;
+    if (in_part.front().built_in != built_in_objects.begin())
+        object_refusal_ = first;
+    load_in_part(in_part.front(), options);
+}
+
+// Why the kernel does not take an object with all its programs; nothing if it does.
+std::optional<ProbeError> Probe::try_whole(const Source &source, const ProbeOptions &options)
+{
+    open(source);
+    configure(options);
+    try {
+        load_once();
+        return std::nullopt;
+    } catch (const ProbeError &error) {
+        return error;
     }
 }
 
-// Says whether a refusal is one that the other programs can go on with; then those that it is about are left out.
-bool Probe::give_up(const ProbeError &error)
+// Loads all programs of an object, or as many as the kernel takes of those that can be done without.
+void Probe::load_in_part(const Source &source, const ProbeOptions &options)
 {
-    // Events are worth more than scans, and there are other ways to scan.
-    if (scan_refusal_ == 0 && is_one_of(SCAN_PROGRAMS, error.subject)) {
-        scan_refusal_ = error.code;
-        return true;
+    while (std::optional<ProbeError> error = try_whole(source, options)) {
+        std::optional<ProbeError> *refusal = refusal_of(error->subject);
+        if (!refusal || *refusal)
+            throw *error;
+        *refusal = error;
     }
-    bool is_udp = is_one_of(UDP_PROGRAMS, error.subject) || is_one_of(DATAGRAM_PROGRAMS, error.subject);
-    if (udp_refusal_ || !is_udp)
-        return false;
-    udp_refusal_ = error;
-    return true;
+}
+
+// Where it is kept why a program and all that go with it are left out; null if events can't be had without it. Events
+// are worth more than scans, and there are other ways to scan.
+std::optional<ProbeError> *Probe::refusal_of(const std::string &program)
+{
+    if (is_one_of(SCAN_PROGRAMS, program))
+        return &scan_refusal_;
+    if (is_one_of(UDP_PROGRAMS, program))
+        return &udp_refusal_;
+    return is_one_of(DATAGRAM_PROGRAMS, program) ? &datagram_refusal_ : nullptr;
 }
 
 void Probe::load_once()
@@ -253,21 +292,32 @@ void Probe::check_layout()
     check(bpf_map__set_autocreate(section, false), "load", ".rodata.layout"); // no program reads it
 }
 
+void Probe::note_oldest_kernel()
+{
+    bpf_map *section = map(".rodata.kernel");
+    std::size_t size = 0;
+    const void *value = bpf_map__initial_value(section, &size);
+    if (!value || size != sizeof(kernel_version))
+        refuse("it does not say which kernels it is for");
+    std::memcpy(&oldest_kernel_, value, size);
+    check(bpf_map__set_autocreate(section, false), "load", ".rodata.kernel"); // no program reads it
+}
+
 void Probe::configure(const ProbeOptions &options)
 {
     for (const char *name : EVENT_PROGRAMS)
         program(name);
     program(OWN_PID_PROGRAM);
-    bool is_udp_wanted = cgroup_fd_ >= 0 && !udp_refusal_;
+    note_oldest_kernel();
     for (const char *name : UDP_PROGRAMS)
-        check(bpf_program__set_autoload(program(name), is_udp_wanted), "load", name);
-    bool are_datagrams_wanted = is_udp_wanted && options.knobs.udp_window > 0;
+        check(bpf_program__set_autoload(program(name), cgroup_fd_ >= 0 && !udp_refusal_), "load", name);
+    bool are_datagrams_wanted = cgroup_fd_ >= 0 && !datagram_refusal_ && options.knobs.udp_window > 0;
     for (const char *name : DATAGRAM_PROGRAMS)
         check(bpf_program__set_autoload(program(name), are_datagrams_wanted), "load", name);
     if (are_datagrams_wanted)
         check(bpf_map__set_max_entries(map("udp_peers"), UDP_PEERS), "load", "udp_peers");
     for (const char *name : SCAN_PROGRAMS)
-        check(bpf_program__set_autoload(program(name), scan_refusal_ == 0), "load", name);
+        check(bpf_program__set_autoload(program(name), !scan_refusal_), "load", name);
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
@@ -299,12 +349,38 @@ void Probe::connect_rings()
         check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
 }
 
-// Runs a program once, in this process. Attached, it would run for everybody, so it never is.
-void Probe::run_once(const char *name, const char *operation)
+// A descriptor to read the iterator from, or -1 with errno set.
+int Probe::create_iterator(const char *name) const
 {
-    bpf_test_run_opts run{};
-    run.sz = sizeof(run);
-    check(bpf_prog_test_run_opts(bpf_program__fd(program(name)), &run), operation, name);
+    bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
+    if (!link)
+        return -1;
+    int fd = bpf_iter_create(bpf_link__fd(link)), code = errno;
+    bpf_link__destroy(link); // the iterator holds what it needs
+    errno = code;
+    return fd;
+}
+
+// Runs an iterator's program once, in this process: it ends each read with EAGAIN.
+void Probe::run_once(const char *name, int iterator, const char *operation)
+{
+    char none;
+    if (read(iterator, &none, sizeof(none)) < 0 && errno != EAGAIN)
+        fail(operation, name, errno);
+}
+
+void Probe::note_own_pid()
+{
+    int iterator = create_iterator(OWN_PID_PROGRAM);
+    if (iterator < 0)
+        fail("load", OWN_PID_PROGRAM, errno);
+    try {
+        run_once(OWN_PID_PROGRAM, iterator, "load");
+    } catch (...) {
+        close(iterator);
+        throw;
+    }
+    close(iterator);
 }
 
 void Probe::map_control()
@@ -367,28 +443,32 @@ std::vector<LostLink> Probe::restore_links()
     return lost;
 }
 
-// All of them or none: TCP and processes go on without.
+// TCP and processes go on without, and each of the two without the other.
 void Probe::attach_udp()
 {
-    if (cgroup_fd_ < 0 || udp_refusal_)
-        return;
-    std::vector<const char *> names(std::begin(UDP_PROGRAMS), std::end(UDP_PROGRAMS));
-    names.insert(names.end(), std::begin(DATAGRAM_PROGRAMS), std::end(DATAGRAM_PROGRAMS));
+    control_->udp_ends = attach_group(UDP_PROGRAMS, udp_refusal_);
+    attach_group(DATAGRAM_PROGRAMS, datagram_refusal_);
+}
+
+// Attaches all of them that are loaded, or none; false if none is.
+template <std::size_t N>
+bool Probe::attach_group(const char *const (&names)[N], std::optional<ProbeError> &refusal)
+{
     std::vector<Attached> links;
     for (const char *name : names) {
         if (!bpf_program__autoload(program(name)))
             continue;
         bpf_link *link = attach_one(name);
         if (!link) {
-            udp_refusal_ = ProbeError{"attach", name, errno, take_lines()};
+            refusal = ProbeError{"attach", name, errno, take_lines()};
             for (const Attached &attached : links)
                 bpf_link__destroy(attached.link);
-            return;
+            return false;
         }
         links.push_back({name, link});
     }
     links_.insert(links_.end(), links.begin(), links.end());
-    control_->owns_udp = 1;
+    return !links.empty();
 }
 
 void Probe::detach()
@@ -474,14 +554,12 @@ void Probe::begin_scan(const char *name)
 {
     end_scan(name);
     last_lines.clear();
-    if (scan_refusal_ != 0)
-        fail("scan", name, scan_refusal_);
+    if (scan_refusal_)
+        fail("scan", name, scan_refusal_->code);
+    open_scan(name);
     if (std::strcmp(name, WALK_PROGRAM) == 0) {
         begin_walk();
-        return;
-    }
-    open_scan(name);
-    if (std::strcmp(name, SOCKET_SCAN) == 0) {
+    } else if (std::strcmp(name, SOCKET_SCAN) == 0) {
         control_->socket_scan++;
         control_->orphans = 0;
     }
@@ -490,13 +568,7 @@ void Probe::begin_scan(const char *name)
 void Probe::open_scan(const char *name)
 {
     give_up_descriptors();
-    bpf_link *link = bpf_program__attach_iter(program(name), nullptr);
-    int fd = -1, code = errno;
-    if (link) {
-        fd = bpf_iter_create(bpf_link__fd(link));
-        code = errno;
-        bpf_link__destroy(link); // the iterator holds what it needs
-    }
+    int fd = create_iterator(name), code = errno;
     if (fd < 0) {
         reserve_descriptors();
         fail("scan", name, code);
@@ -515,11 +587,15 @@ void Probe::begin_walk()
 }
 
 // Whole records, as many as one run finds; 0 when the walk is over.
-std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
+std::ptrdiff_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
 {
+    if (!is_walking_) {
+        end_scan(WALK_PROGRAM);
+        return 0;
+    }
     std::uint32_t key = 0;
     do {
-        run_once(WALK_PROGRAM, "scan");
+        run_once(WALK_PROGRAM, scan_fds_.at(WALK_PROGRAM), "scan");
         check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
         is_walking_ = walk_->stage < WALK_UDP || walk_->bucket < walk_->buckets;
         control_->lists = walk_->lists;
@@ -529,13 +605,13 @@ std::size_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     } while (is_walking_ && walk_->used == 0);
     std::size_t count = std::min<std::size_t>(walk_->used, room);
     std::memcpy(bytes, walk_->records, count);
-    return count;
+    return static_cast<std::ptrdiff_t>(count);
 }
 
 std::ptrdiff_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size_t room)
 {
     if (std::strcmp(name, WALK_PROGRAM) == 0)
-        return is_walking_ ? static_cast<std::ptrdiff_t>(read_walk(bytes, room)) : 0;
+        return read_walk(bytes, room);
     auto scan = scan_fds_.find(name);
     if (scan == scan_fds_.end())
         return 0;

@@ -4,6 +4,7 @@
 #include "../bpf/knobs.h"
 #include "../bpf/layout.h"
 #include "errors.h"
+#include "object.h"
 #include "ring.h"
 
 #include <array>
@@ -60,8 +61,15 @@ public:
     // While on, what Collector's children do is written as records of the self-check, and as nothing else.
     void self_check(bool on);
 
-    // Why the programs for UDP are not there; nothing if they are, or were not asked for.
+    // The oldest kernel that the object in use is made for.
+    kernel_version oldest_kernel() const { return oldest_kernel_; }
+    // Why it is not the first of the built-in ones; nothing if it is, or was asked for.
+    const std::optional<ProbeError> &object_refusal() const { return object_refusal_; }
+
+    // Why the programs are not there that see UDP sockets connect and end; nothing if they are, or were not asked for.
     const std::optional<ProbeError> &udp_refusal() const { return udp_refusal_; }
+    // The same of those that see the peers of send and receive.
+    const std::optional<ProbeError> &datagram_refusal() const { return datagram_refusal_; }
 
     std::vector<ProgramReport> stats() const;
 
@@ -81,11 +89,25 @@ public:
     control *shared() { return control_; }
 
 private:
-    void open(const std::string &path);
+    // An object to open: a built-in one, or null and the path of a file.
+    struct Source {
+        std::string name;
+        const BuiltInObject *built_in;
+    };
+    struct Attached {
+        const char *program;
+        bpf_link *link; // null while it can't be attached again
+    };
+
+    void open(const Source &source);
     void load(const ProbeOptions &options);
+    std::optional<ProbeError> try_whole(const Source &source, const ProbeOptions &options);
+    void load_in_part(const Source &source, const ProbeOptions &options);
     void load_once();
-    bool give_up(const ProbeError &error);
+    std::optional<ProbeError> *refusal_of(const std::string &program);
     void attach_udp();
+    template <std::size_t N>
+    bool attach_group(const char *const (&names)[N], std::optional<ProbeError> &refusal);
     bpf_link *attach_one(const char *name) const;
     bool is_attached(const bpf_link *link, const char *name) const;
     program_stats counts_of(std::uint32_t row) const;
@@ -94,25 +116,24 @@ private:
     bpf_map *map(const char *name) const;
     [[noreturn]] void refuse(const std::string &reason) const;
     void check_layout();
+    void note_oldest_kernel();
     void make_rings(const ProbeOptions &options);
     void configure(const ProbeOptions &options);
     void connect_rings();
-    void run_once(const char *name, const char *operation);
+    int create_iterator(const char *name) const;
+    void run_once(const char *name, int iterator, const char *operation);
+    void note_own_pid();
     void map_control();
     void end_scan(const char *program);
     void open_scan(const char *program);
     void reserve_descriptors();
     void give_up_descriptors();
     void begin_walk();
-    std::size_t read_walk(std::uint8_t *bytes, std::size_t room);
+    std::ptrdiff_t read_walk(std::uint8_t *bytes, std::size_t room);
     void release();
 
     std::string source_; // the object's path, or what stands for it
     bpf_object *object_ = nullptr;
-    struct Attached {
-        const char *program;
-        bpf_link *link; // null while it can't be attached again
-    };
     std::vector<Attached> links_;
     std::vector<int> ring_fds_;
     std::vector<std::unique_ptr<Ring>> rings_;
@@ -124,9 +145,9 @@ private:
     std::array<int, 2> spare_fds_ = {-1, -1};
     bool is_walking_ = false;
     std::unique_ptr<walk> walk_;
-    int scan_refusal_ =
-        0; // what the kernel refused the iterators with, so that there are none; 0: it took them
-    std::optional<ProbeError> udp_refusal_;
+    kernel_version oldest_kernel_{};
+    // What the kernel refused the first object with, the iterators, so that there are none, and the programs for UDP.
+    std::optional<ProbeError> object_refusal_, scan_refusal_, udp_refusal_, datagram_refusal_;
     int cgroup_fd_ = -1; // ProbeOptions::cgroup_root
 };
 

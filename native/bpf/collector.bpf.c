@@ -10,6 +10,8 @@
 #include "layout.h"
 #include "knobs.h"
 #include "rings.h"
+#include "owner.h"
+#include KERNEL_HEADER
 #include "self.h"
 #include "container.h"
 #include "scratch.h"

@@ -398,7 +398,7 @@ static __always_inline __u64 cgroup_key(__u64 id, int hierarchy)
 __noinline int lend(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-    return s && __sync_val_compare_and_swap(&s->is_lent, 0, 1) == 0;
+    return s && mark_lent(slot, &s->is_lent);
 }
 
 /* Takes one of the rows to lend, SLOT_TO_BORROW if all are taken. */
@@ -416,7 +416,7 @@ __noinline int give_back(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (s)
-        __sync_val_compare_and_swap(&s->is_lent, 1, 0);
+        mark_returned(slot, &s->is_lent);
     return 0;
 }
 
@@ -529,17 +529,17 @@ __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot
  * else the first of the v1 controllers' that does, else the one of v2; but one whose own name says so before all
  * others.
  *
- * The task is one that the verifier trusts, so that its fields are read directly: ten times cheaper than by a helper,
- * and this runs for every event of the host too.
+ * This runs for every event of the host too: since Linux 5.12 the verifier trusts the task, so that its fields are read
+ * directly.
  */
 static __always_inline __u64 container_of_task(struct task_struct *task, __u32 slot, struct naming *named)
 {
-    struct cgroup *unified = task->cgroups->dfl_cgrp;
+    struct cgroup *unified = field(task, cgroups, dfl_cgrp);
     named->cgroup = unified;
     named->controller = UNIFIED;
     __u64 verdict = 0;
-    if (unified->level > 0) {
-        __u64 key = cgroup_key(unified->kn->id, 0);
+    if (field(unified, level) > 0) {
+        __u64 key = cgroup_key(field(unified, kn, id), 0);
         const __u64 *known = known_verdict(key);
         /* Read anew, with its key: the task may just be moved, and no verdict must stand under another cgroup's key. */
         verdict = known ? *known : verdict_of((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);

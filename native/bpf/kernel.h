@@ -34,6 +34,7 @@ enum {
 };
 enum {
     BPF_ANY = 0,
+    BPF_NOEXIST = 1,
     BPF_F_NO_PREALLOC = 1 << 0,
     BPF_F_CLONE = 1 << 9,
 };
@@ -146,9 +147,15 @@ struct path {
     struct dentry *dentry;
 };
 
+struct inode {
+    unsigned short i_mode;
+};
+
 struct file {
     const struct cred *f_cred; /* of who opened it */
     struct path f_path;
+    struct inode *f_inode;
+    void *private_data;
 };
 
 struct mm_struct {

@@ -34,8 +34,8 @@ struct control {
     __u32 orphans;     /* listening sockets that it has found outside of the owning container alone */
     __u64 secret;      /* random: keeps kernel addresses out of records */
     __u8 settles;      /* 1: the scan of sockets gives orphans of the one before it to who holds them */
-    __u8 owns_udp;     /* 1: ends of UDP sockets that have an owner are records */
-    __u8 lists_udp;    /* 1: list_sockets lists those that are connected, so that scan_sockets need not */
+    __u8 udp_ends;     /* 1: the end of each UDP socket is seen */
+    __u8 lists_udp;    /* 1: list_sockets lists connected ones that have an owner, so that scan_sockets need not */
     __u8 reserved[5];
 };
 

@@ -65,6 +65,12 @@ enum self_check {
  */
 enum { LAYOUT_VERSION = 5 };
 
+/* The oldest release of Linux that a BPF object is made for, which it says in section .rodata.kernel. */
+struct kernel_version {
+    __u32 major;
+    __u32 minor;
+};
+
 enum {
     PATH_CAPACITY = 4096, /* the kernel's PATH_MAX: no system call takes a longer one */
     ARGS_CAPACITY = 4096, /* one page, the bound the existing product has */

@@ -11,28 +11,23 @@ enum {
 /* The file that a task executes: the same open file for all its forks, another one after each exec. */
 static __always_inline __u64 program_of(struct task_struct *task)
 {
-    __u64 program =
-        0; /* read as a number, since the verifier lets nothing be done with a pointer of its own */
-    bpf_core_read(&program, sizeof(program), &task->mm->exe_file);
+    struct mm_struct *mm = field(task, mm);
+    __u64 program = 0; /* read as a number, since the verifier lets nothing be done with a pointer of its own */
+    bpf_core_read(&program, sizeof(program), &mm->exe_file);
     return program;
 }
 
-/* A program as a number for records: 52 bits of the finaliser of MurmurHash3, keyed. */
+/* A program as a number for records. */
 static __always_inline __u64 image_of(__u64 program)
 {
-    __u64 h = program ^ control.secret;
-    if (!program)
-        return 0;
-    h = (h ^ h >> 33) * 0xff51afd7ed558ccdULL;
-    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ULL;
-    return (h ^ h >> 33) >> 12;
+    return program ? number_for_records(program) : 0;
 }
 
 /* When a task was started, CLOCK_BOOTTIME in ns. */
 static __always_inline __u64 start_of(struct task_struct *task)
 {
     if (bpf_core_field_exists(task->start_boottime))
-        return task->start_boottime;
+        return field(task, start_boottime);
     return BPF_CORE_READ((struct task_struct___4_18 *)task, real_start_time);
 }
 
@@ -40,7 +35,7 @@ static __always_inline __u64 start_of(struct task_struct *task)
 static __always_inline __u32 exec_id_of(struct task_struct *task)
 {
     if (bpf_core_field_exists(task->self_exec_id))
-        return task->self_exec_id;
+        return field(task, self_exec_id);
     return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, self_exec_id);
 }
 
@@ -48,7 +43,7 @@ static __always_inline __u32 exec_id_of(struct task_struct *task)
 static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
 {
     if (bpf_core_field_exists(task->parent_exec_id))
-        return task->parent_exec_id;
+        return field(task, parent_exec_id);
     return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, parent_exec_id);
 }
 
@@ -57,7 +52,7 @@ static __always_inline void fill_header(struct record_header *h, __u8 type, stru
 {
     h->type = type;
     h->flags = 0;
-    h->pid = task->tgid;
+    h->pid = field(task, tgid);
     h->time = bpf_ktime_get_boot_ns();
     h->container = container;
 }
@@ -172,7 +167,7 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
                                           const struct naming *named)
 {
     struct process_record *r = (void *)s->record;
-    struct task_struct *leader = task->group_leader;
+    struct task_struct *leader = field(task, group_leader);
     struct cgroup *cgroup = named->cgroup;
     __builtin_memset(r, 0, sizeof(*r));
     s->used = sizeof(*r);
@@ -181,24 +176,24 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     s->last_dentry = s->last_mount = 0;
     s->ancestor = (__u64)leader;
     s->container = container;
-    s->cgroups = (__u64)task->cgroups;
+    s->cgroups = (__u64)field(task, cgroups);
     s->cgroup = (__u64)cgroup;
     s->controller = named->controller;
 
     fill_header(&r->header, type, task, container);
     r->start_time = start_of(leader);
     r->cgroup = BPF_CORE_READ(cgroup, kn, id);
-    r->tid = task->pid;
-    r->ppid = leader->real_parent->tgid;
+    r->tid = field(task, pid);
+    r->ppid = field(leader, real_parent, tgid);
     r->exec_id = exec_id_of(task);
     r->outermost = outermost_of(container, named);
     /*
      * The other credentials, those in force, may be somebody else's for a moment: overlayfs works with those of a
      * mount.
      */
-    r->uid = task->real_cred->uid.val;
-    r->gid = task->real_cred->gid.val;
-    __builtin_memcpy(r->comm, leader->comm, COMM_SIZE); /* each thread may have a name of its own */
+    r->uid = field(task, real_cred, uid.val);
+    r->gid = field(task, real_cred, gid.val);
+    copy_name(r->comm, task);
     r->image = image_of(s->program);
 
     walk_path(slot);
@@ -298,16 +293,16 @@ struct {
 /* What is known of a process's way, NULL if nothing. */
 static __always_inline struct passage *passage_of(struct task_struct *task)
 {
-    __u32 pid = task->tgid;
+    __u32 pid = field(task, tgid);
     struct passage *p = bpf_map_lookup_elem(&passages, &pid);
-    return p && p->start_time == start_of(task->group_leader) ? p : NULL;
+    return p && p->start_time == start_of(field(task, group_leader)) ? p : NULL;
 }
 
 static __always_inline void note_passage(struct task_struct *task, __u64 container, bool is_host)
 {
-    __u32 pid = task->tgid;
+    __u32 pid = field(task, tgid);
     struct passage p = {
-        .start_time = start_of(task->group_leader),
+        .start_time = start_of(field(task, group_leader)),
         .container = container,
         .exec_id = exec_id_of(task),
         .is_host = is_host,
@@ -405,10 +400,10 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
                                          __u32 program)
 {
     struct process_record *r = (void *)s->record;
-    if (knobs.arguments && (__u32)task->tgid != bpf_get_current_pid_tgid() >> 32) {
+    if (knobs.arguments && (__u32)field(task, tgid) != bpf_get_current_pid_tgid() >> 32) {
         note_arguments(s, r, 0, -1); /* of another process, whose memory is out of reach here */
     } else if (knobs.arguments) {
-        __u64 end = task->mm->arg_end, start = skip_name(s, task->mm->arg_start, end);
+        __u64 end = field(task, mm, arg_end), start = skip_name(s, field(task, mm, arg_start), end);
         __u64 length = cut_arguments(r, start, end);
         __u32 used = s->used;
         keep_as_is(length); /* or the compiler goes back to half of it */
@@ -536,12 +531,12 @@ int BPF_PROG(process_exit, struct task_struct *task)
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container);
     r.header.size = sizeof(r);
-    r.start_time = start_of(task->group_leader);
+    r.start_time = start_of(field(task, group_leader));
     /* Of the process: this is its last thread, which need not be the first one. */
     r.exit_code = task->signal->group_exit_code;
     if (!r.exit_code)
         r.exit_code = task->group_leader->exit_code;
-    __builtin_memcpy(r.comm, task->group_leader->comm, COMM_SIZE);
+    copy_name(r.comm, task);
     emit(&r, sizeof(r), PROGRAM_EXIT);
     return 0;
 }

@@ -38,7 +38,7 @@ static __always_inline struct walk *current_walk(void)
 /* The tables that this process's network namespace uses: those of all namespaces, unless one has its own. */
 static __always_inline struct inet_hashinfo *tcp_tables(void)
 {
-    struct net *net = BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, net_ns);
+    struct net *net = BPF_CORE_READ(current_task(), nsproxy, net_ns);
     void *row = (void *)net + bpf_core_field_offset(struct net, ipv4) +
                 bpf_core_field_offset(struct netns_ipv4, tcp_death_row);
     if (bpf_core_field_size(((struct netns_ipv4 *)0)->tcp_death_row) == sizeof(void *))
@@ -135,10 +135,10 @@ __noinline int list_chain(__u64 node)
 /* The table of UDP sockets that this process's network namespace uses. NULL: not known, or their ends are no records. */
 static __always_inline struct udp_table *udp_sockets(void)
 {
-    if (!control.owns_udp)
+    if (!control.udp_ends)
         return NULL;
     if (bpf_core_field_exists(struct netns_ipv4, udp_table))
-        return BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, net_ns, ipv4.udp_table);
+        return BPF_CORE_READ(current_task(), nsproxy, net_ns, ipv4.udp_table);
     return (void *)udp_table;
 }
 
@@ -226,17 +226,17 @@ __noinline int list_block(void)
  * Run by user space, again and again: each run goes on where the one before has stopped, and may find no socket. The
  * walk is over behind the last bucket of the last table.
  */
-SEC("raw_tp")
-int list_sockets(void *ctx)
+SEC("iter/task")
+int list_sockets(struct bpf_iter__task *ctx)
 {
     struct walk *walk = current_walk();
     if (!walk)
-        return 0;
+        return END_READ;
     walk->used = 0;
     for (int i = 0; i < BLOCKS; i++)
         if (list_block())
             break;
-    return 0;
+    return END_READ;
 }
 
 #endif

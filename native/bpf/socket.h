@@ -10,41 +10,6 @@
 #ifndef COLLECTOR_SOCKET_H
 #define COLLECTOR_SOCKET_H
 
-struct owner {
-    __u64 cookie; /* of the socket, once it is known */
-    __u64 container;
-    char comm[COMM_SIZE];
-    __u64 opened; /* as in socket_record */
-    /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
-    __u8 local_address[16];
-    __u8 remote_address[16];
-    __u64 datagrams; /* of UDP: count_datagrams() when it connected */
-    __u64 program;   /* as program_of: what the process executes */
-    __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
-    __u32 pid;
-    __u32 scan;      /* of a listening socket: number of the latest scan to find it in the owning container */
-    __u32 contested; /* the same of other containers, before it was found in the owning one */
-    __u16 local_port;
-    __u16 remote_port;
-    __u8 family;
-    __u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
-    __u8 role;
-    __u8 phase;         /* enum phase */
-    __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
-    __u8 reserved[7];
-};
-
-/* How far a connection got. Each step is taken once, however often the programs are asked to. */
-enum phase {
-    PHASE_NEW = 0, /* not established; a listening socket stays here, and so what it accepts starts here */
-    PHASE_REPORTED = 1, /* established, and its end will be reported */
-    PHASE_LEFT_OUT = 2, /* not to be reported: established with a loopback peer, or Collector's own */
-    PHASE_ENDED = 3,
-    PHASE_CHECK = 4,      /* of the self-check: as PHASE_NEW */
-    PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
-    PHASE_OLDER = 6,      /* a UDP socket without a peer that was there before the programs */
-};
-
 /* TCP states of a connection between its start and its end, half closed ones too: include/net/tcp_states.h. */
 enum {
     TCP_ALIVE = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
@@ -62,24 +27,15 @@ enum { SOCK_RAW = 3 };
 static __always_inline __u32 protocol_of(const struct sock *sk)
 {
     if (bpf_core_field_size(sk->sk_protocol) == sizeof(sk->sk_protocol))
-        return sk->sk_protocol;
+        return field(sk, sk_protocol);
     return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_protocol);
 }
-
-/* Of sockets that listen, and of their children; of UDP sockets; of older sockets with a descriptor. */
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-    __type(key, int);
-    __type(value, struct owner);
-} owners SEC(".maps");
-
-enum { MOST_CLIENTS = 65536 };
 
 /*
  * Of sockets that connect, by their address. Nothing inherits from those, and an entry here costs a third of what
  * storage does, which is two allocations and two frees after a grace period. Those that find no room have storage.
- * Older sockets that the kernel trusts no program with are here too: those below Multipath TCP.
+ * Older sockets that the kernel trusts no program with are here too: those below Multipath TCP. So are all, where
+ * sockets have no storage.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -108,10 +64,26 @@ static __always_inline void forget_client(const struct sock *sk)
     bpf_map_delete_elem(&clients, &key);
 }
 
+/* Whether there was ever one of a UDP socket: only then each of them is looked for. */
+static volatile bool has_udp_by_address;
+
 static __always_inline struct owner *owner_of(const struct sock *sk)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    struct owner *o = stored_owner(sk);
     return o ? o : client_owner(sk);
+}
+
+/* The same of a UDP socket: what cgroup programs and scans hold it by, and its address. */
+static __always_inline struct owner *udp_owner(const void *sk, const struct sock *address)
+{
+    struct owner *o = stored_owner(sk);
+    return o || !has_udp_by_address ? o : client_owner(address);
+}
+
+/* The same of a socket that listens or was accepted: hardly any of them is kept by address where there is storage. */
+static __always_inline struct owner *server_owner(const struct sock *sk)
+{
+    return STORES_OWNERS ? stored_owner(sk) : client_owner(sk);
 }
 
 static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
@@ -195,7 +167,7 @@ static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const s
                                        struct task_struct *task)
 {
     struct holder holder = {
-        .start_time = start_of(task->group_leader),
+        .start_time = start_of(field(task, group_leader)),
         .image = image_of(o->program),
     };
     __u32 size = fill_socket(&r->socket, type, o, state) + sizeof(holder);
@@ -232,9 +204,9 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
                                       __u8 protocol)
 {
     o->container = container;
-    o->pid = task->tgid;
+    o->pid = field(task, tgid);
     o->program = program_of(task);
-    __builtin_memcpy(o->comm, task->group_leader->comm, COMM_SIZE);
+    copy_name(o->comm, task);
     o->protocol = protocol;
     o->phase = PHASE_NEW;
     o->opened = 0;
@@ -250,7 +222,7 @@ static __always_inline bool is_in_scope(__u64 container)
 /* Forgets the owner: the socket may have come from a container. */
 static __always_inline void disown_socket(const struct sock *sk)
 {
-    bpf_sk_storage_delete(&owners, (void *)sk);
+    delete_stored_owner(sk);
     forget_client(sk);
 }
 
@@ -272,7 +244,7 @@ static __always_inline __u64 container_of_socket(const struct sock *sk)
     if (bpf_core_field_exists(struct sock_cgroup_data, cgroup))
         cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
     if (cgroup && BPF_CORE_READ(cgroup, level) > 0) {
-        if (cgroup == bpf_get_current_task_btf()->cgroups->dfl_cgrp)
+        if (cgroup == field(current_task(), cgroups, dfl_cgrp))
             return 0;
         __u64 container = container_of_cgroup(cgroup, SLOT_TO_BORROW);
         return container == CONTAINER_UNJUDGED ? 0 : container;
@@ -292,7 +264,7 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
     bool is_check = is_self_check(task);
     __u64 container = container_of_task(task, slot_of_socket(), named);
     /* The kernel opens further subflows of Multipath TCP by itself. */
-    bool is_kernel = task->flags & PF_KTHREAD;
+    bool is_kernel = field(task, flags) & PF_KTHREAD;
     if (is_kernel)
         container = container_of_socket(sk);
     if (!is_check && !is_in_scope(container)) {
@@ -311,38 +283,62 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
     return true;
 }
 
-/* A port in a network namespace. */
-struct port {
+/* Where a socket listens: an address, all zero for any, and a port, of a family and a network namespace. */
+struct place {
     __u64 net;
-    __u64 number;
+    __u8 address[16];
+    __u32 port;
+    __u32 family;
 };
 
 /*
  * Owners of listening sockets without storage: those older than Collector that no descriptor holds, and those whose
- * process has used up the memory of the socket's options. Nothing inherits from an entry of `clients`; an accepted
- * socket finds its owner by the port, or by port 0 where the kernel chose one after listen().
+ * process has used up the memory of the socket's options; all, where sockets have no storage. Nothing inherits from an
+ * entry of `clients`; an accepted socket finds its owner by the place, or by port 0 where the kernel chose one after
+ * listen(). Sockets that share a place (SO_REUSEPORT) share the entry, which is of the latest of them.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 4096);
-    __type(key, struct port);
+    __type(key, struct place);
     __type(value, struct owner);
-} ports SEC(".maps");
+} places SEC(".maps");
 
 /* Whether there was ever one. */
-static volatile bool has_ports;
+static volatile bool has_places;
 
-static __always_inline struct port port_of(const struct sock *sk)
+/* The place of the local side of a tuple. What [::] accepts from IPv4 is of IPv6, too. */
+static __always_inline void fill_place(struct place *p, const struct sock *sk, const struct owner *tuple)
 {
-    return (struct port){.net = net_of(sk), .number = BPF_CORE_READ(sk, __sk_common.skc_num)};
+    p->net = net_of(sk);
+    __builtin_memcpy(p->address, tuple->local_address, sizeof(p->address));
+    p->port = tuple->local_port;
+    p->family = tuple->family;
 }
 
-/* Keeps the owner of a listening socket for what is accepted there. */
-static __always_inline void note_port(const struct sock *sk, const struct owner *owner)
+/* Keeps the owner of a listening socket, with its tuple, for what is accepted there. */
+static __noinline void note_place(const struct sock *sk, struct owner *owner)
 {
-    struct port port = port_of(sk);
-    bpf_map_update_elem(&ports, &port, owner, BPF_ANY);
-    has_ports = true;
+    struct place place;
+    fill_place(&place, sk, owner);
+    const struct owner *known = bpf_map_lookup_elem(&places, &place);
+    owner->listeners = known ? known->listeners + 1 : 1;
+    bpf_map_update_elem(&places, &place, owner, BPF_ANY);
+    has_places = true;
+}
+
+/* The socket listens there no more. */
+static __noinline void leave_place(const struct sock *sk, const struct owner *owner)
+{
+    struct place place;
+    fill_place(&place, sk, owner);
+    struct owner *known = bpf_map_lookup_elem(&places, &place);
+    if (!known)
+        return;
+    if (known->listeners > 1)
+        known->listeners--;
+    else
+        bpf_map_delete_elem(&places, &place);
 }
 
 /*
@@ -351,7 +347,7 @@ static __always_inline void note_port(const struct sock *sk, const struct owner 
  */
 static __always_inline void store_owner(const struct sock *sk, struct owner *owner)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    struct owner *o = make_stored_owner(sk, NULL);
     if (o) {
         *o = *owner;
         return;
@@ -360,20 +356,20 @@ static __always_inline void store_owner(const struct sock *sk, struct owner *own
     if (!note_client(sk, owner))
         count_failed(PROGRAM_SOCKET);
     if (owner->role == ROLE_SERVER)
-        note_port(sk, owner);
+        note_place(sk, owner);
 }
 
 static __always_inline void on_connect(const struct sock *sk)
 {
     struct owner o = {};
     struct naming named;
-    if (!claim_socket(sk, &o, bpf_get_current_task_btf(), &named))
+    if (!claim_socket(sk, &o, current_task(), &named))
         return;
     o.role = ROLE_CLIENT;
-    o.cookie = bpf_get_socket_cookie((void *)sk);
+    set_cookie(&o, sk);
     o.is_by_address = 1;
     /* What has storage goes by that: an accepted socket can be taken apart, and connect. */
-    if (!bpf_sk_storage_get(&owners, (void *)sk, NULL, 0) && note_client(sk, &o))
+    if (!stored_owner(sk) && note_client(sk, &o))
         return;
     o.is_by_address = 0;
     store_owner(sk, &o);
@@ -397,19 +393,19 @@ static __always_inline void emit_listener(struct task_struct *task, __u64 contai
 
 static __always_inline void on_listen(const struct sock *sk)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = current_task();
     struct naming named;
     struct owner o = {};
     if (!claim_socket(sk, &o, task, &named))
         return;
+    read_tuple(&o, sk);
+    o.role = ROLE_SERVER; /* of all that is accepted, too */
     if (o.phase != PHASE_NEW) {
         store_owner(sk, &o);
         return;
     }
-    read_tuple(&o, sk);
-    o.role = ROLE_SERVER; /* of all that is accepted, too */
     o.opened = bpf_ktime_get_boot_ns();
-    o.cookie = bpf_get_socket_cookie((void *)sk);
+    set_cookie(&o, sk);
     o.scan = control.socket_scan;
     store_owner(sk, &o);
     if (is_private_listener(&o)) {
@@ -430,32 +426,49 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
     }
     o->phase = PHASE_REPORTED;
     o->opened = bpf_ktime_get_boot_ns();
-    o->cookie = bpf_get_socket_cookie((void *)sk);
+    set_cookie(o, sk);
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
-/* Gives an accepted socket the owner of the port. */
-static __always_inline struct owner *inherit_by_port(const struct sock *sk)
+/* Who listens at the place of an accepted socket, which may be any address there, or a port chosen by the kernel. */
+static __noinline struct owner *find_listener(const struct sock *sk)
 {
-    struct port port = port_of(sk);
-    struct owner *listener = bpf_map_lookup_elem(&ports, &port);
-    if (!listener) {
-        port.number = 0;
-        listener = bpf_map_lookup_elem(&ports, &port);
-    }
+    struct owner tuple = {};
+    struct place place;
+    read_tuple(&tuple, sk);
+    fill_place(&place, sk, &tuple);
+    struct owner *listener = bpf_map_lookup_elem(&places, &place);
+    if (listener)
+        return listener;
+    __builtin_memset(place.address, 0, sizeof(place.address));
+    listener = bpf_map_lookup_elem(&places, &place);
+    if (listener)
+        return listener;
+    place.port = 0;
+    return bpf_map_lookup_elem(&places, &place);
+}
+
+/* Gives an accepted socket the owner of the place. */
+static __always_inline struct owner *inherit_by_place(const struct sock *sk)
+{
+    struct owner *listener = find_listener(sk);
     if (!listener)
         return NULL;
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, listener, BPF_SK_STORAGE_GET_F_CREATE);
-    if (o || !note_client(sk, listener))
-        return o;
-    return client_owner(sk);
+    struct owner *o = make_stored_owner(sk, listener);
+    if (!o && note_client(sk, listener))
+        o = client_owner(sk);
+    if (o) {
+        o->cookie = 0;
+        o->local_port = 0; /* its tuple is not read yet */
+    }
+    return o;
 }
 
 static __always_inline void on_established(const struct sock *sk, int old_state)
 {
     struct owner *o = owner_of(sk);
-    if (!o && has_ports && old_state == TCP_SYN_RECV)
-        o = inherit_by_port(sk);
+    if (!o && has_places && old_state == TCP_SYN_RECV)
+        o = inherit_by_place(sk);
     if (!o)
         return;
     if (o->phase == PHASE_CHECK) {
@@ -483,18 +496,8 @@ static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
         count_skipped(PROGRAM_SOCKET);
         return;
     }
-    o->cookie = bpf_get_socket_cookie((void *)sk);
+    set_cookie(o, sk);
     emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
-}
-
-static __always_inline void end_listener(const struct sock *sk, const struct owner *o)
-{
-    if (o->is_by_address) {
-        struct port port = {.net = net_of(sk), .number = o->local_port};
-        bpf_map_delete_elem(&ports, &port);
-    }
-    if (!is_private_listener(o))
-        emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
 }
 
 static __always_inline void on_close(const struct sock *sk, int old_state)
@@ -508,15 +511,18 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     }
     if (o->phase == PHASE_NEW && o->role == ROLE_CLIENT && knobs.pending)
         emit_failed(o, sk);
-    else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN)
-        end_listener(sk, o);
+    else if (o->phase == PHASE_NEW && old_state == TCP_LISTEN && !is_private_listener(o))
+        emit_socket(RECORD_UNLISTEN, o, TCP_CLOSE);
     else if (o->phase == PHASE_REPORTED)
         emit_socket(RECORD_CLOSE, o, TCP_CLOSE);
     else if (o->phase == PHASE_CHECK_OPEN)
         emit_self_check(o->pid, SELF_CHECK_CLOSE, PROGRAM_SOCKET);
     o->phase = PHASE_ENDED;
-    if (o->is_by_address)
-        forget_client(sk);
+    if (!o->is_by_address)
+        return;
+    if (old_state == TCP_LISTEN)
+        leave_place(sk, o);
+    forget_client(sk);
 }
 
 /*
@@ -526,10 +532,10 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
  */
 static __always_inline void on_shutdown(const struct sock *sk)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+    struct owner *o = server_owner(sk);
     if (!o || o->role != ROLE_SERVER || o->phase != PHASE_REPORTED)
         return;
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = current_task();
     __u64 program = program_of(task);
     if (!program || program == o->program)
         return;
@@ -537,7 +543,7 @@ static __always_inline void on_shutdown(const struct sock *sk)
     __u64 container = container_of_task(task, slot_of_socket(), &named);
     struct owner served = *o;
     served.container = container;
-    served.pid = task->tgid;
+    served.pid = field(task, tgid);
     served.program = program;
     emit_held(RECORD_SERVED, &served, TCP_ESTABLISHED, 0, task);
 }
@@ -610,7 +616,7 @@ static __noinline void write_socket(struct seq_file *seq, const struct owner *o,
 
 /* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
 struct found_socket {
-    struct sock *held; /* trusted by the verifier */
+    struct sock *held; /* trusted by the verifier, where the kernel has storage for it */
     struct sock *sk;   /* an address: `held`, or the first TCP socket below a Multipath TCP socket */
     __u8 protocol;     /* IPPROTO_TCP or IPPROTO_UDP */
     __u8 state;        /* as in socket_record */
@@ -620,8 +626,8 @@ struct found_socket {
 /* Finds the internet socket of a file; false if it has none. */
 static __always_inline bool find_socket(struct file *file, struct found_socket *found)
 {
-    struct socket *socket = bpf_sock_from_file(file);
-    struct sock *held = socket ? socket->sk : NULL;
+    struct socket *socket = socket_of(file);
+    struct sock *held = socket ? field(socket, sk) : NULL;
     if (!held)
         return false;
     found->held = held;
@@ -721,15 +727,13 @@ static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u6
     } else if (!was_connected(o, sk)) {
         return;
     }
-    end.cookie = cookie;
+    if (!end.cookie)
+        end.cookie = cookie;
     if (is_unused(sk, o->datagrams, end.family == AF_INET6))
         count_skipped(PROGRAM_UDP);
     else
         emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
 }
-
-/* Whether there was ever an owner of a UDP socket that is kept by address: only then each of them is looked for. */
-static volatile bool has_udp_by_address;
 
 /* The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. */
 static volatile __u64 udp_table;
@@ -740,44 +744,18 @@ static __always_inline void note_udp_table(const struct sock *sk)
         udp_table = (__u64)BPF_CORE_READ(sk, __sk_common.skc_prot, h.udp_table);
 }
 
-enum { STORAGES = 16 }; /* of one socket, looked at */
-
-/* The address of the owner in the storage of a socket that is only an address; 0 if it has none there. */
-static __always_inline __u64 stored_owner(struct sock *sk)
-{
-    struct hlist_node *node = BPF_CORE_READ(sk, sk_bpf_storage, list.first);
-    for (int i = 0; i < STORAGES && node; i++) {
-        struct bpf_local_storage_elem *element =
-            (void *)node - bpf_core_field_offset(struct bpf_local_storage_elem, snode);
-        if ((__u64)BPF_CORE_READ(element, sdata.smap) == (__u64)&owners)
-            return (__u64)element + bpf_core_field_offset(struct bpf_local_storage_elem, sdata) +
-                   bpf_core_field_offset(struct bpf_local_storage_data, data);
-        node = BPF_CORE_READ(node, next);
-    }
-    return 0;
-}
-
-/* Cookies of sockets that the kernel has given none: no cookie of the kernel's, nor one of procfs, is as high. */
-#define COOKIE_MADE_UP (3ULL << 62)
-static volatile __u64 cookies_made_up;
-
 /* Whether an entry of `clients` is of the socket that is at its address now. */
 static __always_inline bool is_of(const struct owner *o, struct sock *sk)
 {
     if (o->cookie < COOKIE_MADE_UP)
         return o->cookie == (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    if (!o->local_port)
+        return true; /* its tuple is not read yet */
     return o->local_port == BPF_CORE_READ(sk, __sk_common.skc_num) &&
            o->remote_port == __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
 enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
-
-/* The cookie of a socket that is only an address, or one made up. */
-static __always_inline __u64 cookie_at(struct sock *sk)
-{
-    __u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-    return cookie ? cookie : COOKIE_MADE_UP | ++cookies_made_up;
-}
 
 /* Copies the owner of a socket that is only an address; false if it has none. */
 static __always_inline bool read_owner(struct sock *sk, struct owner *o)
@@ -787,7 +765,7 @@ static __always_inline bool read_owner(struct sock *sk, struct owner *o)
         *o = *client;
         return true;
     }
-    __u64 stored = stored_owner(sk);
+    __u64 stored = address_of_stored_owner(sk);
     return stored && bpf_probe_read_kernel(o, sizeof(*o), (void *)stored) == 0;
 }
 
@@ -796,8 +774,8 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
 {
     o->cookie = cookie_at(sk);
     o->is_by_address = 1;
-    if (o->role == ROLE_SERVER && o->phase == PHASE_NEW)
-        note_port(sk, o);
+    if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
+        note_place(sk, o);
     if (!note_client(sk, o))
         return NOT_OWNED;
     /* From here on its end is an event. It may have been before. */
@@ -822,8 +800,8 @@ static __always_inline void name_holder(struct owner *known, const struct owner 
         set_holder(known, holder);
 }
 
-/* The same for one below a Multipath TCP socket, which may have an owner, who stays. `o` gets its cookie. */
-static __noinline enum adoption adopt_below_multipath(struct sock *sk, struct owner *o)
+/* The same for one that may have an owner, who stays. `o` gets its cookie. */
+static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *o)
 {
     struct owner known = {};
     if (!read_owner(sk, &known))
@@ -838,17 +816,17 @@ static __noinline enum adoption adopt_below_multipath(struct sock *sk, struct ow
 /* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
 static __always_inline enum adoption adopt_socket(const struct found_socket *found, struct owner *o)
 {
-    if (found->is_multipath)
-        return adopt_below_multipath(found->sk, o);
-    o->cookie = bpf_get_socket_cookie(found->held);
+    if (found->is_multipath || !STORES_OWNERS)
+        return adopt_by_address(found->sk, o);
+    o->cookie = cookie_of_held(found->held);
     struct owner *client = client_owner(found->held);
     if (client && is_of(client, found->sk)) {
         name_holder(client, o);
         return OWNED_BEFORE;
     }
-    if (bpf_sk_storage_get(&owners, found->held, NULL, 0))
+    if (stored_owner(found->held))
         return OWNED_BEFORE;
-    if (bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE))
+    if (make_stored_owner(found->held, o))
         return ADOPTED;
     count_failed(PROGRAM_SOCKET);
     return NOT_OWNED;
@@ -862,11 +840,21 @@ static __always_inline void hand_over(struct owner *known, const struct owner *h
     known->container = holder->container;
 }
 
+/* The same for what is accepted by place. */
+static __noinline void hand_over_place(const struct sock *sk, const struct owner *holder)
+{
+    struct place place;
+    fill_place(&place, sk, holder);
+    struct owner *known = bpf_map_lookup_elem(&places, &place);
+    if (known)
+        hand_over(known, holder);
+}
+
 /*
  * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
  * any when it is complete, it is followed by one that settles whose they are.
  */
-static __always_inline void settle_owner(struct owner *known, const struct owner *holder)
+static __always_inline void settle_owner(const struct sock *sk, struct owner *known, const struct owner *holder)
 {
     __u32 scan = control.socket_scan;
     if (known->scan == scan)
@@ -874,6 +862,8 @@ static __always_inline void settle_owner(struct owner *known, const struct owner
     if (holder->container != known->container) {
         if (control.settles) {
             hand_over(known, holder);
+            if (known->is_by_address)
+                hand_over_place(sk, known);
             known->scan = scan;
         } else if (known->contested != scan) {
             known->contested = scan;
@@ -891,11 +881,11 @@ static __always_inline bool settle_listener(const struct found_socket *found, co
 {
     if (found->is_multipath || found->protocol != IPPROTO_TCP)
         return false;
-    struct owner *known = bpf_sk_storage_get(&owners, found->held, NULL, 0);
+    struct owner *known = server_owner(found->held);
     if (!known)
         return false;
     bool is_listener = known->opened && known->pid == o->pid;
-    settle_owner(known, o);
+    settle_owner(found->sk, known, o);
     return is_listener;
 }
 
@@ -910,24 +900,42 @@ static __always_inline void keep_tuple(struct owner *known, const struct owner *
 }
 
 /*
+ * The owner of a UDP socket that a scan has found; if it has none, a copy of `first`. By address only while the end of
+ * each UDP socket is seen, where it is forgotten.
+ */
+static __always_inline struct owner *make_older_owner(struct sock *held, struct owner *first)
+{
+    if (STORES_OWNERS)
+        return make_stored_owner(held, first);
+    if (!control.udp_ends)
+        return NULL;
+    struct owner *known = client_owner(held);
+    if (known)
+        return known;
+    first->is_by_address = 1;
+    has_udp_by_address = true;
+    return note_client(held, first) ? client_owner(held) : NULL;
+}
+
+/*
  * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
  * the scan. False if list_sockets lists it, or if nothing passed the socket, or could pass it: then it is not reported.
  */
 static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o, __u8 *flags)
 {
-    o->cookie = bpf_get_socket_cookie(found->held);
+    o->cookie = cookie_of_held(found->held);
     if (found->state == TCP_LISTEN)
         return true; /* the task that connects it will own it */
     note_udp_table(found->sk);
-    struct owner *known = bpf_sk_storage_get(&owners, found->held, o, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!known && has_udp_by_address)
-        known = client_owner(found->held);
+    struct owner *known = make_older_owner(found->held, o);
+    if (!known)
+        known = udp_owner(found->held, found->sk);
     if (known)
         keep_tuple(known, o);
     if (known && control.lists_udp)
         return false;
     if (known) {
-        *flags |= control.owns_udp ? FLAG_OWNED : 0;
+        *flags |= control.udp_ends ? FLAG_OWNED : 0;
         o->container = known->container;
         o->opened = known->opened;
         o->role = known->role;
@@ -947,17 +955,17 @@ static __noinline void note_older(const struct found_socket *found)
         BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
         return;
     struct owner o = {.phase = PHASE_OLDER, .role = is_port_chosen(sk) ? ROLE_CLIENT : ROLE_UNKNOWN};
-    bpf_sk_storage_get(&owners, found->held, &o, BPF_SK_STORAGE_GET_F_CREATE);
+    make_older_owner(found->held, &o);
 }
 
 /* Tells the end of a UDP socket that was taken apart, by a connect() without an address. */
 static __noinline void end_apart(const struct found_socket *found)
 {
     struct sock *sk = found->sk;
-    if (!control.owns_udp || found->protocol != IPPROTO_UDP ||
+    if (!control.udp_ends || found->protocol != IPPROTO_UDP ||
         BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
         return;
-    struct owner *known = bpf_sk_storage_get(&owners, found->held, NULL, 0);
+    struct owner *known = udp_owner(found->held, sk);
     if (!known || !was_connected(known, sk))
         return;
     end_udp(known, sk, known->cookie);
@@ -974,6 +982,7 @@ static __always_inline void leave_out(const struct found_socket *found, struct o
     bool is_foreign = host_net && net_of(found->sk) != host_net;
     if (found->protocol != IPPROTO_TCP || (!is_self(task) && !is_foreign))
         return;
+    read_tuple_at(o, found->sk);
     set_owner(o, task, container, IPPROTO_TCP);
     o->phase = PHASE_LEFT_OUT;
     adopt_socket(found, o);
@@ -995,7 +1004,7 @@ int scan_sockets(struct bpf_iter__task_file *ctx)
     struct found_socket found = {};
     if (!task || !file)
         return 0;
-    if (task->tgid == 1)
+    if (field(task, tgid) == 1)
         host_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
     if (!find_socket(file, &found))
         return 0;

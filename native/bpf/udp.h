@@ -121,17 +121,11 @@ static __always_inline __u8 connecting_role(const struct owner *o)
 /* What an owner that is kept by address begins as. It takes no room on the stack, which is scarce here. */
 static const struct owner owner_by_address = {.is_by_address = 1};
 
-static __always_inline struct owner *udp_owner(struct bpf_sock *sk, const struct sock *address)
-{
-    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
-    return o || !has_udp_by_address ? o : client_owner(address);
-}
-
 /* An owner to be filled in, new or not. By address, if the socket's options have used up the memory for storage. */
 static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const struct sock *address)
 {
     note_udp_table(address);
-    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+    struct owner *o = make_stored_owner(sk, NULL);
     if (o)
         return o;
     has_udp_by_address = true;
@@ -141,7 +135,7 @@ static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const s
 
 static __always_inline void disown_udp(struct bpf_sock *sk, const struct sock *address)
 {
-    bpf_sk_storage_delete(&owners, sk);
+    delete_stored_owner(sk);
     if (has_udp_by_address)
         forget_client(address);
 }
@@ -157,7 +151,7 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
     struct owner *o = udp_owner(sk, address);
     if (o)
         end_udp(o, address, cookie);
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = current_task();
     __u64 container;
     if (!is_udp_watched(task, &container)) {
         disown_udp(sk, address); /* it may have come from a container */
@@ -213,7 +207,7 @@ int udp_release(struct bpf_sock *ctx)
  */
 static __always_inline __u8 first_role(struct bpf_sock *sk, bool is_received)
 {
-    struct owner *o = bpf_sk_storage_get(&owners, sk, NULL, 0);
+    struct owner *o = udp_owner(sk, (void *)number_of(sk));
     if (o && o->phase == PHASE_OLDER && (!is_received || o->role != ROLE_UNKNOWN))
         return o->role;
     return is_received ? ROLE_SERVER : ROLE_CLIENT;
@@ -228,7 +222,7 @@ static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bo
     /* What a connected socket receives is from its peer; it may send to others too. */
     if (is_received && sk->state == TCP_ESTABLISHED)
         return 1;
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = current_task();
     __u64 container;
     if (!is_udp_watched(task, &container))
         return 1;

@@ -89,7 +89,7 @@ describe('What the kernel refuses', () => {
     [{ lockdown: 'confidentiality' }, { operation: 'ring', errno: 'EPERM' }, 'LOCKDOWN'],
     [{ lockdown: 'confidentiality' }, { errno: 'ENOMEM' }, 'SHORTAGE'],
     [{ lockdown: 'integrity' }, { errno: 'EPERM' }, 'LOAD_REFUSED'],
-    [{ release: '5.8.0' }, { errno: 'EINVAL', log: 'unknown func bpf_x#191' }, 'KERNEL_TOO_OLD'],
+    [{ release: '5.7.0' }, { errno: 'EINVAL', log: 'unknown func bpf_x#191' }, 'KERNEL_TOO_OLD'],
   ] as const;
   for (const [facts, details, code] of known) {
     it(`${JSON.stringify(details)} is ${code} where ${JSON.stringify(facts)}`, () =>

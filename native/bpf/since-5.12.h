@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * What differs between kernels, for the object that needs Linux 5.12: atomic operations with a result, and for tracing
+ * programs the storage and the cookie of sockets, the socket of a file and the current task as one whose fields can be
+ * read. since-5.8.h has the same for older kernels.
+ */
+#ifndef COLLECTOR_SINCE_H
+#define COLLECTOR_SINCE_H
+
+/* Read by the add-on before it loads the object, and by no program. */
+const volatile struct kernel_version oldest_kernel SEC(".rodata.kernel") = {5, 12};
+
+/* A field of a task, a socket or a cgroup, by way of pointers: read directly, ten times cheaper than by a helper. */
+#define field(pointer, ...) ___arrow(pointer, __VA_ARGS__)
+
+static __always_inline struct task_struct *current_task(void)
+{
+    return bpf_get_current_task_btf();
+}
+
+/* The name of a process, which each of its threads may have its own of. */
+static __always_inline void copy_name(char *to, struct task_struct *task)
+{
+    __builtin_memcpy(to, task->group_leader->comm, COMM_SIZE);
+}
+
+/* Marks a row as lent; false if it was. */
+static __always_inline bool mark_lent(__u32 slot, __u32 *is_lent)
+{
+    return __sync_val_compare_and_swap(is_lent, 0, 1) == 0;
+}
+
+static __always_inline void mark_returned(__u32 slot, __u32 *is_lent)
+{
+    __sync_val_compare_and_swap(is_lent, 1, 0);
+}
+
+static __always_inline struct socket *socket_of(struct file *file)
+{
+    return bpf_sock_from_file(file);
+}
+
+enum {
+    STORES_OWNERS = 1, /* sockets keep their owners, as far as their options leave memory for that */
+    MOST_CLIENTS = 65536,
+};
+
+/* Of sockets that listen, and of their children; of UDP sockets; of older sockets with a descriptor. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+    __type(key, int);
+    __type(value, struct owner);
+} owners SEC(".maps");
+
+/* The owner that a socket keeps, NULL if it has none. The socket may be one of a tracing or of a cgroup's program. */
+static __always_inline struct owner *stored_owner(const void *sk)
+{
+    return bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
+}
+
+/* The same; if it has none it gets one: `first`, or for NULL zeros. NULL: there is no memory for it. */
+static __always_inline struct owner *make_stored_owner(const void *sk, const struct owner *first)
+{
+    return bpf_sk_storage_get(&owners, (void *)sk, (void *)first, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void delete_stored_owner(const void *sk)
+{
+    bpf_sk_storage_delete(&owners, (void *)sk);
+}
+
+enum { STORAGES = 16 }; /* of one socket, looked at */
+
+/* The address of the owner in the storage of a socket that is only an address; 0 if it has none there. */
+static __always_inline __u64 address_of_stored_owner(struct sock *sk)
+{
+    struct hlist_node *node = BPF_CORE_READ(sk, sk_bpf_storage, list.first);
+    for (int i = 0; i < STORAGES && node; i++) {
+        struct bpf_local_storage_elem *element =
+            (void *)node - bpf_core_field_offset(struct bpf_local_storage_elem, snode);
+        if ((__u64)BPF_CORE_READ(element, sdata.smap) == (__u64)&owners)
+            return (__u64)element + bpf_core_field_offset(struct bpf_local_storage_elem, sdata) +
+                   bpf_core_field_offset(struct bpf_local_storage_data, data);
+        node = BPF_CORE_READ(node, next);
+    }
+    return 0;
+}
+
+/* Gives the owner of a TCP socket its cookie. */
+static __always_inline void set_cookie(struct owner *o, const struct sock *sk)
+{
+    o->cookie = bpf_get_socket_cookie((void *)sk);
+}
+
+/* The cookie of a socket with a descriptor, the same at each scan. */
+static __always_inline __u64 cookie_of_held(struct sock *sk)
+{
+    return bpf_get_socket_cookie(sk);
+}
+
+#endif
