@@ -115,7 +115,7 @@ Probe::Probe(const ProbeOptions &options)
         if (!options.cgroup_root.empty()) {
             cgroup_fd_ = ::open(options.cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             if (cgroup_fd_ < 0)
-                udp_refusal_ = datagram_refusal_ = ProbeError{"open", options.cgroup_root, errno, ""};
+                refusals_.udp = refusals_.datagrams = ProbeError{"open", options.cgroup_root, errno, ""};
         }
         make_rings(options);
         load(options);
@@ -159,7 +159,7 @@ void Probe::open(const Source &source)
 }
 
 // Loads the object that was given; else the first built-in one that the kernel takes with all its programs, or, if it
-// takes none so, the first without those programs that the kernel refuses and that can be done without.
+// takes none so, the first of which it takes those that can't be done without.
 void Probe::load(const ProbeOptions &options)
 {
     if (!options.object.empty())
@@ -180,11 +180,18 @@ void Probe::load(const ProbeOptions &options)
         if (is_of_host(latest->code))
             break;
     }
-    if (in_part.empty())
-        throw *latest;
-    if (in_part.front().built_in != built_in_objects.begin())
-        object_refusal_ = first;
-    load_in_part(in_part.front(), options);
+    const Refusals given = refusals_;
+    for (const Source &source : in_part) {
+        if (source.built_in != built_in_objects.begin())
+            object_refusal_ = first;
+        refusals_ = given;
+        try {
+            return load_in_part(source, options);
+        } catch (const ProbeError &error) {
+            latest = error;
+        }
+    }
+    throw *latest;
 }
 
 // Why the kernel does not take an object with all its programs; nothing if it does.
@@ -216,10 +223,10 @@ void Probe::load_in_part(const Source &source, const ProbeOptions &options)
 std::optional<ProbeError> *Probe::refusal_of(const std::string &program)
 {
     if (is_one_of(SCAN_PROGRAMS, program))
-        return &scan_refusal_;
+        return &refusals_.scans;
     if (is_one_of(UDP_PROGRAMS, program))
-        return &udp_refusal_;
-    return is_one_of(DATAGRAM_PROGRAMS, program) ? &datagram_refusal_ : nullptr;
+        return &refusals_.udp;
+    return is_one_of(DATAGRAM_PROGRAMS, program) ? &refusals_.datagrams : nullptr;
 }
 
 void Probe::load_once()
@@ -310,14 +317,14 @@ void Probe::configure(const ProbeOptions &options)
     program(OWN_PID_PROGRAM);
     note_oldest_kernel();
     for (const char *name : UDP_PROGRAMS)
-        check(bpf_program__set_autoload(program(name), cgroup_fd_ >= 0 && !udp_refusal_), "load", name);
-    bool are_datagrams_wanted = cgroup_fd_ >= 0 && !datagram_refusal_ && options.knobs.udp_window > 0;
+        check(bpf_program__set_autoload(program(name), cgroup_fd_ >= 0 && !refusals_.udp), "load", name);
+    bool are_datagrams_wanted = cgroup_fd_ >= 0 && !refusals_.datagrams && options.knobs.udp_window > 0;
     for (const char *name : DATAGRAM_PROGRAMS)
         check(bpf_program__set_autoload(program(name), are_datagrams_wanted), "load", name);
     if (are_datagrams_wanted)
         check(bpf_map__set_max_entries(map("udp_peers"), UDP_PEERS), "load", "udp_peers");
     for (const char *name : SCAN_PROGRAMS)
-        check(bpf_program__set_autoload(program(name), !scan_refusal_), "load", name);
+        check(bpf_program__set_autoload(program(name), !refusals_.scans), "load", name);
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
@@ -446,8 +453,8 @@ std::vector<LostLink> Probe::restore_links()
 // TCP and processes go on without, and each of the two without the other.
 void Probe::attach_udp()
 {
-    control_->udp_ends = attach_group(UDP_PROGRAMS, udp_refusal_);
-    attach_group(DATAGRAM_PROGRAMS, datagram_refusal_);
+    control_->udp_ends = attach_group(UDP_PROGRAMS, refusals_.udp);
+    attach_group(DATAGRAM_PROGRAMS, refusals_.datagrams);
 }
 
 // Attaches all of them that are loaded, or none; false if none is.
@@ -554,8 +561,8 @@ void Probe::begin_scan(const char *name)
 {
     end_scan(name);
     last_lines.clear();
-    if (scan_refusal_)
-        fail("scan", name, scan_refusal_->code);
+    if (refusals_.scans)
+        fail("scan", name, refusals_.scans->code);
     open_scan(name);
     if (std::strcmp(name, WALK_PROGRAM) == 0) {
         begin_walk();

@@ -67,9 +67,9 @@ public:
     const std::optional<ProbeError> &object_refusal() const { return object_refusal_; }
 
     // Why the programs are not there that see UDP sockets connect and end; nothing if they are, or were not asked for.
-    const std::optional<ProbeError> &udp_refusal() const { return udp_refusal_; }
+    const std::optional<ProbeError> &udp_refusal() const { return refusals_.udp; }
     // The same of those that see the peers of send and receive.
-    const std::optional<ProbeError> &datagram_refusal() const { return datagram_refusal_; }
+    const std::optional<ProbeError> &datagram_refusal() const { return refusals_.datagrams; }
 
     std::vector<ProgramReport> stats() const;
 
@@ -146,8 +146,11 @@ private:
     bool is_walking_ = false;
     std::unique_ptr<walk> walk_;
     kernel_version oldest_kernel_{};
-    // What the kernel refused the first object with, the iterators, so that there are none, and the programs for UDP.
-    std::optional<ProbeError> object_refusal_, scan_refusal_, udp_refusal_, datagram_refusal_;
+    std::optional<ProbeError> object_refusal_;
+    // Why there are no iterators, or no programs for UDP of one or the other kind.
+    struct Refusals {
+        std::optional<ProbeError> scans, udp, datagrams;
+    } refusals_;
     int cgroup_fd_ = -1; // ProbeOptions::cgroup_root
 };
 

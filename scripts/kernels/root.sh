@@ -67,7 +67,7 @@ else
         NODE_INCLUDE="${NODE_INCLUDE-$(dirname "$(readlink -f "$(command -v node)")")/../include/node}" \
         CC="$triplet-gcc" CXX="$triplet-g++ -idirafter $cache/system/usr/include" \
         LDFLAGS="-L$cache/system/usr/lib/$triplet -Wl,-rpath-link,$cache/system/usr/lib/$triplet:$cache/system/lib/$triplet"
-    cmp "$cache/native/build/collector.bpf.o" native/build/collector.bpf.o >&2
+    for object in collector.bpf.o collector-5.8.bpf.o; do cmp "$cache/native/build/$object" "native/build/$object" >&2; done
 fi
 compiler=gcc
 [[ $arch == "$(dpkg --print-architecture)" ]] || compiler=$triplet-gcc
