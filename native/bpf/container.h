@@ -603,11 +603,11 @@ static __always_inline void forget_bearer(void *map, __u64 key, __u64 id)
         bpf_map_delete_elem(map, &key);
 }
 
-SEC("tp_btf/cgroup_rmdir")
+TRACEPOINT("cgroup_rmdir")
 int BPF_PROG(cgroup_end, struct cgroup *cgroup, const char *path)
 {
-    __u64 id = cgroup->kn->id;
-    int hierarchy = cgroup->root->hierarchy_id;
+    __u64 id = field(cgroup, kn, id);
+    int hierarchy = field(cgroup, root, hierarchy_id);
     __u64 verdict = verdict_of(number_of(cgroup), SLOT_TO_BORROW), key = cgroup_key(id, hierarchy);
     bpf_map_delete_elem(&containers, &key);
     if (verdict == CONTAINER_UNJUDGED || !(verdict & CONTAINER_OWN))

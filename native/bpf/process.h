@@ -345,7 +345,7 @@ static __always_inline bool is_started_anew(struct linux_binprm *bprm)
 {
     const char by_link[] = "/proc/self/", by_descriptor[] = "/dev/fd/";
     char name[sizeof(by_link)] = {};
-    bpf_probe_read_kernel_str(name, sizeof(name), bprm->filename);
+    bpf_probe_read_kernel_str(name, sizeof(name), field(bprm, filename));
     bool is_link = true, is_descriptor = true;
     for (__u32 i = 0; i < sizeof(by_link) - 1; i++) {
         is_link &= name[i] == by_link[i];
@@ -421,11 +421,11 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
         count_failed(program);
 }
 
-SEC("tp_btf/sched_process_exec")
+TRACEPOINT("sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
     if (is_self_check(task)) {
-        emit_self_check(task->tgid, SELF_CHECK_EXEC, PROGRAM_EXEC);
+        emit_self_check(field(task, tgid), SELF_CHECK_EXEC, PROGRAM_EXEC);
         return 0;
     }
     __u32 slot = slot_of_process();
@@ -457,7 +457,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
  * but only if it has run an image of its own: one that was only forked becomes what it is to be by an exec, which
  * tells. Moves within a container tell of what is known already, if anything.
  */
-SEC("tp_btf/cgroup_attach_task")
+TRACEPOINT("cgroup_attach_task")
 int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_struct *task, bool is_process)
 {
     __u32 slot = slot_of_process();
@@ -469,7 +469,7 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
     if (before && before->container == container)
         return 0;
     bool helps = is_helper(task), is_forked = exec_id_of(task) == parent_exec_id_of(task);
-    note_passage(task, container, helps || (is_forked && !container_at(task->real_parent, slot)));
+    note_passage(task, container, helps || (is_forked && !container_at(field(task, real_parent), slot)));
     if (helps)
         count_skipped(PROGRAM_EXEC);
     if (helps || is_forked)
@@ -494,32 +494,32 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
  * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of
  * that. Of all other forks this costs a comparison.
  */
-SEC("tp_btf/sched_process_fork")
+TRACEPOINT("sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    if (child->cgroups == parent->cgroups || child->pid != child->tgid)
+    if (field(child, cgroups) == field(parent, cgroups) || field(child, pid) != field(child, tgid))
         return 0;
     __u32 slot = slot_of_process();
     struct naming named;
     __u64 container = container_of_task(child, slot, &named);
     if (!container || container == CONTAINER_UNJUDGED)
         return 0;
-    __u64 from = container_at(child->real_parent, slot);
+    __u64 from = container_at(field(child, real_parent), slot);
     if (from != container)
         note_passage(child, container, !from);
     return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+TRACEPOINT("sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
     /*
      * Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time.
      */
-    if (task->signal->live.counter != 0)
+    if (field(task, signal, live.counter) != 0)
         return 0;
     if (is_self_check(task)) {
-        emit_self_check(task->tgid, SELF_CHECK_EXIT, PROGRAM_EXIT);
+        emit_self_check(field(task, tgid), SELF_CHECK_EXIT, PROGRAM_EXIT);
         return 0;
     }
     struct naming named;
@@ -533,9 +533,9 @@ int BPF_PROG(process_exit, struct task_struct *task)
     r.header.size = sizeof(r);
     r.start_time = start_of(field(task, group_leader));
     /* Of the process: this is its last thread, which need not be the first one. */
-    r.exit_code = task->signal->group_exit_code;
+    r.exit_code = field(task, signal, group_exit_code);
     if (!r.exit_code)
-        r.exit_code = task->group_leader->exit_code;
+        r.exit_code = field(task, group_leader, exit_code);
     copy_name(r.comm, task);
     emit(&r, sizeof(r), PROGRAM_EXIT);
     return 0;

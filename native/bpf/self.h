@@ -3,18 +3,14 @@
 #ifndef COLLECTOR_SELF_H
 #define COLLECTOR_SELF_H
 
-/*
- * An iterator that ends a read, with EAGAIN, at the first task that it meets: each read runs the program once, in the
- * process that reads. Programs can be run by themselves only since Linux 5.10 (BPF_PROG_TEST_RUN).
- */
+/* What a program that runs alone returns. */
 enum { END_READ = 1 };
 
 /*
  * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the
  * initial pid namespace.
  */
-SEC("iter/task")
-int note_own_pid(struct bpf_iter__task *ctx)
+RUN_ALONE(note_own_pid)
 {
     control.own_pid = bpf_get_current_pid_tgid() >> 32;
     control.secret = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();

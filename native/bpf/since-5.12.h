@@ -10,6 +10,8 @@
 /* Read by the add-on before it loads the object, and by no program. */
 const volatile struct kernel_version oldest_kernel SEC(".rodata.kernel") = {5, 12};
 
+#include "with-btf.h"
+
 /* A field of a task, a socket or a cgroup, by way of pointers: read directly, ten times cheaper than by a helper. */
 #define field(pointer, ...) ___arrow(pointer, __VA_ARGS__)
 

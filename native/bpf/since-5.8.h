@@ -7,8 +7,13 @@
 #ifndef COLLECTOR_SINCE_H
 #define COLLECTOR_SINCE_H
 
+#ifndef TRACEPOINT
+#include "with-btf.h"
+enum { OLDEST_MINOR = 8 };
+#endif
+
 /* Read by the add-on before it loads the object, and by no program. */
-const volatile struct kernel_version oldest_kernel SEC(".rodata.kernel") = {5, 8};
+const volatile struct kernel_version oldest_kernel SEC(".rodata.kernel") = {5, OLDEST_MINOR};
 
 /* A field of a task, a socket or a cgroup, by way of pointers. */
 #define field(pointer, ...) BPF_CORE_READ(pointer, __VA_ARGS__)

@@ -226,8 +226,7 @@ __noinline int list_block(void)
  * Run by user space, again and again: each run goes on where the one before has stopped, and may find no socket. The
  * walk is over behind the last bucket of the last table.
  */
-SEC("iter/task")
-int list_sockets(struct bpf_iter__task *ctx)
+RUN_ALONE(list_sockets)
 {
     struct walk *walk = current_walk();
     if (!walk)

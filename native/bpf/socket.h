@@ -88,19 +88,19 @@ static __always_inline struct owner *server_owner(const struct sock *sk)
 
 static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
 {
-    o->family = sk->__sk_common.skc_family;
+    o->family = field(sk, __sk_common.skc_family);
     __builtin_memset(o->local_address, 0, 16);
     __builtin_memset(o->remote_address, 0, 16);
     if (o->family == AF_INET) {
-        __be32 local = sk->__sk_common.skc_rcv_saddr, remote = sk->__sk_common.skc_daddr;
+        __be32 local = field(sk, __sk_common.skc_rcv_saddr), remote = field(sk, __sk_common.skc_daddr);
         __builtin_memcpy(o->local_address, &local, 4);
         __builtin_memcpy(o->remote_address, &remote, 4);
     } else {
         BPF_CORE_READ_INTO(&o->local_address, sk, __sk_common.skc_v6_rcv_saddr);
         BPF_CORE_READ_INTO(&o->remote_address, sk, __sk_common.skc_v6_daddr);
     }
-    o->local_port = sk->__sk_common.skc_num;
-    o->remote_port = __builtin_bswap16(sk->__sk_common.skc_dport);
+    o->local_port = field(sk, __sk_common.skc_num);
+    o->remote_port = __builtin_bswap16(field(sk, __sk_common.skc_dport));
 }
 
 static __always_inline bool is_loopback(const __u8 *a, __u8 family)
@@ -548,7 +548,7 @@ static __always_inline void on_shutdown(const struct sock *sk)
     emit_held(RECORD_SERVED, &served, TCP_ESTABLISHED, 0, task);
 }
 
-SEC("tp_btf/inet_sock_set_state")
+TRACEPOINT("inet_sock_set_state")
 int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 {
     if (protocol_of(sk) != IPPROTO_TCP)
@@ -572,7 +572,7 @@ int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
  * it closes, or by a scan before that; that it closed, here, where every TCP socket comes to its end, once. A second
  * program on inet_sock_set_state would catch either at once, but is run ten times for each connection.
  */
-SEC("tp_btf/tcp_destroy_sock")
+TRACEPOINT("tcp_destroy_sock")
 int BPF_PROG(socket_end, const struct sock *sk)
 {
     on_close(sk, TCP_CLOSE);
