@@ -167,19 +167,19 @@ async function run(): Promise<number> {
         return sensor !== undefined;
       }),
       'find-driver': effect('find-driver', async (signal) => {
-        found = await findDriver({ settings, log, signal });
+        found = await findDriver({ settings, log, signal, hasTypes: host.btf });
       }),
       download: effect('download', async (signal) => {
         driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
         if (settings.coreDump) allowCoreDump(driver, context);
         if (found?.kind !== 'absent') return;
         const tls = () => sensor?.tls;
-        found = { kind: 'local', path: await downloadDriver(found, { settings, tls, log, signal }) };
+        found = { kind: 'local', driver: await downloadDriver(found, { settings, tls, log, signal }) };
       }),
       load: effect('load', (signal) =>
         patiently(
           () => {
-            probe = load(driver, host, found?.kind === 'local' ? found.path : '', context);
+            probe = load(driver, host, found?.kind === 'local' ? found.driver : undefined, context);
             try {
               scanning = scannerFor(driver, probe, host, observer, context);
               checkScans(scanning.kind, host);

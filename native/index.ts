@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 export interface ProbeOptions {
   /** Path of a BPF object to load; '' for the first of those built into the add-on that the kernel takes. */
   readonly object: string;
+  /** Path of a file with the kernel's types, as far as the object needs them; '' if the kernel has its own. */
+  readonly btf: string;
   /** How many ring buffers there are; CPU n writes to ring floor(n / cpusPerRing). */
   readonly rings: number;
   /** Size of each ring: a power of two, a multiple of the page. */

@@ -72,11 +72,12 @@ const LOCKDOWN = '/sys/kernel/security/lockdown';
 /**
  * What Collector needs and this host does not give, the most fundamental first; undefined if nothing is missing.
  * The kernel has the last word when it loads the programs; this is for saying beforehand, and in words, what is wrong.
+ * @param isForIt the driver was made for this kernel, so that neither its age nor what its types lack is in the way
  */
-export function checkHost(facts: HostFacts): Failure | undefined {
+export function checkHost(facts: HostFacts, isForIt = false): Failure | undefined {
   const { euid } = facts;
   if (/docker desktop/i.test(facts.os)) return new Failure('DOCKER_DESKTOP', { os: facts.os });
-  if (isTooOld(facts.release) || isTooOldForPower(facts)) {
+  if (!isForIt && (isTooOld(facts.release) || isTooOldForPower(facts))) {
     return new Failure('KERNEL_TOO_OLD', {
       release: facts.release,
       oldest: oldestKernel(facts.release),
@@ -87,6 +88,7 @@ export function checkHost(facts: HostFacts): Failure | undefined {
   if (facts.blockers.includes('user namespace')) return new Failure('USER_NAMESPACE', { euid });
   const missing = missingCapabilities(facts);
   if (missing.length > 0) return new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
+  if (isForIt) return undefined;
   if (!facts.btf) return new Failure('NO_BTF', { path: KERNEL_BTF, release: facts.release });
   const lacking = (Object.keys(features) as KernelFeature[]).filter((name) => !facts.features.has(name));
   if (lacking.length > 0) return new Failure('NO_KERNEL_FEATURE', { lacking, release: facts.release });

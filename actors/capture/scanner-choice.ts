@@ -1,4 +1,4 @@
-import { isProbeError, SCAN_READ_BYTES, type Probe } from '../../native/index.js';
+import { isProbeError, SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanner.js';
 import { blindScanner, iteratorScanner, withOwned, type Scanner } from './scanner.js';
@@ -27,7 +27,7 @@ export interface ScannerChoice {
  * @throws ProbeError for want of descriptors or memory, which says nothing about the kernel
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
-  const refusal = iteratorRefusal(probe);
+  const refusal = refusalOf(probe, 'scan_sockets');
   const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
   if (hostPids && refusal === undefined) {
     judgeCgroups(probe);
@@ -43,7 +43,9 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
     : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
   if (folder !== undefined) {
     const files = new ProcfsScanner({ ...procfs, folder });
-    const scanner = refusal === undefined ? withOwned(files, probe) : files;
+    // Which needs no iterator where the programs are for kernels without types of their own.
+    const lists = refusal === undefined || refusalOf(probe, 'list_sockets') === undefined;
+    const scanner = lists ? withOwned(files, probe) : files;
     return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.`, procfs: folder };
   }
   return {
@@ -68,10 +70,10 @@ function judgeCgroups(probe: Pick<Probe, 'beginScan' | 'readScan'>): void {
   while (probe.readScan('scan_processes', unread, 0) !== 0);
 }
 
-/** Why the iterators do not run; undefined if they do. */
-function iteratorRefusal(probe: Pick<Probe, 'scan'>): string | undefined {
+/** Why a scan does not run; undefined if it does. */
+function refusalOf(probe: Pick<Probe, 'scan'>, program: ScanProgram): string | undefined {
   try {
-    probe.scan('scan_sockets');
+    probe.scan(program);
     return undefined;
   } catch (error) {
     if (!isProbeError(error) || error.operation !== 'scan' || shortageOf(error) !== undefined) throw error;

@@ -5,14 +5,14 @@ import type { Log } from '../telemetry/log.js';
 import { kernelCandidates, readKernelIdentity, type KernelIdentity } from './candidates.js';
 import type { Peer } from './connection.js';
 import { download, TIMINGS, type Source, type Timings, type Tried } from './download.js';
-import type { Absent, Found } from './found.js';
-import { objectName, targetPath } from './names.js';
+import type { Absent, Found, LocalDriver } from './found.js';
+import { driverFiles, type DriverFile } from './names.js';
 import { noDriver } from './no-driver.js';
 import { moduleVersion, takeFromStorage, type Unusable } from './storage.js';
 import { Trouble } from './trouble.js';
 import { removeLeftovers } from './unpack.js';
 
-export type { Absent, Found };
+export type { Absent, Found, LocalDriver };
 
 type DriverSettings = Pick<
   Settings,
@@ -31,6 +31,8 @@ export interface FindOptions {
   readonly log: Log;
   /** Stops it at once. */
   readonly signal: AbortSignal;
+  /** The kernel gives its types (BTF), so that no driver has to bring them. */
+  readonly hasTypes: boolean;
   /** Default: of this node. */
   readonly kernel?: () => KernelIdentity;
 }
@@ -55,55 +57,69 @@ export async function findDriver(options: FindOptions): Promise<Found> {
   if (method === 'core_bpf') return { kind: 'builtin' };
   const identity = options.kernel?.() ?? readKernelIdentity(hostRoot);
   const candidates = kernelCandidates(identity, settings.kernelCandidates);
-  const target = targetPath(method, settings.moduleDir);
+  const drivers = candidates.map((candidate) =>
+    driverFiles(method, candidate, settings.moduleDir, options.hasTypes),
+  );
   const version = versionOrTrouble(kernelModulesDir);
   log.info(`Module version: ${version instanceof Trouble ? `unknown, ${version.message}` : version}`);
   log.info('Attempting to find kernel module - Candidate kernel versions:');
   for (const candidate of candidates) log.info(candidate);
 
-  await removeLeftovers(target);
+  for (const { target } of drivers[0] ?? []) await removeLeftovers(target);
   const unusable: Unusable[] = [];
   const onUnusable = (file: Unusable): void => {
     unusable.push(file);
     log.warning(`Local storage contains ${file.path}, which cannot be used: ${file.trouble.message}`);
   };
-  const objects = candidates.map((candidate) => objectName(method, candidate));
-  for (const object of objects) {
+  const take = async ({ object, target }: DriverFile): Promise<boolean> => {
     const found = await takeFromStorage(kernelModulesDir, object, target, { signal, onUnusable });
-    if (found !== undefined) {
-      log.info(`Local storage contains ${found}, which is now ${target}`);
-      return { kind: 'local', path: target };
-    }
-    if (!unusable.some((file) => file.object === object))
+    if (found !== undefined) log.info(`Local storage contains ${found}, which is now ${target}`);
+    else if (!unusable.some((file) => file.object === object))
       log.info(`Local storage does not contain ${object}`);
-  }
-  return { kind: 'absent', method, release: identity.release, objects, version, unusable };
+    return found !== undefined;
+  };
+  for (const files of drivers) if (await allOf(files, take)) return { kind: 'local', driver: localDriver(files) };
+  return { kind: 'absent', method, release: identity.release, drivers, version, unusable };
+}
+
+/** A driver whose files are where they will be loaded from. */
+function localDriver([driver, btf]: readonly DriverFile[]): LocalDriver {
+  return { path: driver!.target, ...(btf && { btf: btf.target }) };
 }
 
 /**
  * The phase download: gets a driver from Sensor, else from MODULE_DOWNLOAD_BASE_URL.
- * @returns the path it is ready at
  * @throws Failure DRIVER_UNAVAILABLE, DRIVER_UNWRITABLE, and whatever `tls` throws; the reason of `signal`
  */
-export async function downloadDriver(found: Absent, options: DownloadOptions): Promise<string> {
+export async function downloadDriver(found: Absent, options: DownloadOptions): Promise<LocalDriver> {
   const { settings, log, signal, timings = TIMINGS } = options;
-  const target = targetPath(found.method, settings.moduleDir);
   const sources = found.version instanceof Trouble ? [] : sourcesOf(found.version, options);
   const warn = log.throttled('warning');
   const tried: Tried[] = [];
-  for (const object of found.objects) {
+  const get = async ({ object, target }: DriverFile): Promise<boolean> => {
     for (const source of sources) {
       const failed = await download(source, object, target, { log, warn, signal, timings });
       if (failed === undefined) {
         log.info(`Successfully downloaded and decompressed ${target}`);
-        return target;
+        return true;
       }
       tried.push(failed);
     }
     log.warning(`Unable to download kernel object ${object} to ${target}.gz`);
     log.error(`Error getting kernel object: ${object}`);
-  }
+    return false;
+  };
+  for (const files of found.drivers) if (await allOf(files, get)) return localDriver(files);
   throw noDriver(found, tried, settings);
+}
+
+/** Whether a step goes well for all files, one after the other; those behind one that fails are left out. */
+async function allOf(
+  files: readonly DriverFile[],
+  step: (file: DriverFile) => Promise<boolean>,
+): Promise<boolean> {
+  for (const file of files) if (!(await step(file))) return false;
+  return true;
 }
 
 function versionOrTrouble(folder: string): string | Trouble {

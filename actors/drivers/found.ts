@@ -1,4 +1,4 @@
-import type { FileMethod } from './names.js';
+import type { DriverFile, FileMethod } from './names.js';
 import type { Unusable } from './storage.js';
 import type { Trouble } from './trouble.js';
 
@@ -7,8 +7,15 @@ export type Found =
   /** The driver is part of Collector. */
   | { readonly kind: 'builtin' }
   /** It is here, and ready to be loaded. */
-  | { readonly kind: 'local'; readonly path: string }
+  | { readonly kind: 'local'; readonly driver: LocalDriver }
   | Absent;
+
+/** A driver that is ready to be loaded. */
+export interface LocalDriver {
+  readonly path: string;
+  /** The kernel's types, of a driver for a kernel that has none of its own. */
+  readonly btf?: string;
+}
 
 /** It has to be downloaded. */
 export interface Absent {
@@ -16,8 +23,8 @@ export interface Absent {
   readonly method: FileMethod;
   /** The kernel's, as `uname -r` says it. */
   readonly release: string;
-  /** The files that would do, best first. */
-  readonly objects: readonly string[];
+  /** The drivers that would do, best first, with all their files. */
+  readonly drivers: readonly (readonly DriverFile[])[];
   /** Of the drivers; or why it is not known. */
   readonly version: string | Trouble;
   /** What local storage has, but nobody can use. */

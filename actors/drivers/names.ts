@@ -19,3 +19,27 @@ export function objectName(method: FileMethod, candidate: string): string {
 export function targetPath(method: FileMethod, moduleDir: string): string {
   return `${moduleDir}/collector.${method === 'ebpf' ? 'o' : 'ko'}`;
 }
+
+/** A file of a driver. */
+export interface DriverFile {
+  /** Its name where drivers are served. */
+  readonly object: string;
+  /** Where it is put. */
+  readonly target: string;
+}
+
+/**
+ * The files of a driver: the driver, and for a kernel without types of its own (BTF) those that `ebpf` needs.
+ * @param candidate the kernel it is for
+ * @throws RangeError as `objectName`
+ */
+export function driverFiles(
+  method: FileMethod,
+  candidate: string,
+  moduleDir: string,
+  hasTypes: boolean,
+): readonly DriverFile[] {
+  const driver = { object: objectName(method, candidate), target: targetPath(method, moduleDir) };
+  if (method !== 'ebpf' || hasTypes) return [driver];
+  return [driver, { object: `collector-btf-${candidate}`, target: `${moduleDir}/collector.btf` }];
+}

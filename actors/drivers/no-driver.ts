@@ -12,8 +12,9 @@ export function noDriver(
   tried: readonly Tried[],
   places: Places,
 ): Failure<'DRIVER_UNAVAILABLE'> {
-  const { release, objects, version, unusable } = found;
-  const missing = objects.filter((name) => !unusable.some(({ object }) => object === name));
+  const { release, drivers, version, unusable } = found;
+  const objects = drivers.map((files) => files.map(({ object }) => object).join(' with '));
+  const missing = objects.filter((name) => !unusable.some(({ object }) => name.includes(object)));
   return new Failure('DRIVER_UNAVAILABLE', {
     release,
     ...toMend(found, tried, places),
@@ -29,11 +30,11 @@ export function noDriver(
 
 /** Of all troubles the one to mend: where nothing is broken, it is that nobody has the driver. */
 function toMend(
-  { objects, version, unusable }: Absent,
+  { drivers, version, unusable }: Absent,
   tried: readonly Tried[],
   { grpcServer, moduleDownloadBaseUrl }: Places,
 ): Pick<FailureParameters<'DRIVER_UNAVAILABLE'>, 'trouble' | 'place'> {
-  if (objects.length === 0) return { trouble: 'kernel', place: 'local' };
+  if (drivers.length === 0) return { trouble: 'kernel', place: 'local' };
   const all = [
     ...tried.map(({ source, trouble }) => ({ place: source.place, trouble: trouble.kind })),
     ...unusable.map(({ trouble }) => ({ place: 'local' as const, trouble: trouble.kind })),

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
 import { isLacking, loadPrograms, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
+import type { LocalDriver } from '../drivers/actor.js';
 import { insertKernelModule } from '../drivers/insert.js';
 import { ringPlan } from '../settings/ring-plan.js';
 import { Failure } from '../telemetry/failures.js';
@@ -14,22 +15,28 @@ const NEWEST_OBJECT = '5.12';
 
 /**
  * Loads the programs, without attaching them.
- * @param object path of the driver; empty: the one that is built in
+ * @param found the driver; undefined: the one that is built in
  * @throws Failure
  */
-export function load(driver: Driver, host: HostFacts, object: string, { settings, log }: Context): Probe {
-  const missing = checkHost(host);
+export function load(
+  driver: Driver,
+  host: HostFacts,
+  found: LocalDriver | undefined,
+  { settings, log }: Context,
+): Probe {
+  const missing = checkHost(host, found !== undefined);
   if (missing !== undefined) throw missing;
-  if (settings.collectionMethod === 'kernel_module') {
-    insertKernelModule(object, (file) => driver.insertModule(file), log, host.lockdown);
-    throw new Failure('MODULE_UNREAD', { path: object });
+  if (found !== undefined && settings.collectionMethod === 'kernel_module') {
+    insertKernelModule(found.path, (file) => driver.insertModule(file), log, host.lockdown);
+    throw new Failure('MODULE_UNREAD', { path: found.path });
   }
   const plan = ringPlan(driver.possibleCpus, settings);
   collectGarbage();
   const probe = loadPrograms(
     driver,
     {
-      object,
+      object: found?.path ?? '',
+      btf: found?.btf ?? '',
       rings: plan.rings,
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,

@@ -73,6 +73,7 @@ ProbeOptions read_options(const Napi::Object &given)
 {
     ProbeOptions options{};
     options.object = given.Get("object").As<Napi::String>().Utf8Value();
+    options.btf = given.Get("btf").As<Napi::String>().Utf8Value();
     options.rings = number(given, "rings");
     options.ring_bytes = number(given, "ringBytes");
     options.run_time = flag(given, "runTime");

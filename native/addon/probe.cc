@@ -30,9 +30,10 @@ constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_rel
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *SOCKET_SCAN = "scan_sockets";
-constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, "list_sockets"};
+constexpr const char *ITERATORS[] = {"scan_processes", SOCKET_SCAN};
 // Each read runs it once; its records are in a map.
 constexpr const char *WALK_PROGRAM = "list_sockets";
+constexpr const char *SCAN_PROGRAMS[] = {"scan_processes", SOCKET_SCAN, WALK_PROGRAM};
 constexpr const char *OWN_PID_PROGRAM = "note_own_pid";
 constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
@@ -108,6 +109,7 @@ void check(int result, const char *operation, const char *subject)
 } // namespace
 
 Probe::Probe(const ProbeOptions &options)
+    : btf_(options.btf)
 {
     libbpf_set_print(keep_line);
     last_lines.clear();
@@ -142,7 +144,9 @@ void Probe::open(const Source &source)
     opts.sz = sizeof(opts);
     // Named, libbpf does not look for types that only other kernels have in every module, for which it would need
     // CAP_SYS_ADMIN.
-    if (access(KERNEL_BTF, R_OK) == 0)
+    if (!btf_.empty())
+        opts.btf_custom_path = btf_.c_str();
+    else if (access(KERNEL_BTF, R_OK) == 0)
         opts.btf_custom_path = KERNEL_BTF;
     bpf_object__close(object_);
     source_ = source.name;
@@ -323,8 +327,12 @@ void Probe::configure(const ProbeOptions &options)
         check(bpf_program__set_autoload(program(name), are_datagrams_wanted), "load", name);
     if (are_datagrams_wanted)
         check(bpf_map__set_max_entries(map("udp_peers"), UDP_PEERS), "load", "udp_peers");
-    for (const char *name : SCAN_PROGRAMS)
-        check(bpf_program__set_autoload(program(name), !refusals_.scans), "load", name);
+    if (!has_iterators())
+        for (const char *name : ITERATORS)
+            check(bpf_program__set_autoload(program(name), false), "load", name);
+    else
+        for (const char *name : SCAN_PROGRAMS)
+            check(bpf_program__set_autoload(program(name), !refusals_.scans), "load", name);
 
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
@@ -368,9 +376,21 @@ int Probe::create_iterator(const char *name) const
     return fd;
 }
 
-// Runs an iterator's program once, in this process: it ends each read with EAGAIN.
+// Whether the object's programs are iterators, as far as they are not run by events.
+bool Probe::has_iterators() const
+{
+    return bpf_program__type(program(OWN_PID_PROGRAM)) == BPF_PROG_TYPE_TRACING;
+}
+
+// Runs a program once, in this process: by its iterator, whose reads it ends with EAGAIN, or, for -1, by itself.
 void Probe::run_once(const char *name, int iterator, const char *operation)
 {
+    if (iterator < 0) {
+        bpf_test_run_opts run{};
+        run.sz = sizeof(run);
+        check(bpf_prog_test_run_opts(bpf_program__fd(program(name)), &run), operation, name);
+        return;
+    }
     char none;
     if (read(iterator, &none, sizeof(none)) < 0 && errno != EAGAIN)
         fail(operation, name, errno);
@@ -378,6 +398,8 @@ void Probe::run_once(const char *name, int iterator, const char *operation)
 
 void Probe::note_own_pid()
 {
+    if (!has_iterators())
+        return run_once(OWN_PID_PROGRAM, -1, "load");
     int iterator = create_iterator(OWN_PID_PROGRAM);
     if (iterator < 0)
         fail("load", OWN_PID_PROGRAM, errno);
@@ -563,8 +585,12 @@ void Probe::begin_scan(const char *name)
     last_lines.clear();
     if (refusals_.scans)
         fail("scan", name, refusals_.scans->code);
-    open_scan(name);
-    if (std::strcmp(name, WALK_PROGRAM) == 0) {
+    bool is_walk = std::strcmp(name, WALK_PROGRAM) == 0;
+    if (has_iterators())
+        open_scan(name);
+    else if (!is_walk)
+        fail("scan", name, EOPNOTSUPP);
+    if (is_walk) {
         begin_walk();
     } else if (std::strcmp(name, SOCKET_SCAN) == 0) {
         control_->socket_scan++;
@@ -602,7 +628,7 @@ std::ptrdiff_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
     }
     std::uint32_t key = 0;
     do {
-        run_once(WALK_PROGRAM, scan_fds_.at(WALK_PROGRAM), "scan");
+        run_once(WALK_PROGRAM, has_iterators() ? scan_fds_.at(WALK_PROGRAM) : -1, "scan");
         check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
         is_walking_ = walk_->stage < WALK_UDP || walk_->bucket < walk_->buckets;
         control_->lists = walk_->lists;

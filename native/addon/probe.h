@@ -19,6 +19,7 @@ namespace collector {
 
 struct ProbeOptions {
     std::string object; // path of the BPF object, empty for the one built in
+    std::string btf;    // path of the kernel's types as far as `object` needs them; empty: the kernel has its own
     std::uint32_t rings;
     std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
@@ -122,6 +123,7 @@ private:
     void connect_rings();
     int create_iterator(const char *name) const;
     void run_once(const char *name, int iterator, const char *operation);
+    bool has_iterators() const;
     void note_own_pid();
     void map_control();
     void end_scan(const char *program);
@@ -133,6 +135,7 @@ private:
     void release();
 
     std::string source_; // the object's path, or what stands for it
+    const std::string btf_; // ProbeOptions::btf
     bpf_object *object_ = nullptr;
     std::vector<Attached> links_;
     std::vector<int> ring_fds_;

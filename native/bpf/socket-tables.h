@@ -47,12 +47,13 @@ static __always_inline struct inet_hashinfo *tcp_tables(void)
 }
 
 /*
- * Adopts a socket that nobody owns nor holds; false if it is no container's. In a pid namespace it adopts none: there
- * scan_sockets does not see who holds what, and procfs tells of those sockets by another cookie.
+ * Adopts a socket that nobody owns nor holds; false if it is no container's. In a pid namespace it adopts none, nor
+ * without iterators: there scan_sockets does not see who holds what, and procfs tells of those sockets by another
+ * cookie.
  */
 static __always_inline bool adopt_unheld(struct sock *sk, __u8 protocol, __u8 state, struct owner *o)
 {
-    if (current_level() > 0)
+    if (!HAS_ITERATORS || current_level() > 0)
         return false;
     o->container = container_of_socket(sk);
     if (!o->container)

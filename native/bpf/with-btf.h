@@ -11,5 +11,6 @@
 #define RUN_ALONE(name)                                                                                      \
     SEC("iter/task")                                                                                         \
     int name(struct bpf_iter__task *ctx)
+enum { HAS_ITERATORS = 1 };
 
 #endif

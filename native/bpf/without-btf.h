@@ -11,7 +11,7 @@
 #define RUN_ALONE(name)                                                                                      \
     SEC("raw_tp")                                                                                            \
     int name(void *ctx)
-enum { OLDEST_MINOR = 10 };
+enum { HAS_ITERATORS = 0, OLDEST_MINOR = 10 };
 
 #include "since-5.8.h"
 

@@ -21,6 +21,7 @@ export async function kernelFigures(
     driver,
     {
       object: '',
+  btf: '',
       rings: driver.possibleCpus,
       ringBytes: RING_BYTES,
       cpusPerRing: 1,

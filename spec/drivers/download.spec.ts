@@ -77,12 +77,14 @@ describe('downloading a driver', () => {
       env = {},
       tls = () => material,
       timings = {},
+      hasTypes = true,
     }: {
       env?: Record<string, string>;
       tls?: () => TlsMaterial | undefined;
       timings?: Partial<Timings>;
+      hasTypes?: boolean;
     } = {},
-  ): Promise<string> {
+  ): Promise<readonly string[]> {
     const { settings, errors } = readSettings([], {
       COLLECTION_METHOD: 'ebpf',
       ROX_COLLECTOR_KERNEL_MODULES_DIR: place.storage,
@@ -92,16 +94,17 @@ describe('downloading a driver', () => {
     });
     assert.deepEqual(errors, []);
     const kernel = () => ({ release: '6.1.0', version: '', osRelease: '', minikubeVersion: '' });
-    const found = await findDriver({ settings, log: log.log, signal: stop.signal, kernel });
+    const found = await findDriver({ settings, log: log.log, signal: stop.signal, hasTypes, kernel });
     assert.ok(found.kind === 'absent');
     log.lines.length = 0;
-    return downloadDriver(found, {
+    const { path, btf } = await downloadDriver(found, {
       settings,
       log: log.log,
       signal: stop.signal,
       tls,
       timings: { ...FAST, ...timings },
     });
+    return [path, ...(btf === undefined ? [] : [btf])];
   }
 
   /** A download in vain: nothing is left of it, and what was there before still is. */
@@ -132,7 +135,7 @@ describe('downloading a driver', () => {
         seen.push(clientName(socket), servername, host, httpVersion);
         hit(response);
       };
-      assert.equal(await get(server.port), `${place.modules}/collector.o`);
+      assert.deepEqual(await get(server.port), [`${place.modules}/collector.o`]);
       assert.deepEqual(seen, ['collector', NAME, `${NAME}:${server.port}`, '1.1']);
       assert.deepEqual(server.asked, [PATH]);
       assert.deepEqual(place.placed, { 'collector.o': 'driver' });
@@ -141,6 +144,25 @@ describe('downloading a driver', () => {
         `INFO Attempting to download kernel object from https://${NAME}:${server.port}${PATH}`,
         `INFO Successfully downloaded and decompressed ${place.modules}/collector.o`,
       ]);
+    });
+
+    it('with the types of a kernel that has none of its own, or not at all', async () => {
+      const types = PATH.replace('ebpf', 'btf').replace('.o.gz', '.gz');
+      const server = await sensor();
+      server.answer = (response, { url }) => (url === types ? status(404)(response) : hit(response));
+      const { message } = await get(server.port, { hasTypes: false }).then(
+        () => assert.fail('it succeeded'),
+        asFailure,
+      );
+      assert.match(message, /collector-btf-6\.1\.0\.gz: .*404/);
+      server.answer = hit;
+      server.asked.length = 0;
+      assert.deepEqual(await get(server.port, { hasTypes: false }), [
+        `${place.modules}/collector.o`,
+        `${place.modules}/collector.btf`,
+      ]);
+      assert.deepEqual(server.asked, [PATH, types]);
+      assert.equal(place.mode('collector.btf'), 0o444);
     });
 
     it('without TLS if there is none', async () => {
@@ -673,7 +695,7 @@ describe('downloading a driver', () => {
         kind: 'absent',
         method: 'ebpf',
         release: '6.1.0',
-        objects: [OBJECT],
+        drivers: [[{ object: OBJECT, target: `${place.modules}/collector.o` }]],
         version: '2.2.0',
         unusable: [],
       } as const;

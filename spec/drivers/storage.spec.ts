@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { findDriver } from '../../actors/drivers/actor.js';
+import { findDriver, type Absent } from '../../actors/drivers/actor.js';
 import { readSettings } from '../../actors/settings/read.js';
 import { asFailure, type Failure } from '../../actors/telemetry/failures.js';
 import { isRoot, requires } from '../support/requirements.js';
@@ -24,7 +24,7 @@ describe('looking for a driver on this node', () => {
   });
   afterEach(() => place.remove());
 
-  async function find(env: Record<string, string> = {}) {
+  async function find(env: Record<string, string> = {}, hasTypes = true) {
     const { log, lines: written } = recordingLog();
     lines = written;
     const { settings } = readSettings([], {
@@ -39,7 +39,12 @@ describe('looking for a driver on this node', () => {
       osRelease: '',
       minikubeVersion: '',
     });
-    return findDriver({ settings, log, signal: stop.signal, kernel });
+    return findDriver({ settings, log, signal: stop.signal, hasTypes, kernel });
+  }
+
+  /** Of all files that would do. */
+  function names({ drivers }: Absent): string[] {
+    return drivers.flat().map(({ object }) => object);
   }
 
   async function failure(): Promise<Failure> {
@@ -53,14 +58,14 @@ describe('looking for a driver on this node', () => {
 
   it('unpacks an archive to where it is loaded from, readable for all and writable for nobody', async () => {
     place.store(GZIPPED, gzipSync('driver'));
-    assert.deepEqual(await find(), { kind: 'local', path: `${place.modules}/collector.o` });
+    assert.deepEqual(await find(), { kind: 'local', driver: { path: `${place.modules}/collector.o` } });
     assert.deepEqual(place.placed, { 'collector.o': 'driver' });
     assert.equal(place.mode('collector.o'), 0o444);
   });
 
   it('copies one that is not packed', async () => {
     place.store(OBJECT, 'driver');
-    assert.deepEqual(await find(), { kind: 'local', path: `${place.modules}/collector.o` });
+    assert.deepEqual(await find(), { kind: 'local', driver: { path: `${place.modules}/collector.o` } });
     assert.deepEqual(place.placed, { 'collector.o': 'driver' });
     assert.equal(place.mode('collector.o'), 0o444);
   });
@@ -85,13 +90,13 @@ describe('looking for a driver on this node', () => {
     await find();
     assert.deepEqual(place.placed, { 'collector.o': 'new' });
     const found = await find({ ROX_COLLECTOR_MODULE_DIR: `${place.modules}/a/b` });
-    assert.deepEqual(found, { kind: 'local', path: `${place.modules}/a/b/collector.o` });
+    assert.deepEqual(found, { kind: 'local', driver: { path: `${place.modules}/a/b/collector.o` } });
   });
 
   it('looks for a kernel module under its own name', async () => {
     place.store('collector-6.1.0.ko.gz', gzipSync('module'));
     const found = await find({ COLLECTION_METHOD: 'kernel_module' });
-    assert.deepEqual(found, { kind: 'local', path: `${place.modules}/collector.ko` });
+    assert.deepEqual(found, { kind: 'local', driver: { path: `${place.modules}/collector.ko` } });
     assert.deepEqual(place.placed, { 'collector.ko': 'module' });
   });
 
@@ -107,7 +112,7 @@ describe('looking for a driver on this node', () => {
       'INFO Local storage does not contain collector-ebpf-6.1.0.o',
     ]);
     assert.ok(found.kind === 'absent');
-    assert.deepEqual(found.objects, ['collector-ebpf-6.1.0~20.04.o', OBJECT]);
+    assert.deepEqual(names(found), ['collector-ebpf-6.1.0~20.04.o', OBJECT]);
     assert.equal(found.version, '2.2.0');
     assert.deepEqual(place.placed, {});
   });
@@ -115,7 +120,19 @@ describe('looking for a driver on this node', () => {
   it('looks only for KERNEL_CANDIDATES if they are given', async () => {
     const found = await find({ KERNEL_CANDIDATES: '5.4.0-1 5.4.0-2' });
     assert.ok(found.kind === 'absent');
-    assert.deepEqual(found.objects, ['collector-ebpf-5.4.0-1.o', 'collector-ebpf-5.4.0-2.o']);
+    assert.deepEqual(names(found), ['collector-ebpf-5.4.0-1.o', 'collector-ebpf-5.4.0-2.o']);
+  });
+
+  it('takes the types of a kernel that has none of its own from beside the driver, or neither', async () => {
+    place.store(OBJECT, 'driver');
+    const without = await find({}, false);
+    assert.ok(without.kind === 'absent');
+    assert.deepEqual(names(without).slice(-2), [OBJECT, 'collector-btf-6.1.0']);
+    assert.equal(lines.at(-1), 'INFO Local storage does not contain collector-btf-6.1.0');
+    place.store('collector-btf-6.1.0.gz', gzipSync('types'));
+    const [path, btf] = ['collector.o', 'collector.btf'].map((name) => `${place.modules}/${name}`);
+    assert.deepEqual(await find({}, false), { kind: 'local', driver: { path, btf } });
+    assert.deepEqual(place.placed, { 'collector.o': 'driver', 'collector.btf': 'types' });
   });
 
   describe('without a usable MODULE_VERSION.txt', () => {

@@ -4,6 +4,7 @@ import type { KernelFacts } from '../../actors/capture/driver.js';
 /** How most specs load the BPF programs: those built in, without what is told about UDP, and unmeasured. */
 export const plainProbe = {
   object: '',
+  btf: '',
   pending: false,
   arguments: true,
   cgroupRoot: '',
