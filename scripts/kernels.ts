@@ -56,7 +56,11 @@ function ownArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
-function line({ release, records, verified, faults }: Verdict, arch: Architecture, mounted: Hierarchies): string {
+function line(
+  { release, records, verified, faults }: Verdict,
+  arch: Architecture,
+  mounted: Hierarchies,
+): string {
   const { process_exec, process_exit, socket_state, udp } = records;
   const result = faults.length === 0 ? 'as it should be' : faults.join('; ').replaceAll('|', '\\|');
   return `| ${[release, arch, mounted, process_exec, process_exit, socket_state, udp, verified || '–', result].join(' | ')} |`;

@@ -72,9 +72,7 @@ static __always_inline struct owner *make_stored_owner(const void *sk, const str
     return NULL;
 }
 
-static __always_inline void delete_stored_owner(const void *sk)
-{
-}
+static __always_inline void delete_stored_owner(const void *sk) {}
 
 static __always_inline __u64 address_of_stored_owner(struct sock *sk)
 {

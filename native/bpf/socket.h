@@ -800,7 +800,8 @@ static __noinline void hand_over_place(const struct sock *sk, const struct owner
  * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
  * any when it is complete, it is followed by one that settles whose they are.
  */
-static __always_inline void settle_owner(const struct sock *sk, struct owner *known, const struct owner *holder)
+static __always_inline void settle_owner(const struct sock *sk, struct owner *known,
+                                         const struct owner *holder)
 {
     __u32 scan = control.socket_scan;
     if (known->scan == scan)

@@ -23,7 +23,8 @@ int main(void)
             continue;
         struct bpf_prog_info info;
         memset(&info, 0, sizeof(info));
-        union bpf_attr about = {.info = {.bpf_fd = fd, .info_len = sizeof(info), .info = (__u64)(unsigned long)&info}};
+        union bpf_attr about = {
+            .info = {.bpf_fd = fd, .info_len = sizeof(info), .info = (__u64)(unsigned long)&info}};
         if (!bpf(BPF_OBJ_GET_INFO_BY_FD, &about))
             printf("%s %u\n", info.name, info.verified_insns);
         close(fd);

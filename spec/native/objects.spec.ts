@@ -78,7 +78,7 @@ describe('the BPF objects for newer and for older kernels', function () {
     const job = spawn(workload(), words.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
     jobs.push(job);
     let output = '';
-    job.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text));
+    job.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     if (said === undefined) await once(job, 'exit');
     else await eventually(() => output.includes(said), `it says ${said}`);
     return job;
@@ -95,7 +95,12 @@ describe('the BPF objects for newer and for older kernels', function () {
   });
 
   it('write the same records', async () => {
-    const [first, second, third, fourth] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [first, second, third, fourth] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
     const older = await run(['serve-all', '127.0.0.1', first], 'listening');
     const connected = await run(['connect', '127.0.0.1', first], 'connected');
 
@@ -178,7 +183,8 @@ function comparable(records: Records, pids: ReadonlySet<number>): string[] {
     if (type === RecordType.exec || type === RecordType.process) clear(process_record.image);
     else if (type !== RecordType.exit) {
       clear(socket_record.cookie);
-      if (records.u64(at + socket_record.opened) !== 0) bytes.fill(1, socket_record.opened, socket_record.opened + 8);
+      if (records.u64(at + socket_record.opened) !== 0)
+        bytes.fill(1, socket_record.opened, socket_record.opened + 8);
       const end = socketParts.end(records, at) - at;
       if (bytes.length > end) clear(end + holder.image);
     }
