@@ -34,8 +34,8 @@ async function main(words: readonly string[]): Promise<boolean> {
     throw new Error('It installs packages and makes device nodes: run it as root.');
 
   let isGood = true;
-  console.log('| kernel | architecture | cgroups | exec | exit | TCP | UDP | result |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  console.log('| kernel | architecture | cgroups | exec | exit | TCP | UDP | verified | result |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const arch of architectures.length > 0 ? architectures : [ownArchitecture()]) {
     const script = path.join(import.meta.dirname, 'kernels/root.sh');
     const folder = execFileSync(script, [arch], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -56,8 +56,12 @@ function ownArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
-function line({ release, records, faults }: Verdict, arch: Architecture, mounted: Hierarchies): string {
+function line(
+  { release, records, verified, faults }: Verdict,
+  arch: Architecture,
+  mounted: Hierarchies,
+): string {
   const { process_exec, process_exit, socket_state, udp } = records;
   const result = faults.length === 0 ? 'as it should be' : faults.join('; ').replaceAll('|', '\\|');
-  return `| ${[release, arch, mounted, process_exec, process_exit, socket_state, udp, result].join(' | ')} |`;
+  return `| ${[release, arch, mounted, process_exec, process_exit, socket_state, udp, verified || '–', result].join(' | ')} |`;
 }

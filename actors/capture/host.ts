@@ -48,7 +48,7 @@ export type Capability = keyof typeof capabilities;
 export type Lockdown = 'none' | 'integrity' | 'confidentiality' | 'unknown';
 
 /** What can refuse a system call to a process with the capabilities for it. */
-export type Blocker = 'user namespace' | 'seccomp' | 'security module';
+export type Blocker = 'user namespace' | 'seccomp' | 'security module' | 'limit of locked memory';
 
 /** Names in the kernel's type information that are there exactly when the kernel has what they belong to. */
 const features = {
@@ -63,6 +63,8 @@ const OLDEST_KERNEL = '5.8';
 /** Red Hat's kernel for RHEL 8 is 4.18 by name only, with the BPF of far later kernels from this build on. */
 const OLDEST_RED_HAT_BUILD = 372;
 const RED_HAT = /^4\.18\.0-(\d+).*\.el8/;
+/** Its number in linux/capability.h. */
+const CAP_SYS_RESOURCE = 24n;
 /** PROC_PID_INIT_INO in the kernel's linux/proc_ns.h: the initial namespace has the same number everywhere. */
 const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
 /** Where the kernel gives its type information. */
@@ -150,7 +152,10 @@ export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFact
     features: kernelFeatures(readBytes(KERNEL_BTF)),
     arch: process.arch,
     lockdown: lockdownIn(read(LOCKDOWN) || read(hostRoot + LOCKDOWN)),
-    blockers: blockersIn(status, read('/proc/self/uid_map'), read('/proc/self/attr/current')),
+    blockers: [
+      ...blockersIn(status, read('/proc/self/uid_map'), read('/proc/self/attr/current')),
+      ...lockedMemoryBlocker(release(), status, read('/proc/self/limits')),
+    ],
     hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
 }
@@ -202,6 +207,19 @@ export function blockersIn(status: string, uidMap: string, label: string): reado
     ...(/^Seccomp:\s*[12]$/m.test(status) ? (['seccomp'] as const) : []),
     ...(isConfined ? (['security module'] as const) : []),
   ];
+}
+
+/**
+ * Before Linux 5.11 the memory of BPF maps counts as locked memory, whose limit only CAP_SYS_RESOURCE can raise.
+ * @param kernel its release
+ * @param status of /proc/self/status
+ * @param limits of /proc/self/limits
+ */
+export function lockedMemoryBlocker(kernel: string, status: string, limits: string): readonly Blocker[] {
+  const [, hard = 'unlimited'] = /^Max locked memory\s+\S+\s+(\S+)/m.exec(limits) ?? [];
+  const [, digits = '0'] = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  const mayRaise = (BigInt(`0x${digits}`) >> CAP_SYS_RESOURCE) & 1n;
+  return isBefore(kernel, '5.11') && hard !== 'unlimited' && !mayRaise ? ['limit of locked memory'] : [];
 }
 
 function read(path: string): string {

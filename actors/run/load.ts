@@ -120,8 +120,7 @@ function udpRemedy({ operation, errno, subject, log }: Refusal): string {
 /** What is missed without programs for UDP: those that see sockets connect and end, those that see datagrams, or both. */
 function missedUdp(sockets: boolean, datagrams: boolean): string {
   if (!sockets) return 'Peers of send and receive of UDP are missed.';
-  if (!datagrams)
-    return 'UDP connections are seen by scans only: short ones and exact ends are missed.';
+  if (!datagrams) return 'UDP connections are seen by scans only: short ones and exact ends are missed.';
   return 'UDP is seen by scans only: short connections, exact ends and peers of send and receive are missed.';
 }
 

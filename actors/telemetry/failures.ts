@@ -380,6 +380,9 @@ const blockerRemedies = {
   'security module':
     'let the security module of the node allow it (securityContext.appArmorProfile.type: Unconfined, or ' +
     'seLinuxOptions.type: spc_t)',
+  'limit of locked memory':
+    "set LimitMEMLOCK=infinity for the container runtime's service, or add SYS_RESOURCE to " +
+    'securityContext.capabilities.add: before Linux 5.11 the memory of BPF maps counts as locked',
 } as const;
 
 function suspects(blockers: readonly Blocker[]): string {

@@ -3,7 +3,7 @@
 
 #define EMBED(name, file)                                                                                    \
     asm(".pushsection .rodata\n"                                                                             \
-        ".balign 8\n" name "_start: .incbin \"" OBJECTS "/" file "\"\n" name "_end:\n"                      \
+        ".balign 8\n" name "_start: .incbin \"" OBJECTS "/" file "\"\n" name "_end:\n"                       \
         ".popsection\n")
 
 EMBED("collector_object", "collector.bpf.o");

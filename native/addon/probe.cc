@@ -153,7 +153,8 @@ void Probe::open(const Source &source)
     if (source.built_in) {
         opts.object_name = "collector";
         const BuiltInObject &object = *source.built_in;
-        object_ = bpf_object__open_mem(object.start, static_cast<std::size_t>(object.end - object.start), &opts);
+        object_ =
+            bpf_object__open_mem(object.start, static_cast<std::size_t>(object.end - object.start), &opts);
     } else {
         object_ = bpf_object__open_file(source.name.c_str(), &opts);
     }

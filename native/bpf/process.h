@@ -12,7 +12,8 @@ enum {
 static __always_inline __u64 program_of(struct task_struct *task)
 {
     struct mm_struct *mm = field(task, mm);
-    __u64 program = 0; /* read as a number, since the verifier lets nothing be done with a pointer of its own */
+    __u64 program = 0;
+    /* Read as a number, since the verifier lets nothing be done with a pointer of its own. */
     bpf_core_read(&program, sizeof(program), &mm->exe_file);
     return program;
 }

@@ -62,6 +62,9 @@ static __always_inline struct socket *socket_of(struct file *file)
 enum {
     STORES_OWNERS = 0,     /* each owner is kept by address */
     MOST_CLIENTS = 262144, /* it takes 4 MiB to have room for them, and more only as they come */
+    MOST_PLACES = 65536,
+    PLACES_MAP = BPF_MAP_TYPE_HASH, /* none may be forgotten */
+    PLACES_FLAGS = BPF_F_NO_PREALLOC,
 };
 
 static __always_inline struct owner *stored_owner(const void *sk)
@@ -74,9 +77,7 @@ static __always_inline struct owner *make_stored_owner(const void *sk, const str
     return NULL;
 }
 
-static __always_inline void delete_stored_owner(const void *sk)
-{
-}
+static __always_inline void delete_stored_owner(const void *sk) {}
 
 static __always_inline __u64 address_of_stored_owner(struct sock *sk)
 {

@@ -298,8 +298,9 @@ struct place {
  * listen(). Sockets that share a place (SO_REUSEPORT) share the entry, which is of the latest of them.
  */
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
+    __uint(type, PLACES_MAP);
+    __uint(map_flags, PLACES_FLAGS);
+    __uint(max_entries, MOST_PLACES);
     __type(key, struct place);
     __type(value, struct owner);
 } places SEC(".maps");
@@ -323,7 +324,8 @@ static __noinline void note_place(const struct sock *sk, struct owner *owner)
     fill_place(&place, sk, owner);
     const struct owner *known = bpf_map_lookup_elem(&places, &place);
     owner->listeners = known ? known->listeners + 1 : 1;
-    bpf_map_update_elem(&places, &place, owner, BPF_ANY);
+    if (bpf_map_update_elem(&places, &place, owner, BPF_ANY))
+        count_failed(PROGRAM_SOCKET);
     has_places = true;
 }
 
@@ -854,7 +856,8 @@ static __noinline void hand_over_place(const struct sock *sk, const struct owner
  * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
  * any when it is complete, it is followed by one that settles whose they are.
  */
-static __always_inline void settle_owner(const struct sock *sk, struct owner *known, const struct owner *holder)
+static __always_inline void settle_owner(const struct sock *sk, struct owner *known,
+                                         const struct owner *holder)
 {
     __u32 scan = control.socket_scan;
     if (known->scan == scan)

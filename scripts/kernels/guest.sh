@@ -63,6 +63,8 @@ if grep -q 'Self-check' /tmp/log; then
     sleep 4
     echo "== metrics"
     wget -qO- http://127.0.0.1:9090/metrics
+    echo "== programs"
+    /app/verified
     echo "== ready"
     wget -qO- http://127.0.0.1:8080/ready
     echo

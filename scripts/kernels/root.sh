@@ -72,4 +72,5 @@ fi
 compiler=gcc
 [[ $arch == "$(dpkg --print-architecture)" ]] || compiler=$triplet-gcc
 "$compiler" -O2 -static -pthread -o "$root/app/workload" spec/workload/workload.c
+"$compiler" -O2 -static -o "$root/app/verified" scripts/kernels/verified.c
 echo "$root"

@@ -13,9 +13,14 @@ export interface Verdict {
   readonly release: string;
   /** Records by program. */
   readonly records: Readonly<Record<Program, number>>;
+  /** Instructions that the verifier looked at for the program that needs most of them; 0: the kernel does not say. */
+  readonly verified: number;
   /** What is not as it should be; empty: all is. */
   readonly faults: readonly string[];
 }
+
+/** Of a million that the verifier looks at before it refuses a program. */
+const MOST_VERIFIED = 250_000;
 
 const CONTAINER = '4f2a91bc03de';
 const NESTED = '0a1b2c3d4e5f';
@@ -51,11 +56,16 @@ export function judge(sections: Sections, mounted: Hierarchies): Verdict {
     /^collector_kernel_events_total\{program="(\w+)"\} (\d+)$/gm,
   ))
     if (program! in records) records[program as Program] = Number(count);
+  const programs = [...(sections.get('programs') ?? '').matchAll(/^(\w+) (\d+)$/gm)];
+  const verified = Math.max(0, ...programs.map(([, , count]) => Number(count)));
   const [, cause] = /Cause: (.*)$/m.exec(log) ?? [];
-  if (cause !== undefined) return { release, records, faults: [cause] };
-  if (!sections.has('end')) return { release, records, faults: ['the machine did not run to its end'] };
+  const verdict = { release, records, verified, faults };
+  if (cause !== undefined) return { ...verdict, faults: [cause] };
+  if (!sections.has('end')) return { ...verdict, faults: ['the machine did not run to its end'] };
 
   expect(sections.get('exit')?.trim() === '0', `exit code ${sections.get('exit')?.trim() ?? '?'}`);
+  for (const [, name, count] of programs)
+    expect(Number(count) <= MOST_VERIFIED, `${name}: the verifier looked at ${count} instructions`);
   expect(/Self-check passed/.test(log), 'the self-check did not pass');
   expect(/ lost: 0$/m.test(log), /lost: .*$/m.exec(log)?.[0] ?? 'it did not say what was lost');
   expect(/exit code 0/.test(sections.get('check') ?? ''), `--check: ${sections.get('check')?.trim() ?? '?'}`);
@@ -94,5 +104,5 @@ export function judge(sections: Sections, mounted: Hierarchies): Verdict {
   }
   if (hasUdp)
     for (const port of [7003, 7004]) expect(has('CLIENT', port, true), `no connection over UDP: ${port}`);
-  return { release, records, faults };
+  return verdict;
 }

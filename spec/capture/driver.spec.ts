@@ -100,6 +100,7 @@ describe('What the kernel refuses', () => {
     ['seccomp', /seccompProfile/],
     ['security module', /appArmorProfile/],
     ['user namespace', /hostUsers/],
+    ['limit of locked memory', /LimitMEMLOCK/],
   ] as const;
   for (const [blocker, remedy] of blocked) {
     for (const operation of ['load', 'ring']) {

@@ -8,6 +8,7 @@ import {
   checkHost,
   blockersIn,
   lockdownIn,
+  lockedMemoryBlocker,
   permittedCapabilities,
   kernelFeatures,
   prettyName,
@@ -270,4 +271,21 @@ describe('what stands between a process and its kernel', () => {
   ] as const;
   for (const [what, status, uidMap, label, blockers] of cases)
     it(`is ${what}`, () => assert.deepEqual(blockersIn(status, uidMap, label), blockers));
+
+  const limited = 'Max locked memory         65536                65536                bytes\n';
+  const unlimited = 'Max locked memory         unlimited            unlimited            bytes\n';
+  const memory = [
+    ['5.10.0-32-amd64', '000000c000001000', limited, true],
+    ['4.18.0-553.el8_10.x86_64', '000000c000001000', limited, true],
+    ['5.11.0', '000000c000001000', limited, false],
+    ['5.10.0-32-amd64', '000001ffffffffff', limited, false], // CAP_SYS_RESOURCE raises it
+    ['5.10.0-32-amd64', '000000c000001000', unlimited, false],
+    ['5.10.0-32-amd64', '', '', false],
+  ] as const;
+  for (const [kernel, held, limits, isLimited] of memory)
+    it(`is${isLimited ? '' : ' not'} the limit of locked memory on ${kernel} with ${held}: ${limits.trim()}`, () =>
+      assert.deepEqual(
+        lockedMemoryBlocker(kernel, `CapPrm:\t${held}\n`, limits),
+        isLimited ? ['limit of locked memory'] : [],
+      ));
 });

@@ -9,6 +9,7 @@ import {
   process_record,
   record_header,
   RecordType,
+  SocketRole,
   socket_record,
 } from '../../actors/capture/layout.js';
 import { Records, socketParts } from '../../actors/capture/records.js';
@@ -61,12 +62,23 @@ describe('the BPF objects for newer and for older kernels', function () {
     return probe;
   }
 
+  /** Loads an object and gathers what its programs write. */
+  function watch(object: string): { probe: Probe; events: Records[] } {
+    const probe = load(object);
+    probe.attach();
+    const events: Records[] = [];
+    const buffer = new Uint8Array(1024 * 1024);
+    const keep = (length: number) => events.push(new Records(buffer.slice(0, length)));
+    probe.start(buffer, keep, (error) => assert.fail(error));
+    return { probe, events };
+  }
+
   /** Starts a job of the workload; waits for what it says, or for its end. */
   async function run(words: readonly (string | number)[], said?: string): Promise<ChildProcess> {
     const job = spawn(workload(), words.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
     jobs.push(job);
     let output = '';
-    job.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text));
+    job.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     if (said === undefined) await once(job, 'exit');
     else await eventually(() => output.includes(said), `it says ${said}`);
     return job;
@@ -83,19 +95,16 @@ describe('the BPF objects for newer and for older kernels', function () {
   });
 
   it('write the same records', async () => {
-    const [first, second, third, fourth] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [first, second, third, fourth] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
     const older = await run(['serve-all', '127.0.0.1', first], 'listening');
     const connected = await run(['connect', '127.0.0.1', first], 'connected');
 
-    const seen = Object.values(objects).map((object) => {
-      const probe = load(object);
-      probe.attach();
-      const records: Records[] = [];
-      const buffer = new Uint8Array(1024 * 1024);
-      const keep = (length: number) => records.push(new Records(buffer.slice(0, length)));
-      probe.start(buffer, keep, (error) => assert.fail(error));
-      return { probe, events: records, scans: [] as Records[] };
-    });
+    const seen = Object.values(objects).map((object) => ({ ...watch(object), scans: [] as Records[] }));
     const scan = () => {
       for (const { probe, scans } of seen)
         for (const program of ['scan_processes', 'scan_sockets', 'list_sockets'] as const)
@@ -131,7 +140,35 @@ describe('the BPF objects for newer and for older kernels', function () {
       assert.ok(types.has(RecordType[type]), `no record of type ${type}`);
     assert.deepEqual(other, one);
   });
+
+  it('know whose an accepted socket is while any of those is left that listened at its port', async () => {
+    const port = await freePort();
+    for (const object of Object.values(objects)) {
+      const { probe, events } = watch(object);
+      const left = await run(['serve-shared', '127.0.0.1', 1, port], 'listening');
+      const ended = await run(['serve-shared', '127.0.0.1', 1, port], 'listening');
+      await stop(ended);
+      await run(['connections', 1, '127.0.0.1', port]);
+      probe.drain();
+      const servers = events.flatMap((records) => serversAt(records, port));
+      assert.equal(servers.length, 1, object);
+      assert.ok(servers[0] === left.pid || servers[0] === ended.pid);
+    }
+  });
 });
+
+/** Pids of those who accepted connections at a port. */
+function serversAt(records: Records, port: number): number[] {
+  const found: number[] = [];
+  for (let at = 0; at < records.length; at += records.size(at))
+    if (
+      records.type(at) === RecordType.open &&
+      records.u16[(at + socket_record.local_port) >> 1] === port &&
+      records.u8[at + socket_record.role] === SocketRole.server
+    )
+      found.push(records.pid(at));
+  return found;
+}
 
 /** Records of processes as text, without what each probe numbers or takes the time of by itself. */
 function comparable(records: Records, pids: ReadonlySet<number>): string[] {
@@ -146,7 +183,8 @@ function comparable(records: Records, pids: ReadonlySet<number>): string[] {
     if (type === RecordType.exec || type === RecordType.process) clear(process_record.image);
     else if (type !== RecordType.exit) {
       clear(socket_record.cookie);
-      if (records.u64(at + socket_record.opened) !== 0) bytes.fill(1, socket_record.opened, socket_record.opened + 8);
+      if (records.u64(at + socket_record.opened) !== 0)
+        bytes.fill(1, socket_record.opened, socket_record.opened + 8);
       const end = socketParts.end(records, at) - at;
       if (bytes.length > end) clear(end + holder.image);
     }

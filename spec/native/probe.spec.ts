@@ -508,7 +508,17 @@ function version(layout: string): string {
 /** Compiles a BPF object, with what is in native/bpf at hand. */
 function compile(source: string, object: string): void {
   const headers = ['kernel.h', 'layout.h'].flatMap((file) => ['-include', path.join(bpf, file)]);
-  const options = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-I', bpf, ...headers, `-DKERNEL_HEADER="since-5.12.h"`];
+  const options = [
+    '-target',
+    'bpf',
+    '-mcpu=v3',
+    '-O2',
+    '-g',
+    '-I',
+    bpf,
+    ...headers,
+    `-DKERNEL_HEADER="since-5.12.h"`,
+  ];
   const { status, stderr } = spawnSync('clang', [
     ...options,
     '-include',
