@@ -143,10 +143,10 @@ void Probe::open(const Source &source)
     bpf_object_open_opts opts{};
     opts.sz = sizeof(opts);
     // Named, libbpf does not look for types that only other kernels have in every module, for which it would need
-    // CAP_SYS_ADMIN.
+    // CAP_SYS_ADMIN. It reads the file twice then, so that the object for current kernels has no such types.
     if (!btf_.empty())
         opts.btf_custom_path = btf_.c_str();
-    else if (access(KERNEL_BTF, R_OK) == 0)
+    else if (source.built_in != built_in_objects.begin() && access(KERNEL_BTF, R_OK) == 0)
         opts.btf_custom_path = KERNEL_BTF;
     bpf_object__close(object_);
     source_ = source.name;
@@ -633,7 +633,6 @@ std::ptrdiff_t Probe::read_walk(std::uint8_t *bytes, std::size_t room)
         check(bpf_map_lookup_elem(bpf_map__fd(map("walks")), &key, walk_.get()), "scan", WALK_PROGRAM);
         is_walking_ = walk_->stage < WALK_UDP || walk_->bucket < walk_->buckets;
         control_->lists = walk_->lists;
-        control_->lists_udp = walk_->lists_udp;
         if (!walk_->lists)
             is_walking_ = false;
     } while (is_walking_ && walk_->used == 0);

@@ -491,7 +491,7 @@ static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, 
 }
 
 /*
- * Improves on a verdict by the hierarchy of one v1 controller. Takes the addresses of the task's set and of its
+ * The verdict by the hierarchy of one v1 controller, or the one given. Takes the addresses of the task's set and of its
  * cgroup of v2. A function of its own, as the bodies of other loops are, so that the verifier sees it once and not in
  * each turn.
  */
@@ -501,23 +501,21 @@ __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __
     if (cgroup == unified)
         return verdict;
     __u64 other = verdict_of(cgroup, slot);
-    bool is_own = (other & (CONTAINER_OWN | CONTAINER_NESTED)) == CONTAINER_OWN;
-    if (other && other != CONTAINER_UNJUDGED && (!verdict || is_own))
+    if (other && other != CONTAINER_UNJUDGED)
         return other | (__u64)(controller + 1) << CONTROLLER_SHIFT;
     return verdict;
 }
 
 /*
- * Improves on the verdict of cgroup v2 by the hierarchies of v1 controllers, in which alone somebody may be known: by
- * the first that names a container; but a cgroup whose own name is that of one is nearer to the task than one that is
- * only below a container's, whichever hierarchies they are in. Takes the addresses of the task's set and of its
- * cgroup of v2.
+ * The verdict by the hierarchies of v1 controllers, for whom cgroup v2 names no container: by the first that does.
+ * None outweighs another one: whoever is in a container by one hierarchy may make up names in the next, where nobody
+ * put it into a container. Takes the addresses of the task's set and of its cgroup of v2.
  */
 __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot)
 {
     __u32 count = bpf_core_field_size(((struct css_set *)0)->subsys) / sizeof(void *);
     for (__u32 i = 0; i < SUBSYSTEMS; i++) {
-        if (i >= count || verdict & CONTAINER_OWN)
+        if (i >= count || verdict)
             break;
         verdict = judge_by_controller(set, unified, verdict, slot, i);
     }
@@ -526,8 +524,7 @@ __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot
 
 /*
  * The container that a task is in, 0 for the host. *named is the cgroup that says so: the one of cgroup v2 if it does,
- * else the first of the v1 controllers' that does, else the one of v2; but one whose own name says so before all
- * others.
+ * else the first of the v1 controllers' that does, else the one of v2.
  *
  * This runs for every event of the host too: since Linux 5.12 the verifier trusts the task, so that its fields are read
  * directly.
@@ -545,8 +542,7 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
         verdict = known ? *known : verdict_of((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), slot);
     }
     named->is_nested = !!(verdict & CONTAINER_NESTED);
-    /* One that was not given has this bit, too. */
-    if (verdict & CONTAINER_OWN || !knobs.cgroup_v1)
+    if (verdict || !knobs.cgroup_v1)
         return container_of_verdict(verdict);
     struct css_set *set = BPF_CORE_READ(task, cgroups);
     verdict = judge_by_v1((__u64)set, (__u64)BPF_CORE_READ(set, dfl_cgrp), verdict, slot);
@@ -565,7 +561,7 @@ static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
     struct css_set *set = BPF_CORE_READ(task, cgroups);
     __u64 unified = (__u64)BPF_CORE_READ(set, dfl_cgrp);
     __u64 verdict = verdict_of(unified, slot);
-    if (!(verdict & CONTAINER_OWN) && knobs.cgroup_v1)
+    if (!verdict && knobs.cgroup_v1)
         verdict = judge_by_v1((__u64)set, unified, verdict, slot);
     return container_of_verdict(verdict);
 }

@@ -38,10 +38,11 @@ struct udp_counters {
 /* @param address of one CPU's counters */
 static __always_inline __u64 sum_counters(__u64 address)
 {
+    /* What a reader gave no place for, or whose checksum is wrong, counts as an error, and may have been read. */
     struct udp_counters counters = {};
     bpf_probe_read_kernel(&counters, sizeof(counters),
                           (void *)(address + sizeof(__u64))); /* behind UDP_MIB_NUM */
-    return counters.in + counters.out;
+    return counters.in + counters.in_errors + counters.out;
 }
 
 /* Linux 5.19. Asked in each function, since the verifier sees each of them by itself. */
@@ -106,12 +107,12 @@ __noinline __u64 count_datagrams(__u64 socket, bool is_v6)
 /*
  * Whether the socket received nothing, sent nothing, and belongs to no tunnel in the kernel, since the sum was taken.
  */
-static __always_inline bool is_unused(struct sock *sk, __u64 datagrams, bool is_v6)
+static __always_inline bool is_unused(struct sock *sk, const struct owner *o)
 {
-    return datagrams != UNKNOWN_DATAGRAMS &&
+    return o->datagrams != UNKNOWN_DATAGRAMS &&
            BPF_CORE_READ(sk, __sk_common.skc_incoming_cpu) == SK_INCOMING_CPU_NONE &&
            !BPF_CORE_READ(sk, sk_backlog.rmem_alloc.counter) &&
-           !BPF_CORE_READ((struct udp_sock *)sk, encap_type) && count_datagrams((__u64)sk, is_v6) == datagrams;
+           !BPF_CORE_READ((struct udp_sock *)sk, encap_type) && count_datagrams((__u64)sk, o->counts_v6) == o->datagrams;
 }
 
 /* Whether the kernel chose the local port, as it does for a client. */

@@ -35,8 +35,7 @@ struct control {
     __u64 secret;      /* random: keeps kernel addresses out of records */
     __u8 settles;      /* 1: the scan of sockets gives orphans of the one before it to who holds them */
     __u8 udp_ends;     /* 1: the end of each UDP socket is seen */
-    __u8 lists_udp;    /* 1: list_sockets lists connected ones that have an owner, so that scan_sockets need not */
-    __u8 reserved[5];
+    __u8 reserved[6];
 };
 
 /* Bytes of records that one run of list_sockets gives at most, and words of buckets that it reads at once. */
@@ -53,8 +52,7 @@ struct walk {
     __u32 stage;   /* enum walk_stage: the table */
     __u32 used;    /* bytes of records; 0 at the end of a run: the walk is over */
     __u8 lists;    /* 1: the kernel's tables of TCP sockets were found */
-    __u8 lists_udp; /* 1: that of UDP sockets was found, and their owners' ends are records */
-    __u8 reserved[6];
+    __u8 reserved[7];
     __u64 block[WALK_WORDS]; /* buckets read at once */
     __u8 records[WALK_BYTES];
 };

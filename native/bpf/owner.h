@@ -11,7 +11,7 @@ struct owner {
     /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
     __u8 local_address[16];
     __u8 remote_address[16];
-    __u64 datagrams; /* of UDP: count_datagrams() when it connected */
+    __u64 datagrams; /* of UDP: count_datagrams() when it connected, by counts_v6 */
     __u64 program;   /* as program_of: what the process executes */
     __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
     __u32 pid;
@@ -24,7 +24,8 @@ struct owner {
     __u8 role;
     __u8 phase;         /* enum phase */
     __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
-    __u8 reserved[3];
+    __u8 counts_v6;     /* 1: it was of IPv6 when it connected: it may become one of IPv4 (IPV6_ADDRFORM) */
+    __u8 reserved[2];
     __u32 listeners; /* in an entry of `places`: how many sockets listen there */
 };
 

@@ -32,22 +32,6 @@ static __always_inline __u64 start_of(struct task_struct *task)
     return BPF_CORE_READ((struct task_struct___4_18 *)task, real_start_time);
 }
 
-/* How often a process has executed a program, with all that it was forked from. */
-static __always_inline __u32 exec_id_of(struct task_struct *task)
-{
-    if (bpf_core_field_exists(task->self_exec_id))
-        return field(task, self_exec_id);
-    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, self_exec_id);
-}
-
-/* The same of its parent when it was forked. */
-static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
-{
-    if (bpf_core_field_exists(task->parent_exec_id))
-        return field(task, parent_exec_id);
-    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, parent_exec_id);
-}
-
 static __always_inline void fill_header(struct record_header *h, __u8 type, struct task_struct *task,
                                         __u64 container)
 {

@@ -26,6 +26,18 @@ static __always_inline void copy_name(char *to, struct task_struct *task)
     __builtin_memcpy(to, task->group_leader->comm, COMM_SIZE);
 }
 
+/* How often a process has executed a program, with all that it was forked from. */
+static __always_inline __u32 exec_id_of(struct task_struct *task)
+{
+    return task->self_exec_id;
+}
+
+/* The same of its parent when it was forked. */
+static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
+{
+    return task->parent_exec_id;
+}
+
 /* Marks a row as lent; false if it was. */
 static __always_inline bool mark_lent(__u32 slot, __u32 *is_lent)
 {

@@ -30,6 +30,22 @@ static __always_inline void copy_name(char *to, struct task_struct *task)
     bpf_core_read(to, COMM_SIZE, &leader->comm);
 }
 
+/* How often a process has executed a program, with all that it was forked from. */
+static __always_inline __u32 exec_id_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->self_exec_id))
+        return field(task, self_exec_id);
+    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, self_exec_id);
+}
+
+/* The same of its parent when it was forked. */
+static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
+{
+    if (bpf_core_field_exists(task->parent_exec_id))
+        return field(task, parent_exec_id);
+    return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, parent_exec_id);
+}
+
 /* The rows that are lent. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

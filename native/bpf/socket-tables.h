@@ -86,10 +86,8 @@ static __always_inline bool has_udp_owner(struct sock *sk, __u8 state, struct ow
         return false;
     if (!read_owner(sk, o) && !adopt_unheld(sk, IPPROTO_UDP, state, o))
         return false;
-    /* The end of one whose port is not kept yet names no port if it is taken apart: then scans end it. */
-    o->phase = o->local_port == BPF_CORE_READ(sk, __sk_common.skc_num) ? PHASE_REPORTED : PHASE_NEW;
     read_tuple_at(o, sk);
-    return o->remote_port && !is_left_out(o) && !is_unused(sk, o->datagrams, o->family == AF_INET6);
+    return o->remote_port && !is_left_out(o) && !is_unused(sk, o);
 }
 
 /* Appends the record of a socket, an address, if it has an owner. */
@@ -160,7 +158,6 @@ static __always_inline bool begin_table(struct walk *walk)
     struct udp_table *udp = udp_sockets();
     walk->bucket = walk->buckets = 0;
     walk->lists = tables != NULL;
-    walk->lists_udp = udp != NULL;
     if (walk->stage >= WALK_UDP)
         return false;
     walk->stage++;

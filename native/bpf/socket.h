@@ -718,6 +718,41 @@ static __always_inline bool was_connected(const struct owner *o, struct sock *sk
     return o->phase != PHASE_NEW || BPF_CORE_READ(sk, sk_txhash) != o->txhash;
 }
 
+/*
+ * What UDP sockets that are being connected anew were connected to before, by their addresses: one whose connect()
+ * fails still is.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u64);
+    __type(value, struct owner);
+} earlier_peers SEC(".maps");
+
+static __noinline void note_earlier_peer(const struct owner *o, struct sock *sk)
+{
+    if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_ESTABLISHED)
+        return;
+    struct owner earlier = *o;
+    __u64 key = (__u64)sk;
+    __builtin_memset(earlier.local_address, 0, 16);
+    __builtin_memset(earlier.remote_address, 0, 16);
+    read_tuple_at(&earlier, sk);
+    bpf_map_update_elem(&earlier_peers, &key, &earlier, BPF_ANY);
+}
+
+/* Takes the tuple that a socket without a peer had, if its latest connect() failed: false if it had none. */
+static __always_inline bool take_earlier_peer(struct owner *end, struct sock *sk)
+{
+    __u64 key = (__u64)sk;
+    struct owner *earlier = end->phase == PHASE_NEW ? bpf_map_lookup_elem(&earlier_peers, &key) : NULL;
+    if (!earlier || earlier->cookie != end->cookie)
+        return false;
+    *end = *earlier;
+    bpf_map_delete_elem(&earlier_peers, &key);
+    return true;
+}
+
 /* A socket whose owner is known is done with its peer: reports the end of its connection, if it has had one. */
 static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u64 cookie)
 {
@@ -726,12 +761,12 @@ static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u6
         __builtin_memset(end.local_address, 0, 16);
         __builtin_memset(end.remote_address, 0, 16);
         read_tuple_at(&end, sk);
-    } else if (!was_connected(o, sk)) {
+    } else if (!was_connected(o, sk) && !take_earlier_peer(&end, sk)) {
         return;
     }
     if (!end.cookie)
         end.cookie = cookie;
-    if (is_unused(sk, o->datagrams, end.family == AF_INET6))
+    if (is_unused(sk, o))
         count_skipped(PROGRAM_UDP);
     else
         emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
@@ -892,9 +927,10 @@ static __always_inline bool settle_listener(const struct found_socket *found, co
     return is_listener;
 }
 
-/* Keeps the tuple of a connected UDP socket: one that is taken apart has none any more. */
+/* Keeps that a UDP socket is connected, and its tuple: one that is taken apart has none any more. */
 static __always_inline void keep_tuple(struct owner *known, const struct owner *o)
 {
+    known->phase = PHASE_REPORTED;
     known->family = o->family;
     known->local_port = o->local_port;
     known->remote_port = o->remote_port;
@@ -922,7 +958,7 @@ static __always_inline struct owner *make_older_owner(struct sock *held, struct 
 
 /*
  * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
- * the scan. False if list_sockets lists it, or if nothing passed the socket, or could pass it: then it is not reported.
+ * the scan. False if nothing passed the socket, or could pass it: it is not reported.
  */
 static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o, __u8 *flags)
 {
@@ -935,16 +971,15 @@ static __always_inline bool adopt_udp(const struct found_socket *found, struct o
         known = udp_owner(found->held, found->sk);
     if (known)
         keep_tuple(known, o);
-    if (known && control.lists_udp)
-        return false;
     if (known) {
         *flags |= control.udp_ends ? FLAG_OWNED : 0;
         o->container = known->container;
         o->opened = known->opened;
         o->role = known->role;
         o->datagrams = known->datagrams;
+        o->counts_v6 = known->counts_v6;
     }
-    return o->remote_port && !is_unused(found->sk, o->datagrams, o->family == AF_INET6);
+    return o->remote_port && !is_unused(found->sk, o);
 }
 
 /*
@@ -994,7 +1029,7 @@ static __always_inline void leave_out(const struct found_socket *found, struct o
 /*
  * Every TCP socket and every connected UDP socket that a process holds, in all network namespaces, one record for
  * each descriptor; if wanted, bound UDP sockets without a peer too. One older than Collector gets its owner here, so
- * that its end will be an event. Connections with an owner are left to list_sockets, if that works.
+ * that its end will be an event. TCP connections with an owner are left to list_sockets, if that works.
  *
  * The descriptor of a Multipath TCP socket is that of a socket above TCP; events are of its first TCP socket, so the
  * scan shows that one.

@@ -149,8 +149,10 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
     struct sock *address = (void *)number_of(sk);
     __u64 cookie = bpf_get_socket_cookie(ctx);
     struct owner *o = udp_owner(sk, address);
-    if (o)
+    if (o) {
         end_udp(o, address, cookie);
+        note_earlier_peer(o, address);
+    }
     struct task_struct *task = current_task();
     __u64 container;
     if (!is_udp_watched(task, &container)) {
@@ -169,7 +171,8 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
     read_remote(o, ctx, is_v6);
     o->role = connecting_role(o);
     o->txhash = BPF_CORE_READ(address, sk_txhash);
-    o->datagrams = count_datagrams((__u64)address, o->family == AF_INET6);
+    o->counts_v6 = o->family == AF_INET6;
+    o->datagrams = count_datagrams((__u64)address, o->counts_v6);
     return 1;
 }
 

@@ -32,7 +32,7 @@ const versions: Readonly<Record<number, string>> = {
   2: 'c05096add6618aac',
   3: '6c4d8716cf8be663',
   4: 'c39b64965b62426e',
-  5: 'd9985d1f7e056c2a',
+  5: '9140654738ee0695',
 };
 
 /** What TypeScript reads by. */

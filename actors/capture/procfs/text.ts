@@ -77,19 +77,16 @@ export type ContainerOf = (hierarchy: string, path: string) => Naming;
 
 /**
  * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that
- * names one; but by one whose own name is that of a container before all others, as the kernel side does
- * (native/bpf/container.h).
+ * names one, as the kernel side has it (native/bpf/container.h).
  */
 export function membershipIn(lines: readonly CgroupLine[], containerOf: ContainerOf): Membership {
   const v1 = lines.filter(({ hierarchy }) => hierarchy !== '');
   const v2 = lines.filter(({ hierarchy }) => hierarchy === '');
-  let inherited: Membership | undefined;
   for (const { hierarchy, path } of [...v2, ...v1]) {
-    const { container, outermost, isOwn } = containerOf(hierarchy, path);
-    if (isOwn) return { container, outermost, cgroup: path };
-    if (container !== 0) inherited ??= { container, outermost, cgroup: path };
+    const { container, outermost } = containerOf(hierarchy, path);
+    if (container !== 0) return { container, outermost, cgroup: path };
   }
-  return inherited ?? { container: 0, outermost: 0, cgroup: v2[0]?.path ?? '/' };
+  return { container: 0, outermost: 0, cgroup: v2[0]?.path ?? '/' };
 }
 
 /** The inode of the socket behind a link in /proc/<pid>/fd, undefined if it is something else. */
