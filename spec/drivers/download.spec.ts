@@ -530,10 +530,10 @@ describe('downloading a driver', () => {
           import { createLog } from ${JSON.stringify(LOG)};
           const { settings } = readSettings([], process.env);
           const { signal } = new AbortController();
-          const options = { settings, log: createLog({ write: () => undefined }), signal, tls: () => undefined };
+          const options = { settings, log: createLog({ write: () => undefined }), signal, tls: () => undefined, hasTypes: true };
           const timings = ${JSON.stringify({ ...FAST, attempts: 1 })};
           try {
-            console.log(await downloadDriver(await findDriver(options), { ...options, timings }));
+            console.log((await downloadDriver(await findDriver(options), { ...options, timings })).path);
           } catch ({ message, remedy }) {
             console.log(message, remedy);
           }`;

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Authority, writeIdentity } from '../../scripts/sensor/certificates.js';
 import { Collector, runToEnd, type Ended } from '../support/collector.js';
-import { Container } from '../support/container.js';
+import { Container, WIRE } from '../support/container.js';
+import { history } from '../support/history.js';
+import { client } from '../support/messages.js';
+import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
@@ -91,6 +95,63 @@ describe('The driver', () => {
     const collector = await keep(Collector.start([], { env }));
     assert.match(collector.stderr, /Loaded ebpf: /);
     await collects(collector);
+    await collector.stop();
+  });
+
+  it('for a kernel that hides its types is made by a command, comes from Sensor with them, and collects', async function () {
+    this.timeout(60_000);
+    const { target, local, served, env } = folders('types');
+    const made = (...files: readonly string[]) =>
+      spawnSync('npx', ['tsx', 'scripts/drivers.ts', `--out=${served}`, ...files], {
+        cwd: path.join(import.meta.dirname, '../..'),
+        encoding: 'utf8',
+      });
+    const kernel = `${release()}=/sys/kernel/btf/vmlinux`;
+    const first = made(kernel, process.execPath);
+    assert.equal(first.status, 1);
+    assert.match(first.stderr, /node: .*does not say which kernel/);
+    assert.match(first.stdout, /KiB of types\n1 of 2 drivers/);
+    const again = made(kernel);
+    assert.deepEqual([again.status, again.stderr], [0, '']);
+    assert.match(again.stdout, /: is there\n1 of 1 drivers/);
+    const version = readFileSync(path.join(served, 'MODULE_VERSION.txt'), 'utf8');
+    execFileSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], {
+      cwd: path.join(served, version.trim()),
+    });
+    writeFileSync(path.join(local, 'MODULE_VERSION.txt'), version);
+
+    const [caller, host] = await pair(keep);
+    const [, port] = await listening(host, 'serve-all', WIRE.v4[1]);
+    const older = await connected(caller, WIRE.v4[1], port);
+    const sensor = await keep(TestSensor.start({ kernelObjects: served }));
+    const collector = await keep(
+      Collector.start([], {
+        sensor,
+        env: { ...env, ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' },
+        through: ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', 'sh'],
+      }),
+    );
+    assert.deepEqual(
+      sensor.requests.map(({ path: asked, status }) => [path.basename(asked), status]),
+      [
+        [`${EBPF}.gz`, 200],
+        [`collector-btf-${release()}.gz`, 200],
+      ],
+    );
+    assert.ok(existsSync(path.join(target, 'collector.btf')));
+    assert.match(collector.stderr, /Loaded ebpf: .*\n.*BPF object for Linux 5\.10/);
+    await collects(collector);
+    // Found by /proc, and ended by an event or a scan.
+    const found = client(caller.shortId, WIRE.v4[1], port);
+    assert.deepEqual(await history(collector, found, 'open'), ['open']);
+    await caller.stop(older);
+    assert.deepEqual(await history(collector, found, 'closed'), ['open', 'closed']);
+    const [, other] = await listening(caller, 'serve-all', WIRE.v4[0]);
+    const newer = client(host.shortId, WIRE.v4[0], other);
+    const later = await connected(host, WIRE.v4[0], other);
+    assert.deepEqual(await history(collector, newer, 'open'), ['open']);
+    await host.stop(later);
+    assert.deepEqual(await history(collector, newer, 'closed'), ['open', 'closed']);
     await collector.stop();
   });
 

@@ -1,0 +1,190 @@
+/**
+ * Makes drivers for kernels that give no types of their own (BTF), as Sensor, a mirror or local storage has them:
+ * `npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…`. A file is a kernel's types (raw BTF, such as BTFHub collects,
+ * named <release>.btf or given with a release), or an image: vmlinux, or vmlinuz packed by gzip, xz or zstd.
+ *
+ * FOLDER (.cache/drivers) gets MODULE_VERSION.txt and <version>/ with two archives for each kernel and SHA256SUMS. It is
+ * what Sensor serves as /kernel-objects and MODULE_DOWNLOAD_BASE_URL names; local storage has the files of <version>
+ * beside MODULE_VERSION.txt. The version is that of the object, so that what was made for another one is not used. What
+ * is newer than its file is left as it is.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { driverFiles } from '../actors/drivers/names.js';
+import { kernelName } from '../actors/settings/parser.js';
+
+const root = path.dirname(import.meta.dirname);
+const OBJECT = path.join(root, 'native/build/collector-without-btf.bpf.o');
+const DIGITS = 12;
+
+/** Magic numbers: BTF_MAGIC of linux/btf.h, an ELF file, and the archives that images are packed by. */
+const BTF = Buffer.from([0x9f, 0xeb]);
+const ELF = Buffer.from('\x7fELF', 'latin1');
+const ARCHIVES = [
+  { magic: Buffer.from([0x1f, 0x8b, 0x08]), unpack: gunzipSync },
+  { magic: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]), unpack: by('xz', '--single-stream') },
+  { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), unpack: by('zstd') },
+] as const;
+
+/** A kernel to make a driver for. */
+interface Kernel {
+  readonly release: string;
+  readonly file: string;
+}
+
+try {
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+/** @returns whether there is a driver for each kernel now */
+async function main(words: readonly string[]): Promise<boolean> {
+  const options = words.filter((word) => word.startsWith('--'));
+  const strange = options.find((option) => !option.startsWith('--out='));
+  if (strange !== undefined)
+    throw new Error(`Bad argument '${strange}' (allowed: --out=FOLDER, [RELEASE=]FILE)`);
+  const files = words.filter((word) => !word.startsWith('--'));
+  if (files.length === 0) throw new Error('usage: npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…');
+
+  const object = readFileSync(OBJECT);
+  const out = path.resolve(options.at(-1)?.slice('--out='.length) ?? path.join(root, '.cache/drivers'));
+  const version = moduleVersion(object);
+  const folder = path.join(out, version);
+  mkdirSync(folder, { recursive: true });
+  const driver = gzipSync(object);
+  const waiting = [...files.entries()];
+  let made = 0;
+  const work = async (): Promise<void> => {
+    for (let next; (next = waiting.shift()) !== undefined;) {
+      const [place, word] = next;
+      const progress = `[${place + 1}/${files.length}]`;
+      try {
+        console.log(`${progress} ${await make(word, folder, driver)}`);
+        made++;
+      } catch (error) {
+        console.error(`${progress} ${word}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  writeSums(folder);
+  writeFileSync(path.join(out, 'MODULE_VERSION.txt'), `${version}\n`);
+  console.log(`${made} of ${files.length} drivers of version ${version} are in ${out}`);
+  return made === files.length;
+}
+
+/** The version of Collector and the object's own. */
+function moduleVersion(object: Uint8Array): string {
+  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return `${version}-${sha256(object).slice(0, DIGITS)}`;
+}
+
+/** Makes the files of a kernel's driver, unless they are newer than what they are made of. @returns a line about it */
+async function make(word: string, folder: string, driver: Uint8Array): Promise<string> {
+  const kernel = kernelIn(word);
+  const [object, types] = driverFiles('ebpf', kernel.release, '', false).map((file) =>
+    path.join(folder, `${file.object}.gz`),
+  ) as [string, string];
+  const isDone = [object, types].every(
+    (file) => existsSync(file) && statSync(file).mtimeMs > statSync(kernel.file).mtimeMs,
+  );
+  if (isDone) return `${kernel.release}: is there`;
+  const scratch = mkdtempSync(path.join(tmpdir(), 'collector-driver-'));
+  try {
+    const [all, needed] = [path.join(scratch, 'all'), path.join(scratch, 'needed')];
+    writeFileSync(all, unpacked(readFileSync(kernel.file)));
+    await promisify(execFile)('bpftool', ['gen', 'min_core_btf', all, needed, OBJECT]);
+    put(types, gzipSync(readFileSync(needed)));
+    put(object, driver);
+    return `${kernel.release}: ${Math.ceil(statSync(needed).size / 1024)} KiB of types`;
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+/** Nobody sees half a file. */
+function put(file: string, bytes: Uint8Array): void {
+  writeFileSync(`${file}.part`, bytes);
+  renameSync(`${file}.part`, file);
+}
+
+/** @throws Error if there is no such file, or its kernel has no name */
+function kernelIn(word: string): Kernel {
+  const [, given, file = word] = /^([^=/]+)=(.+)$/s.exec(word) ?? [];
+  const name =
+    given ?? (file.endsWith('.btf') ? path.basename(file, '.btf') : releaseIn(unpacked(readFileSync(file))));
+  if (name === undefined) throw new Error('it does not say which kernel it is of: give RELEASE=FILE');
+  const parsed = kernelName.parse(name);
+  if ('bad' in parsed) throw new Error(`'${name}' is no release of a kernel`);
+  return { release: parsed.value, file };
+}
+
+function releaseIn(image: Buffer): string | undefined {
+  return /Linux version (\S+) \(/.exec(image.toString('latin1'))?.[1];
+}
+
+/** Raw BTF or vmlinux as they are, else the vmlinux that an image has packed. */
+function unpacked(file: Buffer): Buffer {
+  if (file.subarray(0, BTF.length).equals(BTF) || file.subarray(0, ELF.length).equals(ELF)) return file;
+  for (const { magic, unpack } of ARCHIVES) {
+    for (let at = file.indexOf(magic); at >= 0; at = file.indexOf(magic, at + 1)) {
+      const image = attempt(() => unpack(file.subarray(at)));
+      if (image?.subarray(0, ELF.length).equals(ELF) === true) return image;
+    }
+  }
+  throw new Error('it is neither BTF nor a kernel image that is packed by gzip, xz or zstd');
+}
+
+/** What follows the archive in an image is no part of it: a program complains of that, and has unpacked by then. */
+function by(program: string, ...options: readonly string[]): (bytes: Uint8Array) => Buffer {
+  return (bytes) => {
+    const { stdout, error } = spawnSync(program, ['--decompress', '--stdout', ...options], {
+      input: bytes,
+      maxBuffer: 1024 * 1024 * 1024,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    if (error !== undefined && 'code' in error && error.code === 'ENOENT')
+      throw new Error(`the program ${program} is not installed, by which the image is packed`);
+    return stdout;
+  };
+}
+
+/** Undefined for bytes that only look like an archive. */
+function attempt(unpack: () => Buffer): Buffer | undefined {
+  try {
+    return unpack();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) return undefined;
+    throw error;
+  }
+}
+
+/** Of all archives there are, as sha256sum(1) checks them. */
+function writeSums(folder: string): void {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.gz'));
+  const lines = names.map((name) => `${sha256(readFileSync(path.join(folder, name)))}  ${name}\n`);
+  put(path.join(folder, 'SHA256SUMS'), Buffer.from(lines.join('')));
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
