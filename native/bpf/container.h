@@ -22,6 +22,7 @@ enum {
     ID_DIGITS = 64,
     SHORT_ID_DIGITS = 12,
     SUBSYSTEMS = 16, /* more than any kernel has */
+    ANY_HIERARCHY = 0x7f, /* no hierarchy has this number: of the latest bearer that is below no container */
     MOST_BEARERS = 16384,
 };
 
@@ -299,6 +300,10 @@ static __always_inline void take_answer(struct cgroup_scratch *s)
     s->is_nested = 0;
     s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &key), id) ||
                     is_another(s, bpf_map_lookup_elem(&nested_bearers, &key), id);
+    if (s->is_claimed || !knobs.cgroup_v1)
+        return;
+    key = s->digits ^ (__u64)ANY_HIERARCHY << 56;
+    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &key), id);
 }
 
 /* Reads the name of s->at: 1 above the root. */
@@ -360,6 +365,9 @@ static __always_inline void note_bearer(struct cgroup_scratch *s)
         return;
     }
     bpf_map_update_elem(&bearers, &key, &bearer, BPF_ANY);
+    __u64 any = s->container ^ (__u64)ANY_HIERARCHY << 56;
+    if (knobs.cgroup_v1)
+        bpf_map_update_elem(&bearers, &any, &bearer, BPF_ANY);
     /* Somebody below a container was taken for this one: all verdicts are given anew. */
     if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &key)) {
         bpf_map_delete_elem(&outermost_containers, &s->container);
@@ -611,6 +619,7 @@ int BPF_PROG(cgroup_end, struct cgroup *cgroup, const char *path)
     key = cgroup_key(verdict & CONTAINER_MASK, hierarchy);
     forget_bearer(&bearers, key, id);
     forget_bearer(&nested_bearers, key, id);
+    forget_bearer(&bearers, cgroup_key(verdict & CONTAINER_MASK, ANY_HIERARCHY), id);
     return 0;
 }
 

@@ -110,6 +110,29 @@ describe('The daemon, on a connection that no descriptor holds', function () {
     assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
   });
 
+  for (const [what, name] of Object.entries({
+    'a connect() that failed': 'udp-failed',
+    'its turn from IPv6 to IPv4': 'udp-turned',
+  })) {
+    it(`reports one over UDP that was used after ${what}, and came and went between two reports`, async () => {
+      const [caller] = await pair(keep);
+      const collector = await keep(Collector.start([], { env }));
+      await start(caller, 'apart', name);
+      const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
+      assert.equal((await history(collector, side, 'closed')).at(-1), 'closed');
+    });
+  }
+
+  it('reports one over UDP whose port it has bound hundreds of other sockets to', async () => {
+    const [caller] = await pair(keep);
+    const collector = await keep(Collector.start([], { env }));
+    const job = (await start(caller, 'connected', 'udp-crowded'))!;
+    const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
+    assert.deepEqual(await history(collector, side, 'open'), ['open']);
+    await caller.stop(job);
+    assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+  });
+
   it('reports what an io_uring older than Collector accepts later', async function () {
     const [caller, host] = await pair(keep);
     const job = await start(host, 'listening', 'uring-listen');

@@ -451,6 +451,28 @@ describe('the container that the kernel side names', function () {
     move('v2', '.');
   });
 
+  it('is that of cgroup v2, whatever names it makes up in a hierarchy of v1 where nobody put it into one', function () {
+    requires(this, hierarchies.has('pids'), 'no cgroup v1 here');
+    const [own, other] = ['3', '4'].map((digit) => digit.repeat(64)) as [string, string];
+    move('v2', path.join(top, 'docker', own, 'below'));
+    move('pids', path.join(top, other));
+    assert.equal(told(), own.slice(0, 12));
+    move('v2', '.');
+    assert.equal(told(), other.slice(0, 12));
+    move('pids', '.');
+  });
+
+  it('is the one above, if a cgroup of another hierarchy bears the name of a cgroup below it', function () {
+    requires(this, hierarchies.has('pids'), 'no cgroup v1 here');
+    const [own, other] = ['1', '2'].map((digit) => digit.repeat(64)) as [string, string];
+    move('pids', path.join(top, other));
+    assert.equal(told(), other.slice(0, 12));
+    move('v2', path.join(top, 'docker', own, other));
+    assert.equal(told(), own.slice(0, 12));
+    move('v2', '.');
+    move('pids', '.');
+  });
+
   it('is no forged one however many containers came after the one that bears its name', function () {
     this.timeout(60_000);
     const [outer, running] = ['5', '6'].map((digit) => digit.repeat(64)) as [string, string];

@@ -10,6 +10,10 @@
  *   mptcp-listen   accepts a connection of Multipath TCP; says `unsupported` if there is none
  *   mptcp-connect  connects with it, and says `joined` when there is a further subflow
  *   udp-flight     connects over UDP, sends a datagram, and sends the socket to itself over a Unix socket
+ *   udp-failed     connects over UDP, connects anew in vain, sends a datagram, and takes the socket apart
+ *   udp-turned     connects a UDP socket of IPv6 to an address of IPv4, turns it into one of IPv4, sends a datagram,
+ *                  and closes it; as many datagrams of IPv6 were sent before
+ *   udp-crowded    connects over UDP, sends a datagram, and binds 300 other sockets to the same port
  *   udp-apart      connects over UDP, sends a datagram, and some seconds later takes the socket apart, still holding it
  */
 #define _GNU_SOURCE
@@ -182,10 +186,57 @@ static int udp(const struct sockaddr_in *address)
 static void take_apart(int s)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    say("connected");
-    sleep(3);
     must("connect", connect(s, &nobody, sizeof(nobody)));
     say("apart");
+}
+
+/* Nobody may send to all without asking to (SO_BROADCAST). */
+static void connect_in_vain(const struct sockaddr_in *address)
+{
+    int s = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    struct sockaddr_in all = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {INADDR_BROADCAST}};
+    must("connect", connect(s, (const struct sockaddr *)address, sizeof(*address)));
+    if (connect(s, (struct sockaddr *)&all, sizeof(all)) == 0)
+        must("no error", -1);
+    must("send", send(s, "x", 1, 0));
+    take_apart(s);
+    close(s);
+}
+
+static void turn(const struct sockaddr_in *address)
+{
+    int version = AF_INET, s = must("socket", socket(AF_INET6, SOCK_DGRAM, 0));
+    struct sockaddr_in6 to = {
+        .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    must("send", sendto(s, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)));
+    to.sin6_port = address->sin_port;
+    memset(&to.sin6_addr, 0, sizeof(to.sin6_addr));
+    to.sin6_addr.s6_addr[10] = to.sin6_addr.s6_addr[11] = 0xff;
+    memcpy(&to.sin6_addr.s6_addr[12], &address->sin_addr, 4);
+    must("connect", connect(s, (struct sockaddr *)&to, sizeof(to)));
+    must("turn", setsockopt(s, IPPROTO_IPV6, IPV6_ADDRFORM, &version, sizeof(version)));
+    must("send", send(s, "x", 1, 0));
+    close(s);
+    say("apart");
+}
+
+static int shared_port(int port)
+{
+    int one = 1, s = must("socket", socket(AF_INET, SOCK_DGRAM, 0));
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    must("share", setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
+    must("bind", bind(s, (struct sockaddr *)&any, sizeof(any)));
+    return s;
+}
+
+static void crowd(const struct sockaddr_in *address)
+{
+    int s = shared_port(7999);
+    must("connect", connect(s, (const struct sockaddr *)address, sizeof(*address)));
+    for (int i = 0; i < 300; i++)
+        shared_port(7999);
+    must("send", send(s, "x", 1, 0));
+    say("connected");
 }
 
 /* Waits until there is a further subflow: the first byte of struct mptcp_info counts those. */
@@ -234,8 +285,17 @@ int main(int count, char **words)
     } else if (!strcmp(words[1], "udp-flight")) {
         send_to_self(udp(&address));
         say("connected");
+    } else if (!strcmp(words[1], "udp-failed")) {
+        connect_in_vain(&address);
+    } else if (!strcmp(words[1], "udp-turned")) {
+        turn(&address);
+    } else if (!strcmp(words[1], "udp-crowded")) {
+        crowd(&address);
     } else if (!strcmp(words[1], "udp-apart")) {
-        take_apart(udp(&address));
+        int s = udp(&address);
+        say("connected");
+        sleep(3);
+        take_apart(s);
     } else {
         return 2;
     }
