@@ -89,11 +89,12 @@ export function refusal(error: unknown, kernel: KernelFacts): unknown {
   if (operation === 'ring' && (errno === 'EPERM' || errno === 'EACCES')) {
     return new Failure('NO_BPF', { errno, release, blockers }, options);
   }
-  if (log.includes(NO_KERNEL_BTF)) return new Failure('NO_BTF', { path: KERNEL_BTF, release }, options);
   const [, tracepoint] = NO_TRACEPOINT.exec(log) ?? [];
   if (tracepoint !== undefined) {
     return new Failure('NO_KERNEL_FEATURE', { lacking: [`tracepoint ${tracepoint}`], release }, options);
   }
+  if (log.includes(NO_KERNEL_BTF) || (errno === 'ESRCH' && subject === 'object'))
+    return new Failure('NO_BTF', { path: KERNEL_BTF, release }, options);
   const verifier = verifierLines(log);
   if (isLacking(log)) {
     return isTooOld(release)

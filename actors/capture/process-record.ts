@@ -33,6 +33,11 @@ export function processCgroup(records: Records, at: number): string {
   return decodeText(records.u8, start, start + records.u16[(at + process_record.cgroup_size) >> 1]!);
 }
 
+/** The outermost container around the process's: that one itself if it is in none. */
+export function outermostContainer(records: Records, at: number): number {
+  return records.u64(at + process_record.outermost) || records.container(at);
+}
+
 /** An ancestor within the same container. */
 export interface Ancestor {
   readonly pid: number;

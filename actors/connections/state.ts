@@ -1,6 +1,7 @@
 import { RecordFlag, RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
 import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
+import { outermostContainer } from '../capture/process-record.js';
 import { socketParts, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
@@ -275,7 +276,7 @@ export class ConnectionState {
     const isDatagram = type === RecordType.datagram;
     if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) {
       if (type === RecordType.served && this.#isInScope(records, at)) this.#listeners.served(records, at);
-      else this.#sharers.note(records, at);
+      else this.#noteSharer(records, at);
       return;
     }
     if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
@@ -302,7 +303,7 @@ export class ConnectionState {
    */
   scan({ of, part, afterLoss, time, records }: ScanFact): void {
     if (of === 'processes')
-      for (let at = 0; at < records.length; at += records.size(at)) this.#sharers.note(records, at);
+      for (let at = 0; at < records.length; at += records.size(at)) this.#noteSharer(records, at);
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
     // The listening ones first, since they tell the roles of the others.
     if (part === undefined || part === 'first') this.#roles.clear();
@@ -500,6 +501,13 @@ export class ConnectionState {
   }
 
   /** Writes into the flows' key what the record at `at` says, but for the remote address. @returns words to compare */
+  /** Notes whose shares a container takes, if the record at `at` is of a process. */
+  #noteSharer(records: Records, at: number): void {
+    const type = records.type(at);
+    if (type === RecordType.exec || type === RecordType.process)
+      this.#sharers.note(records.container(at), outermostContainer(records, at));
+  }
+
   #writeFlow(records: Records, at: number, family: number): number {
     const { key } = this.#flows;
     readAddress(records.u32, socketParts.local(at) >> 2, family, key, Flow.local, Flow.localRest);

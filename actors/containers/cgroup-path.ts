@@ -63,8 +63,6 @@ export interface Naming {
   readonly container: number;
   /** The outermost container around it, itself if it is in none. */
   readonly outermost: number;
-  /** Its own name says so, and not that of a cgroup above it. */
-  readonly isOwn: boolean;
 }
 
 /**
@@ -113,12 +111,8 @@ export class ContainerNames {
       return (this.#top.get(key) ?? this.#nested.get(key) ?? bearer) === bearer;
     });
     return right === undefined
-      ? { container: 0, outermost: 0, isOwn: false }
-      : {
-          container: containerNumber(right.id),
-          outermost: containerNumber(found.at(-1)!.id),
-          isOwn: right.bearer === path,
-        };
+      ? { container: 0, outermost: 0 }
+      : { container: containerNumber(right.id), outermost: containerNumber(found.at(-1)!.id) };
   }
 
   #noteNested(key: string, bearer: string): void {

@@ -78,7 +78,8 @@ export async function findDriver(options: FindOptions): Promise<Found> {
       log.info(`Local storage does not contain ${object}`);
     return found !== undefined;
   };
-  for (const files of drivers) if (await allOf(files, take)) return { kind: 'local', driver: localDriver(files) };
+  for (const files of drivers)
+    if (await allOf(files, take)) return { kind: 'local', driver: localDriver(files) };
   return { kind: 'absent', method, release: identity.release, drivers, version, unusable };
 }
 

@@ -1,10 +1,15 @@
 import type { Audience, Fact, ScanFact } from '../capture/facts.js';
 import { exit_record, process_record, ProcessFlag, RecordFlag, RecordType } from '../capture/layout.js';
-import { processArguments, processLineage, processName, processPath } from '../capture/process-record.js';
+import {
+  outermostContainer,
+  processArguments,
+  processLineage,
+  processName,
+  processPath,
+} from '../capture/process-record.js';
 import { TWO_32, type Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
-import { sharerOf } from '../shares/sharers.js';
 import { Shares } from '../shares/shares.js';
 import { seededHash } from './keyed-hash.js';
 import { signalId, type ProcessSignal } from './signal.js';
@@ -594,7 +599,7 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
     execId: records.u32[(at + process_record.exec_id) >> 2]!,
     image: records.u64(at + process_record.image),
     container: records.container(at),
-    sharer: sharerOf(records, at),
+    sharer: outermostContainer(records, at),
     scanned,
     told,
     name: known?.name ?? (processName(records, at) || path),

@@ -1,6 +1,3 @@
-import { process_record, RecordType } from '../capture/layout.js';
-import type { Records } from '../capture/records.js';
-
 /** Containers in others to remember, more than a node runs at a time. Beyond it the first has a share of its own again. */
 const MOST_NESTED = 16_384;
 
@@ -23,12 +20,8 @@ export class Sharers {
     return this.#outermost.size === 0 ? container : (this.#outermost.get(container) ?? container);
   }
 
-  /** Notes what the record at `at` tells, if it is one of a process. */
-  note(records: Records, at: number): void {
-    const type = records.type(at);
-    if (type !== RecordType.exec && type !== RecordType.process) return;
-    const container = records.container(at);
-    const outermost = sharerOf(records, at);
+  /** Notes the outermost container around another one; that one itself if it is in none. */
+  note(container: number, outermost: number): void {
     const all = this.#outermost;
     if (outermost === container) all.delete(container); // its name may have been made up elsewhere before
     if (outermost === (all.get(container) ?? container)) return;
@@ -36,9 +29,4 @@ export class Sharers {
     all.set(container, outermost);
     for (const joined of this.#watchers) joined(container, outermost);
   }
-}
-
-/** The container whose share a process takes, by its record. */
-export function sharerOf(records: Records, at: number): number {
-  return records.u64(at + process_record.outermost) || records.container(at);
 }

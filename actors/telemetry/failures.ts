@@ -28,7 +28,7 @@ const catalogue = {
     remedy:
       `Boot the node with a kernel that was built with CONFIG_DEBUG_INFO_BTF=y, as the stock kernels of current ` +
       `distributions are, so that ${path} exists; if it does exist on the node, mount the node's /sys into the ` +
-      'collector container.',
+      'collector container. For a kernel without it, set COLLECTION_METHOD=ebpf and make a driver: "npm run drivers".',
   }),
 
   /**

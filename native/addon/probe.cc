@@ -22,9 +22,8 @@ namespace {
 
 // Programs attached to events, first those with a row of statistics, in the order of enum program. The iterators run
 // only when asked.
-constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state",
-                                          "socket_end",   "process_move", "process_fork",
-                                          "cgroup_end"};
+constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state", "socket_end",
+                                          "process_move", "process_fork", "cgroup_end"};
 // Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
@@ -108,8 +107,7 @@ void check(int result, const char *operation, const char *subject)
 
 } // namespace
 
-Probe::Probe(const ProbeOptions &options)
-    : btf_(options.btf)
+Probe::Probe(const ProbeOptions &options) : btf_(options.btf)
 {
     libbpf_set_print(keep_line);
     last_lines.clear();

@@ -19,7 +19,7 @@ namespace collector {
 
 struct ProbeOptions {
     std::string object; // path of the BPF object, empty for the one built in
-    std::string btf;    // path of the kernel's types as far as `object` needs them; empty: the kernel has its own
+    std::string btf; // path of the kernel's types as far as `object` needs them; empty: the kernel has its own
     std::uint32_t rings;
     std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
@@ -134,7 +134,7 @@ private:
     std::ptrdiff_t read_walk(std::uint8_t *bytes, std::size_t room);
     void release();
 
-    std::string source_; // the object's path, or what stands for it
+    std::string source_;    // the object's path, or what stands for it
     const std::string btf_; // ProbeOptions::btf
     bpf_object *object_ = nullptr;
     std::vector<Attached> links_;

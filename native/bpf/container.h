@@ -21,13 +21,14 @@ enum {
         256, /* its square is how deep a cgroup may be: beyond, the kernel's own tables take 16 GiB */
     ID_DIGITS = 64,
     SHORT_ID_DIGITS = 12,
-    SUBSYSTEMS = 16, /* more than any kernel has */
+    SUBSYSTEMS = 16,      /* more than any kernel has */
     ANY_HIERARCHY = 0x7f, /* no hierarchy has this number: of the latest bearer that is below no container */
     MOST_BEARERS = 16384,
 };
 
 struct cgroup_scratch {
     __u64 read[2];    /* what was read last: on the scarce stack each reading would have a place of its own */
+    __u64 key;        /* of what is looked up, for the same reason */
     __u64 at;         /* the cgroup looked at */
     __u64 digits;     /* container by the component just read */
     __u64 container;  /* the answer so far, 0 for none */
@@ -75,7 +76,7 @@ enum { CONTROLLER_SHIFT = 56 };
 /* A verdict that is kept. */
 struct verdict {
     __u64 verdict;
-    __u64 outermost; /* the container that is below no other one, on the path of this one; 0 for none */
+    __u64 outermost;  /* the container that is below no other one, on the path of this one; 0 for none */
     __u32 generation; /* it holds as long as this is the current one */
     __u32 reserved;
 };
@@ -292,18 +293,18 @@ static __always_inline bool is_another(struct cgroup_scratch *s, const struct be
 /* Makes the component just read, s->at, the answer. */
 static __always_inline void take_answer(struct cgroup_scratch *s)
 {
-    __u64 key = s->digits ^ s->hierarchy << 56;
     __u64 id = id_of(s, (struct cgroup *)s->at);
+    s->key = s->digits ^ s->hierarchy << 56;
     s->container = s->digits;
     s->bearer = s->at;
     s->is_scope = s->scope != NO_SCOPE;
     s->is_nested = 0;
-    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &key), id) ||
-                    is_another(s, bpf_map_lookup_elem(&nested_bearers, &key), id);
+    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &s->key), id) ||
+                    is_another(s, bpf_map_lookup_elem(&nested_bearers, &s->key), id);
     if (s->is_claimed || !knobs.cgroup_v1)
         return;
-    key = s->digits ^ (__u64)ANY_HIERARCHY << 56;
-    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &key), id);
+    s->key = s->digits ^ (__u64)ANY_HIERARCHY << 56;
+    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &s->key), id);
 }
 
 /* Reads the name of s->at: 1 above the root. */
@@ -358,21 +359,22 @@ __noinline int judge_stride(__u32 slot)
 /* Notes who bears the name of the answer, for those who come later. */
 static __always_inline void note_bearer(struct cgroup_scratch *s)
 {
-    __u64 key = s->container ^ s->hierarchy << 56;
+    s->key = s->container ^ s->hierarchy << 56;
     struct bearer bearer = {.cgroup = s->bearer, .id = id_of(s, (struct cgroup *)s->bearer)};
     if (s->is_nested) {
-        bpf_map_update_elem(&nested_bearers, &key, &bearer, BPF_ANY);
+        bpf_map_update_elem(&nested_bearers, &s->key, &bearer, BPF_ANY);
         return;
     }
-    bpf_map_update_elem(&bearers, &key, &bearer, BPF_ANY);
-    __u64 any = s->container ^ (__u64)ANY_HIERARCHY << 56;
-    if (knobs.cgroup_v1)
-        bpf_map_update_elem(&bearers, &any, &bearer, BPF_ANY);
+    bpf_map_update_elem(&bearers, &s->key, &bearer, BPF_ANY);
     /* Somebody below a container was taken for this one: all verdicts are given anew. */
-    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &key)) {
+    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &s->key)) {
         bpf_map_delete_elem(&outermost_containers, &s->container);
         generation++;
     }
+    if (!knobs.cgroup_v1)
+        return;
+    s->key = s->container ^ (__u64)ANY_HIERARCHY << 56;
+    bpf_map_update_elem(&bearers, &s->key, &bearer, BPF_ANY);
 }
 
 /* Judges a cgroup, given by its address, in a hierarchy: the container that its path names is in the row then. */

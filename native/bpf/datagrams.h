@@ -112,7 +112,8 @@ static __always_inline bool is_unused(struct sock *sk, const struct owner *o)
     return o->datagrams != UNKNOWN_DATAGRAMS &&
            BPF_CORE_READ(sk, __sk_common.skc_incoming_cpu) == SK_INCOMING_CPU_NONE &&
            !BPF_CORE_READ(sk, sk_backlog.rmem_alloc.counter) &&
-           !BPF_CORE_READ((struct udp_sock *)sk, encap_type) && count_datagrams((__u64)sk, o->counts_v6) == o->datagrams;
+           !BPF_CORE_READ((struct udp_sock *)sk, encap_type) &&
+           count_datagrams((__u64)sk, o->counts_v6) == o->datagrams;
 }
 
 /* Whether the kernel chose the local port, as it does for a client. */

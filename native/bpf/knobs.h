@@ -28,8 +28,8 @@ struct control {
     __u32 own_pid;   /* Collector's thread group id in the initial pid namespace: its events are left out */
     __u8 busy;       /* 1: user space drains the rings on a timer, no event needs to wake it */
     __u8 self_check; /* 1: Collector's children are the self-check (RECORD_SELF_CHECK) */
-    __u8 lists;      /* 1: list_sockets lists the connections that have an owner, so that scan_sockets need not */
-    __u8 scanned;    /* 1: a scan has listed all sockets that were there before the programs */
+    __u8 lists; /* 1: list_sockets lists the connections that have an owner, so that scan_sockets need not */
+    __u8 scanned;      /* 1: a scan has listed all sockets that were there before the programs */
     __u32 socket_scan; /* number of the latest scan of sockets, from 1 on */
     __u32 orphans;     /* listening sockets that it has found outside of the owning container alone */
     __u64 secret;      /* random: keeps kernel addresses out of records */

@@ -188,8 +188,9 @@ static __always_inline __u32 read_buckets(struct walk *walk, __u32 size)
     __u32 count = left < most ? left : most, bytes = count * size;
     if (bytes > sizeof(walk->block))
         return 0;
-    return bpf_probe_read_kernel(walk->block, bytes, (void *)(walk->heads + (__u64)walk->bucket * size)) ? 0
-                                                                                                         : count;
+    return bpf_probe_read_kernel(walk->block, bytes, (void *)(walk->heads + (__u64)walk->bucket * size))
+               ? 0
+               : count;
 }
 
 /* Lists the sockets of the next buckets. 1: there is no room for more, or nothing left. */

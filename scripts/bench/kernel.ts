@@ -21,7 +21,7 @@ export async function kernelFigures(
     driver,
     {
       object: '',
-  btf: '',
+      btf: '',
       rings: driver.possibleCpus,
       ringBytes: RING_BYTES,
       cpusPerRing: 1,

@@ -71,6 +71,7 @@ describe('What the kernel refuses', () => {
       'LOCKDOWN',
     ],
     [{ errno: 'ESRCH', log: 'libbpf: failed to find valid kernel BTF' }, 'NO_BTF'],
+    [{ errno: 'ESRCH', subject: 'object', log: '' }, 'NO_BTF'],
     [
       { errno: 'ESRCH', log: "failed to find kernel BTF type ID of 'sched_process_exec': -3" },
       'NO_KERNEL_FEATURE',

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Records } from '../../actors/capture/records.js';
 import { Table } from '../../actors/connections/table.js';
 import { Refusals } from '../../actors/shares/refusals.js';
 import { Sharers } from '../../actors/shares/sharers.js';
-import { batch, processRecord } from '../support/records.js';
 import { Story, client, listener } from './support.js';
 
 const SEED = 0x1234_5678;
@@ -33,11 +31,6 @@ function shared(mayDrop?: (slot: number) => boolean, sharers = new Sharers()) {
     return all;
   };
   return { table, put, counts, refusals };
-}
-
-/** The record of a process in a container that is in another one. */
-function madeUp(container: number, outermost: number): Records {
-  return batch(processRecord({ container, outermost, pid: container }));
 }
 
 describe('a shared table', () => {
@@ -85,7 +78,7 @@ describe('a shared table', () => {
       const { put, counts, refusals } = shared(undefined, sharers);
       for (let number = 0; number < MAXIMUM; number++) put(1, number);
       for (let container = 100; container < 140; container++) {
-        if (container === told) for (let id = 100; id < 140; id++) sharers.note(madeUp(id, 1), 0);
+        if (container === told) for (let id = 100; id < 140; id++) sharers.note(id, 1);
         for (let number = 0; number < 40; number++) put(container, number);
       }
       for (let number = 0; number < 20; number++) assert.ok(put(2, number) >= 0);

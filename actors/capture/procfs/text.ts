@@ -3,8 +3,6 @@
  * chosen by whoever runs, and go into records as they are. Formats are those of proc(5).
  */
 
-import type { Naming } from '../../containers/cgroup-path.js';
-
 /** Of /proc/<pid>/stat. */
 export interface Stat {
   /** At most 15 bytes, unescaped. */
@@ -73,7 +71,10 @@ export function parseCgroupLines(text: string): CgroupLine[] {
 }
 
 /** What a cgroup says of the container that is in it; see actors/containers/cgroup-path.ts. */
-export type ContainerOf = (hierarchy: string, path: string) => Naming;
+export type ContainerOf = (
+  hierarchy: string,
+  path: string,
+) => { readonly container: number; readonly outermost: number };
 
 /**
  * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that
