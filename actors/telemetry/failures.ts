@@ -381,7 +381,7 @@ const blockerRemedies = {
     'let the security module of the node allow it (securityContext.appArmorProfile.type: Unconfined, or ' +
     'seLinuxOptions.type: spc_t)',
   'limit of locked memory':
-    "set LimitMEMLOCK=infinity for the container runtime's service, or add SYS_RESOURCE to " +
+    "set LimitMEMLOCK=infinity for the container runtime's service, or run it as root with SYS_RESOURCE in " +
     'securityContext.capabilities.add: before Linux 5.11 the memory of BPF maps counts as locked',
 } as const;
 

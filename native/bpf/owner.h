@@ -11,8 +11,11 @@ struct owner {
     /* Kept from the moment of establishment: on close the kernel has cleared the source port. */
     __u8 local_address[16];
     __u8 remote_address[16];
-    __u64 datagrams; /* of UDP: count_datagrams() when it connected, by counts_v6 */
-    __u64 program;   /* as program_of: what the process executes */
+    union {
+        __u64 datagrams; /* of UDP: count_datagrams() when it connected, by counts_v6 */
+        __u64 socket;    /* in an entry of `places`: the address of the socket that listens */
+    };
+    __u64 program; /* as program_of: what the process executes */
     __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
     __u32 pid;
     __u32 scan;      /* of a listening socket: number of the latest scan to find it in the owning container */

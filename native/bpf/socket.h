@@ -324,6 +324,7 @@ static __noinline void note_place(const struct sock *sk, struct owner *owner)
     fill_place(&place, sk, owner);
     const struct owner *known = bpf_map_lookup_elem(&places, &place);
     owner->listeners = known ? known->listeners + 1 : 1;
+    owner->socket = (__u64)sk;
     if (bpf_map_update_elem(&places, &place, owner, BPF_ANY))
         count_failed(PROGRAM_SOCKET);
     has_places = true;
@@ -447,7 +448,10 @@ static __noinline struct owner *find_listener(const struct sock *sk)
     if (listener)
         return listener;
     place.port = 0;
-    return bpf_map_lookup_elem(&places, &place);
+    listener = bpf_map_lookup_elem(&places, &place);
+    /* By now it has a port, which need not be this one. */
+    struct sock *at = listener ? (void *)listener->socket : NULL;
+    return at && BPF_CORE_READ(at, __sk_common.skc_num) == tuple.local_port ? listener : NULL;
 }
 
 /* Gives an accepted socket the owner of the place. */
