@@ -27,6 +27,7 @@ import { promisify } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { driverFiles } from '../actors/drivers/names.js';
 import { kernelName } from '../actors/settings/parser.js';
+import { command } from './command.js';
 
 const root = path.dirname(import.meta.dirname);
 const OBJECT = path.join(root, 'native/build/collector-without-btf.bpf.o');
@@ -45,14 +46,11 @@ const ARCHIVES = [
 interface Kernel {
   readonly release: string;
   readonly file: string;
+  /** What has its types, if that had to be looked at for the release. */
+  readonly image?: Buffer;
 }
 
-try {
-  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await command(main);
 
 /** @returns whether there is a driver for each kernel now */
 async function main(words: readonly string[]): Promise<boolean> {
@@ -111,7 +109,7 @@ async function make(word: string, folder: string, driver: Uint8Array): Promise<s
   const scratch = mkdtempSync(path.join(tmpdir(), 'collector-driver-'));
   try {
     const [all, needed] = [path.join(scratch, 'all'), path.join(scratch, 'needed')];
-    writeFileSync(all, unpacked(readFileSync(kernel.file)));
+    writeFileSync(all, kernel.image ?? unpacked(readFileSync(kernel.file)));
     await promisify(execFile)('bpftool', ['gen', 'min_core_btf', all, needed, OBJECT]);
     put(types, gzipSync(readFileSync(needed)));
     put(object, driver);
@@ -130,12 +128,13 @@ function put(file: string, bytes: Uint8Array): void {
 /** @throws Error if there is no such file, or its kernel has no name */
 function kernelIn(word: string): Kernel {
   const [, given, file = word] = /^([^=/]+)=(.+)$/s.exec(word) ?? [];
-  const name =
-    given ?? (file.endsWith('.btf') ? path.basename(file, '.btf') : releaseIn(unpacked(readFileSync(file))));
+  const isNamed = given !== undefined || file.endsWith('.btf');
+  const image = isNamed ? undefined : unpacked(readFileSync(file));
+  const name = image === undefined ? (given ?? path.basename(file, '.btf')) : releaseIn(image);
   if (name === undefined) throw new Error('it does not say which kernel it is of: give RELEASE=FILE');
   const parsed = kernelName.parse(name);
   if ('bad' in parsed) throw new Error(`'${name}' is no release of a kernel`);
-  return { release: parsed.value, file };
+  return { release: parsed.value, file, ...(image && { image }) };
 }
 
 function releaseIn(image: Buffer): string | undefined {

@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { command } from './command.js';
 import { fetchKernel, suites, type Architecture, type KernelName } from './kernels/debian.js';
 import { boot, hierarchies, pack, type Hierarchies } from './kernels/machine.js';
 import { judge, type Verdict } from './kernels/verdict.js';
@@ -14,12 +15,7 @@ import { judge, type Verdict } from './kernels/verdict.js';
 const root = path.dirname(import.meta.dirname);
 const cache = path.join(root, '.cache/kernels');
 
-try {
-  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await command(main);
 
 /** Boots what was asked for, a line each. @returns whether all is as it should be */
 async function main(words: readonly string[]): Promise<boolean> {
@@ -63,5 +59,6 @@ function line(
 ): string {
   const { process_exec, process_exit, socket_state, udp } = records;
   const result = faults.length === 0 ? 'as it should be' : faults.join('; ').replaceAll('|', '\\|');
-  return `| ${[release, arch, mounted, process_exec, process_exit, socket_state, udp, verified || '–', result].join(' | ')} |`;
+  const counts = [process_exec, process_exit, socket_state, udp, verified || '–'];
+  return `| ${[release, arch, mounted, ...counts, result].join(' | ')} |`;
 }

@@ -59,10 +59,10 @@ export interface Sharing {
  *
  * A shared table has a reserve beside the `maximum` of entries that anybody may add. Only containers that have fewer
  * entries than another may add to it, and when it is used up, those with the most lose what is over their fair share.
- * Here containers that are in another one count as that one (`Sharers`). So a container is refused only if none has more, as with "longest queue drop" (B. Suter et al., "Design
- * considerations for supporting TCP with per-flow queueing", INFOCOM 1998), and one that takes all it can gets
- * nobody's entries dropped as long as the others fit into the reserve. Nothing is counted by container before the
- * maximum is reached.
+ * Here containers that are in another one count as that one (`Sharers`). So a container is refused only if none has
+ * more, as with "longest queue drop" (B. Suter et al., "Design considerations for supporting TCP with per-flow
+ * queueing", INFOCOM 1998), and one that takes all it can gets nobody's entries dropped as long as the others fit into
+ * the reserve. Nothing is counted by container before the maximum is reached.
  */
 export class Table {
   /** The row that the next `find` or `put` is about. */
