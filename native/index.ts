@@ -126,6 +126,13 @@ export interface Probe {
     onError: (error: ProbeError) => void,
   ): void;
   /**
+   * After `start`: calls a function each time that somebody sets the system's clock, which moves `Addon.clock().epoch`,
+   * when all records from before that `time` (CLOCK_BOOTTIME, ns) were delivered, and none from after it. Slewing by NTP
+   * is no set.
+   * @throws ProbeError of the operation `clock`
+   */
+  watchClock(onSet: (time: number) => void): void;
+  /**
    * Delivers, before it returns, the records that were written before `until` (CLOCK_BOOTTIME, ns; default: now),
    * oldest first, about `budget` bytes of them at most (default: all), and returns how many bytes there were.
    */
@@ -157,12 +164,6 @@ interface Addon {
   readonly Probe: new (options: ProbeOptions) => Probe;
   /** CLOCK_BOOTTIME in ns, and what to add to it for Unix time in ns. */
   clock(): { readonly time: number; readonly epoch: number };
-  /**
-   * Calls a function each time the system's clock is set, which moves `epoch`; slewing by NTP is not told.
-   * @returns ends it
-   * @throws ProbeError of the operation `clock`
-   */
-  watchClock(onSet: () => void): () => void;
   /**
    * Inserts the kernel module in a file, without parameters; returns when it has started.
    * @throws ProbeError of the operation `insert`, whose subject is the path

@@ -231,13 +231,6 @@ export function captureFacts(
       yield* tick();
       subscriber.complete();
     }
-    const onClockSet = () =>
-      sequence.add(function* () {
-        yield* drain(); // with times by the clock before
-        subscriber.next({ kind: 'clock', ...driver.clock() });
-      });
-    // Without it, ticks take over the new time.
-    const unwatchClock = attempt('the watch of the clock', () => driver.watchClock(onClockSet));
     let cutting: NodeJS.Timeout | undefined;
     const onStop = () => {
       probe.detach();
@@ -282,7 +275,6 @@ export function captureFacts(
       options.arguments?.reader.close();
       sequence.close();
       clearInterval(interval);
-      unwatchClock?.();
       retries.forEach(clearTimeout);
       clearTimeout(cutting);
       stop.removeEventListener('abort', onStop);
@@ -299,6 +291,10 @@ export function captureFacts(
           subscriber.next({ kind: 'records', time, records: batch });
         },
         (error) => onShortage(error, 'reading the ring buffers') || subscriber.error(error),
+      );
+      // Without it, ticks take over the new time.
+      attempt('the watch of the clock', () =>
+        probe.watchClock((time) => subscriber.next({ kind: 'clock', time, epoch: driver.clock().epoch })),
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       processScans.request('same');

@@ -3,7 +3,6 @@
 #include "../io/io.h"
 #include "capabilities.h"
 #include "clock.h"
-#include "clock_watch.h"
 #include "module.h"
 #include "probe.h"
 #include "pump.h"
@@ -103,6 +102,7 @@ public:
                                InstanceMethod<&ProbeWrap::RestoreLinks>("restoreLinks"),
                                InstanceMethod<&ProbeWrap::SelfCheck>("selfCheck"),
                                InstanceMethod<&ProbeWrap::Start>("start"),
+                               InstanceMethod<&ProbeWrap::WatchClock>("watchClock"),
                                InstanceMethod<&ProbeWrap::Drain>("drain"),
                                InstanceMethod<&ProbeWrap::Discard>("discard"),
                                InstanceMethod<&ProbeWrap::Hold>("hold"),
@@ -187,6 +187,20 @@ private:
         call(env, on_records_,
              {Napi::Number::New(env, static_cast<double>(length)),
               Napi::Number::New(env, static_cast<double>(time))});
+    }
+
+    void WatchClock(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        if (!pump_)
+            throw Napi::Error::New(env, "the probe has not been started");
+        on_clock_set_ = Napi::Persistent(info[0].As<Napi::Function>());
+        guarded(env, [&] {
+            pump_->watch_clock([this, env](std::uint64_t time) {
+                Napi::HandleScope scope(env);
+                call(env, on_clock_set_, {Napi::Number::New(env, static_cast<double>(time))});
+            });
+        });
     }
 
     void fail(Napi::Env env, const ProbeError &error)
@@ -328,6 +342,7 @@ private:
     Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
     Napi::FunctionReference on_records_;
     Napi::FunctionReference on_error_;
+    Napi::FunctionReference on_clock_set_;
 };
 
 namespace {
@@ -340,34 +355,6 @@ Napi::Value Clock(const Napi::CallbackInfo &info)
     result.Set("time", static_cast<double>(boot));
     result.Set("epoch", static_cast<double>(read_clock_ns(CLOCK_REALTIME) - boot));
     return result;
-}
-
-// Calls a function without arguments, from the event loop.
-void call_back(Napi::Env env, const Napi::FunctionReference &function)
-{
-    Napi::HandleScope scope(env);
-    try {
-        function.MakeCallback(env.Global(), {});
-    } catch (const Napi::Error &error) {
-        napi_fatal_exception(env, error.Value());
-    }
-}
-
-// Returns the function that ends the watch.
-Napi::Value WatchClock(const Napi::CallbackInfo &info)
-{
-    Napi::Env env = info.Env();
-    uv_loop_t *loop = nullptr;
-    napi_get_uv_event_loop(env, &loop);
-    auto on_set = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[0].As<Napi::Function>()));
-    ClockWatch *watch =
-        guarded(env, [&] { return new ClockWatch(loop, [env, on_set] { call_back(env, *on_set); }); });
-    bool is_open = true;
-    return Napi::Function::New(env, [watch, is_open](const Napi::CallbackInfo &) mutable {
-        if (is_open)
-            watch->close();
-        is_open = false;
-    });
 }
 
 void InsertModule(const Napi::CallbackInfo &info)
@@ -405,7 +392,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     export_io(env, exports); // for a folder without io.node
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("clock", Napi::Function::New(env, Clock, "clock"));
-    exports.Set("watchClock", Napi::Function::New(env, WatchClock, "watchClock"));
     exports.Set("insertModule", Napi::Function::New(env, InsertModule, "insertModule"));
     exports.Set("allowCoreDump", Napi::Function::New(env, AllowCoreDump, "allowCoreDump"));
     exports.Set("dropCapabilities", Napi::Function::New(env, DropCapabilities, "dropCapabilities"));

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <uv.h>
+#include <memory>
 
 namespace collector {
 
-// Calls a function, on the event loop's thread, each time the system's clock was set: by settimeofday, clock_settime
-// or a step of adjtimex. Slewing is no set.
+// Notices, in a thread of its own, when somebody sets the system's clock: by settimeofday, clock_settime or a step of
+// adjtimex. Slewing is no set. The thread notes the time within microseconds, however busy the event loop is, so that
+// records from before and after can be told apart.
 class ClockWatch {
 public:
-    // Throws ProbeError of the operation `clock`.
-    ClockWatch(uv_loop_t *loop, std::function<void()> on_set);
+    static constexpr std::uint64_t NONE = UINT64_MAX;
 
-    // Stops and deletes the watch, once libuv has let go of its handle.
-    void close();
+    // Calls `on_set` in the watch's own thread at each set. Throws ProbeError of the operation `clock`.
+    explicit ClockWatch(std::function<void()> on_set);
+
+    // Nothing is called any more.
+    ~ClockWatch();
+
+    // CLOCK_BOOTTIME of the earliest set since the last that was reported, ns; NONE.
+    std::uint64_t unreported() const;
+
+    // Marks as reported what `unreported` gave.
+    void report(std::uint64_t time);
 
 private:
-    ~ClockWatch();
-    static void on_readable(uv_poll_t *handle, int status, int events);
-    void arm();
-
-    std::function<void()> on_set_;
-    int fd_;
-    uv_poll_t poll_;
+    struct Shared;
+    std::shared_ptr<Shared> shared_;
 };
 
 } // namespace collector

@@ -49,7 +49,9 @@ Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capa
     }
     uv_poll_init(loop, &poll_, epoll_fd_);
     uv_timer_init(loop, &timer_);
-    poll_.data = timer_.data = this;
+    uv_async_init(loop, &clock_wakeup_, on_clock_set);
+    uv_unref(reinterpret_cast<uv_handle_t *>(&clock_wakeup_));
+    poll_.data = timer_.data = clock_wakeup_.data = this;
     become_busy(); // what was written since the programs were attached woke nobody
 }
 
@@ -85,9 +87,20 @@ void Pump::on_timer(uv_timer_t *handle)
     static_cast<Pump *>(handle->data)->visit();
 }
 
+void Pump::on_clock_set(uv_async_t *handle)
+{
+    static_cast<Pump *>(handle->data)->visit();
+}
+
+void Pump::watch_clock(ClockSet on_clock_set)
+{
+    clock_set_ = std::move(on_clock_set);
+    clock_watch_ = std::make_unique<ClockWatch>([this] { uv_async_send(&clock_wakeup_); });
+}
+
 void Pump::visit()
 {
-    if (held_)
+    if (held_ || !probe_)
         return;
     std::size_t found = 0;
     try {
@@ -124,10 +137,25 @@ std::uint64_t Pump::discard()
     return count;
 }
 
+// Delivers what is older than `now`: records, about `budget` bytes of them, and that the clock was set. Returns how many
+// bytes there were; with `budget` or more there may be more of either.
+std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
+{
+    std::uint64_t set = clock_watch_ ? clock_watch_->unreported() : ClockWatch::NONE;
+    if (set > now)
+        return deliver_records(now, budget);
+    std::size_t total = deliver_records(set, budget);
+    if (!probe_ || total >= budget)
+        return total;
+    clock_watch_->report(set);
+    clock_set_(set);
+    return probe_ ? total + deliver_records(now, budget - total) : total;
+}
+
 // Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound is what makes the order
 // hold across rings: a record that follows from another one is never delivered before it, since all that are older than
 // `now` are in their rings by now. Returns how many bytes there were.
-std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
+std::size_t Pump::deliver_records(std::uint64_t now, std::size_t budget)
 {
     auto &rings = probe_->rings();
     auto later = [](const Head &a, const Head &b) { return a.time > b.time; };
@@ -191,8 +219,10 @@ void Pump::hand_over(std::size_t length, std::uint64_t now)
 void Pump::close()
 {
     probe_ = nullptr;
+    clock_watch_.reset();
     uv_close(reinterpret_cast<uv_handle_t *>(&poll_), on_closed);
     uv_close(reinterpret_cast<uv_handle_t *>(&timer_), on_closed);
+    uv_close(reinterpret_cast<uv_handle_t *>(&clock_wakeup_), on_closed);
 }
 
 void Pump::on_closed(uv_handle_t *handle)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "clock_watch.h"
 #include "probe.h"
 
 #include <functional>
@@ -20,9 +21,15 @@ public:
     // What goes wrong on a visit. There is no caller to throw it at.
     using Fail = std::function<void(const ProbeError &error)>;
 
+    // Somebody set the system's clock at `time` (CLOCK_BOOTTIME, ns): all records from before were delivered.
+    using ClockSet = std::function<void(std::uint64_t time)>;
+
     // `buffer` has to hold the largest record at least. Throws ProbeError.
     Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
          Fail fail);
+
+    // Reports each time that the clock is set, between the records from before and after. Throws ProbeError.
+    void watch_clock(ClockSet on_clock_set);
 
     // Delivers, now, records that were written before `until`, oldest first, until there are no more or their bytes are
     // `budget`. Returns how many bytes there were. Throws ProbeError.
@@ -46,11 +53,13 @@ private:
     ~Pump();
     static void on_readable(uv_poll_t *handle, int status, int events);
     static void on_timer(uv_timer_t *handle);
+    static void on_clock_set(uv_async_t *handle);
     static void on_closed(uv_handle_t *handle);
     void visit();
     void become_busy();
     void become_idle();
     std::size_t deliver_until(std::uint64_t now, std::size_t budget);
+    std::size_t deliver_records(std::uint64_t now, std::size_t budget);
     void advance_first_head(std::uint64_t now);
     void hand_over(std::size_t length, std::uint64_t now);
 
@@ -59,6 +68,8 @@ private:
     std::size_t capacity_;
     Deliver deliver_;
     Fail fail_;
+    ClockSet clock_set_;
+    std::unique_ptr<ClockWatch> clock_watch_;
     std::uint64_t busy_interval_ms_;
     std::vector<Head> heads_; // a heap, the oldest first
     std::uint32_t empty_visits_ = 0;
@@ -66,7 +77,8 @@ private:
     int epoll_fd_;
     uv_poll_t poll_;
     uv_timer_t timer_;
-    int open_handles_ = 2;
+    uv_async_t clock_wakeup_;
+    int open_handles_ = 3;
 };
 
 } // namespace collector

@@ -43,6 +43,7 @@ describe('a live run that has lost records', () => {
     let counted: Partial<ProgramStats> = {};
     const probe: Partial<Probe> = {
       start: () => undefined,
+      watchClock: () => undefined,
       drain: () => 0,
       hold: () => undefined,
       detach: () => undefined,
@@ -52,7 +53,6 @@ describe('a live run that has lost records', () => {
     };
     const driver: Partial<Driver> = {
       clock: () => ({ time: 1, epoch: 0 }),
-      watchClock: () => () => undefined,
     };
     run = captureFacts(
       driver as Driver,

@@ -78,39 +78,3 @@ describe('the links of the probe', function () {
     assert.deepEqual(cgroupLinks(), []);
   });
 });
-
-describe('the watch of the clock', function () {
-  let addon: Addon;
-
-  before(function () {
-    requires(this, isRoot, 'setting the clock needs root');
-    addon = loadAddon(addonPath);
-  });
-
-  /** Sets the clock to the time it has. */
-  const set = () =>
-    execFileSync('python3', [
-      '-c',
-      'import time; time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME))',
-    ]);
-
-  it('calls for each time that the clock was set, until it is ended', async () => {
-    let calls = 0;
-    let onCall = (): void => undefined;
-    const end = addon.watchClock(() => {
-      calls++;
-      onCall();
-    });
-    for (let time = 1; time <= 2; time++) {
-      const called = new Promise<void>((resolve) => (onCall = resolve));
-      set();
-      await called;
-      assert.equal(calls, time);
-    }
-    end();
-    end();
-    set();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(calls, 2);
-  });
-});
