@@ -776,12 +776,15 @@ static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u6
         emit_udp(RECORD_CLOSE, &end, TCP_CLOSE);
 }
 
-/* The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. */
+/*
+ * The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. Later kernels have it
+ * in the network namespace, and since 7.2 no more in `proto`.
+ */
 static volatile __u64 udp_table;
 
 static __always_inline void note_udp_table(const struct sock *sk)
 {
-    if (!udp_table)
+    if (!bpf_core_field_exists(struct netns_ipv4, udp_table) && !udp_table)
         udp_table = (__u64)BPF_CORE_READ(sk, __sk_common.skc_prot, h.udp_table);
 }
 
