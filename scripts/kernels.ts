@@ -1,15 +1,23 @@
 /**
  * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds what it tells against
  * what was done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
- * [v1]`. Without a kernel: 6.1, 6.12 and newest; without an architecture: this machine's; without hierarchies: v2.
- * Needs root, and some 40 s for each boot; downloads stay in .cache.
+ * [v1] [without-btf]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a kernel: 5.10, 6.1, 6.12 and
+ * newest; without an architecture: this machine's; without a setup: v2. Needs root, and some 90 s for each boot;
+ * downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { command } from './command.js';
-import { fetchKernel, suites, type Architecture, type KernelName } from './kernels/debian.js';
-import { boot, hierarchies, pack, type Hierarchies } from './kernels/machine.js';
+import {
+  fetchKernel,
+  kernelNames,
+  type Architecture,
+  type KernelFiles,
+  type KernelName,
+} from './kernels/images.js';
+import { Machine, setups, type Setup } from './kernels/machine.js';
 import { judge, type Verdict } from './kernels/verdict.js';
 
 const root = path.dirname(import.meta.dirname);
@@ -19,30 +27,27 @@ await command(main);
 
 /** Boots what was asked for, a line each. @returns whether all is as it should be */
 async function main(words: readonly string[]): Promise<boolean> {
-  const kernels = words.filter((word) => word in suites || existsSync(word));
+  const kernels = words.filter((word) => kernelNames.includes(word) || existsSync(word));
   const architectures = words.filter((word): word is Architecture => word === 'amd64' || word === 'arm64');
-  const mounts = hierarchies.filter((mounted) => words.includes(mounted));
-  const known = new Set<string>([...kernels, ...architectures, ...mounts]);
+  const chosen = setups.filter((setup) => words.includes(setup));
+  const known = new Set<string>([...kernels, ...architectures, ...chosen]);
   const strange = words.find((word) => !known.has(word));
-  const allowed = [...Object.keys(suites), 'the path of a kernel image', 'amd64', 'arm64', ...hierarchies];
+  const allowed = [...kernelNames, 'the path of a kernel image', 'amd64', 'arm64', ...setups];
   if (strange !== undefined) throw new Error(`Bad argument '${strange}' (allowed: ${allowed.join(', ')})`);
   if (process.getuid?.() !== 0)
     throw new Error('It installs packages and makes device nodes: run it as root.');
 
   let isGood = true;
-  console.log('| kernel | architecture | cgroups | exec | exit | TCP | UDP | verified | result |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  console.log('| kernel | architecture | setup | exec | exit | TCP | UDP | verified | result | not tried |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const arch of architectures.length > 0 ? architectures : [ownArchitecture()]) {
-    const script = path.join(import.meta.dirname, 'kernels/root.sh');
-    const folder = execFileSync(script, [arch], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-    const archive = pack(folder.trim());
-    for (const kernel of kernels.length > 0 ? kernels : ['6.1', '6.12', 'newest']) {
-      const image = kernel in suites ? fetchKernel(kernel as KernelName, arch, cache) : path.resolve(kernel);
-      for (const mounted of mounts.length > 0 ? mounts : (['v2'] as const)) {
-        const verdict = judge(await boot(arch, image, archive, mounted), mounted);
-        console.log(line(verdict, arch, mounted));
-        isGood &&= verdict.faults.length === 0;
-      }
+    const machine = new Machine(arch);
+    try {
+      for (const kernel of kernels.length > 0 ? kernels : ['5.10', '6.1', '6.12', 'newest'])
+        for (const setup of chosen.length > 0 ? chosen : (['v2'] as const))
+          isGood = (await tryKernel(machine, kernel, setup)) && isGood;
+    } finally {
+      machine.close();
     }
   }
   return isGood;
@@ -52,13 +57,49 @@ function ownArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
+/** Prints a line. @returns whether all is as it should be; if not, what the machine printed is kept */
+async function tryKernel(machine: Machine, kernel: string, setup: Setup): Promise<boolean> {
+  const files = kernelNames.includes(kernel)
+    ? await fetchKernel(kernel as KernelName, machine.arch, cache)
+    : { image: path.resolve(kernel) };
+  const output = await boot(machine, files, setup);
+  const verdict = judge(output, setup);
+  console.log(line(verdict, machine.arch, setup));
+  if (verdict.faults.length === 0) return true;
+  const kept = path.join(cache, `${verdict.release}-${machine.arch}-${setup}.txt`);
+  writeFileSync(kept, output);
+  console.error(`What this machine printed is in ${path.relative('', kept)}`);
+  return false;
+}
+
+async function boot(machine: Machine, files: KernelFiles, setup: Setup): Promise<string> {
+  if (setup !== 'without-btf') return machine.boot(files, setup);
+  const folder = mkdtempSync(path.join(tmpdir(), 'collector-drivers-'));
+  try {
+    return await machine.boot(files, setup, makeDrivers(files.image, folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** @returns a folder with the driver for this kernel, as local storage has it */
+function makeDrivers(image: string, folder: string): string {
+  const script = path.join(import.meta.dirname, 'drivers.ts');
+  const args = ['--import', 'tsx', script, `--out=${folder}`, image];
+  execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  const version = 'MODULE_VERSION.txt';
+  const drivers = path.join(folder, readFileSync(path.join(folder, version), 'utf8').trim());
+  copyFileSync(path.join(folder, version), path.join(drivers, version));
+  return drivers;
+}
+
 function line(
-  { release, records, verified, faults }: Verdict,
+  { release, records, verified, faults, untried }: Verdict,
   arch: Architecture,
-  mounted: Hierarchies,
+  setup: Setup,
 ): string {
   const { process_exec, process_exit, socket_state, udp } = records;
   const result = faults.length === 0 ? 'as it should be' : faults.join('; ').replaceAll('|', '\\|');
   const counts = [process_exec, process_exit, socket_state, udp, verified || '–'];
-  return `| ${[release, arch, mounted, ...counts, result].join(' | ')} |`;
+  return `| ${[release, arch, setup, ...counts, result, untried.join(', ') || '–'].join(' | ')} |`;
 }

@@ -1,15 +1,25 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Architecture } from './debian.js';
+import type { Architecture, KernelFiles } from './images.js';
 
-/** Which cgroup hierarchies are mounted: those of v2 alone, of v1 alone, or both. */
-export const hierarchies = ['v2', 'hybrid', 'v1'] as const;
-export type Hierarchies = (typeof hierarchies)[number];
-
-/** What a machine printed, by the name of the section. */
-export type Sections = ReadonlyMap<string, string>;
+/**
+ * How a machine is set up: which cgroup hierarchies are mounted (those of v2 alone, of v1 alone, or both); or those of v2,
+ * and the kernel's types (BTF) hidden, so that a driver is needed.
+ */
+export const setups = ['v2', 'hybrid', 'v1', 'without-btf'] as const;
+export type Setup = (typeof setups)[number];
 
 const qemu: Readonly<
   Record<Architecture, { readonly command: readonly string[]; readonly console: string }>
@@ -17,43 +27,68 @@ const qemu: Readonly<
   amd64: { command: ['qemu-system-x86_64'], console: 'ttyS0' },
   arm64: { command: ['qemu-system-aarch64', '-M', 'virt'], console: 'ttyAMA0' },
 };
-const SECONDS = 300;
+const SECONDS = 400;
 
-/** Puts the files of a machine into the archive that a kernel starts with. @returns its path */
-export function pack(root: string): string {
-  copyFileSync(path.join(import.meta.dirname, 'guest.sh'), path.join(root, 'init'));
-  chmodSync(path.join(root, 'init'), 0o755);
-  const archive = `${root}.gz`;
+/** The files of a machine of an architecture, in a folder of their own until `close`. */
+export class Machine {
+  readonly arch: Architecture;
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'collector-machine-'));
+  readonly #archive: string;
+
+  constructor(arch: Architecture) {
+    this.arch = arch;
+    const root = path.join(this.#folder, 'root');
+    const script = path.join(import.meta.dirname, 'root.sh');
+    execFileSync(script, [arch, root], { stdio: ['ignore', 'inherit', 'inherit'] });
+    copyFileSync(path.join(import.meta.dirname, 'guest.sh'), path.join(root, 'init'));
+    chmodSync(path.join(root, 'init'), 0o755);
+    this.#archive = pack(root);
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  /**
+   * Boots a kernel, without acceleration and without a network, until the machine goes off.
+   * @param drivers what local storage has; undefined for none
+   * @returns what it printed
+   */
+  async boot(kernel: KernelFiles, setup: Setup, drivers?: string): Promise<string> {
+    const own = path.join(this.#folder, 'of-kernel');
+    rmSync(own, { recursive: true, force: true });
+    mkdirSync(path.join(own, 'lib'), { recursive: true });
+    if (kernel.fuse !== undefined) writeFileSync(path.join(own, 'lib/fuse.ko'), unpacked(kernel.fuse));
+    if (drivers !== undefined) cpSync(drivers, path.join(own, 'kernel-modules'), { recursive: true });
+    // A kernel unpacks one archive after the other.
+    const archive = `${own}.initrd`;
+    writeFileSync(archive, Buffer.concat([this.#archive, pack(own)].map((file) => readFileSync(file))));
+
+    const { command, console } = qemu[this.arch];
+    const [program = '', ...machine] = command;
+    const append = `console=${console} quiet panic=-1 setup=${setup}`;
+    const options = ['-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-net', 'none'];
+    const args = [...machine, ...options, '-kernel', kernel.image, '-initrd', archive, '-append', append];
+    const child = spawn('timeout', [String(SECONDS), program, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await once(child, 'close');
+    return output.replaceAll('\r', '');
+  }
+}
+
+/** Puts a folder into an archive beside it that a kernel can start with. @returns its path */
+function pack(folder: string): string {
+  const archive = `${folder}.gz`;
   rmSync(archive, { force: true });
   const script = 'cd "$1" && find . | cpio --quiet -o -H newc | gzip -1 >"$2"';
-  execFileSync('sh', ['-c', script, 'sh', root, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('sh', ['-c', script, 'sh', folder, archive], { stdio: ['ignore', 'ignore', 'inherit'] });
   return archive;
 }
 
-/** Boots a kernel, without acceleration and without a network, until the machine goes off. */
-export async function boot(
-  arch: Architecture,
-  kernel: string,
-  archive: string,
-  mounted: Hierarchies,
-): Promise<Sections> {
-  const { command, console } = qemu[arch];
-  const [program = '', ...machine] = command;
-  const append = `console=${console} quiet panic=-1 hierarchies=${mounted}`;
-  const options = ['-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-net', 'none'];
-  const args = [...machine, ...options, '-kernel', kernel, '-initrd', archive, '-append', append];
-  const child = spawn('timeout', [String(SECONDS), program, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  await once(child, 'close');
-  return sectionsOf(output.replaceAll('\r', ''));
-}
-
-function sectionsOf(output: string): Sections {
-  const [, ...parts] = output.split(/^== (?=[a-z]+$)/m);
-  return new Map(
-    parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
-  );
+function unpacked(file: string): Uint8Array {
+  if (!file.endsWith('.xz')) return readFileSync(file);
+  return execFileSync('xz', ['--decompress', '--stdout', file], { maxBuffer: 64 * 1024 * 1024 });
 }

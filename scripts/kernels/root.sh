@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Makes the files of a virtual machine for scripts/kernels.ts: `root.sh amd64` or `arm64` (the add-on is cross-compiled
-# for it; the BPF object is the very same). Prints their folder; beside it is Debian's stable kernel. Needs root, for
-# packages, and npm run build before it. Downloads 150 MB the first time; they stay in .cache/other-kernel.
+# Makes the files of a virtual machine for scripts/kernels.ts: `root.sh amd64 FOLDER`, or arm64 (the add-on is cross-compiled
+# for it; the BPF object is the very same). Needs root, for packages, and npm run build before it. Downloads libraries the
+# first time; they stay in .cache/kernels/machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-arch=${1-amd64}
+arch=$1 root=$2
 case $arch in
     amd64) triplet=x86_64-linux-gnu packages=(qemu-system-x86) ;;
     arm64) triplet=aarch64-linux-gnu packages=(qemu-system-arm g++-aarch64-linux-gnu) ;;
-    *) echo "usage: root.sh [amd64|arm64]" >&2 && exit 1 ;;
+    *) echo "usage: root.sh amd64|arm64 FOLDER" >&2 && exit 1 ;;
 esac
 missing=()
-for package in cpio "${packages[@]}"; do
+for package in bpftool cpio xz-utils "${packages[@]}"; do
     status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || status=
     [[ $status == installed ]] || missing+=("$package")
 done
@@ -21,37 +21,31 @@ if ((${#missing[@]} > 0)); then
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-cache=$PWD/.cache/other-kernel/$arch
-root=$cache/root
+cache=$PWD/.cache/kernels/machine/$arch
 mkdir -p "$cache"/{lists/partial,archives/partial}
 
 # Packages of the other architecture come from lists of their own: the machine's package manager is left as it is.
 apt=(apt-get -qq -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o "Dir::State::lists=$cache/lists"
     -o "Dir::Cache=$cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root)
 if [[ ! -e $cache/unpacked ]]; then
-    echo "Downloading Debian's kernel and libraries for $arch" >&2
+    echo "Downloading Debian's libraries for $arch" >&2
     "${apt[@]}" update
-    kernel=$(apt-cache "${apt[@]:2}" depends "linux-image-$arch" | grep -om1 'linux-image-[0-9][^ ]*')
-    (cd "$cache" && "${apt[@]}" download "$kernel" busybox-static libbpf1 libbpf-dev libelf1 libelf-dev zlib1g \
+    (cd "$cache" && "${apt[@]}" download busybox-static libbpf1 libbpf-dev libelf1 libelf-dev zlib1g \
         zlib1g-dev libc6 libstdc++6 libgcc-s1)
     for deb in "$cache"/*.deb; do
-        case $deb in
-            */linux-image*) dpkg -x "$deb" "$cache/kernel" ;;
-            *) dpkg -x "$deb" "$cache/system" ;;
-        esac
+        dpkg -x "$deb" "$cache/system"
         rm "$deb"
     done
     touch "$cache/unpacked"
 fi
 
-rm -rf "$root"
 mkdir -p "$root"/{app,bin,dev,etc,lib,proc,sys,tmp,usr/bin,usr/lib}
 cp -a "$cache"/system/lib/. "$root/lib/"
 [[ ! -d $cache/system/lib64 ]] || cp -a "$cache/system/lib64" "$root/"
 mkdir -p "$root/usr/lib/$triplet"
 cp -a "$cache/system/usr/lib/$triplet"/*.so* "$root/usr/lib/$triplet/"
 cp "$cache/system/bin/busybox" "$root/bin/"
-applets=(cat chmod cut date echo grep ip kill ls mkdir mount nc poweroff rm sed sh sleep tail true uname wget)
+applets=(cat chmod cut date echo grep insmod ip kill ls mkdir mount nc poweroff rm sed sh sleep tail true uname wget)
 for applet in "${applets[@]}"; do ln -s busybox "$root/bin/$applet"; done
 cp dist/collector.js dist/package.json "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
@@ -72,5 +66,5 @@ fi
 compiler=gcc
 [[ $arch == "$(dpkg --print-architecture)" ]] || compiler=$triplet-gcc
 "$compiler" -O2 -static -pthread -o "$root/app/workload" spec/workload/workload.c
+"$compiler" -O2 -static -o "$root/app/blocker" spec/workload/blocker.c
 "$compiler" -O2 -static -o "$root/app/verified" scripts/kernels/verified.c
-echo "$root"
