@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { type Container, type Job, WIRE } from '../support/container.js';
 import { history } from '../support/history.js';
-import { client, overUdp, server } from '../support/messages.js';
+import { client, overUdp, server, type Connection } from '../support/messages.js';
 import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
@@ -17,25 +17,30 @@ const PORT = 7010;
 /** Another address of the container that connects. */
 const FURTHER = '10.111.0.3';
 
-/** A connection from one container to another. How it ends: undefined if this kernel has no such sockets. */
-type Life = (caller: Container, host: Container) => Promise<(() => Promise<void>) | undefined>;
+/** A connection from one container to another: what is reported of it, and how it ends. */
+interface Life {
+  readonly sides: readonly Connection[];
+  readonly end: () => Promise<void>;
+}
 
-/** By an end that no descriptor holds. */
-const lives: Readonly<Record<string, Life>> = {
+/** Begins a connection whose other end, or the only one, no descriptor holds; undefined if this kernel has no such. */
+type Begin = (caller: Container, host: Container) => Promise<Life | undefined>;
+
+const beginnings: Readonly<Record<string, Begin>> = {
   'waits in an accept queue': async (caller, host) => {
     const job = await start(host, 'listening', 'queue');
-    return job && ending(caller, await connected(caller, WIRE.v4[1], PORT), host, job);
+    return job && ofBoth(caller, await connected(caller, WIRE.v4[1], PORT), host, job);
   },
   'is on its way over a Unix socket': async (caller, host) => {
     const job = await start(host, 'listening', 'flight');
     const call = await connected(caller, WIRE.v4[1], PORT);
     await job?.said('in flight');
-    return job && ending(caller, call, host, job);
+    return job && ofBoth(caller, call, host, job);
   },
   'is in the tables of two io_urings': async (caller, host) => {
     const job = await start(host, 'listening', 'uring-listen');
     const call = job && (await start(caller, 'connected', 'uring-connect'));
-    return job && call && ending(caller, call, host, job);
+    return job && call && ofBoth(caller, call, host, job);
   },
   'was left by its process, while TCP waits for an answer': async (caller, host) => {
     await listening(host, 'serve', WIRE.v4[1], '1', String(PORT));
@@ -46,56 +51,61 @@ const lives: Readonly<Record<string, Life>> = {
       add rule inet silence in tcp dport ${PORT} drop;`,
     );
     await caller.stop(call);
-    return () => {
-      filter(host, 'delete table inet silence;');
-      return Promise.resolve();
+    return {
+      sides: sidesOf(caller, host),
+      end: () => {
+        filter(host, 'delete table inet silence;');
+        return Promise.resolve();
+      },
     };
+  },
+  'is over UDP, and on its way over a Unix socket': async (caller) => {
+    const job = await start(caller, 'connected', 'udp-flight');
+    const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
+    return job && { sides: [side], end: () => caller.stop(job) };
   },
 };
 
-describe('The daemon, on a connection that no descriptor holds', function () {
+for (const isOlder of [false, true]) {
+  describe(`The daemon, on a connection${isOlder ? ' older than Collector,' : ''} that no descriptor holds`, function () {
+    this.timeout(40_000);
+    const keep = resources();
+    let collector: Collector;
+    const lives = new Map<string, Life | undefined>();
+
+    before(async function () {
+      requires(this, isRoot, 'no root');
+      const collect = () => keep(Collector.start([], { env }));
+      if (!isOlder) collector = await collect();
+      await Promise.all(
+        Object.entries(beginnings).map(async ([what, begin]) => {
+          const [caller, host] = await pair(keep);
+          lives.set(what, await begin(caller, host));
+        }),
+      );
+      if (isOlder) collector = await collect();
+      await sleep(SCANS_MS);
+    });
+
+    for (const what of Object.keys(beginnings))
+      it(`reports one that ${what} until it ends`, async function () {
+        const life = lives.get(what);
+        requires(this, life !== undefined, 'no such sockets in this kernel');
+        for (const side of life!.sides) assert.deepEqual(await history(collector, side, 'open'), ['open']);
+        await life!.end();
+        for (const side of life!.sides)
+          assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
+      });
+  });
+}
+
+describe('The daemon, on a socket that is used in a strange way', function () {
   this.timeout(40_000);
   const keep = resources();
 
   before(function () {
     requires(this, isRoot, 'no root');
   });
-
-  for (const [what, life] of Object.entries(lives)) {
-    for (const isOlder of [false, true]) {
-      it(`reports one that ${what} until TCP ends it${isOlder ? ', older than Collector' : ''}`, async function () {
-        const [caller, host] = await pair(keep);
-        const collect = () => keep(Collector.start([], { env }));
-        let collector = isOlder ? undefined : await collect();
-        const end = await life(caller, host);
-        requires(this, end !== undefined, 'no such sockets in this kernel');
-        collector ??= await collect();
-        const sides = [client(caller.shortId, WIRE.v4[1], PORT), server(host.shortId, PORT, WIRE.v4[0])];
-        for (const side of sides) assert.deepEqual(await history(collector, side, 'open'), ['open']);
-        await sleep(SCANS_MS);
-        for (const side of sides) assert.deepEqual(await history(collector, side, 'open'), ['open']);
-        await end?.();
-        for (const side of sides)
-          assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
-      });
-    }
-  }
-
-  for (const isOlder of [false, true]) {
-    it(`reports one over UDP that is on its way over a Unix socket until it ends${isOlder ? ', older than Collector' : ''}`, async () => {
-      const [caller] = await pair(keep);
-      const collect = () => keep(Collector.start([], { env }));
-      let collector = isOlder ? undefined : await collect();
-      const job = (await start(caller, 'connected', 'udp-flight'))!;
-      collector ??= await collect();
-      const side = overUdp(client(caller.shortId, WIRE.v4[1], PORT));
-      assert.deepEqual(await history(collector, side, 'open'), ['open']);
-      await sleep(SCANS_MS);
-      assert.deepEqual(await history(collector, side, 'open'), ['open']);
-      await caller.stop(job);
-      assert.deepEqual(await history(collector, side, 'closed'), ['open', 'closed']);
-    });
-  }
 
   it('reports one over UDP as closed that was taken apart, while its process holds it still', async () => {
     const [caller] = await pair(keep);
@@ -197,11 +207,18 @@ async function start(container: Container, word: string, name: string): Promise<
   return said ? job : undefined;
 }
 
-/** Both sides: one that nobody reads from goes on after its peer has closed. */
-function ending(caller: Container, call: Job, host: Container, job: Job): () => Promise<void> {
-  return async () => {
-    await caller.stop(call);
-    await host.stop(job);
+function sidesOf(caller: Container, host: Container): readonly Connection[] {
+  return [client(caller.shortId, WIRE.v4[1], PORT), server(host.shortId, PORT, WIRE.v4[0])];
+}
+
+/** Both sides end it: one that nobody reads from goes on after its peer has closed. */
+function ofBoth(caller: Container, call: Job, host: Container, job: Job): Life {
+  return {
+    sides: sidesOf(caller, host),
+    end: async () => {
+      await caller.stop(call);
+      await host.stop(job);
+    },
   };
 }
 
