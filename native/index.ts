@@ -126,12 +126,12 @@ export interface Probe {
     onError: (error: ProbeError) => void,
   ): void;
   /**
-   * After `start`: calls a function each time that somebody sets the system's clock, which moves `Addon.clock().epoch`,
-   * when all records from before that `time` (CLOCK_BOOTTIME, ns) were delivered, and none from after it. Slewing by NTP
-   * is no set.
+   * After `start`: calls a function each time that somebody sets the system's clock, when all records from before that
+   * `time` (CLOCK_BOOTTIME, ns) were delivered, and none from after it; `epoch` is that of Addon.clock() from then on.
+   * Slewing by NTP is no set.
    * @throws ProbeError of the operation `clock`
    */
-  watchClock(onSet: (time: number) => void): void;
+  watchClock(onSet: (time: number, epoch: number) => void): void;
   /**
    * Delivers, before it returns, the records that were written before `until` (CLOCK_BOOTTIME, ns; default: now),
    * oldest first, about `budget` bytes of them at most (default: all), and returns how many bytes there were.

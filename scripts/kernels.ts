@@ -2,12 +2,12 @@
  * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds what it tells against
  * what was done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
  * [v1] [without-btf]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a kernel: 5.10, 6.1, 6.12 and
- * newest; without an architecture: this machine's; without a setup: v2. Needs root, and some 90 s for each boot;
- * downloads stay in .cache.
+ * newest; without an architecture: this machine's; without a setup: v2. Needs root, and some 90 s for each boot, one
+ * for each processor at a time; downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { command } from './command.js';
 import {
@@ -41,11 +41,20 @@ async function main(words: readonly string[]): Promise<boolean> {
   console.log('| kernel | architecture | setup | exec | exit | TCP | UDP | verified | result | not tried |');
   console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const arch of architectures.length > 0 ? architectures : [ownArchitecture()]) {
+    const waiting: { readonly files: KernelFiles; readonly setup: Setup }[] = [];
+    for (const kernel of kernels.length > 0 ? kernels : ['5.10', '6.1', '6.12', 'newest']) {
+      const files = kernelNames.includes(kernel)
+        ? await fetchKernel(kernel as KernelName, arch, cache)
+        : { image: path.resolve(kernel) };
+      for (const setup of chosen.length > 0 ? chosen : (['v2'] as const)) waiting.push({ files, setup });
+    }
     const machine = new Machine(arch);
+    const work = async (): Promise<void> => {
+      for (let next; (next = waiting.shift()) !== undefined;)
+        isGood = (await tryKernel(machine, next.files, next.setup)) && isGood;
+    };
     try {
-      for (const kernel of kernels.length > 0 ? kernels : ['5.10', '6.1', '6.12', 'newest'])
-        for (const setup of chosen.length > 0 ? chosen : (['v2'] as const))
-          isGood = (await tryKernel(machine, kernel, setup)) && isGood;
+      await Promise.all(Array.from({ length: availableParallelism() }, work));
     } finally {
       machine.close();
     }
@@ -58,10 +67,7 @@ function ownArchitecture(): Architecture {
 }
 
 /** Prints a line. @returns whether all is as it should be; if not, what the machine printed is kept */
-async function tryKernel(machine: Machine, kernel: string, setup: Setup): Promise<boolean> {
-  const files = kernelNames.includes(kernel)
-    ? await fetchKernel(kernel as KernelName, machine.arch, cache)
-    : { image: path.resolve(kernel) };
+async function tryKernel(machine: Machine, files: KernelFiles, setup: Setup): Promise<boolean> {
   const output = await boot(machine, files, setup);
   const verdict = judge(output, setup);
   console.log(line(verdict, machine.arch, setup));

@@ -294,7 +294,7 @@ export function captureFacts(
       );
       // Without it, ticks take over the new time.
       attempt('the watch of the clock', () =>
-        probe.watchClock((time) => subscriber.next({ kind: 'clock', time, epoch: driver.clock().epoch })),
+        probe.watchClock((time, epoch) => subscriber.next({ kind: 'clock', time, epoch })),
       );
       // Whatever starts from here on may be seen by both; state knows to count it once.
       processScans.request('same');

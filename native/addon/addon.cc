@@ -196,9 +196,11 @@ private:
             throw Napi::Error::New(env, "the probe has not been started");
         on_clock_set_ = Napi::Persistent(info[0].As<Napi::Function>());
         guarded(env, [&] {
-            pump_->watch_clock([this, env](std::uint64_t time) {
+            pump_->watch_clock([this, env](const ClockWatch::Set &set) {
                 Napi::HandleScope scope(env);
-                call(env, on_clock_set_, {Napi::Number::New(env, static_cast<double>(time))});
+                call(env, on_clock_set_,
+                     {Napi::Number::New(env, static_cast<double>(set.time)),
+                      Napi::Number::New(env, static_cast<double>(set.epoch))});
             });
         });
     }
@@ -350,10 +352,9 @@ namespace {
 Napi::Value Clock(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
-    std::uint64_t boot = boot_time_ns();
     Napi::Object result = Napi::Object::New(env);
-    result.Set("time", static_cast<double>(boot));
-    result.Set("epoch", static_cast<double>(read_clock_ns(CLOCK_REALTIME) - boot));
+    result.Set("time", static_cast<double>(boot_time_ns()));
+    result.Set("epoch", static_cast<double>(epoch_ns()));
     return result;
 }
 

@@ -19,4 +19,11 @@ inline std::uint64_t boot_time_ns()
     return read_clock_ns(CLOCK_BOOTTIME);
 }
 
+// What to add to it for Unix time.
+inline std::uint64_t epoch_ns()
+{
+    std::uint64_t boot = boot_time_ns();
+    return read_clock_ns(CLOCK_REALTIME) - boot;
+}
+
 } // namespace collector

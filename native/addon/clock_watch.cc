@@ -5,8 +5,8 @@
 #include "clock.h"
 #include "errors.h"
 
-#include <atomic>
 #include <cerrno>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <poll.h>
@@ -15,6 +15,13 @@
 #include <unistd.h>
 
 namespace collector {
+
+namespace {
+
+// Sets that wait to be taken. Of more in a row, the time of the last one before and the newest epoch are kept.
+constexpr std::size_t MOST_SETS = 64;
+
+} // namespace
 
 struct ClockWatch::Shared {
     ~Shared()
@@ -36,7 +43,7 @@ struct ClockWatch::Shared {
     {
         for (pollfd fds[] = {{timer, POLLIN, 0}, {stop, POLLIN, 0}};;) {
             poll(fds, 2, -1);
-            std::uint64_t now = boot_time_ns();
+            Set set{boot_time_ns(), epoch_ns()};
             std::lock_guard guard(lock);
             if (closing)
                 return;
@@ -44,16 +51,18 @@ struct ClockWatch::Shared {
             if (read(timer, &expirations, sizeof(expirations)) < 0 && errno != ECANCELED)
                 continue; // interrupted
             arm();
-            std::uint64_t none = NONE;
-            unreported.compare_exchange_strong(none, now);
+            if (sets.size() < MOST_SETS)
+                sets.push_back(set);
+            else
+                sets.back().epoch = set.epoch;
             on_set();
         }
     }
 
     int timer = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     int stop = eventfd(0, EFD_CLOEXEC);
-    std::atomic<std::uint64_t> unreported{NONE};
     std::mutex lock; // of what follows
+    std::deque<Set> sets;
     bool closing = false;
     std::function<void()> on_set;
 };
@@ -75,14 +84,20 @@ ClockWatch::~ClockWatch()
     eventfd_write(shared_->stop, 1);
 }
 
-std::uint64_t ClockWatch::unreported() const
+std::optional<ClockWatch::Set> ClockWatch::first() const
 {
-    return shared_->unreported;
+    std::lock_guard guard(shared_->lock);
+    return shared_->sets.empty() ? std::nullopt : std::optional(shared_->sets.front());
 }
 
-void ClockWatch::report(std::uint64_t time)
+std::optional<ClockWatch::Set> ClockWatch::take()
 {
-    shared_->unreported.compare_exchange_strong(time, NONE);
+    std::lock_guard guard(shared_->lock);
+    if (shared_->sets.empty())
+        return std::nullopt;
+    Set set = shared_->sets.front();
+    shared_->sets.pop_front();
+    return set;
 }
 
 } // namespace collector

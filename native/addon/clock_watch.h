@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace collector {
 
@@ -12,7 +13,10 @@ namespace collector {
 // records from before and after can be told apart.
 class ClockWatch {
 public:
-    static constexpr std::uint64_t NONE = UINT64_MAX;
+    struct Set {
+        std::uint64_t time;  // CLOCK_BOOTTIME, ns
+        std::uint64_t epoch; // what to add to it for Unix time from then on
+    };
 
     // Calls `on_set` in the watch's own thread at each set. Throws ProbeError of the operation `clock`.
     explicit ClockWatch(std::function<void()> on_set);
@@ -20,11 +24,11 @@ public:
     // Nothing is called any more.
     ~ClockWatch();
 
-    // CLOCK_BOOTTIME of the earliest set since the last that was reported, ns; NONE.
-    std::uint64_t unreported() const;
+    // The earliest set that was not taken.
+    std::optional<Set> first() const;
 
-    // Marks as reported what `unreported` gave.
-    void report(std::uint64_t time);
+    // The same, and takes it.
+    std::optional<Set> take();
 
 private:
     struct Shared;

@@ -141,14 +141,17 @@ std::uint64_t Pump::discard()
 // bytes there were; with `budget` or more there may be more of either.
 std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
 {
-    std::uint64_t set = clock_watch_ ? clock_watch_->unreported() : ClockWatch::NONE;
-    if (set > now)
-        return deliver_records(now, budget);
-    std::size_t total = deliver_records(set, budget);
-    if (!probe_ || total >= budget)
-        return total;
-    clock_watch_->report(set);
-    clock_set_(set);
+    std::size_t total = 0;
+    while (clock_watch_) {
+        auto set = clock_watch_->first();
+        if (!set || set->time > now)
+            break;
+        total += deliver_records(set->time, budget - total);
+        if (!probe_ || total >= budget)
+            return total;
+        clock_watch_->take();
+        clock_set_(*set);
+    }
     return probe_ ? total + deliver_records(now, budget - total) : total;
 }
 

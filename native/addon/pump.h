@@ -21,8 +21,8 @@ public:
     // What goes wrong on a visit. There is no caller to throw it at.
     using Fail = std::function<void(const ProbeError &error)>;
 
-    // Somebody set the system's clock at `time` (CLOCK_BOOTTIME, ns): all records from before were delivered.
-    using ClockSet = std::function<void(std::uint64_t time)>;
+    // Somebody set the system's clock: all records from before were delivered, and none from after.
+    using ClockSet = std::function<void(const ClockWatch::Set &set)>;
 
     // `buffer` has to hold the largest record at least. Throws ProbeError.
     Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,

@@ -55,8 +55,7 @@ export class Machine {
    * @returns what it printed
    */
   async boot(kernel: KernelFiles, setup: Setup, drivers?: string): Promise<string> {
-    const own = path.join(this.#folder, 'of-kernel');
-    rmSync(own, { recursive: true, force: true });
+    const own = mkdtempSync(path.join(this.#folder, 'of-kernel-'));
     mkdirSync(path.join(own, 'lib'), { recursive: true });
     if (kernel.fuse !== undefined) writeFileSync(path.join(own, 'lib/fuse.ko'), unpacked(kernel.fuse));
     if (drivers !== undefined) cpSync(drivers, path.join(own, 'kernel-modules'), { recursive: true });

@@ -21,7 +21,7 @@ describe('The facts of a run', () => {
   let stop: AbortController;
   let config: Subject<RuntimeConfig>;
   let newcomers: Subject<void>;
-  let setClock: (time: number) => void;
+  let setClock: (time: number, epoch: number) => void;
   let run: Subscription | undefined;
   /** CLOCK_BOOTTIME, ns. */
   let time = 1;
@@ -45,7 +45,7 @@ describe('The facts of a run', () => {
     restoreLinks: () => [],
     discard: () => 7,
     close: () => said.push('close'),
-    watchClock: (onSet: (time: number) => void) => (setClock = onSet),
+    watchClock: (onSet: typeof setClock) => (setClock = onSet),
   } as unknown as Probe;
   const driver = {
     clock: () => ({ time, epoch: said.length }),
@@ -160,7 +160,7 @@ describe('The facts of a run', () => {
 
   it('have the new time of a clock that was set', () => {
     capture();
-    setClock(1);
+    setClock(1, 0);
     assert.equal(said.at(-1), 'clock');
   });
 

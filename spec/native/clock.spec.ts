@@ -10,10 +10,10 @@ import { eventually } from '../support/eventually.js';
 import { plainProbe } from '../support/probe-options.js';
 import { isRoot, requires } from '../support/requirements.js';
 
-/** Sets the clock to the time it has. */
-const SETTER =
-  'import time; time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME))';
-const set = () => execFileSync('python3', ['-c', SETTER]);
+/** Sets the clock to the time it has, and so much. */
+const SETTER = 'import sys, time; time.clock_settime(time.CLOCK_REALTIME, time.time() + float(sys.argv[1]))';
+const set = (seconds = 0) => execFileSync('python3', ['-c', SETTER, String(seconds)]);
+const STEP_SECONDS = 0.04;
 
 const EVERYTHING = {
   ringBytes: 1024 * 1024,
@@ -30,6 +30,7 @@ describe('the watch of the clock', function () {
   /** Names of what was executed, and 'set' with each time that the clock was. */
   let reports: string[];
   let times: number[];
+  let epochs: number[];
 
   before(function () {
     requires(this, isRoot, 'setting the clock needs root');
@@ -37,6 +38,7 @@ describe('the watch of the clock', function () {
   beforeEach(() => {
     reports = [];
     times = [];
+    epochs = [];
     probe = new (addon().Probe)({ ...plainProbe, ...EVERYTHING, rings: addon().possibleCpus });
     probe.attach();
     const buffer = new Uint8Array(64 * 1024);
@@ -46,7 +48,8 @@ describe('the watch of the clock', function () {
         if (records.type(at) === RecordType.exec) reports.push(processName(records, at));
     };
     probe.start(buffer, onRecords, (error) => assert.fail(error));
-    probe.watchClock((time) => {
+    probe.watchClock((time, epoch) => {
+      epochs.push(epoch);
       reports.push('set');
       times.push(time);
     });
@@ -72,6 +75,18 @@ describe('the watch of the clock', function () {
     execFileSync('echo');
     probe.drain();
     assert.deepEqual(ofThis(), ['true', 'set', 'echo']);
+  });
+
+  it('reports each of two in a row, with the time that it gave', async () => {
+    const before = addon().clock().epoch;
+    set(STEP_SECONDS);
+    execFileSync('true');
+    set(-STEP_SECONDS);
+    execFileSync('echo');
+    await eventually(() => ofThis().length === 4, 'the last exec');
+    assert.deepEqual(ofThis(), ['set', 'true', 'set', 'echo']);
+    const steps = epochs.map((epoch) => Math.round((epoch - before) / 1e9 / STEP_SECONDS));
+    assert.deepEqual(steps.map(String), ['1', '0']);
   });
 
   it('reports the next one too, and nothing once the probe is closed', async () => {
