@@ -305,8 +305,13 @@ struct inet_timewait_death_row {
 };
 
 struct netns_ipv4 {
-    struct inet_timewait_death_row tcp_death_row; /* a pointer in 5.18 to 6.0 */
-    struct udp_table *udp_table;                  /* Linux 6.2 */
+    struct inet_timewait_death_row tcp_death_row;
+    struct udp_table *udp_table; /* Linux 6.2 */
+};
+
+/* 5.18 to 6.0. */
+struct netns_ipv4___5_18 {
+    struct inet_timewait_death_row *tcp_death_row;
 };
 
 struct udp_mib {

@@ -39,11 +39,10 @@ static __always_inline struct walk *current_walk(void)
 static __always_inline struct inet_hashinfo *tcp_tables(void)
 {
     struct net *net = BPF_CORE_READ(current_task(), nsproxy, net_ns);
-    void *row = (void *)net + bpf_core_field_offset(struct net, ipv4) +
-                bpf_core_field_offset(struct netns_ipv4, tcp_death_row);
-    if (bpf_core_field_size(((struct netns_ipv4 *)0)->tcp_death_row) == sizeof(void *))
-        bpf_probe_read_kernel(&row, sizeof(row), row);
-    return BPF_CORE_READ((struct inet_timewait_death_row *)row, hashinfo);
+    void *ipv4 = (void *)net + bpf_core_field_offset(struct net, ipv4);
+    if (bpf_core_field_exists(struct netns_ipv4___5_18, tcp_death_row))
+        return BPF_CORE_READ((struct netns_ipv4___5_18 *)ipv4, tcp_death_row, hashinfo);
+    return BPF_CORE_READ((struct netns_ipv4 *)ipv4, tcp_death_row.hashinfo);
 }
 
 /*
