@@ -38,8 +38,10 @@ async function main(words: readonly string[]): Promise<boolean> {
     throw new Error('It installs packages and makes device nodes: run it as root.');
 
   let isGood = true;
-  console.log('| kernel | architecture | setup | exec | exit | TCP | UDP | verified | result | not tried |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
+  console.log(
+    '| kernel | architecture | setup | object | exec | exit | TCP | UDP | verified | result | not tried |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const arch of architectures.length > 0 ? architectures : [ownArchitecture()]) {
     const waiting: { readonly files: KernelFiles; readonly setup: Setup }[] = [];
     for (const kernel of kernels.length > 0 ? kernels : ['5.10', '6.1', '6.12', 'newest']) {
@@ -100,12 +102,12 @@ function makeDrivers(image: string, folder: string): string {
 }
 
 function line(
-  { release, records, verified, faults, untried }: Verdict,
+  { release, object, records, verified, faults, untried }: Verdict,
   arch: Architecture,
   setup: Setup,
 ): string {
   const { process_exec, process_exit, socket_state, udp } = records;
   const result = faults.length === 0 ? 'as it should be' : faults.join('; ').replaceAll('|', '\\|');
   const counts = [process_exec, process_exit, socket_state, udp, verified || '–'];
-  return `| ${[release, arch, setup, ...counts, result, untried.join(', ') || '–'].join(' | ')} |`;
+  return `| ${[release, arch, setup, object ?? '–', ...counts, result, untried.join(', ') || '–'].join(' | ')} |`;
 }

@@ -13,6 +13,8 @@ const OLDER_LISTENER = 2 * 2;
 export interface Verdict {
   /** As the kernel calls itself. */
   readonly release: string;
+  /** The oldest Linux that the BPF object is for, which this kernel took; undefined if it took none. */
+  readonly object?: string;
   /** Records by program. */
   readonly records: Readonly<Record<Program, number>>;
   /** Instructions that the verifier looked at for the program that needs most of them; 0: the kernel does not say. */
@@ -22,6 +24,10 @@ export interface Verdict {
   /** What this kernel has not, and so was not tried. */
   readonly untried: readonly string[];
 }
+
+/** Of which the log says nothing; and the first Linux to take it with the programs for UDP. */
+const NEWEST_OBJECT = '5.12';
+const NEWEST_OBJECT_SINCE = [5, 15] as const;
 
 /** Of a million that the verifier looks at before it refuses a program. */
 const MOST_VERIFIED = 250_000;
@@ -81,13 +87,18 @@ export function judge(output: string, setup: Setup): Verdict {
   const untried = Object.entries(optional)
     .filter(([section]) => !sections.has(section))
     .map(([, what]) => what);
-  const verdict = { release, records, verified, faults, untried };
+  const [, older = NEWEST_OBJECT] = /BPF object for Linux (\S+) or later/.exec(log) ?? [];
+  const object = /^.*Loaded /m.test(log) ? { object: older } : {};
+  const verdict = { release, ...object, records, verified, faults, untried };
   if (cause !== undefined) return { ...verdict, faults: [cause] };
   if (!sections.has('end')) return { ...verdict, faults: ['the machine did not run to its end'] };
 
   expect(sections.get('exit')?.trim() === '0', `exit code ${sections.get('exit')?.trim() ?? '?'}`);
   for (const [, name, count] of programs)
     expect(Number(count) <= MOST_VERIFIED, `${name}: the verifier looked at ${count} instructions`);
+  const expectedObject =
+    setup === 'without-btf' ? '5.10' : isSince(release, NEWEST_OBJECT_SINCE) ? NEWEST_OBJECT : '5.8';
+  expect(older === expectedObject, `the object for ${older}, not ${expectedObject}`);
   expect(/Self-check passed/.test(log), 'the self-check did not pass');
   for (const [loss, count] of metrics.matchAll(/^collector_losses_total\{.*\} (\d+)$/gm))
     expect(count === '0' || loss.includes('stage="arguments"'), loss);
@@ -160,4 +171,9 @@ function sectionsOf(output: string): ReadonlyMap<string, string> {
   return new Map(
     parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
   );
+}
+
+function isSince(release: string, [major, minor]: readonly [number, number]): boolean {
+  const [ownMajor = 0, ownMinor = 0] = release.split('.').map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }
