@@ -10,18 +10,27 @@ files() {
 mapfile -t native < <(files '*.[ch]' '*.cc')
 mapfile -t shell < <(files '*.sh')
 failed=()
+running=()
 
-check() {
+fix() {
     "$@" || failed+=("$1")
+}
+
+# Beside the others, which only read, too; what it says is printed in one piece.
+check() {
+    local log
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 &
+    running+=("$! $log $1")
 }
 
 # Types that others are checked with.
 tsx scripts/proto.ts
 
 if [[ ${1-} == --fix ]]; then
-    check prettier --log-level warn --write .
-    check clang-format -i "${native[@]}"
-    check eslint --fix .
+    fix prettier --log-level warn --write .
+    fix clang-format -i "${native[@]}"
+    fix eslint --fix .
 else
     check prettier --log-level warn --check .
     check clang-format --dry-run --Werror "${native[@]}"
@@ -31,6 +40,12 @@ else
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
 fi
 
+for one in "${running[@]}"; do
+    read -r pid log name <<<"$one"
+    wait "$pid" || failed+=("$name")
+    cat "$log"
+    rm "$log"
+done
 if ((${#failed[@]} > 0)); then
     echo "Failed: ${failed[*]}" >&2
     exit 1
