@@ -1,52 +1,49 @@
 /**
- * What hooks of the kernel cost, to choose between: `npm run hooks`. Needs root, and takes some three minutes. Programs
- * that do nothing are attached sixteen times; runs with those on tracepoints, with those on functions (unless the kernel
- * refuses them) and without any take turns.
+ * Measures kernel hooks by themselves: `npm run hooks`. Needs root and some three minutes. Empty programs are attached
+ * sixteen times, to tracepoints or to functions (fentry); runs with and without them take turns.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { medianOf, summarize } from './bench/statistics.js';
 import { Workshop } from './bench/workshop.js';
+import { command } from './command.js';
 
 const COPIES = 16;
 const RUNS = 20;
 const LOAD_MS = 1000;
 const works = { tcp: 'a connection', spawn: 'a process' } as const;
 type Work = keyof typeof works;
-/** What the programs are attached to, by the macro of hooks.bpf.c. */
+/** Kinds of hooks, by macro of hooks.bpf.c. */
 const hooks = { TRACEPOINTS: 'tracepoints', FUNCTIONS: 'functions' } as const;
 type Hooks = keyof typeof hooks;
 
-if (process.getuid?.() !== 0) {
-  console.error('It loads BPF programs and makes a cgroup: run it as root.');
-  process.exitCode = 1;
-} else {
-  await main();
-}
+await command(main);
 
-async function main(): Promise<void> {
+/** Prints the programs that load, and their cost. @returns true */
+async function main(): Promise<boolean> {
+  if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes a cgroup: run it as root.');
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
   const workshop = new Workshop(stop.signal);
   try {
     await workshop.prepare();
-    const loader = path.join(workshop.folder, 'attach');
-    execFileSync('gcc', ['-O2', '-o', loader, path.join(import.meta.dirname, 'bench/attach.c'), '-lbpf']);
-    const taken: Hooks[] = [];
-    for (const macro of ['TRACEPOINTS', 'FUNCTIONS', 'PATHS'] as const) {
+    await workshop.compile('attach', '-lbpf');
+    const isTaken = (macro: string, what: string): boolean => {
       const words = refusal(macro, workshop.folder);
-      if (words === undefined && macro !== 'PATHS') taken.push(macro);
-      const what = macro === 'PATHS' ? 'bpf_d_path() at an exec' : hooks[macro];
       console.log(`${what}: ${words ?? 'the kernel takes them'}`);
-    }
+      return words === undefined;
+    };
+    isTaken('PATHS', 'bpf_d_path() at an exec');
+    const taken = (Object.keys(hooks) as Hooks[]).filter((macro) => isTaken(macro, hooks[macro]));
     for (const work of Object.keys(works) as Work[]) await measure(workshop, work, taken);
+    return true;
   } finally {
     await workshop.close();
   }
 }
 
-/** Prints what a set of hooks adds to the processor time of an operation. */
+/** Prints the processor time added to an operation by one set of hooks. */
 async function measure(workshop: Workshop, work: Work, taken: readonly Hooks[]): Promise<void> {
   const bare: number[] = [];
   const added = new Map<Hooks, number[]>(taken.map((one) => [one, []]));
@@ -87,7 +84,7 @@ function object(variant: string, folder: string): string {
   return path.join(folder, `${variant}.o`);
 }
 
-/** Compiles programs, and tries them. @returns the kernel's words if it does not take them */
+/** Compiles programs and loads them once. @returns the kernel's error; undefined if they load */
 function refusal(macro: string, folder: string): string | undefined {
   const source = path.join(import.meta.dirname, 'bench/hooks.bpf.c');
   const headers = `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;

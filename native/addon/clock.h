@@ -19,7 +19,7 @@ inline std::uint64_t boot_time_ns()
     return read_clock_ns(CLOCK_BOOTTIME);
 }
 
-// What to add to it for Unix time.
+// Unix time minus CLOCK_BOOTTIME, ns.
 inline std::uint64_t epoch_ns()
 {
     std::uint64_t boot = boot_time_ns();

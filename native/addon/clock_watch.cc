@@ -18,7 +18,7 @@ namespace collector {
 
 namespace {
 
-// Sets that wait to be taken. Of more in a row, the time of the last one before and the newest epoch are kept.
+// Sets kept for the reader. Beyond them, the last one takes over the newest epoch.
 constexpr std::size_t MOST_SETS = 64;
 
 } // namespace
@@ -31,7 +31,7 @@ struct ClockWatch::Shared {
                 ::close(fd);
     }
 
-    // A timer that never expires, but is cancelled, and so readable, when the clock is set: timerfd_create(2).
+    // Arms a timer for never: a set of the clock cancels it and makes it readable, see timerfd_create(2).
     void arm()
     {
         itimerspec never{};
@@ -90,14 +90,10 @@ std::optional<ClockWatch::Set> ClockWatch::first() const
     return shared_->sets.empty() ? std::nullopt : std::optional(shared_->sets.front());
 }
 
-std::optional<ClockWatch::Set> ClockWatch::take()
+void ClockWatch::drop_first()
 {
     std::lock_guard guard(shared_->lock);
-    if (shared_->sets.empty())
-        return std::nullopt;
-    Set set = shared_->sets.front();
     shared_->sets.pop_front();
-    return set;
 }
 
 } // namespace collector

@@ -8,27 +8,26 @@
 
 namespace collector {
 
-// Notices, in a thread of its own, when somebody sets the system's clock: by settimeofday, clock_settime or a step of
-// adjtimex. Slewing is no set. The thread notes the time within microseconds, however busy the event loop is, so that
-// records from before and after can be told apart.
+// Watches the system's clock in a thread of its own, and notes each set within microseconds, however busy the event loop
+// is: settimeofday, clock_settime, or a step of adjtimex. Slewing is no set.
 class ClockWatch {
 public:
     struct Set {
         std::uint64_t time;  // CLOCK_BOOTTIME, ns
-        std::uint64_t epoch; // what to add to it for Unix time from then on
+        std::uint64_t epoch; // Unix time minus CLOCK_BOOTTIME from then on, ns
     };
 
     // Calls `on_set` in the watch's own thread at each set. Throws ProbeError of the operation `clock`.
     explicit ClockWatch(std::function<void()> on_set);
 
-    // Nothing is called any more.
+    // Stops the calls.
     ~ClockWatch();
 
-    // The earliest set that was not taken.
+    // The earliest set kept.
     std::optional<Set> first() const;
 
-    // The same, and takes it.
-    std::optional<Set> take();
+    // Forgets the earliest; there has to be one.
+    void drop_first();
 
 private:
     struct Shared;

@@ -100,7 +100,7 @@ void Pump::watch_clock(ClockSet on_clock_set)
 
 void Pump::visit()
 {
-    if (held_ || !probe_)
+    if (held_)
         return;
     std::size_t found = 0;
     try {
@@ -137,8 +137,8 @@ std::uint64_t Pump::discard()
     return count;
 }
 
-// Delivers what is older than `now`: records, about `budget` bytes of them, and that the clock was set. Returns how many
-// bytes there were; with `budget` or more there may be more of either.
+// Delivers records and sets of the clock older than `now`, about `budget` bytes of records. Returns the number of bytes;
+// from `budget` on there may be more of either.
 std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
 {
     std::size_t total = 0;
@@ -149,7 +149,7 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
         total += deliver_records(set->time, budget - total);
         if (!probe_ || total >= budget)
             return total;
-        clock_watch_->take();
+        clock_watch_->drop_first();
         clock_set_(*set);
     }
     return probe_ ? total + deliver_records(now, budget - total) : total;

@@ -21,14 +21,14 @@ public:
     // What goes wrong on a visit. There is no caller to throw it at.
     using Fail = std::function<void(const ProbeError &error)>;
 
-    // Somebody set the system's clock: all records from before were delivered, and none from after.
+    // A set of the system's clock, called between the records from before and after.
     using ClockSet = std::function<void(const ClockWatch::Set &set)>;
 
     // `buffer` has to hold the largest record at least. Throws ProbeError.
     Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
          Fail fail);
 
-    // Reports each time that the clock is set, between the records from before and after. Throws ProbeError.
+    // Starts to report sets of the clock. Throws ProbeError.
     void watch_clock(ClockSet on_clock_set);
 
     // Delivers, now, records that were written before `until`, oldest first, until there are no more or their bytes are

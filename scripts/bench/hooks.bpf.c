@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that do nothing, for scripts/hooks.ts: what remains is the price of the hook. There are sixteen of each, since
-// one costs less than a machine's noise. -DTRACEPOINTS has those on tracepoints, as Collector's are; -DFUNCTIONS has
-// those on functions beside them (fentry); -DPATHS has one that asks bpf_d_path() at an exec, which is refused.
+// Empty programs for scripts/hooks.ts, sixteen of each, since the price of one hook is below a machine's noise.
+// -DTRACEPOINTS: on tracepoints, as Collector's are; -DFUNCTIONS: on functions beside them (fentry); -DPATHS: one call of
+// bpf_d_path() at an exec, which kernels refuse.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

@@ -43,16 +43,15 @@ export class Workshop {
 
   /** Compiles the load. */
   async prepare(): Promise<void> {
-    const compile = (name: string, ...options: string[]) =>
-      this.#run('gcc', [
-        '-O2',
-        ...options,
-        '-o',
-        this.#path(name),
-        path.join(import.meta.dirname, `${name}.c`),
-      ]);
-    await compile('load');
-    await compile('nothing', '-static', '-nostdlib');
+    await this.compile('load');
+    await this.compile('nothing', '-static', '-nostdlib');
+  }
+
+  /** Compiles a C file of this folder. @returns path of the program */
+  async compile(name: string, ...options: readonly string[]): Promise<string> {
+    const program = this.#path(name);
+    await this.#run('gcc', ['-O2', '-o', program, path.join(import.meta.dirname, `${name}.c`), ...options]);
+    return program;
   }
 
   /** Runs the load for so long. */

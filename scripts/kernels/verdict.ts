@@ -1,3 +1,4 @@
+import { isBefore } from '../../actors/capture/host.js';
 import type { Setup } from './machine.js';
 
 /**
@@ -6,14 +7,14 @@ import type { Setup } from './machine.js';
  */
 const RECORDS = { process_exec: 9 + 1, process_exit: 8 + 1, socket_state: 2 + 4 * (2 + 3) + 4, udp: 2 };
 type Program = keyof typeof RECORDS;
-/** Of the side that accepts from a socket older than Collector: unless an iterator has found whose it is, scans see it. */
+/** Records of the accepting side of an older listening socket: its owner is found by iterators alone. */
 const OLDER_LISTENER = 2 * 2;
 
 /** What became of one boot. */
 export interface Verdict {
   /** As the kernel calls itself. */
   readonly release: string;
-  /** The oldest Linux that the BPF object is for, which this kernel took; undefined if it took none. */
+  /** Name of the BPF object in use: its oldest Linux; undefined if none was loaded. */
   readonly object?: string;
   /** Records by program. */
   readonly records: Readonly<Record<Program, number>>;
@@ -21,13 +22,14 @@ export interface Verdict {
   readonly verified: number;
   /** What is not as it should be; empty: all is. */
   readonly faults: readonly string[];
-  /** What this kernel has not, and so was not tried. */
+  /** Parts left out for lack of a kernel feature. */
   readonly untried: readonly string[];
 }
 
-/** Of which the log says nothing; and the first Linux to take it with the programs for UDP. */
+/** The log does not name this object. */
 const NEWEST_OBJECT = '5.12';
-const NEWEST_OBJECT_SINCE = [5, 15] as const;
+/** First Linux to take it with its programs for UDP. */
+const NEWEST_OBJECT_SINCE = '5.15';
 
 /** Of a million that the verifier looks at before it refuses a program. */
 const MOST_VERIFIED = 250_000;
@@ -39,7 +41,7 @@ const CONTAINER = '4f2a91bc03de';
 const NESTED = '0a1b2c3d4e5f';
 const BLOCKED = 'b10cced0b10c';
 
-/** What happens only where the kernel has what it needs, by the section that then is there. */
+/** Parts for kernels with the feature alone, by the section of each. */
 const optional = { blocked: 'a process that nobody can read (no FUSE)', lockdown: 'lockdown' } as const;
 
 interface Address {
@@ -97,7 +99,7 @@ export function judge(output: string, setup: Setup): Verdict {
   for (const [, name, count] of programs)
     expect(Number(count) <= MOST_VERIFIED, `${name}: the verifier looked at ${count} instructions`);
   const expectedObject =
-    setup === 'without-btf' ? '5.10' : isSince(release, NEWEST_OBJECT_SINCE) ? NEWEST_OBJECT : '5.8';
+    setup === 'without-btf' ? '5.10' : isBefore(release, NEWEST_OBJECT_SINCE) ? '5.8' : NEWEST_OBJECT;
   expect(older === expectedObject, `the object for ${older}, not ${expectedObject}`);
   expect(/Self-check passed/.test(log), 'the self-check did not pass');
   for (const [loss, count] of metrics.matchAll(/^collector_losses_total\{.*\} (\d+)$/gm))
@@ -171,9 +173,4 @@ function sectionsOf(output: string): ReadonlyMap<string, string> {
   return new Map(
     parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n') + 1)]),
   );
-}
-
-function isSince(release: string, [major, minor]: readonly [number, number]): boolean {
-  const [ownMajor = 0, ownMinor = 0] = release.split('.').map(Number);
-  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }
