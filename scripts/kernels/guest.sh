@@ -30,6 +30,7 @@ ip addr add 10.9.9.9/32 dev lo
 ip -6 addr add fd00::9/128 dev lo
 export PATH="$PATH:/app"
 echo # the line that the firmware left
+echo "== booted"
 
 # Runs a program in a container: by its id, or that of one in another.
 inside() {
