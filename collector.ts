@@ -1,40 +1,28 @@
 /** The front door: settings → phases of a run, until a signal. The only file that exits the process. */
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { createActor, fromPromise, toPromise, type PromiseActorLogic } from 'xstate';
-import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/capture/capabilities.js';
-import { attachPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
+import { createActor, toPromise } from 'xstate';
+import { Health } from './actors/capture/health.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
-import type { ScannerChoice } from './actors/capture/scanner-choice.js';
-import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
-import { Observer } from './actors/http/observer.js';
+import { Introspection } from './actors/http/introspection.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { createProfiles } from './actors/profiles/actor.js';
-import { connectSensor } from './actors/run/connect-sensor.js';
-import type { Context } from './actors/run/context.js';
-import { collect } from './actors/run/live.js';
-import { allowCoreDump, load, tellUdp } from './actors/run/load.js';
-import { patiently } from './actors/run/patiently.js';
+import { openIo, standardStreams } from './actors/output/standard-streams.js';
+import type { LiveContext, RunContext } from './actors/run/context.js';
+import { effects } from './actors/run/effects.js';
 import { replay } from './actors/run/replay.js';
-import { scannerFor } from './actors/run/scans.js';
-import { openIo, standardStreams } from './actors/run/standard-streams.js';
-import { writeTerminationLog } from './actors/run/termination-log.js';
 import { startWatchdog } from './actors/run/watchdog.js';
-import type { Sensor } from './actors/sensor/actor.js';
 import { helpText } from './actors/settings/help.js';
 import { readSettings } from './actors/settings/read.js';
-import {
-  diagnosticsTable,
-  failureLines,
-  fatalText,
-  type Diagnostics,
-  type Phase,
-} from './actors/telemetry/diagnostics.js';
+import { withoutFile } from './actors/settings/runtime-config.js';
+import { diagnosticsTable, failureLines, fatalText } from './actors/telemetry/diagnostics.js';
 import { Deadline } from './actors/telemetry/deadline.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
 import { createLog } from './actors/telemetry/log.js';
-import { startup } from './machines/startup.js';
+import { Telemetry } from './actors/telemetry/telemetry.js';
+import { writeTerminationLog } from './actors/telemetry/termination-log.js';
+import { lifecycle, type Diagnostics, type Phase } from './machines/lifecycle.js';
 import manifest from './package.json' with { type: 'json' };
 
 /** Signals that end a run in good order: number and name, as strsignal(3) has it. */
@@ -68,7 +56,7 @@ const log = createLog({
 standardError.onRoom = (dropped) =>
   log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
 const deadline = new Deadline(END_MS * (1 - EXIT_SHARE));
-const context: Context = { settings, log, output, io, deadline };
+const context: RunContext = { settings, log, output, io, deadline };
 
 // Every way out: a reader gets what is left of the time for the last lines, and no thread that hangs is waited for.
 process.on('exit', (code) => {
@@ -126,9 +114,16 @@ function openIoOrExit(): ReturnType<typeof openIo> {
 
 /** The whole life of the daemon. */
 async function run(): Promise<number> {
-  const observer = new Observer(settings, manifest.version, log);
-  observer.unreadLogLines = () => standardError.dropped;
-  const stall = await startWatchdog(observer, standardError, context);
+  const telemetry = new Telemetry({
+    version: manifest.version,
+    detailed: settings.detailedMetrics,
+    quantiles: settings.connectionStats ? settings.connectionStatsQuantiles : undefined,
+    log,
+  });
+  telemetry.publish({ droppedLogLines: () => standardError.dropped });
+  const introspection = new Introspection(withoutFile(settings));
+  const live: LiveContext = { ...context, telemetry, introspection, health: new Health() };
+  const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   sayWhoStarts(host);
   if (stall !== undefined) explain(stall);
@@ -139,94 +134,66 @@ async function run(): Promise<number> {
   }
   log.info(`Hostname: '${host.hostname}'`);
   try {
-    if (!settings.check) {
-      const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
-      await serve(settings, observer, { node: host.hostname, log, more: profileRoutes(profiles) });
-    }
+    if (!settings.check) await openServers(host, live);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
   }
 
-  let driver: Driver;
-  let probe: Probe | undefined;
-  let scanning: ScannerChoice;
-  let sensor: Sensor | undefined;
-  let found: Found | undefined;
-  let collecting: Promise<unknown> = Promise.resolve();
-  /** A phase that is over when its effect is, and fails with what that throws. */
-  const effect = <T>(name: Phase, run: (signal: AbortSignal) => T | Promise<T>): PromiseActorLogic<T> =>
-    fromPromise(async ({ signal }) => {
-      observer.activity.phase = name;
-      return run(signal);
-    });
-  const machine = startup.provide({
-    actors: {
-      'connect-sensor': effect('connect-sensor', async (signal) => {
-        sensor = await connectSensor(host, observer, context, signal);
-        return sensor !== undefined;
-      }),
-      'find-driver': effect('find-driver', async (signal) => {
-        found = await findDriver({ settings, log, signal, hasTypes: host.btf });
-      }),
-      download: effect('download', async (signal) => {
-        driver = openDriver(path.join(import.meta.dirname, 'collector.node'));
-        if (settings.coreDump) allowCoreDump(driver, context);
-        if (found?.kind !== 'absent') return;
-        const tls = () => sensor?.tls;
-        found = { kind: 'local', driver: await downloadDriver(found, { settings, tls, log, signal }) };
-      }),
-      load: effect('load', (signal) =>
-        patiently(
-          () => {
-            probe = load(driver, host, found?.kind === 'local' ? found.driver : undefined, context);
-            try {
-              scanning = scannerFor(driver, probe, host, observer, context);
-              checkScans(scanning.kind, host);
-              if (!settings.check) attachPrograms(probe, host);
-            } catch (error) {
-              probe.close();
-              throw refusal(error, host);
-            }
-            if (settings.check) {
-              probe.close();
-              return;
-            }
-            tellUdp(probe, context);
-            // Root could take them back, and may need them to read what belongs to somebody else.
-            if (host.euid !== 0)
-              log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
-          },
-          'loading the BPF programs',
-          observer.shortages,
-          signal,
-        ),
-      ),
-      collect: effect('collect', async (signal) => {
-        if (settings.check) return;
-        collecting = collect(
-          driver,
-          probe!,
-          {
-            sensor,
-            host,
-            scanning,
-            observer,
-            selfCheckProgram: path.join(import.meta.dirname, 'self-check'),
-            argumentProgram: path.join(import.meta.dirname, 'argument-reader'),
-          },
-          context,
-          signal,
-        );
-        await collecting;
-      }),
-    },
+  const life = createActor(lifecycle.provide({ actors: effects(host, live) }), {
+    input: { checkOnly: settings.check },
   });
-  const life = createActor(machine);
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
   });
+  stopOnSignals(() => life.send({ type: 'stop' }));
+  life.start();
+  const { failure, diagnostics, sensor } = await toPromise(life);
+  telemetry.activity.phase = 'end';
+  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below
+  // it.
+  const sayHowFar = (): void => {
+    log.flush();
+    if (!diagnostics.driverLoaded) logDiagnostics(diagnostics);
+  };
+  if (failure !== undefined) {
+    await sensor?.close(deadline.start());
+    sayHowFar();
+    const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
+    await fail(failure.phase, lastWord, asFailure(failure.error));
+    return 1;
+  }
+  sayHowFar();
+  // A run that collected has said so, and has closed the connection to Sensor.
+  if (!settings.check && !diagnostics.driverLoaded) log.info('Shutting down collector.');
+  await sensor?.close(deadline.start());
+  const unwritten = await output.failure(log, deadline.start());
+  if (unwritten !== undefined) throw unwritten;
+  if (settings.check && !diagnostics.driverLoaded) {
+    log.error('The checks were interrupted: not all of them have passed.');
+    return 1;
+  }
+  log.info(settings.check ? 'All checks passed.' : 'Collector exiting successfully!');
+  return 0;
+}
 
+async function openServers(
+  { hostname }: HostFacts,
+  { telemetry, introspection, health }: LiveContext,
+): Promise<void> {
+  const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
+  await serve(settings, {
+    telemetry,
+    introspection,
+    readiness: () => health.readiness,
+    node: hostname,
+    log,
+    more: profileRoutes(profiles),
+  });
+}
+
+/** Stops at the first signal, and exits at the next; also stops when standard output can't be written any more. */
+function stopOnSignals(stop: () => void): void {
   let firstSignal = -Infinity;
   for (const [name, [number, text]] of Object.entries(SIGNALS)) {
     process.on(name, () => {
@@ -237,43 +204,13 @@ async function run(): Promise<number> {
       deadline.start();
       io.exitWithin(END_MS);
       log.info(`Caught signal ${number} (${name}): ${text}`);
-      life.send({ type: 'stop' });
+      stop();
     });
   }
   output.onBroken = () => {
     if (output.isAbandoned) log.info('Nobody reads standard output any more.');
-    life.send({ type: 'stop' });
+    stop();
   };
-
-  life.start();
-  const { failure, diagnostics } = await toPromise(life);
-  observer.activity.phase = 'end';
-  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below
-  // it.
-  const sayHowFar = (): void => {
-    log.flush();
-    if (!diagnostics.driverLoaded) logDiagnostics(diagnostics);
-  };
-  if (failure === undefined) {
-    sayHowFar();
-    if (!settings.check) log.info('Shutting down collector.');
-    // A failure of the last facts, such as a full disk, is one of the run.
-    if (!(await deadline.start().wait(collecting))) log.warning('The last facts were not over by the end.');
-    await sensor?.close(deadline);
-    const unwritten = await output.failure(log, deadline);
-    if (unwritten !== undefined) throw unwritten;
-    if (settings.check && !diagnostics.driverLoaded) {
-      log.error('The checks were interrupted: not all of them have passed.');
-      return 1;
-    }
-    log.info(settings.check ? 'All checks passed.' : 'Collector exiting successfully!');
-    return 0;
-  }
-  await sensor?.close(deadline.start());
-  sayHowFar();
-  const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
-  await fail(failure.phase, lastWord, asFailure(failure.error));
-  return 1;
 }
 
 /** The first lines, which people look for; as log lines where every line has to be one. */

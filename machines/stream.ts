@@ -1,23 +1,32 @@
-import { assign, emit, setup, type CallbackActorLogic } from 'xstate';
+import { assign, emit, fromCallback, setup, type ActorRefFrom } from 'xstate';
 
-/** How long to wait before a broken stream is opened again, ms: `first` after it was open, then twice as long up to `most`. */
+/** Wait before a broken stream is opened again, ms: `first` after it was open, then doubled up to `most`. */
 export interface BackOff {
   readonly first: number;
   readonly most: number;
 }
 
-/** What happens to a stream, told by its effect: `opened` at most once, then `broken` at most once, and nothing after. */
-export type StreamNews = { readonly type: 'opened' } | { readonly type: 'broken'; readonly reason: string };
+/** A change of the connection below a stream: `opened` at most once, then `broken` at most once, then nothing. */
+export type StreamUpdate = { readonly type: 'opened' } | { readonly type: 'broken'; readonly reason: string };
 
-/** `renew` opens another stream in place of this one, which ends in good order; `stop` ends it for good. */
-export type StreamEvent = StreamNews | { readonly type: 'renew' } | { readonly type: 'stop' };
+/** `renew` replaces the connection by another one and ends the old one in good order; `stop` ends the stream. */
+export type StreamEvent = StreamUpdate | { readonly type: 'renew' } | { readonly type: 'stop' };
 
-/** Emitted when a stream has opened. */
+/** Opens a connection and passes its changes to `update`. @returns a function that ends the connection in good order */
+export type OpenConnection = (update: (update: StreamUpdate) => void) => () => void;
+
+/** What a stream needs. */
+export interface StreamInput {
+  readonly backOff: BackOff;
+  readonly open: OpenConnection;
+}
+
+/** Emitted when the stream has opened. */
 export interface StreamOpened {
   readonly type: 'opened';
 }
 
-/** Emitted when a stream broke, or could not be opened. */
+/** Emitted when the stream broke, or could not be opened. */
 export interface StreamBroken {
   readonly type: 'broken';
   readonly reason: string;
@@ -25,21 +34,21 @@ export interface StreamBroken {
   readonly wait: number;
 }
 
-interface Context {
-  readonly backOff: BackOff;
+interface StreamContext extends StreamInput {
   readonly wait: number;
 }
 
 const chart = setup({
   types: {
-    context: {} as Context,
-    input: {} as { readonly backOff: BackOff },
+    context: {} as StreamContext,
+    input: {} as StreamInput,
     events: {} as StreamEvent,
     emitted: {} as StreamOpened | StreamBroken,
   },
-  actors: {} as {
-    /** One stream: opens it when it starts, and ends it in good order when it is stopped. */
-    readonly stream: CallbackActorLogic<{ readonly type: 'none' }>;
+  actors: {
+    connection: fromCallback<StreamEvent, Pick<StreamInput, 'open'>>(({ input, sendBack }) =>
+      input.open(sendBack),
+    ),
   },
   actions: {
     reset: assign(({ context }) => ({ wait: context.backOff.first })),
@@ -55,16 +64,16 @@ const chart = setup({
 });
 
 /**
- * The life of one stream, to Sensor or to a container runtime: connecting → open → backing off → connecting …, until
- * it is stopped. There is never more than one at a time, and nothing but `stop` ends it.
+ * A stream to Sensor or to a container runtime: connecting → open → backing off → connecting …, until it is stopped.
+ * It has at most one connection at a time, and only `stop` ends it.
  */
 export const stream = chart.createMachine({
   id: 'stream',
-  context: ({ input }) => ({ backOff: input.backOff, wait: input.backOff.first }),
+  context: ({ input }) => ({ ...input, wait: input.backOff.first }),
   initial: 'live',
   states: {
     live: {
-      invoke: { id: 'stream', src: 'stream' },
+      invoke: { id: 'connection', src: 'connection', input: ({ context: { open } }) => ({ open }) },
       initial: 'connecting',
       states: {
         connecting: { on: { opened: { target: 'open', actions: ['reset', 'announce'] } } },
@@ -86,3 +95,8 @@ export const stream = chart.createMachine({
     stopped: { type: 'final' },
   },
 });
+
+export type StreamRef = ActorRefFrom<typeof stream>;
+
+/** Starts a stream as a child of the runtime, under a name of its own. */
+export type SpawnStream = (name: string, input: StreamInput) => StreamRef;

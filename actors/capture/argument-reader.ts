@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import type { Publication } from '../telemetry/publication.js';
 
 /** A file of a process to be read, as `native/argument-reader.c` takes it. */
 export interface ReadRequest {
@@ -102,6 +103,18 @@ export class ArgumentReader {
   /** Helpers given up and still there, in an endless wait of the kernel. */
   get leftBehind(): number {
     return this.#leftBehind.size;
+  }
+
+  get publication(): Publication {
+    const losses = () =>
+      Object.entries(this.#counts).map(([cause, count]) => ({ stage: 'arguments', cause, count }));
+    return {
+      losses,
+      readers: () => ({ replaced: this.#replaced, leftBehind: this.#leftBehind.size }),
+      procfs: () => ({
+        procfs_could_not_read_cmdline: losses().reduce((sum, { count }) => sum + count, 0),
+      }),
+    };
   }
 
   /** Starts the allowance of another scan, and tries again to start a helper. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Writer } from '../../native/io.js';
 import { Failure } from '../telemetry/failures.js';
+import type { Publication } from '../telemetry/publication.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 import { createRecordingFile } from './recording-file.js';
@@ -34,6 +35,10 @@ export class Recorder {
       throw this.#unwritable(reasonOf(error), error);
     }
     this.#append([MAGIC]);
+  }
+
+  get publication(): Publication {
+    return { losses: () => [{ stage: 'recording', cause: 'disk_slow', count: this.lost }] };
   }
 
   /** @throws Failure RECORD_UNWRITABLE if an earlier fact could not be written, such as on a full disk */

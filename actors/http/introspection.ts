@@ -16,6 +16,42 @@ export interface IntrospectionSources {
   readonly runtimeConfig: () => RuntimeConfig;
 }
 
+/** State for whoever debugs: parts offer their views as soon as they exist; before that there is nothing to see. */
+export class Introspection implements IntrospectionSources {
+  #sources: IntrospectionSources;
+
+  /** @param runtimeConfig in force while none was read */
+  constructor(runtimeConfig: RuntimeConfig) {
+    const none = () => undefined;
+    this.#sources = {
+      container: none,
+      connections: none,
+      endpoints: none,
+      runtimeConfig: () => runtimeConfig,
+    };
+  }
+
+  offer(views: Partial<IntrospectionSources>): void {
+    this.#sources = { ...this.#sources, ...views };
+  }
+
+  container(id: string): ContainerMetadata | undefined {
+    return this.#sources.container(id);
+  }
+
+  connections(view: Omit<View, 'originator'>): Iterable<string> | undefined {
+    return this.#sources.connections(view);
+  }
+
+  endpoints(view: Omit<View, 'originator'>): Iterable<string> | undefined {
+    return this.#sources.endpoints(view);
+  }
+
+  runtimeConfig(): RuntimeConfig {
+    return this.#sources.runtimeConfig();
+  }
+}
+
 const CONTAINER_ID = /^[0-9a-f]{12}$/;
 const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';
 

@@ -1,14 +1,7 @@
+import type { Readiness } from '../capture/health.js';
 import { levels, type Level } from '../telemetry/line.js';
 import type { KernelTotals } from '../telemetry/inherited-metrics.js';
 import { json, type Route } from './route.js';
-
-/** How it stands with the collection of events. */
-export type Readiness =
-  /** Events do not flow yet, or do no more. */
-  | { readonly is: 'waiting' }
-  | { readonly is: 'ready' }
-  /** Events were seen not to flow. @param cause in one line */
-  | { readonly is: 'blind'; readonly cause: string };
 
 export interface OperationSources {
   readonly readiness: () => Readiness;

@@ -1,36 +1,45 @@
 import { table, type Settings } from '../settings/table.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 import { createApp } from './app.js';
 import { ConnectionLimit } from './connection-limit.js';
-import { introspectionRoutes } from './introspection.js';
-import { operationRoutes } from './operation.js';
-import type { Observer } from './observer.js';
+import { introspectionRoutes, type Introspection } from './introspection.js';
+import { operationRoutes, type OperationSources } from './operation.js';
 import type { Route } from './route.js';
 import { openServer } from './server.js';
+
+/** What the servers ask, and a person's routes beside. */
+export interface ServerSources extends Pick<OperationSources, 'readiness' | 'node'> {
+  readonly telemetry: Telemetry;
+  readonly introspection: Introspection;
+  readonly log: Log;
+  /** Routes of other parts. */
+  readonly more?: readonly Route[];
+}
 
 /**
  * Opens both servers, which live as long as the process. An address that cannot be listened on ends the start, but
  * for a default one without a Sensor: whoever looks at events at a terminal did not ask for a server.
- * @param node the node's name @param more routes of others
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
   settings: Settings,
-  observer: Observer,
-  { node, log, more = [] }: { readonly node: string; readonly log: Log; readonly more?: readonly Route[] },
+  { telemetry, introspection, readiness, node, log, more = [] }: ServerSources,
 ): Promise<void> {
   const operation = operationRoutes({
-    readiness: () => observer.readinessNow(),
-    kernel: () => observer.kernel(),
+    readiness,
+    kernel: () => telemetry.kernel(),
     node,
     log,
   });
-  const introspection = settings.introspection ? introspectionRoutes(observer.introspection) : [];
+  const introspected = settings.introspection ? introspectionRoutes(introspection) : [];
   const warn = log.throttled('error');
   const warnOfCuts = log.throttled('warning');
+  let cut = 0;
+  telemetry.publish({ connectionsCut: () => cut });
   const limit = new ConnectionLimit(() => {
-    observer.connectionsCut++;
+    cut++;
     warnOfCuts(
       'Cut the oldest connection to an HTTP server to make room for a new one: the limit of open files leaves room ' +
         'for no more, or there are 1024',
@@ -49,7 +58,7 @@ export async function serve(
         address,
         environment,
         limit,
-        (error) => observer.shortages.note(error, `a connection to the ${what} server`),
+        (error) => telemetry.shortages.note(error, `a connection to the ${what} server`),
       );
       log.info(`${what} server listens on ${server.address}`);
     } catch (error) {
@@ -58,12 +67,12 @@ export async function serve(
       log.warning(`${error.message} It goes on without; ${environment} can name another address.`);
     }
   };
-  await open('HTTP', 'httpAddress', [...operation, ...introspection, ...more]);
-  await open('Metrics', 'metricsAddress', [metricsRoute(observer)]);
+  await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
+  await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
 }
 
 /** What Prometheus asks for. */
-export function metricsRoute({ metrics }: Pick<Observer, 'metrics'>): Route {
+export function metricsRoute({ metrics }: Pick<Telemetry, 'metrics'>): Route {
   return {
     method: 'GET',
     path: '/metrics',

@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { HostFacts } from '../capture/host.js';
-import type { Observer } from '../http/observer.js';
 import { Sensor } from '../sensor/actor.js';
 import { readTls, tlsFiles } from '../sensor/tls.js';
-import type { Context } from './context.js';
+import type { RunContext } from './context.js';
 
 /** Connects to Sensor, unless there is none. */
 export async function connectSensor(
   host: HostFacts,
-  { timers }: Observer,
-  { settings, log, deadline }: Context,
+  { settings, log, deadline }: RunContext,
   signal: AbortSignal,
 ): Promise<Sensor | undefined> {
   const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
@@ -26,7 +24,6 @@ export async function connectSensor(
     registration,
     queueSize,
     log,
-    stopwatches: { create: timers.net_create_message, write: timers.net_write_message },
   });
   try {
     log.info('Attempting to connect to Sensor');

@@ -1,15 +1,25 @@
 import type { Io } from '../../native/io.js';
+import type { Health } from '../capture/health.js';
+import type { Introspection } from '../http/introspection.js';
+import type { StandardOutput } from '../output/standard-output.js';
 import type { Settings } from '../settings/table.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
-import type { StandardOutput } from './standard-output.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 
-/** What every part of a run may need. */
-export interface Context {
+/** The surroundings of every run, a replay too. */
+export interface RunContext {
   readonly settings: Settings;
   readonly log: Log;
   readonly output: StandardOutput;
-  /** By when the whole run is over, once its end has begun; whoever takes part in it takes a share of what is left. */
+  /** Of the end of the run; each part of the end takes a share of the time that is left. */
   readonly deadline: Deadline;
   readonly io: Io;
+}
+
+/** Of a live run, beside: where parts publish what they count and show. */
+export interface LiveContext extends RunContext {
+  readonly telemetry: Telemetry;
+  readonly health: Health;
+  readonly introspection: Introspection;
 }

@@ -3,15 +3,24 @@ import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
 import { isLacking, loadPrograms, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
+import type { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import type { ScannerChoice } from '../capture/scanner-choice.js';
 import type { LocalDriver } from '../drivers/actor.js';
 import { insertKernelModule } from '../drivers/insert.js';
 import { ringPlan } from '../settings/ring-plan.js';
 import { Failure } from '../telemetry/failures.js';
-import type { Context } from './context.js';
+import type { RunContext } from './context.js';
 import { shown } from './shown.js';
 
 /** The BPF object that misses nothing says that it is for this kernel or later. */
 const NEWEST_OBJECT = '5.12';
+
+/** Programs in the kernel, and the way to scan. */
+export interface Loaded {
+  readonly probe: Probe;
+  readonly scanning: ScannerChoice;
+  readonly problems: ProcfsTroubles;
+}
 
 /**
  * Loads the programs, without attaching them.
@@ -22,7 +31,7 @@ export function load(
   driver: Driver,
   host: HostFacts,
   found: LocalDriver | undefined,
-  { settings, log }: Context,
+  { settings, log }: RunContext,
 ): Probe {
   const missing = checkHost(host, found !== undefined);
   if (missing !== undefined) throw missing;
@@ -55,7 +64,7 @@ export function load(
 }
 
 /** Says which BPF object runs and, if it is not the one with everything, why and what is missed. */
-function tellObject(probe: Probe, log: Context['log']): void {
+function tellObject(probe: Probe, log: RunContext['log']): void {
   const { oldestKernel, refusal } = probe.object();
   if (oldestKernel === NEWEST_OBJECT) {
     log.debug(`BPF object for Linux ${oldestKernel} or later.`);
@@ -87,7 +96,7 @@ function udpWindow(scrapeInterval: number): number {
 }
 
 /** Says how large a core dump can be, if there can be one. */
-export function allowCoreDump(driver: Driver, { log }: Context): void {
+export function allowCoreDump(driver: Driver, { log }: RunContext): void {
   const bytes = driver.allowCoreDump();
   if (bytes > 0)
     log.info(`A crash leaves a core dump of ${bytes === Infinity ? 'any size' : `${bytes} bytes at most`}.`);
@@ -125,7 +134,7 @@ function missedUdp(sockets: boolean, datagrams: boolean): string {
 }
 
 /** Warns when UDP is not watched as it should be. */
-export function tellUdp(probe: Probe, { settings, log }: Context): void {
+export function tellUdp(probe: Probe, { settings, log }: RunContext): void {
   const sockets = probe.udpRefusal();
   const datagrams = probe.datagramRefusal();
   const refusal = sockets ?? datagrams;

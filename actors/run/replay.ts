@@ -2,20 +2,21 @@ import { concat, from, lastValueFrom, of } from 'rxjs';
 import type { Fact } from '../capture/facts.js';
 import { openRecording } from '../capture/replayer.js';
 import { Slices } from '../capture/slices.js';
-import type { Context } from './context.js';
-import { fold } from './fold.js';
-import type { StandardOutput } from './standard-output.js';
+import { Printer } from '../output/actor.js';
+import type { StandardOutput } from '../output/standard-output.js';
+import type { RunContext } from './context.js';
+import { Pipeline } from './pipeline.js';
 
 /** Folds a recording to the output that its run had. Where it has no end, a warning says so. @throws Failure */
-export async function replay(file: string, { settings, log, output }: Context): Promise<void> {
+export async function replay(file: string, { settings, log, output }: RunContext): Promise<void> {
   const recording = openRecording(file);
   const { start, facts } = recording;
   const state = { ...start.settings, format: settings.format ?? start.settings.format };
   const slices = new Slices();
   const all = concat(of(start), from(paced(facts, slices, output)));
-  await lastValueFrom(fold(all, state, slices, output.print(state, log), { log }), {
-    defaultValue: undefined,
-  });
+  const printer = new Printer(output, state.format, log);
+  const run = new Pipeline(state, slices, log).run(all, (updates) => printer.deliver(updates));
+  await lastValueFrom(run, { defaultValue: undefined });
   if (!recording.hasEnd && !output.isBroken)
     log.warning(
       `The recording ${file} has no end: its run failed or was killed, its copy was cut, or an earlier version of Collector wrote ` +

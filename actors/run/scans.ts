@@ -2,11 +2,11 @@ import type { CaptureOptions } from '../capture/actor.js';
 import { ArgumentReader } from '../capture/argument-reader.js';
 import type { Driver, Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
+import type { ProcfsTroubles } from '../capture/procfs/troubles.js';
 import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
 import { ContainerNames } from '../containers/cgroup-path.js';
-import type { Observer } from '../http/observer.js';
 import type { Settings } from '../settings/table.js';
-import type { Context } from './context.js';
+import type { RunContext } from './context.js';
 import { shown } from './shown.js';
 
 /** How to scan what runs on this host. */
@@ -14,8 +14,8 @@ export function scannerFor(
   driver: Driver,
   probe: Probe,
   { hostPids }: HostFacts,
-  { troubles }: Observer,
-  { settings, log }: Context,
+  troubles: ProcfsTroubles,
+  { settings, log }: RunContext,
 ): ScannerChoice {
   const choice = chooseScanner({
     probe,
@@ -41,7 +41,7 @@ export function scannerFor(
 export function argumentReaderFor(
   { kind, procfs }: ScannerChoice,
   program: string,
-  { settings, log }: Context,
+  { settings, log }: RunContext,
 ): ArgumentReader | undefined {
   if (settings.noProcessArguments) return undefined;
   if (procfs === undefined) {

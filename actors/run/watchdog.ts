@@ -2,11 +2,11 @@ import { constants } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Observer } from '../http/observer.js';
 import { phases, steps, type Step } from '../telemetry/activity.js';
 import { Failure } from '../telemetry/failures.js';
-import type { Context } from './context.js';
-import type { StandardError } from './standard-error.js';
+import type { StandardError } from '../output/standard-error.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
+import type { RunContext } from './context.js';
 
 const FILE = 'stall.json';
 const LONGEST_REPORT = 4096;
@@ -23,15 +23,16 @@ const PATIENCE_MS = 1000;
  * @returns the failure of the run before, if its watchdog has left a report: to be logged once
  */
 export async function startWatchdog(
-  observer: Observer,
+  telemetry: Telemetry,
   standardError: StandardError,
-  { settings, log, io }: Context,
+  { settings, log, io }: RunContext,
 ): Promise<Failure | undefined> {
   const { watchdogSeconds: seconds, runDir: folder, terminationLog, logFormat } = settings;
   if (seconds === 0) return undefined;
   const late = delay(PATIENCE_MS, undefined, { ref: false });
   const report = await Promise.race([takeReport(path.join(folder, FILE)), late]);
-  if (report !== undefined) observer.stalls++;
+  let stalls = report === undefined ? 0 : 1;
+  telemetry.publish({ stalls: () => stalls });
   new io.Watchdog(
     {
       seconds,
@@ -39,13 +40,13 @@ export async function startWatchdog(
       terminationLog,
       phases,
       steps,
-      cell: observer.activity.cell,
+      cell: telemetry.activity.cell,
       interruptible: INTERRUPTIBLE,
       log: standardError.writer,
       json: logFormat === 'json',
     },
     (seconds, cause) => {
-      observer.stalls++;
+      stalls++;
       log.warning(`The event loop stood still for ${seconds} s, and goes on. It was in ${cause}`);
     },
   );

@@ -1,16 +1,16 @@
 import { Metadata, type Client } from '@grpc/grpc-js';
 import { merge, Subject, tap, type Observable } from 'rxjs';
-import { createActor, type ActorRefFrom } from 'xstate';
-import { stream, type BackOff } from '../../machines/stream.js';
+import type { BackOff, SpawnStream, StreamRef } from '../../machines/stream.js';
 import type { Listener } from '../capture/actor.js';
 import type { ContainerMetadata, Fact } from '../capture/facts.js';
 import { refusalLine } from '../containers/refusal-line.js';
-import type { NetworkNews } from '../connections/actor.js';
+import type { NetworkUpdate } from '../connections/actor.js';
 import type { Delta } from '../connections/report.js';
-import type { ProcessNews } from '../processes/actor.js';
+import type { ProcessUpdate } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
 import { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
+import type { Publication, StreamStatus } from '../telemetry/publication.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
 import { openChannel, type SensorAddress } from './channel.js';
 import { connectToSensor } from './connect.js';
@@ -26,7 +26,7 @@ import {
 import { NetworkSender } from './network.js';
 import type { QueueCounts } from './queue.js';
 import { SignalSender } from './signals.js';
-import { methods, networkMetadata, streamEffect, type StreamUser } from './stream.js';
+import { methods, networkMetadata, openStream, type StreamUser } from './stream.js';
 import { watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
 import { inTurns } from './turns.js';
 
@@ -37,24 +37,23 @@ export interface SensorOptions extends SensorAddress {
   /** Bytes of the queue of started processes; those of found ones and of deltas have half as many each. */
   readonly queueSize: number;
   readonly log: Log;
-  /** Times how long it takes to make the message of a report, and to write it. */
-  readonly stopwatches?: { readonly create: Stopwatch; readonly write: Stopwatch };
   readonly backOff?: { readonly signals: BackOff; readonly network: BackOff };
 }
 
-/** What there is to tell Sensor. */
-export interface SensorNews {
-  readonly processes: Observable<ProcessNews>;
-  readonly network: Observable<NetworkNews>;
+/** The updates of a run, for Sensor. */
+export interface SensorUpdates {
+  readonly processes: Observable<ProcessUpdate>;
+  readonly network: Observable<NetworkUpdate>;
   /** Describes an endpoint's process by its number. */
   readonly originator: (id: number) => Originator;
   /** Names of containers, for the log. */
   readonly metadata?: (container: number) => ContainerMetadata | undefined;
 }
 
-/** In the order in which they are made. */
-const STREAM_NAMES = ['signals', 'network'] as const;
+/** The streams, by the names that metrics have for them. */
+type StreamName = 'signals' | 'network';
 
+const STAGE = 'sensor';
 const BACK_OFF = {
   signals: { first: 1000, most: 10_000 },
   network: { first: 10_000, most: 10_000 },
@@ -78,8 +77,11 @@ export class Sensor {
   readonly #control = new Subject<Control['lists']>();
   /** Until all control messages that came are taken: one at a time, also over two streams. */
   #controlled = Promise.resolve();
-  readonly #streams: ActorRefFrom<typeof stream>[];
+  /** Empty before `start`. */
+  readonly #streams = new Map<StreamName, StreamRef>();
   readonly #breaks = { signals: 0, network: 0 };
+  readonly #createTimer = new Stopwatch();
+  readonly #writeTimer = new Stopwatch();
   readonly #ending = new Set<Promise<void>>();
   readonly #stopWatching: () => void;
   #material: TlsMaterial | undefined;
@@ -93,7 +95,7 @@ export class Sensor {
   #end: Deadline | undefined;
 
   constructor(options: SensorOptions) {
-    const { tls, registration, queueSize, log, backOff = BACK_OFF } = options;
+    const { tls, registration, queueSize, log } = options;
     this.#options = options;
     this.#material = tls?.material;
     this.#channel = openChannel(options, this.#material);
@@ -119,16 +121,6 @@ export class Sensor {
       this.#controlled = this.#controlled.then(() => this.#takeControl(message, warn));
       return this.#controlled;
     });
-    this.#streams = [
-      this.#stream('process signals', methods.signals, new Metadata(), this.#signals, backOff.signals),
-      this.#stream(
-        'connections',
-        methods.network,
-        networkMetadata(registration.hostname),
-        this.#network,
-        backOff.network,
-      ),
-    ];
   }
 
   /** What secures the channel now; undefined: nothing does. */
@@ -148,29 +140,26 @@ export class Sensor {
     };
   }
 
-  /** Process signals on their way to Sensor, and those lost on it. */
-  get counts(): QueueCounts {
-    return this.#signals.counts;
-  }
-
-  /** Deltas on their way to Sensor; a lost one counts as many as the ends of connections and endpoints in it. */
-  get networkCounts(): QueueCounts {
-    return this.#network.counts;
-  }
-
-  /** Process signals that have left this process, ever. */
-  get sent(): number {
-    return this.#signals.sent;
-  }
-
-  /** How it stands with each stream: a state of its machine, and how often it broke or could not be opened. */
-  get streams(): readonly { readonly name: string; readonly state: string; readonly breaks: number }[] {
-    return this.#streams.map((actor, index) => {
-      const { value } = actor.getSnapshot();
-      const state = typeof value === 'string' ? value : value.live;
-      const name = STREAM_NAMES[index]!;
-      return { name, state, breaks: this.#breaks[name] };
-    });
+  get publication(): Publication {
+    return {
+      streams: () => this.#streamStates(),
+      queue: () => ({ ...this.#signals.counts, capacity: this.#options.queueSize }),
+      signals: () => {
+        const { dropped, uncertain } = this.#signals.counts;
+        return { sent: this.#signals.sent, dropped: dropped + uncertain };
+      },
+      losses: () => {
+        const { dropped, uncertain } = this.#signals.counts;
+        const reports = this.#network.counts;
+        return [
+          { stage: STAGE, cause: 'queue_full', count: dropped },
+          { stage: STAGE, cause: 'unconfirmed', count: uncertain },
+          { stage: STAGE, cause: 'reports_full', count: reports.dropped },
+          { stage: STAGE, cause: 'reports_unconfirmed', count: reports.uncertain },
+        ];
+      },
+      timers: { net_create_message: this.#createTimer, net_write_message: this.#writeTimer },
+    };
   }
 
   /** Waits for Sensor. @throws Failure that says why it cannot be reached */
@@ -187,12 +176,28 @@ export class Sensor {
   }
 
   /** Opens the streams. */
-  start(): void {
-    this.#streams.forEach((actor) => actor.start());
+  start(spawn: SpawnStream): void {
+    const { registration, backOff = BACK_OFF } = this.#options;
+    const { hostname } = registration;
+    const open = (name: StreamName, what: string, metadata: Metadata, user: StreamUser) => {
+      const connection = openStream({
+        channel: () => this.#channel,
+        method: methods[name],
+        metadata,
+        user,
+        ending: this.#ending,
+        deadline: () => this.#end ?? new Deadline(RENEW_MS).start(),
+      });
+      const actor = spawn(name, { backOff: backOff[name], open: connection });
+      this.#watch(actor, name, what);
+      this.#streams.set(name, actor);
+    };
+    open('signals', 'process signals', new Metadata(), this.#signals);
+    open('network', 'connections', networkMetadata(hostname), this.#network);
   }
 
   /** Sends what there is to tell, host processes and their connections left out. */
-  deliver({ processes, network, originator, metadata }: SensorNews): Observable<unknown> {
+  deliver({ processes, network, originator, metadata }: SensorUpdates): Observable<unknown> {
     return merge(
       processes.pipe(
         tap(({ fact, signals }) => {
@@ -205,9 +210,8 @@ export class Sensor {
       ),
       network.pipe(
         tap(({ time, delta }) => {
-          const { create = new Stopwatch(), write = new Stopwatch() } = this.#options.stopwatches ?? {};
-          const message = create.time(() => networkMessage(delta, time, originator));
-          write.time(() => this.#network.send(message, endsIn(delta)));
+          const message = this.#createTimer.time(() => networkMessage(delta, time, originator));
+          this.#writeTimer.time(() => this.#network.send(message, endsIn(delta)));
           this.#tellLost();
         }),
       ),
@@ -216,13 +220,13 @@ export class Sensor {
 
   /** Brings what is queued and ends the streams, as far as there is time, and says what Sensor did not confirm. */
   async close(deadline: Deadline): Promise<void> {
-    const isOpen = this.#streams.some((actor) => actor.getSnapshot().matches({ live: 'open' }));
+    const isOpen = this.#streamStates().some(({ state }) => state === 'open');
     if (isOpen)
       await deadline.share(FLUSH_SHARE).wait(Promise.all([this.#signals.idle(), this.#network.idle()]));
     this.#stopWatching();
     this.#closing.abort();
     this.#end = deadline;
-    for (const actor of this.#streams) actor.send({ type: 'stop' });
+    for (const actor of this.#streams.values()) actor.send({ type: 'stop' });
     await Promise.all(this.#ending);
     this.#tellUnconfirmed();
     this.#channel.close();
@@ -239,31 +243,23 @@ export class Sensor {
     }
   }
 
-  #stream(
-    what: string,
-    method: string,
-    metadata: Metadata,
-    user: StreamUser,
-    backOff: BackOff,
-  ): ActorRefFrom<typeof stream> {
-    const effect = streamEffect({
-      channel: () => this.#channel,
-      method,
-      metadata,
-      user,
-      ending: this.#ending,
-      deadline: () => this.#end ?? new Deadline(RENEW_MS).start(),
-    });
-    const actor = createActor(stream.provide({ actors: { stream: effect } }), { input: { backOff } });
-    const warn = this.#options.log.throttled('warning');
-    actor.on('opened', () => this.#options.log.info(`The stream of ${what} to Sensor is open`));
-    const name = method === methods.signals ? 'signals' : 'network';
+  #watch(actor: StreamRef, name: StreamName, what: string): void {
+    const { log } = this.#options;
+    const warn = log.throttled('warning');
+    actor.on('opened', () => log.info(`The stream of ${what} to Sensor is open`));
     actor.on('broken', ({ reason, wait }) => {
       this.#breaks[name]++;
       warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`);
       void this.#explain();
     });
-    return actor;
+  }
+
+  #streamStates(): StreamStatus[] {
+    return Array.from(this.#streams, ([name, actor]) => {
+      const { value } = actor.getSnapshot();
+      const state = typeof value === 'string' ? value : value.live;
+      return { name, state, breaks: this.#breaks[name] };
+    });
   }
 
   /**
@@ -293,7 +289,7 @@ export class Sensor {
     const old = this.#channel;
     this.#material = material;
     this.#channel = openChannel(this.#options, material);
-    for (const actor of this.#streams) actor.send({ type: 'renew' });
+    for (const actor of this.#streams.values()) actor.send({ type: 'renew' });
     setTimeout(() => old.close(), CHANNEL_LINGER_MS).unref();
   }
 

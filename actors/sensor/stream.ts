@@ -1,7 +1,6 @@
 import type { ClientHttp2Stream } from 'node:http2';
 import { Metadata, status, type Client, type ClientDuplexStream } from '@grpc/grpc-js';
-import { fromCallback, type CallbackActorLogic } from 'xstate';
-import type { StreamNews } from '../../machines/stream.js';
+import type { OpenConnection } from '../../machines/stream.js';
 import type { Deadline } from '../telemetry/deadline.js';
 
 /** The streams to Sensor, by their gRPC methods. */
@@ -60,26 +59,25 @@ export interface StreamOptions {
 }
 
 /**
- * The effect of the stream machine: opens one stream on the channel of the moment. When it is stopped, the stream is
- * ended in good order: what was written still goes out, within a bound.
+ * Opens one stream on the current channel for the stream machine. Stopped, it ends in good order: written messages
+ * still leave, within a bound.
  */
-export function streamEffect({
+export function openStream({
   channel,
   method,
   metadata,
   user,
   ending,
   deadline,
-}: StreamOptions): CallbackActorLogic<{ readonly type: 'none' }> {
-  return fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
-    const send = sendBack as (news: StreamNews) => void;
+}: StreamOptions): OpenConnection {
+  return (update) => {
     let isOver = false;
     let call: Call | undefined;
     const over = (reason?: string) => {
       if (isOver) return undefined;
       isOver = true;
       const arrived = user.closed();
-      if (reason !== undefined) send({ type: 'broken', reason });
+      if (reason !== undefined) update({ type: 'broken', reason });
       return arrived;
     };
     const client = channel();
@@ -100,7 +98,7 @@ export function streamEffect({
       });
       call.write(user.registration, () => {
         if (isOver) return;
-        send({ type: 'opened' });
+        update({ type: 'opened' });
         user.opened({
           write: (message, flushed) => open.write(message, flushed),
           window: () => windowOf(open),
@@ -115,7 +113,7 @@ export function streamEffect({
         .then(() => void ending.delete(ended));
       ending.add(ended);
     };
-  });
+  };
 }
 
 /** Metadata of the stream of connections. */

@@ -1,15 +1,6 @@
+import type { Diagnostics, Phase } from '../../machines/lifecycle.js';
 import type { Failure } from './failures.js';
 import type { Level } from './line.js';
-
-/** How far the start-up got. */
-export interface Diagnostics {
-  readonly connectedToSensor: boolean;
-  readonly driverAvailable: boolean;
-  readonly driverLoaded: boolean;
-}
-
-/** A start-up phase that can fail, and `collect`, which can fail later. */
-export type Phase = 'connect-sensor' | 'find-driver' | 'download' | 'load' | 'collect';
 
 export interface Line {
   readonly level: Level;

@@ -8,7 +8,7 @@ import {
   type ProcfsName,
   type ProgramCounts,
   type Sources,
-} from './sources.js';
+} from './publication.js';
 import type { WindowSummary } from './window-summary.js';
 
 /** What is told of the events in the kernel. */
@@ -165,8 +165,8 @@ function typedEvents(sources: Sources): Family[] {
   ];
 }
 
-function timer(name: (typeof timerNames)[number], { timers }: Sources): Sample[] {
-  const { laps, microseconds, mean } = timers[name];
+function timer(name: (typeof timerNames)[number], sources: Sources): Sample[] {
+  const { laps, microseconds, mean } = sources.timer(name);
   return typed({
     [`${name}_events`]: laps,
     [`${name}_us_total`]: Math.round(microseconds),
@@ -176,7 +176,8 @@ function timer(name: (typeof timerNames)[number], { timers }: Sources): Sample[]
   });
 }
 
-function lineage({ lineage: { signals, ancestors, bytes, byteSquares } }: Sources): Sample[] {
+function lineage(sources: Sources): Sample[] {
+  const { signals, ancestors, bytes, byteSquares } = sources.lineage();
   const mean = (sum: number) => (signals === 0 ? 0 : sum / signals);
   return typed({
     lineage_count: signals,
@@ -187,14 +188,14 @@ function lineage({ lineage: { signals, ancestors, bytes, byteSquares } }: Source
   });
 }
 
-function connectionSummaries({ connections, quantiles }: Sources): Family[] {
-  if (connections.length === 0) return [];
+function connectionSummaries({ peers: allPeers, quantiles }: Sources): Family[] {
+  if (quantiles === undefined) return [];
   const family = (name: string, help: string, of: (peers: PeerSummaries) => WindowSummary): Family => ({
     name,
     help,
     type: 'summary',
     read: () =>
-      connections.flatMap((peers) => {
+      allPeers().flatMap((peers) => {
         const labels = { dir: peers.direction, peer: peers.peer };
         const summary = of(peers);
         return [

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import { register } from './family.js';
 import { inheritedMetrics } from './inherited-metrics.js';
 import { nativeMetrics } from './native-metrics.js';
-import type { Sources } from './sources.js';
+import type { Sources } from './publication.js';
 
 /** What prom-client makes of a timer that wakes the process a hundred times a second; see below. */
 const LAG_STATISTICS = /^nodejs_eventloop_lag_.+_seconds$/;

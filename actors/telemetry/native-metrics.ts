@@ -1,5 +1,5 @@
 import type { Family, Sample } from './family.js';
-import type { Loss, ProgramCounts, Sources } from './sources.js';
+import type { Loss, ProgramCounts, Sources } from './publication.js';
 
 /** What a BPF program can lose, by the names of the loss ledger. */
 const kernelCauses = {

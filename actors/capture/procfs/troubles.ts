@@ -1,3 +1,5 @@
+import type { Publication } from '../../telemetry/publication.js';
+
 /** What scans could not read of the host's /proc although it was there, by kind; and zombies, which hold nothing to read. */
 export class ProcfsTroubles {
   readonly counts = {
@@ -9,6 +11,10 @@ export class ProcfsTroubles {
     procfs_could_not_read_exe: 0,
     procfs_zombie_process: 0,
   };
+
+  get publication(): Publication {
+    return { procfs: () => this.counts };
+  }
 
   /** @param path of what could not be read, below /proc */
   unreadable(path: string): void {

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { merge, Observable } from 'rxjs';
-import { createActor, fromCallback } from 'xstate';
-import { stream, type BackOff, type StreamNews } from '../../../machines/stream.js';
+import { Subject, type Observable } from 'rxjs';
+import type { BackOff, OpenConnection, SpawnStream } from '../../../machines/stream.js';
 import type { ContainerMetadata, ContainersFact } from '../../capture/facts.js';
 import type { Log } from '../../telemetry/log.js';
 import { Bell } from './bell.js';
@@ -14,8 +13,6 @@ export interface RuntimesOptions {
   readonly sockets: readonly string[];
   /** Where the root of the host is, for a look at other places; empty on the host itself. */
   readonly hostRoot?: string;
-  /** Fires when a container was met that nobody has told of: a reason to ask at once. */
-  readonly strangers: Observable<unknown>;
   readonly log: Log;
   readonly times?: Times;
 }
@@ -46,38 +43,71 @@ const TIMES: Times = {
 /** A runtime that is away for long is no news more often, s. */
 const WARN_SECONDS = 60;
 
-/** What a runtime told, as far as it is other than before. */
-export type RuntimeNews = Omit<ContainersFact, 'kind' | 'time'>;
+/** Changes of the containers of a runtime. */
+export type RuntimeUpdate = Omit<ContainersFact, 'kind' | 'time'>;
 
 /**
- * What the container runtimes behind these sockets tell of their containers, for as long as somebody listens. Each
- * socket is on its own: none waits for another, and what one does wrong costs a throttled warning.
+ * The container runtimes of the node: asks each of them for the names of its containers. Each socket has a stream of
+ * its own: none waits for another, and a mistake of one costs a throttled warning.
  */
-export function runtimeNews(options: RuntimesOptions): Observable<RuntimeNews> {
-  const search = new Search({ hostRoot: '', ...options });
-  return merge(...options.sockets.map((socket) => newsOf(socket, search, options)));
-}
+export class Runtimes {
+  readonly #updates = new Subject<RuntimeUpdate>();
+  readonly #options: RuntimesOptions;
+  readonly #search: Search;
+  readonly #bells: Bell[] = [];
 
-function newsOf(
-  socket: string,
-  search: Search,
-  { strangers, log, times = TIMES }: RuntimesOptions,
-): Observable<RuntimeNews> {
-  return new Observable((subscriber) => {
+  constructor(options: RuntimesOptions) {
+    this.#options = options;
+    this.#search = new Search({ hostRoot: '', ...options });
+  }
+
+  /** Updates of all runtimes, from `start` on. */
+  get updates(): Observable<RuntimeUpdate> {
+    return this.#updates;
+  }
+
+  /** Opens a stream to each runtime. */
+  start(spawn: SpawnStream): void {
+    for (const socket of this.#options.sockets) this.#open(socket, spawn);
+  }
+
+  /** Asks all runtimes at once: the kernel side met a container that none has named. */
+  ask(): void {
+    this.#bells.forEach((bell) => bell.ring());
+    void this.#search.met();
+  }
+
+  #open(socket: string, spawn: SpawnStream): void {
+    const { log, times = TIMES } = this.#options;
     const bell = new Bell();
     const warn = log.throttled('warning', WARN_SECONDS);
+    const actor = spawn(`runtime ${socket}`, {
+      backOff: times.backOff,
+      open: this.#connection(socket, bell, times),
+    });
+    actor.on('broken', ({ reason, wait }) => {
+      warn(
+        `Container runtime at ${socket} does not tell the names of its containers (${reason}); ` +
+          `it is asked again in ${wait / 1000} s`,
+      );
+      void this.#search.failed(socket, reason);
+    });
+    this.#bells.push(bell);
+  }
+
+  #connection(socket: string, bell: Bell, times: Times): OpenConnection {
+    const { log } = this.#options;
     let saidAbsent = false;
-    /** What this runtime was known to have, as text to compare. It survives the runtime, as containers do. */
+    /** Containers of this runtime as text to compare. They survive the runtime, so this does. */
     let known: ReadonlyMap<string, string> = new Map();
     const listed = (found: ReadonlyMap<string, ContainerMetadata>): void => {
       const now = new Map(Array.from(found, ([id, metadata]) => [id, JSON.stringify(metadata)]));
       const told = [...found.values()].filter(({ id }) => now.get(id) !== known.get(id));
       const removed = [...known.keys()].filter((id) => !now.has(id));
       known = now;
-      if (told.length + removed.length > 0) subscriber.next({ told, removed });
+      if (told.length + removed.length > 0) this.#updates.next({ told, removed });
     };
-    const effect = fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
-      const send = sendBack as (news: StreamNews) => void;
+    return (update) => {
       const stop = new AbortController();
       const visit = visitRuntime(
         socket,
@@ -87,41 +117,23 @@ function newsOf(
           absent: () => {
             if (!saidAbsent) log.info(`No container runtime at ${socket} yet: it is watched for`);
             saidAbsent = true;
-            void search.failed(socket, 'nothing is there');
+            void this.#search.failed(socket, 'nothing is there');
           },
           opened: ({ name, version }) => {
             log.info(`Container runtime ${name} ${version} at ${socket} tells the names of its containers`);
-            search.answered();
-            send({ type: 'opened' });
+            this.#search.answered();
+            update({ type: 'opened' });
           },
           listed: (found) => !stop.signal.aborted && listed(found),
         },
         stop.signal,
       );
       visit.catch((error: unknown) => {
-        if (!stop.signal.aborted) send({ type: 'broken', reason: (error as Error).message });
+        if (!stop.signal.aborted) update({ type: 'broken', reason: (error as Error).message });
       });
       return () => stop.abort();
-    });
-    const actor = createActor(stream.provide({ actors: { stream: effect } }), {
-      input: { backOff: times.backOff },
-    });
-    actor.on('broken', ({ reason, wait }) => {
-      warn(
-        `Container runtime at ${socket} does not tell the names of its containers (${reason}); ` +
-          `it is asked again in ${wait / 1000} s`,
-      );
-      void search.failed(socket, reason);
-    });
-    subscriber.add(
-      strangers.subscribe(() => {
-        bell.ring();
-        void search.met();
-      }),
-    );
-    subscriber.add(() => actor.send({ type: 'stop' }));
-    actor.start();
-  });
+    };
+  }
 }
 
 interface Visitor {

@@ -1,14 +1,8 @@
-import { isatty, WriteStream } from 'node:tty';
-import { tap, type Observable } from 'rxjs';
 import type { Writer } from '../../native/io.js';
-import type { StateSettings } from '../capture/facts.js';
-import type { Observer } from '../http/observer.js';
-import { outputLines, type News } from '../output/actor.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
-const STDOUT = 1;
 /** Bytes of output that wait for a reader at most. */
 export const MOST_UNREAD = 16 * 1024 * 1024;
 /** A replay goes on as long as fewer bytes wait. */
@@ -53,36 +47,6 @@ export class StandardOutput {
     this.#waiting = [];
     for (const go of waiting) go();
     if (isNew) this.onBroken();
-  }
-
-  /** Prints the messages of a run. What nobody reads in time is dropped, counted and told. */
-  print({ format }: StateSettings, log: Log, observer?: Observer): (news: News) => Observable<unknown> {
-    const warn = log.throttled('warning');
-    const isTTY = isatty(STDOUT);
-    const color = isTTY && process.env['NO_COLOR'] === undefined;
-    let unread = 0;
-    let reported: number | undefined;
-    return (news) => {
-      const network = news.network.pipe(tap(() => (reported = performance.now())));
-      return outputLines(
-        { ...news, network },
-        format,
-        isTTY ? { color, width: new WriteStream(STDOUT).columns } : { color },
-      ).pipe(
-        tap((lines) => {
-          const start = performance.now();
-          if (!this.write(`${lines.join('\n')}\n`)) {
-            unread += lines.length;
-            if (observer !== undefined) observer.unread = unread;
-            warn(`Dropped ${unread} lines of output so far, since nobody reads standard output`);
-          }
-          if (reported === undefined || observer === undefined) return;
-          observer.timers.net_create_message.add(start - reported);
-          observer.timers.net_write_message.add(performance.now() - start);
-          reported = undefined;
-        }),
-      );
-    };
   }
 
   /** Waits until there is room for more, or never will be. */

@@ -78,6 +78,23 @@ export interface PeerSummaries {
   readonly rate: WindowSummary;
 }
 
+/** Process signals by their fate. */
+export interface SignalCounts {
+  /** Left this process. */
+  readonly sent: number;
+  /** Dropped before they could leave. */
+  readonly dropped: number;
+  /** Withheld by the rate limit. */
+  readonly limited: number;
+}
+
+/** The process table. */
+export interface ThreadCache {
+  readonly size: number;
+  /** Forgotten for want of room. */
+  readonly evicted: number;
+}
+
 /** The names of the guide's timers. */
 export const timerNames = [
   'net_scrape_read',
@@ -126,37 +143,54 @@ export const procfsHelp = {
 } as const;
 export type ProcfsName = keyof typeof procfsHelp;
 
-/** Where the values of a scrape come from: counters that are kept anyway, so that a scrape costs next to nothing. */
-export interface Sources {
-  readonly version: string;
-  readonly programs: () => readonly ProgramCounts[];
-  readonly tables: () => readonly TableCounts[];
-  /** Beside what the programs count. */
-  readonly losses: () => readonly Loss[];
-  /** Helpers that read arguments; undefined while there are none. */
-  readonly readers: () => ReaderStatus | undefined;
-  readonly streams: () => readonly StreamStatus[];
-  /** undefined without a Sensor. */
-  readonly queue: () => QueueStatus | undefined;
+/**
+ * What a part publishes of itself. Functions are called at a scrape, and while somebody inspects once a second: they
+ * read counts that the part keeps anyway. A list is appended to those of other parts, a record is merged with theirs.
+ */
+export interface Publication {
+  readonly programs?: () => readonly ProgramCounts[];
+  readonly tables?: () => readonly TableCounts[];
+  /** Beside those of the programs. */
+  readonly losses?: () => readonly Loss[];
+  readonly streams?: () => readonly StreamStatus[];
+  readonly events?: () => readonly TypedEvents[];
+  readonly peers?: () => readonly PeerSummaries[];
+
+  readonly counters?: () => Readonly<Partial<Record<CounterName, number>>>;
+  readonly procfs?: () => Readonly<Partial<Record<ProcfsName, number>>>;
+  readonly signals?: () => Readonly<Partial<SignalCounts>>;
+  readonly timers?: Readonly<Partial<Record<TimerName, Stopwatch>>>;
+
+  /** Helpers that read arguments. */
+  readonly readers?: () => ReaderStatus;
+  readonly queue?: () => QueueStatus;
+  readonly lineage?: LineageSums;
+  readonly threadCache?: () => ThreadCache;
   /** undefined: the self-check is not over. */
-  readonly selfCheckPassed: () => boolean | undefined;
-  readonly timers: Readonly<Record<TimerName, Stopwatch>>;
+  readonly selfCheckPassed?: () => boolean | undefined;
+  /** Times that something could not be done for now, by the error's name. */
+  readonly shortages?: ReadonlyMap<string, number>;
+  readonly suppressedLogLines?: () => number;
+  readonly droppedLogLines?: () => number;
+  /** Connections to the HTTP servers, cut to make room for others. */
+  readonly connectionsCut?: () => number;
+  /** Stalls of the event loop. */
+  readonly stalls?: () => number;
+}
+
+/** All publications as one, complete: the values of a scrape. */
+export interface Sources extends Required<
+  Omit<Publication, 'counters' | 'procfs' | 'signals' | 'timers' | 'readers' | 'queue' | 'lineage'>
+> {
+  readonly version: string;
+  /** Quantiles of connection counts; undefined: without those metrics. */
+  readonly quantiles: readonly number[] | undefined;
   readonly counters: () => Readonly<Record<CounterName, number>>;
   readonly procfs: () => Readonly<Record<ProcfsName, number>>;
-  /** Process signals that left, that were dropped before they could, and that the rate limit held back. */
-  readonly signals: () => { readonly sent: number; readonly dropped: number; readonly limited: number };
-  readonly events: () => readonly TypedEvents[];
-  readonly lineage: LineageSums;
-  /** Processes remembered now, and those forgotten for want of room. */
-  readonly threadCache: () => { readonly size: number; readonly evicted: number };
-  readonly connections: readonly PeerSummaries[];
-  readonly quantiles: readonly number[];
-  readonly suppressedLogLines: () => number;
-  readonly droppedLogLines: () => number;
-  /** Times that something could not be done for now, by the error's name. */
-  readonly shortages: ReadonlyMap<string, number>;
-  /** Connections to the HTTP servers that were cut to make room for others. */
-  readonly connectionsCut: () => number;
-  /** Times that the event loop was noticed to stand still. */
-  readonly stalls: () => number;
+  readonly signals: () => SignalCounts;
+  readonly timer: (name: TimerName) => Stopwatch;
+  readonly readers: () => ReaderStatus | undefined;
+  /** undefined without a Sensor. */
+  readonly queue: () => QueueStatus | undefined;
+  readonly lineage: () => LineageSums;
 }

@@ -1,0 +1,260 @@
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { catchError, finalize, lastValueFrom, Observable, share, tap } from 'rxjs';
+import type { Counts } from '../../machines/part.js';
+import type { Runtime, RuntimeInput } from '../../machines/runtime.js';
+import { captureFacts } from '../capture/actor.js';
+import { refusal } from '../capture/driver.js';
+import type { Fact, StateSettings } from '../capture/facts.js';
+import type { HostFacts } from '../capture/host.js';
+import { Losses, summary } from '../capture/losses.js';
+import { CaptureMeter } from '../capture/meter.js';
+import { MOST_UNWRITTEN, Recorder } from '../capture/recorder.js';
+import { selfCheck } from '../capture/self-check.js';
+import { Slices } from '../capture/slices.js';
+import { peerSummaries } from '../connections/actor.js';
+import { Runtimes } from '../containers/cri/actor.js';
+import { refusalLine } from '../containers/refusal-line.js';
+import { Printer } from '../output/actor.js';
+import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
+import { withoutFile } from '../settings/runtime-config.js';
+import { stateSettings } from '../settings/state-settings.js';
+import { Failure } from '../telemetry/failures.js';
+import type { Publication } from '../telemetry/publication.js';
+import { countsOf } from '../telemetry/telemetry.js';
+import { WindowSummary } from '../telemetry/window-summary.js';
+import type { LiveContext, RunContext } from './context.js';
+import { Pipeline } from './pipeline.js';
+import { argumentReaderFor, whenToScrape } from './scans.js';
+import { outputFormat } from './shown.js';
+
+/** How long the start waits for the disk of the runtime configuration, ms. */
+const CONFIG_PATIENCE_MS = 2000;
+/** How long the end of a run waits for the disk of a recording, ms. */
+const RECORDING_GRACE_MS = 500;
+/** Between two attempts of a self-check, ms. */
+const SELF_CHECK_PAUSE_MS = 5000;
+const SECONDS_PER_MINUTE = 60;
+const LONG_SCAN =
+  'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
+  'ports are told by events meanwhile; those older than Collector may be missing';
+
+/** Programs that Collector starts: paths in its own folder. */
+export interface Programs {
+  /** Proves that events flow. */
+  readonly selfCheck: string;
+  /** Reads arguments. */
+  readonly argumentReader: string;
+}
+
+/**
+ * Makes the parts of a live run: facts, maybe recorded, to Sensor or to output. Everything is published when it
+ * returns; nothing collects before `Runtime.collect`.
+ * @throws Failure RECORD_UNWRITABLE
+ */
+export async function prepareRuntime(
+  { sensor, driver, loaded: { probe, scanning, problems } }: RuntimeInput,
+  host: HostFacts,
+  programs: Programs,
+  context: LiveContext,
+): Promise<Runtime> {
+  const { settings, log, output, deadline, telemetry, health, introspection } = context;
+  const runtimeConfig = await readRuntimeConfig(context);
+  const state = {
+    ...stateSettings(settings, runtimeConfig?.current),
+    format: sensor === undefined ? outputFormat(settings) : 'json',
+  } satisfies StateSettings;
+  const slices = new Slices();
+  const sockets = settings.runtimeSockets.map((socket) => path.join(settings.hostRoot, socket));
+  const runtimes = settings.runtimeConfig
+    ? new Runtimes({ sockets, hostRoot: settings.hostRoot, log })
+    : undefined;
+  const pipeline = new Pipeline(state, slices, log, {
+    onUnknownContainer: () => runtimes?.ask(),
+    onReport: telemetry.metrics.durations.tick,
+    peers: settings.connectionStats ? peerSummaries(() => connectionSummary(settings)) : [],
+  });
+  const { containers, processes, connections } = pipeline;
+  const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
+  const reader = argumentReaderFor(scanning, programs.argumentReader, context);
+  const recorder = startRecording(context);
+  const reporter = sensor ?? new Printer(output, state.format, log);
+
+  const captured: readonly Publication[] = [
+    meter.publication,
+    health.publication,
+    problems.publication,
+    ...(reader ? [reader.publication] : []),
+    ...(recorder ? [recorder.publication] : []),
+  ];
+  const parts: Readonly<Record<string, readonly Publication[]>> = {
+    capture: captured,
+    containers: [containers.publication],
+    processes: [processes.publication],
+    connections: [connections.publication],
+    [sensor === undefined ? 'output' : 'sensor']: [reporter.publication],
+  };
+  Object.values(parts)
+    .flat()
+    .forEach((publication) => telemetry.publish(publication));
+  const originator = (id: number) => processes.state.originator(id);
+  introspection.offer({
+    container: (id) => containers.view(id),
+    connections: (view) => connections.listConnections({ ...view, originator }),
+    endpoints: (view) => connections.listEndpoints({ ...view, originator }),
+    ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
+  });
+
+  const collect = async (stop: AbortSignal): Promise<void> => {
+    const losses = new Losses();
+    const warn = log.throttled('warning');
+    const warnOfLongScan = log.throttled('warning');
+    let counted = '';
+    stop.addEventListener('abort', () => (health.selfCheck = { is: 'waiting' }));
+    const facts = captureFacts(
+      driver,
+      probe,
+      {
+        settings: state,
+        scanner: meter.timed(scanning.scanner),
+        ...(reader && {
+          arguments: { reader, knows: (records, at) => processes.state.knowsArguments(records, at) },
+        }),
+        scrape: whenToScrape(scanning.kind, settings),
+        slices,
+        deadline,
+        onCut: (unread) =>
+          log.warning(
+            `The end left no time for all that had happened: ${unread} kernel events were not read, and the last report is not ` +
+              'complete',
+          ),
+        onStats: (stats) => {
+          counted = summary(stats);
+          const lost = losses.news(stats);
+          if (lost !== undefined) warn(lost);
+          for (const refused of losses.refusals(stats))
+            log.warning(refusalLine(refused, containers.state.metadataOf(refused.container)));
+        },
+        onLongScan: () => warnOfLongScan(LONG_SCAN),
+        onShortage: (error, what) => telemetry.shortages.note(error, what),
+        onLinks: (lost) => health.links.look(lost).forEach(({ level, message }) => log[level](message)),
+        ...(sensor && { listener: sensor.listener }),
+        ...(runtimeConfig && {
+          config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
+        }),
+        ...(runtimes && { containers: runtimes.updates }),
+      },
+      stop,
+    ).pipe(share());
+    const run = pipeline
+      .run(meter.watch(recorder === undefined ? facts : recorded(facts, recorder)), (updates) =>
+        reporter.deliver(updates),
+      )
+      .pipe(
+        catchError((error: unknown) => {
+          throw refusal(error, host);
+        }),
+        finalize(() => {
+          if (counted !== '') log.info(counted);
+        }),
+      );
+    const running = lastValueFrom(run, { defaultValue: undefined });
+    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop);
+    try {
+      await running;
+      const unwritten = (await recorder?.written(Math.min(deadline.left / 4, RECORDING_GRACE_MS))) ?? 0;
+      if (unwritten > 0)
+        log.warning(`The recording lacks its last ${unwritten} bytes, which its disk did not take in time`);
+    } finally {
+      recorder?.close();
+    }
+  };
+  return {
+    parts: Object.fromEntries(
+      Object.entries(parts).map(([name, publications]) => [
+        name,
+        (): Counts => Object.assign({}, ...publications.map(countsOf)) as Counts,
+      ]),
+    ),
+    openStreams: (spawn) => {
+      sensor?.start(spawn);
+      runtimes?.start(spawn);
+    },
+    collect,
+  };
+}
+
+/** @returns undefined if the settings have no runtime configuration */
+async function readRuntimeConfig({ settings, log }: RunContext): Promise<RuntimeConfigFile | undefined> {
+  if (!settings.runtimeConfig) return undefined;
+  const file = new RuntimeConfigFile(
+    settings.runtimeConfigPath,
+    withoutFile(settings),
+    ({ level, message }) => log[level](message),
+  );
+  const isRead = await Promise.race([
+    file.read().then(() => true),
+    delay(CONFIG_PATIENCE_MS, false, { ref: false }),
+  ]);
+  if (!isRead)
+    log.error(
+      `Runtime configuration ${settings.runtimeConfigPath} cannot be read yet: its disk does not answer. What holds ` +
+        'without it is in force until it does. Remedy: look at what is mounted there',
+    );
+  return file;
+}
+
+function connectionSummary({
+  connectionStatsQuantiles: quantiles,
+  connectionStatsError: error,
+  connectionStatsWindow: minutes,
+}: RunContext['settings']): WindowSummary {
+  const targets = quantiles.map((quantile) => ({ quantile, error }));
+  return new WindowSummary(targets, minutes * SECONDS_PER_MINUTE);
+}
+
+/**
+ * Proves that events flow; a proof that a passing shortage prevents is tried again. A failed one does not end a run: a
+ * node with some blind spots is better than an unwatched one.
+ */
+async function checkSelf(
+  check: () => ReturnType<typeof selfCheck>,
+  { log, telemetry, health }: LiveContext,
+  stop: AbortSignal,
+): Promise<void> {
+  let result = await check();
+  while (!result.ok && !stop.aborted && telemetry.shortages.note(result.shortage, 'the self-check')) {
+    await delay(SELF_CHECK_PAUSE_MS, undefined, { ref: false });
+    result = await check();
+  }
+  if (stop.aborted) return;
+  if (result.ok) {
+    health.selfCheck = { is: 'ready' };
+    log.info('Self-check passed: events flow from the kernel.');
+  } else {
+    const { missing, reason, trouble } = result;
+    const failure = new Failure('SELF_CHECK', {
+      missing,
+      ...(reason !== undefined && { reason }),
+      ...(trouble !== undefined && { trouble }),
+    });
+    health.selfCheck = { is: 'blind', cause: failure.message };
+    log.error(`Self-check failed: ${failure.message}`);
+    log.error(`Remedy: ${failure.remedy}`);
+  }
+}
+
+/** @returns undefined if the run is not to be recorded @throws Failure RECORD_UNWRITABLE */
+function startRecording({ settings, log, io }: RunContext): Recorder | undefined {
+  if (settings.record === undefined) return undefined;
+  const writer = new io.Writer(MOST_UNWRITTEN, true, () => undefined);
+  return new Recorder(settings.record, writer, ({ message, remedy }) => {
+    log.error(message);
+    log.error(`Remedy: ${remedy}`);
+  });
+}
+
+/** The facts, each given to the recording before it is folded. */
+function recorded(facts: Observable<Fact>, recorder: Recorder): Observable<Fact> {
+  return facts.pipe(tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }));
+}

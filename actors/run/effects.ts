@@ -1,0 +1,108 @@
+import path from 'node:path';
+import { fromPromise, type PromiseActorLogic } from 'xstate';
+import type { Effects, OpenedDriver, Phase } from '../../machines/lifecycle.js';
+import { runtime } from '../../machines/runtime.js';
+import { checkScans, giveUpCapabilities, neededAfterLoad } from '../capture/capabilities.js';
+import { attachPrograms, openDriver, refusal } from '../capture/driver.js';
+import type { HostFacts } from '../capture/host.js';
+import { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import { downloadDriver, findDriver } from '../drivers/actor.js';
+import { prepareRuntime, type Programs } from './collect.js';
+import { connectSensor } from './connect-sensor.js';
+import type { LiveContext } from './context.js';
+import { allowCoreDump, load, tellUdp, type Loaded } from './load.js';
+import { patiently } from './patiently.js';
+import { scannerFor } from './scans.js';
+
+/** Folder of the built Collector. */
+const DIST = import.meta.dirname;
+const PROGRAMS: Programs = {
+  selfCheck: path.join(DIST, 'self-check'),
+  argumentReader: path.join(DIST, 'argument-reader'),
+};
+
+/** The effects of the phases on this host. */
+export function effects(host: HostFacts, context: LiveContext): Effects {
+  const { settings, log, deadline, telemetry } = context;
+  const { activity } = telemetry;
+  /** The logic of a phase: it is over when its effect is, and fails with the error of that. */
+  const phase = <Output, Input>(
+    name: Phase,
+    run: (input: Input, signal: AbortSignal) => Output | Promise<Output>,
+  ): PromiseActorLogic<Output, Input> =>
+    fromPromise<Output, Input>(async ({ input, signal }) => {
+      activity.phase = name;
+      return run(input, signal);
+    });
+  return {
+    'connect-sensor': phase('connect-sensor', async (_, signal) => connectSensor(host, context, signal)),
+    'find-driver': phase('find-driver', async (_, signal) =>
+      findDriver({ settings, log, signal, hasTypes: host.btf }),
+    ),
+    download: phase('download', async ({ location, sensor }, signal) => {
+      const driver = openDriver(path.join(DIST, 'collector.node'));
+      if (settings.coreDump) allowCoreDump(driver, context);
+      const tls = () => sensor?.tls;
+      switch (location?.kind) {
+        case 'absent':
+          return { driver, file: await downloadDriver(location, { settings, tls, log, signal }) };
+        case 'local':
+          return { driver, file: location.driver };
+        default:
+          return { driver, file: undefined };
+      }
+    }),
+    load: phase('load', async (opened, signal) =>
+      patiently(
+        () => loadAndAttach(opened, host, context),
+        'loading the BPF programs',
+        telemetry.shortages,
+        signal,
+      ),
+    ),
+    runtime: runtime.provide({
+      actors: {
+        prepare: phase('collect', async (input) => prepareRuntime(input, host, PROGRAMS, context)),
+        close: fromPromise(async ({ input: { sensor } }) => sensor?.close(deadline.start())),
+      },
+      actions: {
+        announceEnd: () => {
+          activity.phase = 'end';
+          log.info('Shutting down collector.');
+        },
+        warnUnfinished: () => log.warning('The last facts were not over by the end.'),
+      },
+      delays: { drain: () => deadline.start().left },
+    }),
+  };
+}
+
+/** Loads the programs, and attaches them unless this is a check. Undoes itself when it throws. @throws Failure */
+function loadAndAttach({ driver, file }: OpenedDriver, host: HostFacts, context: LiveContext): Loaded {
+  const { settings, log } = context;
+  const problems = new ProcfsTroubles();
+  const probe = load(driver, host, file, context);
+  const scanning = undoing(() => {
+    const choice = scannerFor(driver, probe, host, problems, context);
+    checkScans(choice.kind, host);
+    if (!settings.check) attachPrograms(probe, host);
+    return choice;
+  });
+  if (settings.check) {
+    probe.close();
+  } else {
+    tellUdp(probe, context);
+    // Root could take them back, and may need them to read what belongs to somebody else.
+    if (host.euid !== 0) log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
+  }
+  return { probe, scanning, problems };
+
+  function undoing<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      probe.close();
+      throw refusal(error, host);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { connect, tap, type Observable } from 'rxjs';
+import type { Fact, StateSettings } from '../capture/facts.js';
+import { SocketRole } from '../capture/layout.js';
+import type { Slices } from '../capture/slices.js';
+import { Connections, type ConnectionHooks } from '../connections/actor.js';
+import { Containers } from '../containers/actor.js';
+import { containerId } from '../containers/id.js';
+import { refusalLine } from '../containers/refusal-line.js';
+import type { OutputUpdates } from '../output/actor.js';
+import { Processes } from '../processes/actor.js';
+import type { Refusal } from '../shares/refusals.js';
+import type { Log } from '../telemetry/log.js';
+
+/** Hooks of a live run; a replay has none. */
+export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {
+  /** A container was met that no runtime has named; so many so far. */
+  readonly onUnknownContainer?: (count: number) => void;
+}
+
+/** The actors that fold facts, in the order of an event's way: containers → processes → connections → output. */
+export class Pipeline {
+  readonly containers: Containers;
+  readonly processes: Processes;
+  readonly connections: Connections;
+  readonly #log: Log;
+  readonly #warnOfForgotten: (message: string) => void;
+  #forgotten = 0;
+
+  /** @param slices gets the work of ticks, to be run before the next fact */
+  constructor(
+    { processTableSize, format }: StateSettings,
+    slices: Slices,
+    log: Log,
+    { onUnknownContainer = () => undefined, ...hooks }: PipelineHooks = {},
+  ) {
+    this.#log = log;
+    this.#warnOfForgotten = log.throttled('warning');
+    this.containers = new Containers(log, onUnknownContainer);
+    // A person who watches gets a line for each event.
+    this.processes = new Processes(processTableSize, format !== 'compact');
+    this.connections = new Connections(
+      (container, pid, startTime, image) => this.processes.originatorId(container, pid, startTime, image),
+      slices,
+      {
+        ...hooks,
+        onLimited: ({ of, container, count, most }) =>
+          log.warning(
+            `Container ${containerId(container)} has too many new ${of}: a report has room for ${most} ` +
+              `(networking.maxConnectionsPerMinute), ${count} wait for later ones. This is said once.`,
+          ),
+        onRefusal: (refusal) => this.#logRefusal(refusal),
+      },
+      this.processes.state,
+    );
+  }
+
+  /** Folds facts and delivers the updates. */
+  run(
+    facts: Observable<Fact>,
+    deliver: (updates: OutputUpdates) => Observable<unknown>,
+  ): Observable<unknown> {
+    const { containers, processes, connections } = this;
+    return facts.pipe(
+      tap((fact) => {
+        containers.fold(fact);
+        if (fact.kind === 'tick') this.#logShortage();
+      }),
+      connect((shared) =>
+        deliver({
+          processes: processes.updates(shared),
+          network: connections.updates(shared),
+          originator: (id) => processes.state.originator(id),
+          metadata: (container) => containers.state.metadataOf(container),
+          roleOf: (records, at) => connections.state?.roleOf(records, at) ?? SocketRole.unknown,
+        }),
+      ),
+    );
+  }
+
+  #logShortage(): void {
+    const { state } = this.processes;
+    state.takeRefusals().forEach((refusal) => this.#logRefusal(refusal));
+    const { evicted, nameless, throttleForgotten } = state.statistics;
+    const sum = evicted + nameless + throttleForgotten;
+    if (sum === this.#forgotten) return;
+    this.#forgotten = sum;
+    this.#warnOfForgotten(
+      `Forgot ${evicted} processes, ${nameless} times who listens and ${throttleForgotten} times how often a ` +
+        'process was told so far, for want of room: ROX_COLLECTOR_SINSP_THREAD_CACHE_SIZE bounds the first',
+    );
+  }
+
+  #logRefusal(refusal: Refusal): void {
+    this.#log.warning(refusalLine(refusal, this.containers.state.metadataOf(refusal.container)));
+  }
+}

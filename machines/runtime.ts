@@ -1,0 +1,168 @@
+import { assign, fromCallback, sendTo, setup, stateIn, type PromiseActorLogic } from 'xstate';
+import type { Driver } from '../actors/capture/driver.js';
+import type { Loaded } from '../actors/run/load.js';
+import type { Sensor } from '../actors/sensor/actor.js';
+import { part, type Counts } from './part.js';
+import { stream, type SpawnStream } from './stream.js';
+
+/** The running parts, as the machine needs them. */
+export interface Runtime {
+  /** By name, in the order of an event's way; each function reads the counts of its part, in microseconds. */
+  readonly parts: Readonly<Record<string, () => Counts>>;
+  /** Starts the streams to Sensor and to container runtimes. */
+  readonly openStreams: (spawn: SpawnStream) => void;
+  /**
+   * Collects until `stop` aborts, then brings the last facts.
+   * @returns a promise, fulfilled after the last fact @throws the error that ended the collection early
+   */
+  readonly collect: (stop: AbortSignal) => Promise<void>;
+}
+
+/** The collection's own end: after its last fact, or by an error. */
+type CollectionEnd =
+  { readonly type: 'collected' } | { readonly type: 'collection-failed'; readonly error: unknown };
+
+/** `stop` begins an orderly end; `sample` renews the counts of all parts. */
+export type RuntimeEvent = CollectionEnd | { readonly type: 'stop' } | { readonly type: 'sample' };
+
+/** The error that ended the collection early; undefined: there was none. */
+export type RuntimeOutput = { readonly error: unknown } | undefined;
+
+/** Findings of the start-up. */
+export interface RuntimeInput {
+  /** undefined: messages are printed. */
+  readonly sensor: Sensor | undefined;
+  readonly driver: Driver;
+  readonly loaded: Loaded;
+}
+
+/** Effects of the machine. */
+export interface RuntimeEffects {
+  /** Makes the parts. */
+  readonly prepare: PromiseActorLogic<Runtime, RuntimeInput>;
+  /** Brings queued messages to Sensor and ends the streams, within the deadline of the run. */
+  readonly close: PromiseActorLogic<void, RuntimeInput>;
+}
+
+const chart = setup({
+  types: {
+    context: {} as {
+      readonly input: RuntimeInput;
+      readonly runtime: Runtime | undefined;
+      readonly failure: RuntimeOutput;
+    },
+    input: {} as RuntimeInput,
+    output: {} as RuntimeOutput,
+    events: {} as RuntimeEvent,
+  },
+  actors: {
+    ...({} as RuntimeEffects),
+    collection: fromCallback<{ readonly type: 'stop' }, Runtime>(
+      ({ input: { collect }, receive, sendBack }) => {
+        const stop = new AbortController();
+        const send = sendBack as (event: CollectionEnd) => void;
+        receive(() => stop.abort());
+        collect(stop.signal).then(
+          () => send({ type: 'collected' }),
+          (error: unknown) => send({ type: 'collection-failed', error }),
+        );
+      },
+    ),
+    part,
+    stream,
+  },
+  actions: {
+    fail: assign((_, failure: { readonly error: unknown }) => ({ failure })),
+    /** The orderly end begins. */
+    announceEnd: () => undefined,
+    /** The time for the last facts is over, and they are not. */
+    warnUnfinished: () => undefined,
+  },
+  guards: { isStopping: stateIn({ preparing: 'stopping' }) },
+  delays: {
+    /** Time left for the last facts, ms. */
+    drain: () => 0,
+  },
+});
+
+const spawnParts = chart.enqueueActions(({ context: { runtime }, enqueue }) => {
+  for (const id of Object.keys(runtime?.parts ?? {})) enqueue.spawnChild('part', { id });
+});
+const spawnStreams = chart.assign(({ context: { runtime }, spawn }) => {
+  runtime?.openStreams((id, input) => spawn('stream', { id, input }));
+  return {};
+});
+const sampleParts = chart.enqueueActions(({ context: { runtime }, enqueue }) => {
+  for (const [id, sample] of Object.entries(runtime?.parts ?? {}))
+    enqueue.sendTo(id, { type: 'sampled', counts: sample() });
+});
+
+/**
+ * A running Collector: preparing → collecting → closing → ended. The parts and the streams are its children, from
+ * `collecting` to its end.
+ */
+export const runtime = chart.createMachine({
+  id: 'runtime',
+  context: ({ input }) => ({ input, runtime: undefined, failure: undefined }),
+  output: ({ context }) => context.failure,
+  initial: 'preparing',
+  states: {
+    preparing: {
+      invoke: {
+        id: 'prepare',
+        src: 'prepare',
+        input: ({ context }) => context.input,
+        onDone: [
+          {
+            guard: 'isStopping',
+            target: 'collecting.draining',
+            actions: assign({ runtime: ({ event }) => event.output }),
+          },
+          { target: 'collecting', actions: assign({ runtime: ({ event }) => event.output }) },
+        ],
+        onError: {
+          target: 'closing',
+          actions: { type: 'fail', params: ({ event: { error } }) => ({ error }) },
+        },
+      },
+      initial: 'waiting',
+      states: {
+        waiting: { on: { stop: 'stopping' } },
+        stopping: { after: { drain: { target: '#runtime.closing', actions: 'warnUnfinished' } } },
+      },
+    },
+    collecting: {
+      entry: [spawnParts, spawnStreams],
+      invoke: { id: 'collection', src: 'collection', input: ({ context }) => context.runtime! },
+      on: {
+        sample: { actions: sampleParts },
+        collected: 'closing',
+        'collection-failed': {
+          target: 'closing',
+          actions: { type: 'fail', params: ({ event: { error } }) => ({ error }) },
+        },
+      },
+      initial: 'running',
+      states: {
+        running: { on: { stop: 'draining' } },
+        draining: {
+          entry: ['announceEnd', sendTo('collection', { type: 'stop' })],
+          after: { drain: { target: '#runtime.closing', actions: 'warnUnfinished' } },
+        },
+      },
+    },
+    closing: {
+      invoke: {
+        id: 'close',
+        src: 'close',
+        input: ({ context }) => context.input,
+        onDone: 'ended',
+        onError: {
+          target: 'ended',
+          actions: { type: 'fail', params: ({ event: { error } }) => ({ error }) },
+        },
+      },
+    },
+    ended: { type: 'final' },
+  },
+});
