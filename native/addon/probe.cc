@@ -517,7 +517,7 @@ std::vector<ProgramReport> Probe::stats() const
     for (std::uint32_t i = 0; i < PROGRAM_UDP; i++) {
         ProgramReport report{EVENT_PROGRAMS[i], counts_of(i), 0, 0, 0};
         add_runs(report, EVENT_PROGRAMS[i]);
-        // What passes socket_state by is made up for: see native/bpf/socket.h.
+        // What passes socket_state by is made up for: see native/bpf/tcp-states.h.
         if (i == PROGRAM_SOCKET)
             report.missed = 0;
         reports.push_back(report);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* Owners for sockets older than Collector, which a scan finds. */
+#ifndef COLLECTOR_ADOPTION_H
+#define COLLECTOR_ADOPTION_H
+
+/* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
+struct found_socket {
+    struct sock *held; /* trusted by the verifier, where the kernel has storage for it */
+    struct sock *sk;   /* an address: `held`, or the first TCP socket below a Multipath TCP socket */
+    __u8 protocol;     /* IPPROTO_TCP or IPPROTO_UDP */
+    __u8 state;        /* as in socket_record */
+    bool is_multipath;
+};
+
+/*
+ * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen,
+ * and nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
+ */
+static __always_inline __u8 role_of(struct sock *sk)
+{
+    struct inet_bind_bucket *bucket = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash);
+    signed char reuse = 0;
+    if (bucket)
+        reuse = BPF_CORE_READ(bucket, fastreuse);
+    return reuse == -1 ? ROLE_CLIENT : ROLE_UNKNOWN;
+}
+
+/* Fills in how far a socket older than Collector is, and in which role. */
+static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 protocol, __u8 state)
+{
+    o->protocol = protocol;
+    if (state == TCP_LISTEN)
+        o->role = ROLE_SERVER;
+    else if (state == TCP_SYN_SENT)
+        o->role = ROLE_CLIENT;
+    else
+        o->phase = PHASE_REPORTED;
+    if (o->phase != PHASE_REPORTED)
+        return;
+    if (protocol == IPPROTO_TCP)
+        o->role = role_of(sk);
+    else if (is_port_chosen(sk))
+        o->role = ROLE_CLIENT;
+}
+
+/* Whether an entry of `clients` is of the socket that is at its address now. */
+static __always_inline bool is_of(const struct owner *o, struct sock *sk)
+{
+    if (o->cookie < COOKIE_MADE_UP)
+        return o->cookie == (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    if (!o->local_port)
+        return true; /* its tuple is not read yet */
+    return o->local_port == BPF_CORE_READ(sk, __sk_common.skc_num) &&
+           o->remote_port == __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
+
+/* Copies the owner of a socket that is only an address; false if it has none. */
+static __always_inline bool read_owner(struct sock *sk, struct owner *o)
+{
+    struct owner *client = client_owner(sk);
+    if (client && is_of(client, sk)) {
+        *o = *client;
+        return true;
+    }
+    __u64 stored = address_of_stored_owner(sk);
+    return stored && bpf_probe_read_kernel(o, sizeof(*o), (void *)stored) == 0;
+}
+
+/* Makes `o` the owner of a TCP socket that is only an address and has none. */
+static __always_inline enum adoption adopt_address(struct sock *sk, struct owner *o)
+{
+    o->cookie = cookie_at(sk);
+    o->is_by_address = 1;
+    if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
+        note_place(sk, o);
+    if (!note_client(sk, o))
+        return NOT_OWNED;
+    /* From here on its end is an event. It may have been before. */
+    if (is_of(o, sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+        return ADOPTED;
+    forget_client(sk);
+    return NOT_OWNED;
+}
+
+/* Makes a process that holds a socket the one that is named for it. */
+static __always_inline void set_holder(struct owner *known, const struct owner *holder)
+{
+    known->program = holder->program;
+    known->pid = holder->pid;
+    __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
+}
+
+/* Names the process that holds a socket which nobody held when it was found. */
+static __always_inline void name_holder(struct owner *known, const struct owner *holder)
+{
+    if (!known->pid)
+        set_holder(known, holder);
+}
+
+/* The same for one that may have an owner, who stays. `o` gets its cookie. */
+static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *o)
+{
+    struct owner known = {};
+    if (!read_owner(sk, &known))
+        return adopt_address(sk, o);
+    o->cookie = known.cookie;
+    struct owner *client = client_owner(sk);
+    if (client)
+        name_holder(client, o);
+    return OWNED_BEFORE;
+}
+
+/* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
+static __always_inline enum adoption adopt_socket(const struct found_socket *found, struct owner *o)
+{
+    if (found->is_multipath || !STORES_OWNERS)
+        return adopt_by_address(found->sk, o);
+    o->cookie = cookie_of_held(found->held);
+    struct owner *client = client_owner(found->held);
+    if (client && is_of(client, found->sk)) {
+        name_holder(client, o);
+        return OWNED_BEFORE;
+    }
+    if (stored_owner(found->held))
+        return OWNED_BEFORE;
+    if (make_stored_owner(found->held, o))
+        return ADOPTED;
+    count_failed(PROGRAM_SOCKET);
+    return NOT_OWNED;
+}
+
+/* Makes a process that holds a listening socket its owner, and so the owner of all connections accepted from now on. */
+static __always_inline void hand_over(struct owner *known, const struct owner *holder)
+{
+    set_holder(known, holder);
+    known->opened = 0; /* it did not call listen() */
+    known->container = holder->container;
+}
+
+/* The same for what is accepted by place. */
+static __noinline void hand_over_place(const struct sock *sk, const struct owner *holder)
+{
+    struct place place;
+    fill_place(&place, sk, holder);
+    struct owner *known = bpf_map_lookup_elem(&places, &place);
+    if (known)
+        hand_over(known, holder);
+}
+
+/*
+ * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
+ * any when it is complete, it is followed by one that settles whose they are.
+ */
+static __always_inline void settle_owner(const struct sock *sk, struct owner *known,
+                                         const struct owner *holder)
+{
+    __u32 scan = control.socket_scan;
+    if (known->scan == scan)
+        return;
+    if (holder->container != known->container) {
+        if (control.settles) {
+            hand_over(known, holder);
+            if (known->is_by_address)
+                hand_over_place(sk, known);
+            known->scan = scan;
+        } else if (known->contested != scan) {
+            known->contested = scan;
+            control.orphans++;
+        }
+        return;
+    }
+    known->scan = scan;
+    if (known->contested == scan)
+        control.orphans--;
+}
+
+/* Settles whose a listening socket is that `o` holds. Whether that is the process that called listen(). */
+static __always_inline bool settle_listener(const struct found_socket *found, const struct owner *o)
+{
+    if (found->is_multipath || found->protocol != IPPROTO_TCP)
+        return false;
+    struct owner *known = server_owner(found->held);
+    if (!known)
+        return false;
+    bool is_listener = known->opened && known->pid == o->pid;
+    settle_owner(found->sk, known, o);
+    return is_listener;
+}
+
+/* Keeps that a UDP socket is connected, and its tuple: one that is taken apart has none any more. */
+static __always_inline void keep_tuple(struct owner *known, const struct owner *o)
+{
+    known->phase = PHASE_REPORTED;
+    known->family = o->family;
+    known->local_port = o->local_port;
+    known->remote_port = o->remote_port;
+    __builtin_memcpy(known->local_address, o->local_address, 16);
+    __builtin_memcpy(known->remote_address, o->remote_address, 16);
+}
+
+/*
+ * The owner of a UDP socket that a scan has found; if it has none, a copy of `first`. By address only while the end of
+ * each UDP socket is seen, where it is forgotten.
+ */
+static __always_inline struct owner *make_older_owner(struct sock *held, struct owner *first)
+{
+    if (STORES_OWNERS)
+        return make_stored_owner(held, first);
+    if (!control.udp_ends)
+        return NULL;
+    struct owner *known = client_owner(held);
+    if (known)
+        return known;
+    first->is_by_address = 1;
+    has_udp_by_address = true;
+    return note_client(held, first) ? client_owner(held) : NULL;
+}
+
+/*
+ * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
+ * the scan. False if nothing passed the socket, or could pass it: it is not reported.
+ */
+static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o, __u8 *flags)
+{
+    o->cookie = cookie_of_held(found->held);
+    if (found->state == TCP_LISTEN)
+        return true; /* the task that connects it will own it */
+    note_udp_table(found->sk);
+    struct owner *known = make_older_owner(found->held, o);
+    if (!known)
+        known = udp_owner(found->held, found->sk);
+    if (known)
+        keep_tuple(known, o);
+    if (known) {
+        *flags |= control.udp_ends ? FLAG_OWNED : 0;
+        o->container = known->container;
+        o->opened = known->opened;
+        o->role = known->role;
+        o->datagrams = known->datagrams;
+        o->counts_v6 = known->counts_v6;
+    }
+    return o->remote_port && !is_unused(found->sk, o);
+}
+
+#endif
