@@ -4,7 +4,7 @@
 #define COLLECTOR_ADOPTION_H
 
 /* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
-struct found_socket {
+struct scanned_socket {
     struct sock *held; /* trusted by the verifier, where the kernel has storage for it */
     struct sock *sk;   /* an address: `held`, or the first TCP socket below a Multipath TCP socket */
     __u8 protocol;     /* IPPROTO_TCP or IPPROTO_UDP */
@@ -16,7 +16,7 @@ struct found_socket {
  * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen,
  * and nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
-static __always_inline __u8 role_of(struct sock *sk)
+static __always_inline __u8 role_of_older(struct sock *sk)
 {
     struct inet_bind_bucket *bucket = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash);
     signed char reuse = 0;
@@ -38,13 +38,13 @@ static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 
     if (o->phase != PHASE_REPORTED)
         return;
     if (protocol == IPPROTO_TCP)
-        o->role = role_of(sk);
+        o->role = role_of_older(sk);
     else if (is_port_chosen(sk))
         o->role = ROLE_CLIENT;
 }
 
 /* Whether an entry of `clients` is of the socket that is at its address now. */
-static __always_inline bool is_of(const struct owner *o, struct sock *sk)
+static __always_inline bool is_owner_of(const struct owner *o, struct sock *sk)
 {
     if (o->cookie < COOKIE_MADE_UP)
         return o->cookie == (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
@@ -60,7 +60,7 @@ enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
 static __always_inline bool read_owner(struct sock *sk, struct owner *o)
 {
     struct owner *client = client_owner(sk);
-    if (client && is_of(client, sk)) {
+    if (client && is_owner_of(client, sk)) {
         *o = *client;
         return true;
     }
@@ -78,7 +78,7 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     if (!note_client(sk, o))
         return NOT_OWNED;
     /* From here on its end is an event. It may have been before. */
-    if (is_of(o, sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+    if (is_owner_of(o, sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
         return ADOPTED;
     forget_client(sk);
     return NOT_OWNED;
@@ -92,7 +92,7 @@ static __always_inline void set_holder(struct owner *known, const struct owner *
     __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
 }
 
-/* Names the process that holds a socket which nobody held when it was found. */
+/* Names the process that holds a socket which nobody held when it was scanned. */
 static __always_inline void name_holder(struct owner *known, const struct owner *holder)
 {
     if (!known->pid)
@@ -113,19 +113,19 @@ static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *
 }
 
 /* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
-static __always_inline enum adoption adopt_socket(const struct found_socket *found, struct owner *o)
+static __always_inline enum adoption adopt_socket(const struct scanned_socket *scanned, struct owner *o)
 {
-    if (found->is_multipath || !STORES_OWNERS)
-        return adopt_by_address(found->sk, o);
-    o->cookie = cookie_of_held(found->held);
-    struct owner *client = client_owner(found->held);
-    if (client && is_of(client, found->sk)) {
+    if (scanned->is_multipath || !STORES_OWNERS)
+        return adopt_by_address(scanned->sk, o);
+    o->cookie = cookie_of_held(scanned->held);
+    struct owner *client = client_owner(scanned->held);
+    if (client && is_owner_of(client, scanned->sk)) {
         name_holder(client, o);
         return OWNED_BEFORE;
     }
-    if (stored_owner(found->held))
+    if (stored_owner(scanned->held))
         return OWNED_BEFORE;
-    if (make_stored_owner(found->held, o))
+    if (make_stored_owner(scanned->held, o))
         return ADOPTED;
     count_failed(PROGRAM_SOCKET);
     return NOT_OWNED;
@@ -177,16 +177,17 @@ static __always_inline void settle_owner(const struct sock *sk, struct owner *kn
 }
 
 /* Settles whose a listening socket is that `o` holds. Whether that is the process that called listen(). */
-static __always_inline bool settle_listener(const struct found_socket *found, const struct owner *o)
+static __always_inline bool settle_listening_socket(const struct scanned_socket *scanned,
+                                                    const struct owner *o)
 {
-    if (found->is_multipath || found->protocol != IPPROTO_TCP)
+    if (scanned->is_multipath || scanned->protocol != IPPROTO_TCP)
         return false;
-    struct owner *known = server_owner(found->held);
+    struct owner *known = server_owner(scanned->held);
     if (!known)
         return false;
-    bool is_listener = known->opened && known->pid == o->pid;
-    settle_owner(found->sk, known, o);
-    return is_listener;
+    bool is_originator = known->opened && known->pid == o->pid;
+    settle_owner(scanned->sk, known, o);
+    return is_originator;
 }
 
 /* Keeps that a UDP socket is connected, and its tuple: one that is taken apart has none any more. */
@@ -201,7 +202,7 @@ static __always_inline void keep_tuple(struct owner *known, const struct owner *
 }
 
 /*
- * The owner of a UDP socket that a scan has found; if it has none, a copy of `first`. By address only while the end of
+ * The owner of a UDP socket that a scan has scanned; if it has none, a copy of `first`. By address only while the end of
  * each UDP socket is seen, where it is forgotten.
  */
 static __always_inline struct owner *make_older_owner(struct sock *held, struct owner *first)
@@ -222,15 +223,15 @@ static __always_inline struct owner *make_older_owner(struct sock *held, struct 
  * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
  * the scan. False if nothing passed the socket, or could pass it: it is not reported.
  */
-static __always_inline bool adopt_udp(const struct found_socket *found, struct owner *o, __u8 *flags)
+static __always_inline bool adopt_udp(const struct scanned_socket *scanned, struct owner *o, __u8 *flags)
 {
-    o->cookie = cookie_of_held(found->held);
-    if (found->state == TCP_LISTEN)
+    o->cookie = cookie_of_held(scanned->held);
+    if (scanned->state == TCP_LISTEN)
         return true; /* the task that connects it will own it */
-    note_udp_table(found->sk);
-    struct owner *known = make_older_owner(found->held, o);
+    note_udp_table(scanned->sk);
+    struct owner *known = make_older_owner(scanned->held, o);
     if (!known)
-        known = udp_owner(found->held, found->sk);
+        known = udp_owner(scanned->held, scanned->sk);
     if (known)
         keep_tuple(known, o);
     if (known) {
@@ -241,7 +242,7 @@ static __always_inline bool adopt_udp(const struct found_socket *found, struct o
         o->datagrams = known->datagrams;
         o->counts_v6 = known->counts_v6;
     }
-    return o->remote_port && !is_unused(found->sk, o);
+    return o->remote_port && !is_unused(scanned->sk, o);
 }
 
 #endif

@@ -145,7 +145,7 @@ static __always_inline __u32 read_name(struct cgroup_scratch *s, struct cgroup *
 }
 
 /* A component of 64 digits alone has its '/' before it; what stands before that is the parent's name. */
-static __always_inline bool below_conmon(struct cgroup_scratch *s)
+static __always_inline bool is_below_conmon(struct cgroup_scratch *s)
 {
     struct cgroup *parent = parent_of(s, (struct cgroup *)s->at);
     return parent && ends_in_conmon(s->name, read_name(s, parent));

@@ -115,7 +115,7 @@ __noinline int judge_component(__u32 slot)
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (!s)
         return 1;
-    if (s->digits && s->length == ID_DIGITS && below_conmon(s))
+    if (s->digits && s->length == ID_DIGITS && is_below_conmon(s))
         s->digits = 0;
     /* What is below the last scope is cut off. */
     if (s->scope != NO_SCOPE && !s->is_scope)

@@ -160,6 +160,12 @@ int BPF_PROG(cgroup_end, struct cgroup *cgroup, const char *path)
     return 0;
 }
 
+/* Whether the settings include a task in `container`, or on the host for 0. */
+static __always_inline bool in_scope(__u64 container)
+{
+    return container || knobs.all_scopes;
+}
+
 /* Container of a network namespace, by the last of its processes that a scan has met. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -29,7 +29,7 @@ struct owner {
     __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
     __u8 counts_v6;     /* 1: it was of IPv6 when it connected: it may become one of IPv4 (IPV6_ADDRFORM) */
     __u8 reserved[2];
-    __u32 listeners; /* in an entry of `places`: how many sockets listen there */
+    __u32 listening_sockets; /* in an entry of `places`: how many sockets listen there */
 };
 
 /* How far a connection got. Each step is taken once, however often the programs are asked to. */

@@ -74,14 +74,8 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
     o->cookie = 0;
 }
 
-/* Whether sockets of a task in `container` have an owner. */
-static __always_inline bool is_in_scope(__u64 container)
-{
-    return container || knobs.all_scopes;
-}
-
 /* Forgets the owner: the socket may have come from a container. */
-static __always_inline void disown_socket(const struct sock *sk)
+static __always_inline void release_socket(const struct sock *sk)
 {
     delete_stored_owner(sk);
     forget_client(sk);
@@ -128,8 +122,8 @@ static __always_inline bool claim_socket(const struct sock *sk, struct owner *o,
     bool is_kernel = field(task, flags) & PF_KTHREAD;
     if (is_kernel)
         container = container_of_socket(sk);
-    if (!is_check && !is_in_scope(container)) {
-        disown_socket(sk);
+    if (!is_check && !in_scope(container)) {
+        release_socket(sk);
         return false;
     }
     set_owner(o, task, container, IPPROTO_TCP);
@@ -184,7 +178,7 @@ static __noinline void note_place(const struct sock *sk, struct owner *owner)
     struct place place;
     fill_place(&place, sk, owner);
     const struct owner *known = bpf_map_lookup_elem(&places, &place);
-    owner->listeners = known ? known->listeners + 1 : 1;
+    owner->listening_sockets = known ? known->listening_sockets + 1 : 1;
     owner->socket = (__u64)sk;
     if (bpf_map_update_elem(&places, &place, owner, BPF_ANY))
         count_failed(PROGRAM_SOCKET);
@@ -199,8 +193,8 @@ static __noinline void leave_place(const struct sock *sk, const struct owner *ow
     struct owner *known = bpf_map_lookup_elem(&places, &place);
     if (!known)
         return;
-    if (known->listeners > 1)
-        known->listeners--;
+    if (known->listening_sockets > 1)
+        known->listening_sockets--;
     else
         bpf_map_delete_elem(&places, &place);
 }

@@ -15,7 +15,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     __u64 container = container_of_task(task, slot, &named);
     if (!container && is_started_anew(bprm))
         note_helper(task);
-    if ((!container && !knobs.all_scopes) || is_own(task))
+    if (!in_scope(container) || is_own_process(task))
         return 0;
     if (container && is_host_helper(task, bprm, container)) {
         count_skipped(PROGRAM_EXEC);
@@ -45,7 +45,7 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
     __u32 slot = slot_of_process();
     struct naming named;
     __u64 container = container_of_task(task, slot, &named);
-    if (!container || container == CONTAINER_UNJUDGED || is_own(task) || is_self_check(task))
+    if (!container || container == CONTAINER_UNJUDGED || is_own_process(task) || is_self_check(task))
         return 0;
     struct passage *before = passage_of(task);
     if (before && before->container == container)
@@ -106,9 +106,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     }
     struct naming named;
     __u64 container = container_of_task(task, slot_of_process(), &named);
-    if (!container && !knobs.all_scopes)
-        return 0;
-    if (is_own(task))
+    if (!in_scope(container) || is_own_process(task))
         return 0;
     struct exit_record r = {};
     fill_header(&r.header, RECORD_EXIT, task, container);
@@ -158,7 +156,7 @@ int scan_processes(struct bpf_iter__task *ctx)
     }
     struct naming named;
     __u64 container = container_of_task(task, slot_of_container, &named);
-    if ((!container && !knobs.all_scopes) || is_own(task) || is_self_check(task))
+    if (!in_scope(container) || is_own_process(task) || is_self_check(task))
         return 0;
     if (container)
         note_net((__u64)BPF_CORE_READ(task, nsproxy, net_ns), container);

@@ -133,8 +133,11 @@ static __always_inline void look_at_ring(void *ring, struct program_stats *row)
     }
 }
 
-/* Whether a container has more in a ring, since it was counted, than is free. */
-static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size)
+/*
+ * Adds a record to the container's bytes in a ring. Returns true, and adds nothing, if the container has more there than
+ * is free.
+ */
+static __always_inline bool refuse_over_free(void *ring, __u64 container, __u32 size)
 {
     struct ring_state *s = state_of_ring();
     if (!s || !s->seed)
@@ -156,19 +159,21 @@ static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size
 }
 
 /*
- * Whether a record is left out for other containers' sake: its own has more in the ring than is free (dynamic
- * thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN 6(2), 1998). Containers are counted once the ring is half
- * full, in rows chosen by a hash that changes with each count (stochastic fairness queueing: P. E. McKenney, INFOCOM
- * 1990), which takes no memory of who there is. One that writes alone has three quarters of the ring.
+ * Charges a record to its container's share of the ring. Returns true if the container has more in the ring than is
+ * free: the record is left out for the others' sake (dynamic thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN
+ * 6(2), 1998). Containers are counted once the ring is half full, in rows chosen by a hash that changes with each count
+ * (stochastic fairness queueing: P. E. McKenney, INFOCOM 1990), which needs no list of the containers. One that writes
+ * alone has three quarters of the ring.
  *
  * Until then a record costs an addition to the program's own row: each program looks by itself, after as many bytes.
  */
-static __always_inline bool is_over_share(void *ring, struct program_stats *row, __u64 container, __u32 size)
+static __always_inline bool refuse_over_share(void *ring, struct program_stats *row, __u64 container,
+                                              __u32 size)
 {
     row->unseen += size;
     if (row->unseen >= row->look)
         look_at_ring(ring, row);
-    return row->is_tight && exceeds_free(ring, container, size);
+    return row->is_tight && refuse_over_free(ring, container, size);
 }
 
 /* Writes one record. Whether it found room is counted, always. */
@@ -184,7 +189,7 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
         count(&s->failed, program);
         return;
     }
-    if (is_over_share(ring, s, container, size)) {
+    if (refuse_over_share(ring, s, container, size)) {
         s->container = sharer_of(container);
         count(&s->over_share, program);
         return;

@@ -46,7 +46,7 @@ static __always_inline bool is_argument_reader(struct task_struct *task)
 }
 
 /* Whether a task is Collector or its helper. */
-static __always_inline bool is_own(struct task_struct *task)
+static __always_inline bool is_own_process(struct task_struct *task)
 {
     return is_self(task) || is_argument_reader(task);
 }

@@ -65,7 +65,7 @@ static __always_inline bool adopt_unheld(struct sock *sk, __u8 protocol, __u8 st
     return !is_hidden && adopt_address(sk, o) == ADOPTED;
 }
 
-static __always_inline bool has_listed_owner(struct sock *sk, __u8 state, struct owner *o)
+static __always_inline bool find_tcp_owner(struct sock *sk, __u8 state, struct owner *o)
 {
     if (!read_owner(sk, o) && !adopt_unheld(sk, IPPROTO_TCP, state, o))
         return false;
@@ -79,7 +79,7 @@ static __always_inline bool has_listed_owner(struct sock *sk, __u8 state, struct
 }
 
 /* Whether a UDP socket is connected, with an owner, and datagrams passed it. */
-static __always_inline bool has_udp_owner(struct sock *sk, __u8 state, struct owner *o)
+static __always_inline bool find_udp_owner(struct sock *sk, __u8 state, struct owner *o)
 {
     if (state != TCP_ESTABLISHED)
         return false;
@@ -104,11 +104,11 @@ __noinline int list_socket(__u64 address)
         return 0;
     struct owner o = {};
     bool is_udp = walk->stage == WALK_UDP;
-    if (is_udp ? !has_udp_owner(sk, state, &o) : !has_listed_owner(sk, state, &o))
+    if (is_udp ? !find_udp_owner(sk, state, &o) : !find_tcp_owner(sk, state, &o))
         return 0;
-    bool is_told = o.phase == PHASE_REPORTED || state == TCP_LISTEN || state == TCP_SYN_SENT;
+    bool is_reported = o.phase == PHASE_REPORTED || state == TCP_LISTEN || state == TCP_SYN_SENT;
     struct socket_record r = {};
-    __u32 size = fill_scanned(&r, &o, state, is_told ? FLAG_OWNED : 0), used = walk->used;
+    __u32 size = fill_scanned(&r, &o, state, is_reported ? FLAG_OWNED : 0), used = walk->used;
     if (used > WALK_BYTES - sizeof(r))
         return 1;
     __builtin_memcpy(&walk->records[used], &r, sizeof(r));

@@ -30,8 +30,8 @@ static __always_inline void on_connect(const struct sock *sk)
  * Tells who listens, in a record of its own ahead of the socket's: a process that has only forked since is known by
  * nothing else. The scratch memory is that of exec, which is not running: a task is here that calls listen().
  */
-static __always_inline void emit_listener(struct task_struct *task, __u64 container,
-                                          const struct naming *named)
+static __always_inline void emit_originator(struct task_struct *task, __u64 container,
+                                            const struct naming *named)
 {
     __u32 slot = slot_of_process();
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
@@ -63,7 +63,7 @@ static __always_inline void on_listen(const struct sock *sk)
         count_skipped(PROGRAM_SOCKET);
         return;
     }
-    emit_listener(current_task(), o.container, &named);
+    emit_originator(current_task(), o.container, &named);
     emit_held(RECORD_LISTEN, &o, TCP_LISTEN, FLAG_LISTENER, current_task());
 }
 
@@ -82,7 +82,7 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
 }
 
 /* Who listens at the place of an accepted socket, which may be any address there, or a port chosen by the kernel. */
-static __noinline struct owner *find_listener(const struct sock *sk)
+static __noinline struct owner *find_listening_owner(const struct sock *sk)
 {
     struct owner tuple = {};
     struct place place;
@@ -105,7 +105,7 @@ static __noinline struct owner *find_listener(const struct sock *sk)
 /* Gives an accepted socket the owner of the place. */
 static __always_inline struct owner *inherit_by_place(const struct sock *sk)
 {
-    struct owner *listener = find_listener(sk);
+    struct owner *listener = find_listening_owner(sk);
     if (!listener)
         return NULL;
     struct owner *o = make_stored_owner(sk, listener);

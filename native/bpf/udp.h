@@ -44,7 +44,7 @@ struct {
 } udp_peers SEC(".maps");
 
 /* Whether what the task does with UDP is to be told of, and if so its container. The self-check uses TCP alone. */
-static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container)
+static __always_inline bool find_watched_container(struct task_struct *task, __u64 *container)
 {
     struct naming named;
     *container = container_of_task(task, SLOT_TO_BORROW, &named);
@@ -52,7 +52,7 @@ static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *cont
         count_failed(PROGRAM_UDP);
         return false;
     }
-    return (*container || knobs.all_scopes) && !is_self(task) && !is_self_check(task);
+    return in_scope(*container) && !is_self(task) && !is_self_check(task);
 }
 
 /* The verifier wants each field read by an offset that is known, so no branch may choose which one is. */
@@ -133,7 +133,7 @@ static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const s
     return client_owner(address);
 }
 
-static __always_inline void disown_udp(struct bpf_sock *sk, const struct sock *address)
+static __always_inline void release_udp_socket(struct bpf_sock *sk, const struct sock *address)
 {
     delete_stored_owner(sk);
     if (has_udp_by_address)
@@ -155,8 +155,8 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
     }
     struct task_struct *task = current_task();
     __u64 container;
-    if (!is_udp_watched(task, &container)) {
-        disown_udp(sk, address); /* it may have come from a container */
+    if (!find_watched_container(task, &container)) {
+        release_udp_socket(sk, address); /* it may have come from a container */
         return 1;
     }
     o = make_udp_owner(sk, address);
@@ -227,7 +227,7 @@ static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bo
         return 1;
     struct task_struct *task = current_task();
     __u64 container;
-    if (!is_udp_watched(task, &container))
+    if (!find_watched_container(task, &container))
         return 1;
 
     struct owner o = {};
