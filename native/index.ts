@@ -69,7 +69,7 @@ export interface ProbeError extends Error {
 }
 
 /** Which BPF object runs. */
-export interface ObjectReport {
+export interface LoadedObject {
   /** The oldest kernel that it is made for, such as 5.12. Each needs less than those for later kernels, and has less. */
   readonly oldestKernel: string;
   /** What the kernel refused of the one for later kernels; undefined if it took it, or another one was asked for. */
@@ -98,7 +98,7 @@ export const SCAN_READ_BYTES = 64 * 1024;
 export interface Probe {
   /** Attaches all programs, or none; but those that watch UDP are left out if they are refused. */
   attach(): void;
-  object(): ObjectReport;
+  object(): LoadedObject;
   /** Why UDP sockets are not seen to connect and to end; undefined if they are, or this was not asked for. */
   udpRefusal(): ProbeError | undefined;
   /** The same of the peers of UDP sockets that are not connected. */

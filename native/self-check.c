@@ -21,7 +21,7 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-static bool tell(const char *loopback, const char *call)
+static bool report_error(const char *loopback, const char *call)
 {
     fprintf(stderr, "%s: %s: %s\n", loopback, call, strerror(errno));
     return false;
@@ -36,21 +36,21 @@ static bool connect_to_itself(const char *loopback, union address address, sockl
     int family = address.any.sa_family;
     int listener = socket(family, SOCK_STREAM, IPPROTO_TCP);
     if (listener < 0)
-        return tell(loopback, "socket");
+        return report_error(loopback, "socket");
     if (bind(listener, &address.any, size) < 0)
-        return tell(loopback, "bind");
+        return report_error(loopback, "bind");
     if (listen(listener, 1) < 0)
-        return tell(loopback, "listen");
+        return report_error(loopback, "listen");
     if (getsockname(listener, &address.any, &size) < 0)
-        return tell(loopback, "getsockname");
+        return report_error(loopback, "getsockname");
     int client = socket(family, SOCK_STREAM, IPPROTO_TCP);
     if (client < 0)
-        return tell(loopback, "socket");
+        return report_error(loopback, "socket");
     if (connect(client, &address.any, size) < 0)
-        return tell(loopback, "connect");
+        return report_error(loopback, "connect");
     int server = accept(listener, NULL, NULL);
     if (server < 0)
-        return tell(loopback, "accept");
+        return report_error(loopback, "accept");
     close(server);
     close(client);
     close(listener);

@@ -30,7 +30,7 @@ struct ProbeOptions {
 };
 
 // One row of the statistics.
-struct ProgramReport {
+struct ProgramStats {
     const char *name;
     program_stats counts;
     std::uint64_t runs;   // 0 unless ProbeOptions::run_time
@@ -72,7 +72,7 @@ public:
     // The same of those that see the peers of send and receive.
     const std::optional<ProbeError> &datagram_refusal() const { return refusals_.datagrams; }
 
-    std::vector<ProgramReport> stats() const;
+    std::vector<ProgramStats> stats() const;
 
     // Everything that the iterator program writes, in one pass. Throws ProbeError.
     std::vector<std::uint8_t> scan(const char *program);
@@ -112,7 +112,7 @@ private:
     bpf_link *attach_one(const char *name) const;
     bool is_attached(const bpf_link *link, const char *name) const;
     program_stats counts_of(std::uint32_t row) const;
-    void add_runs(ProgramReport &report, const char *name) const;
+    void add_runs(ProgramStats &report, const char *name) const;
     bpf_program *program(const char *name) const;
     bpf_map *map(const char *name) const;
     [[noreturn]] void refuse(const std::string &reason) const;

@@ -19,16 +19,6 @@
 
 namespace collector {
 
-namespace {
-
-std::string errno_name(int code)
-{
-    const char *name = strerrorname_np(code);
-    return name ? name : std::to_string(code);
-}
-
-} // namespace
-
 class WriterWrap : public Napi::ObjectWrap<WriterWrap> {
 public:
     static Napi::Function Define(Napi::Env env)
@@ -161,7 +151,7 @@ public:
         options.ping = [this, loop] {
             loop.NonBlockingCall([this](Napi::Env env, Napi::Function on_turn) { turned(env, on_turn); });
         };
-        options.say = [writer = &WriterWrap::Unwrap(log)->writer(env),
+        options.log = [writer = &WriterWrap::Unwrap(log)->writer(env),
                        json = given.Get("json").As<Napi::Boolean>().Value()](const std::string &message) {
             std::string line = log_line(json, message);
             writer->write(reinterpret_cast<const std::uint8_t *>(line.data()), line.size());

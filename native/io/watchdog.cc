@@ -121,7 +121,7 @@ void Watchdog::Shared::run()
         last_cause = cause;
         guard.unlock();
         if (first)
-            options.say("The event loop has stood still for " + std::to_string(seconds) + " s, in " + cause);
+            options.log("The event loop has stood still for " + std::to_string(seconds) + " s, in " + cause);
         report(cause, seconds);
         guard.lock();
     }
@@ -138,7 +138,7 @@ std::string Watchdog::Shared::look() const
 {
     std::string phase = name_of(options.phases, options.cell[0]),
                 step = name_of(options.steps, options.cell[1]);
-    return phase + (step.empty() ? "" : ", " + step) + ": " + what_blocks(thread);
+    return phase + (step.empty() ? "" : ", " + step) + ": " + describe_wait(thread);
 }
 
 // Leaves word for the next start, and for Kubernetes. May hang as the loop does: then the next look comes later.
