@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reads files of processes below a procfs, in a process that Collector can give up. A read takes the lock of another
+ * Reads files of processes below a procfs, in a process Collector can give up. A read takes the lock of another
  * process's memory, or a reference to it, so the other can hold it up for ever: by a call under the lock, such as
- * mmap() on a hung file system, or by ending just then, which leaves the end of its memory to the reader.
+ * mmap() on a hung file system, or by ending just then, with the end of its memory left to the reader.
  *
  *   argument-reader FOLDER     where the procfs is mounted
  *
- * Requests come on standard input, answers leave on standard output in the same order. It ends with its input, or with
- * its parent. It has no privileges.
+ * Requests come on standard input, answers leave on standard output in the same order. It ends with its input, or
+ * with its parent. It has no privileges.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -129,7 +129,9 @@ static ssize_t read_file(__u32 pid, __u32 tid, const char *name, char *to, size_
     return (ssize_t)used;
 }
 
-/* What is behind the name in a thread's line of stat, NULL if it is gone. The name may contain anything but its end. */
+/*
+ * The rest of a thread's line of stat behind the name, NULL if it is gone. The name may contain anything but its end.
+ */
 static char *read_stat(__u32 pid, __u32 tid, char *text, size_t room)
 {
     ssize_t length = read_file(pid, tid, "stat", text, room - 1, is_never_enough);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the self-check does for the capture to see: this program is started, opens a connection to itself and closes it,
- * and ends. Over IPv4, or over IPv6 where that does not work; where neither does, it says why and ends with status 1.
+ * The self-check's events for the capture: this program is started, opens a connection to itself and closes it, and
+ * ends. Over IPv4, or over IPv6 where that does not work; where neither does, it says why and ends with status 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Nobody has to end it: far longer than it takes, in case that whoever started it has gone. */
+/* Nobody has to end it: far longer than it takes, in case its starter has gone. */
 enum { LONGEST_LIFE_S = 30 };
 
 /* An address of either family. */
@@ -27,10 +27,7 @@ static bool report_error(const char *loopback, const char *call)
     return false;
 }
 
-/*
- * Listens at the address on any port, connects there, and closes all three sockets, which is only done if all goes
- * well.
- */
+/* Listens at the address on any port, connects there, and, if all goes well, closes all three sockets. */
 static bool connect_to_itself(const char *loopback, union address address, socklen_t size)
 {
     int family = address.any.sa_family;

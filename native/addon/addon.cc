@@ -22,7 +22,7 @@ namespace {
 // At the end of the heap, before malloc gives them back: its own default at the start.
 constexpr int KEPT_BYTES = 128 * 1024;
 
-// The name of an errno, also of those that libbpf adds from 4000 on, in the order of its header.
+// The name of an errno, also of libbpf's own from 4000 on, in the order of its header.
 std::string error_name(int code)
 {
     static const char *const of_libbpf[] = {"LIBELF",   "FORMAT",  "KVERSION", "ENDIAN",   "INTERNAL",
@@ -46,7 +46,7 @@ Napi::Error to_javascript(Napi::Env env, const ProbeError &error)
     return result;
 }
 
-// Runs a function and throws what it throws as a JavaScript error.
+// Runs a function, and throws its ProbeError as a JavaScript error.
 template <typename Function> auto guarded(Napi::Env env, Function function)
 {
     try {
@@ -339,7 +339,7 @@ private:
 
     std::unique_ptr<Probe> probe_;
     Pump *pump_ = nullptr;         // deletes itself after close()
-    Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
+    Napi::ObjectReference buffer_; // keeps the memory for the pump to write to
     Napi::FunctionReference on_records_;
     Napi::FunctionReference on_error_;
     Napi::FunctionReference on_clock_set_;
@@ -362,7 +362,7 @@ void InsertModule(const Napi::CallbackInfo &info)
     guarded(info.Env(), [&] { insert_module(path); });
 }
 
-// The soft limit is what counts; with file capabilities, a process that starts is not dumpable at all.
+// The soft limit counts; with file capabilities, a process starts as not dumpable at all.
 Napi::Value AllowCoreDump(const Napi::CallbackInfo &info)
 {
     rlimit limit{};
@@ -386,7 +386,7 @@ Napi::Value DropCapabilities(const Napi::CallbackInfo &info)
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     raise_capabilities();
-    // Left to itself, malloc learns to keep tens of megabytes that V8's compiler and libbpf needed once.
+    // Left to itself, malloc learns to keep tens of megabytes, needed once by V8's compiler and libbpf.
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     export_io(env, exports); // for a folder without io.node
     exports.Set("Probe", ProbeWrap::Define(env));

@@ -81,7 +81,7 @@ bpf_map *Probe::map(const char *name) const
     return found;
 }
 
-// An object that libbpf can read, but that is not made for this add-on.
+// Refuses an object fit for libbpf, but not made for this add-on.
 void Probe::refuse(const std::string &reason) const
 {
     throw ProbeError{"open", source_, ENOEXEC, reason};
@@ -145,7 +145,7 @@ void Probe::attach_udp()
     attach_group(DATAGRAM_PROGRAMS, refusals_.datagrams);
 }
 
-// Attaches all of them that are loaded, or none; false if none is.
+// Attaches all loaded ones, or none. Returns false if none is loaded.
 template <std::size_t N>
 bool Probe::attach_group(const char *const (&names)[N], std::optional<ProbeError> &refusal)
 {
@@ -184,7 +184,7 @@ std::vector<ProgramStats> Probe::stats() const
     for (std::uint32_t i = 0; i < PROGRAM_UDP; i++) {
         ProgramStats row{EVENT_PROGRAMS[i], counts_of(i), 0, 0, 0};
         add_runs(row, EVENT_PROGRAMS[i]);
-        // What passes socket_state by is made up for: see native/bpf/tcp-states.h.
+        // Changes missed by socket_state are made up for: see native/bpf/tcp-states.h.
         if (i == PROGRAM_SOCKET)
             row.missed = 0;
         rows.push_back(row);
@@ -215,7 +215,7 @@ program_stats Probe::counts_of(std::uint32_t row) const
     return sum;
 }
 
-// What the kernel counted of a program, if it is loaded.
+// Adds the kernel's counts of a program, if it is loaded.
 void Probe::add_runs(ProgramStats &row, const char *name) const
 {
     bpf_program *counted = program(name);

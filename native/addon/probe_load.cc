@@ -19,8 +19,8 @@ namespace {
 constexpr std::uint32_t UDP_PEERS = 16384;
 constexpr const char *KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 
-// libbpf tells which program or map failed only in its messages: prog 'x': …, map 'y': … The last one it names is the
-// one that it gave up at; before that it may tell of others what does no harm.
+// The name of the program or map that failed. libbpf has it only in its messages: prog 'x': …, map 'y': … It gave up
+// at the last one; messages about earlier ones may be harmless.
 std::string named_in(const std::string &log)
 {
     std::size_t last = 0;
@@ -32,7 +32,7 @@ std::string named_in(const std::string &log)
     return last == 0 ? "object" : log.substr(last, log.find('\'', last) - last);
 }
 
-// Errors that are no matter of what the kernel has: another object would be refused as well.
+// Whether an error is independent of the kernel's features: another object would be refused as well.
 bool is_host_error(int code)
 {
     return code == EPERM || code == ENOMEM || code == EMFILE || code == ENFILE;
@@ -44,8 +44,9 @@ void Probe::open(const Source &source)
 {
     bpf_object_open_opts opts{};
     opts.sz = sizeof(opts);
-    // Named, libbpf does not look for types that only other kernels have in every module, for which it would need
-    // CAP_SYS_ADMIN. It reads the file twice then, so that the object for current kernels has no such types.
+    // With a named file, libbpf does not search every module for types of other kernels, and so does not need
+    // CAP_SYS_ADMIN. The price is a second reading of the file, so the object for current kernels has no types of
+    // other kernels.
     if (!btf_.empty())
         opts.btf_custom_path = btf_.c_str();
     else if (source.built_in != built_in_objects.begin() && access(KERNEL_BTF, R_OK) == 0)
@@ -65,8 +66,8 @@ void Probe::open(const Source &source)
     check_layout();
 }
 
-// Loads the object that was given; else the first built-in one that the kernel takes with all its programs, or, if it
-// takes none so, the first of which it takes those that can't be done without.
+// Loads the given object. Without one, loads the first built-in object taken by the kernel with all its programs; if
+// there is none, the first one with all indispensable programs taken.
 void Probe::load(const ProbeOptions &options)
 {
     if (!options.object.empty())
@@ -114,7 +115,7 @@ std::optional<ProbeError> Probe::try_whole(const Source &source, const ProbeOpti
     }
 }
 
-// Loads all programs of an object, or as many as the kernel takes of those that can be done without.
+// Loads all programs of an object, or as many dispensable ones as the kernel takes.
 void Probe::load_in_part(const Source &source, const ProbeOptions &options)
 {
     while (std::optional<ProbeError> error = try_whole(source, options)) {
@@ -125,7 +126,7 @@ void Probe::load_in_part(const Source &source, const ProbeOptions &options)
     }
 }
 
-// Where it is kept why a program and all that go with it are left out; null if events can't be had without it. Events
+// The place for the refusal of a program and of all that go with it; null if there are no events without it. Events
 // are worth more than scans, and there are other ways to scan.
 std::optional<ProbeError> *Probe::refusal_of(const std::string &program)
 {
@@ -144,7 +145,7 @@ void Probe::load_once()
     }
 }
 
-// Everything else that the add-on relies on, such as the sizes of values, goes with the layout's version.
+// All else the add-on relies on, like the sizes of values, goes with the layout's version.
 void Probe::check_layout()
 {
     bpf_map *section = bpf_object__find_map_by_name(object_, ".rodata.layout");
@@ -194,7 +195,7 @@ void Probe::configure(const ProbeOptions &options)
     check(bpf_map__set_initial_value(map(".rodata.knobs"), &options.knobs, sizeof(options.knobs)), "load",
           ".rodata.knobs");
     check(bpf_map__set_max_entries(map("rings"), options.rings), "load", "rings");
-    // The pattern that the kernel holds each entry against.
+    // The kernel's pattern for each entry.
     check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "load", "rings");
     std::uint32_t cpus = options.knobs.cpus;
     check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "load", "process_scratches");

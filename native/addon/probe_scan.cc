@@ -20,7 +20,7 @@ int Probe::create_iterator(const char *name) const
     if (!link)
         return -1;
     int fd = bpf_iter_create(bpf_link__fd(link)), code = errno;
-    bpf_link__destroy(link); // the iterator holds what it needs
+    bpf_link__destroy(link); // the iterator stays without it
     errno = code;
     return fd;
 }
@@ -31,7 +31,7 @@ bool Probe::has_iterators() const
     return bpf_program__type(program(OWN_PID_PROGRAM)) == BPF_PROG_TYPE_TRACING;
 }
 
-// Runs a program once, in this process: by its iterator, whose reads it ends with EAGAIN, or, for -1, by itself.
+// Runs a program once, in this process: by its iterator, with reads that end in EAGAIN, or, for -1, by itself.
 void Probe::run_once(const char *name, int iterator, const char *operation)
 {
     if (iterator < 0) {
@@ -145,7 +145,8 @@ std::ptrdiff_t Probe::read_scan(const char *name, std::uint8_t *bytes, std::size
     control_->scanned = 1;
     if (settles || control_->orphans == 0)
         return 0;
-    // Once more, for what that changes alone: listening sockets that were found with none of their owners.
+    // Once more, to hand over listening sockets without their owners among the holders; its records are not
+    // delivered.
     control_->settles = 1;
     open_scan(name);
     return NOTHING_YET;

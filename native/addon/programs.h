@@ -12,7 +12,7 @@ namespace collector {
 // only when asked.
 constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socket_state", "socket_end",
                                           "process_move", "process_fork", "cgroup_end"};
-// Those attached to the root of cgroup2. They share a row of statistics, which follows the others'.
+// Programs attached to the root of cgroup2. They share a row of statistics, after the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
 constexpr const char *SOCKET_SCAN = "scan_sockets";

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Owners for sockets older than Collector, which a scan finds. */
+/* Owners for sockets older than Collector, at a scan. */
 #ifndef COLLECTOR_ADOPTION_H
 #define COLLECTOR_ADOPTION_H
 
-/* A socket found by a scan: behind a descriptor of `held`, events are of `sk`. */
+/* A scanned socket: behind a descriptor of `held`, events are of `sk`. */
 struct scanned_socket {
     struct sock *held; /* trusted by the verifier, where the kernel has storage for it */
     struct sock *sk;   /* an address: `held`, or the first TCP socket below a Multipath TCP socket */
@@ -13,8 +13,8 @@ struct scanned_socket {
 };
 
 /*
- * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port that connect() has chosen,
- * and nobody has bound, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
+ * The role of a TCP socket older than Collector, as far as the kernel knows it: of a port chosen by connect(), and
+ * bound by nobody, it keeps -1 (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
 static __always_inline __u8 role_of_older(struct sock *sk)
 {
@@ -25,7 +25,7 @@ static __always_inline __u8 role_of_older(struct sock *sk)
     return reuse == -1 ? ROLE_CLIENT : ROLE_UNKNOWN;
 }
 
-/* Fills in how far a socket older than Collector is, and in which role. */
+/* Fills in the phase and the role of a socket older than Collector. */
 static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 protocol, __u8 state)
 {
     o->protocol = protocol;
@@ -43,7 +43,7 @@ static __always_inline void judge_socket(struct owner *o, struct sock *sk, __u8 
         o->role = ROLE_CLIENT;
 }
 
-/* Whether an entry of `clients` is of the socket that is at its address now. */
+/* Whether an entry of `clients` is of the socket now at its address. */
 static __always_inline bool is_owner_of(const struct owner *o, struct sock *sk)
 {
     if (o->cookie < COOKIE_MADE_UP)
@@ -56,7 +56,7 @@ static __always_inline bool is_owner_of(const struct owner *o, struct sock *sk)
 
 enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
 
-/* Copies the owner of a socket that is only an address; false if it has none. */
+/* Copies the owner of a socket known by its address alone; false if it has none. */
 static __always_inline bool read_owner(struct sock *sk, struct owner *o)
 {
     struct owner *client = client_owner(sk);
@@ -68,7 +68,7 @@ static __always_inline bool read_owner(struct sock *sk, struct owner *o)
     return stored && bpf_probe_read_kernel(o, sizeof(*o), (void *)stored) == 0;
 }
 
-/* Makes `o` the owner of a TCP socket that is only an address and has none. */
+/* Makes `o` the owner of a TCP socket known by its address alone, and without an owner. */
 static __always_inline enum adoption adopt_address(struct sock *sk, struct owner *o)
 {
     o->cookie = cookie_at(sk);
@@ -84,7 +84,7 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     return NOT_OWNED;
 }
 
-/* Makes a process that holds a socket the one that is named for it. */
+/* Makes `holder` the process that is named for a socket. */
 static __always_inline void set_holder(struct owner *known, const struct owner *holder)
 {
     known->program = holder->program;
@@ -92,14 +92,14 @@ static __always_inline void set_holder(struct owner *known, const struct owner *
     __builtin_memcpy(known->comm, holder->comm, COMM_SIZE);
 }
 
-/* Names the process that holds a socket which nobody held when it was scanned. */
+/* Names the holder of a socket that had none when it was adopted. */
 static __always_inline void name_holder(struct owner *known, const struct owner *holder)
 {
     if (!known->pid)
         set_holder(known, holder);
 }
 
-/* The same for one that may have an owner, who stays. `o` gets its cookie. */
+/* The same for a socket with or without an owner. An earlier owner stays, and `o` gets the cookie. */
 static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *o)
 {
     struct owner known = {};
@@ -112,7 +112,7 @@ static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *
     return OWNED_BEFORE;
 }
 
-/* Makes `o` the owner of the socket, so that its end is an event, unless it has one, who stays. `o` gets its cookie. */
+/* Makes `o` the owner of the socket, so its end is an event. An earlier owner stays, and `o` gets the cookie. */
 static __always_inline enum adoption adopt_socket(const struct scanned_socket *scanned, struct owner *o)
 {
     if (scanned->is_multipath || !STORES_OWNERS)
@@ -131,7 +131,7 @@ static __always_inline enum adoption adopt_socket(const struct scanned_socket *s
     return NOT_OWNED;
 }
 
-/* Makes a process that holds a listening socket its owner, and so the owner of all connections accepted from now on. */
+/* Makes a holder of a listening socket its owner, and so the owner of all connections accepted from now on. */
 static __always_inline void hand_over(struct owner *known, const struct owner *holder)
 {
     set_holder(known, holder);
@@ -139,7 +139,7 @@ static __always_inline void hand_over(struct owner *known, const struct owner *h
     known->container = holder->container;
 }
 
-/* The same for what is accepted by place. */
+/* The same for sockets accepted by place. */
 static __noinline void hand_over_place(const struct sock *sk, const struct owner *holder)
 {
     struct place place;
@@ -150,8 +150,8 @@ static __noinline void hand_over_place(const struct sock *sk, const struct owner
 }
 
 /*
- * Looks whether the container that owns a listening socket still holds it. A scan counts the orphans, and if there are
- * any when it is complete, it is followed by one that settles whose they are.
+ * Looks whether the owning container of a listening socket still holds it. A scan counts the orphans. If it ends with
+ * any, another scan follows and gives each to a holder.
  */
 static __always_inline void settle_owner(const struct sock *sk, struct owner *known,
                                          const struct owner *holder)
@@ -176,7 +176,7 @@ static __always_inline void settle_owner(const struct sock *sk, struct owner *kn
         control.orphans--;
 }
 
-/* Settles whose a listening socket is that `o` holds. Whether that is the process that called listen(). */
+/* Settles the owner of a listening socket held by `o`. Returns whether `o` is the originator. */
 static __always_inline bool settle_listening_socket(const struct scanned_socket *scanned,
                                                     const struct owner *o)
 {
@@ -190,7 +190,7 @@ static __always_inline bool settle_listening_socket(const struct scanned_socket 
     return is_originator;
 }
 
-/* Keeps that a UDP socket is connected, and its tuple: one that is taken apart has none any more. */
+/* Keeps the tuple of a connected UDP socket: a disconnected one has none any more. */
 static __always_inline void keep_tuple(struct owner *known, const struct owner *o)
 {
     known->phase = PHASE_REPORTED;
@@ -202,8 +202,8 @@ static __always_inline void keep_tuple(struct owner *known, const struct owner *
 }
 
 /*
- * The owner of a UDP socket that a scan has scanned; if it has none, a copy of `first`. By address only while the end of
- * each UDP socket is seen, where it is forgotten.
+ * The owner of a scanned UDP socket; if it has none, a copy of `first`. By address only while the end of each UDP
+ * socket is seen: it forgets the entry.
  */
 static __always_inline struct owner *make_older_owner(struct sock *held, struct owner *first)
 {
@@ -220,14 +220,14 @@ static __always_inline struct owner *make_older_owner(struct sock *held, struct 
 }
 
 /*
- * Makes `o` the owner of a UDP socket, or takes over the one it has: events go by that container and role, and so does
- * the scan. False if nothing passed the socket, or could pass it: it is not reported.
+ * Makes `o` the owner of a UDP socket, or takes over the one it has: events and scan go by one container and role.
+ * Returns false if nothing passed the socket, or could pass it: it is not reported.
  */
 static __always_inline bool adopt_udp(const struct scanned_socket *scanned, struct owner *o, __u8 *flags)
 {
     o->cookie = cookie_of_held(scanned->held);
     if (scanned->state == TCP_LISTEN)
-        return true; /* the task that connects it will own it */
+        return true; /* the connecting task will own it */
     note_udp_table(scanned->sk);
     struct owner *known = make_older_owner(scanned->held, o);
     if (!known)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Reads the names of cgroups, and the container that a name gives. */
+/* Reads the names of cgroups, and the container in a name. */
 #ifndef COLLECTOR_CGROUP_NAME_H
 #define COLLECTOR_CGROUP_NAME_H
 
@@ -8,7 +8,7 @@ enum {
     SHORT_ID_DIGITS = 12,
 };
 
-/* An index that the verifier can see to be within a name. */
+/* Bounds an index to a name, for the verifier to see. */
 #define IN_NAME(i) ((i) & (NAME_CAPACITY - 1))
 
 /* A byte in all eight of a word. */
@@ -17,7 +17,7 @@ enum {
 /*
  * Whether all bytes of a word are hexadecimal digits. Each comparison sets the highest bit of each byte; none carries
  * into the next, since the bytes have that bit clear (H. S. Warren, "Hacker's Delight", 2012, §6-1). Without
- * branches, which the verifier would follow one by one.
+ * branches: the verifier would follow each of them.
  */
 static __always_inline bool are_digits(__u64 word)
 {
@@ -104,7 +104,7 @@ __noinline int read_digits(__u32 slot)
     return 0;
 }
 
-/* The cgroup whose own state that is, NULL for NULL. */
+/* The cgroup around its own state (`self`), NULL for NULL. */
 static __always_inline struct cgroup *cgroup_of_self(struct cgroup_subsys_state *css)
 {
     return css ? (void *)css - bpf_core_field_offset(struct cgroup, self) : NULL;
@@ -129,7 +129,7 @@ static __always_inline struct kernfs_node *node_of(struct cgroup_scratch *s, str
     return (void *)s->read[0];
 }
 
-/* The number of that node. */
+/* The number of the node. */
 static __always_inline __u64 id_of(struct cgroup_scratch *s, struct cgroup *cgroup)
 {
     bpf_core_read(&s->read[1], sizeof(s->read[1]), &node_of(s, cgroup)->id);
@@ -144,7 +144,10 @@ static __always_inline __u32 read_name(struct cgroup_scratch *s, struct cgroup *
     return length > 0 ? length - 1 : 0;
 }
 
-/* A component of 64 digits alone has its '/' before it; what stands before that is the parent's name. */
+/*
+ * A component of 64 digits alone has its '/' before it; before it stands the parent's name. Overwrites the name in
+ * the row.
+ */
 static __always_inline bool is_below_conmon(struct cgroup_scratch *s)
 {
     struct cgroup *parent = parent_of(s, (struct cgroup *)s->at);

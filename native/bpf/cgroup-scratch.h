@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Memory in which a cgroup is judged. */
+/* Memory for the judgement of a cgroup. */
 #ifndef COLLECTOR_CGROUP_SCRATCH_H
 #define COLLECTOR_CGROUP_SCRATCH_H
 
 enum { NAME_CAPACITY = 256 }; /* NAME_MAX and the terminating NUL */
 
 struct cgroup_scratch {
-    __u64 read[2];    /* what was read last: on the scarce stack each reading would have a place of its own */
-    __u64 key;        /* of what is looked up, for the same reason */
+    __u64 read[2];    /* the last reading: on the scarce stack each would have a place of its own */
+    __u64 key;        /* of a lookup, for the same reason */
     __u64 at;         /* the cgroup looked at */
     __u64 digits;     /* container by the component just read */
     __u64 container;  /* the answer so far, 0 for none */
-    __u64 bearer;     /* the cgroup that gives it */
+    __u64 bearer;     /* the cgroup with the answer's name */
     __u64 outermost;  /* the last container met on the way up */
     __u64 hierarchy;  /* of all these */
-    __u32 is_scope;   /* 1: that one is a scope, so that none above it matters */
+    __u32 is_scope;   /* 1: the bearer is a scope, so none above it matters */
     __u32 is_claimed; /* 1: another cgroup bears its name */
     __u32 is_nested;  /* 1: there is a container above it */
     __u32 length;     /* of name */
@@ -26,8 +26,8 @@ struct cgroup_scratch {
 enum { NO_SCOPE = 0xffffffff };
 
 /*
- * Rows: one a CPU for exec and exit, one a CPU for sockets, which may run on top of them; one for scans; last, those
- * that are lent to programs which can be preempted, so that no row belongs to a CPU.
+ * Rows: one a CPU for exec and exit, one a CPU for sockets, since their programs may run on top of the others; one
+ * for scans; last, rows of no CPU, to lend to programs that can be preempted.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

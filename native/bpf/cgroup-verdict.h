@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Judges cgroups, and keeps the verdicts and who bears which name. */
+/* Judges cgroups, and keeps the verdicts and the bearers of names. */
 #ifndef COLLECTOR_CGROUP_VERDICT_H
 #define COLLECTOR_CGROUP_VERDICT_H
 
 enum {
     CGROUP_STRIDE =
         256, /* its square is how deep a cgroup may be: beyond, the kernel's own tables take 16 GiB */
-    ANY_HIERARCHY = 0x7f, /* no hierarchy has this number: of the latest bearer that is below no container */
+    ANY_HIERARCHY = 0x7f, /* no hierarchy has this number: of the latest bearer below no container */
     MOST_BEARERS = 16384,
 };
 
@@ -14,8 +14,8 @@ enum {
 #define CONTAINER_UNJUDGED (~0ULL)
 
 /*
- * Which container a cgroup is in, in one number, since global functions give back no more: the container, 0 for none;
- * this bit if the cgroup's own name says so, and not that of one above it; above it, by which hierarchy
+ * The container of a cgroup in one number, since global functions return no more: the container, 0 for none; this bit
+ * if the cgroup's own name says so, and not the name of one above it; above it, the hierarchy it was found by
  * (CONTROLLER_SHIFT).
  */
 #define CONTAINER_OWN (1ULL << 49)
@@ -23,10 +23,10 @@ enum {
 #define CONTAINER_MASK (CONTAINER_OWN - 1)
 enum { CONTROLLER_SHIFT = 56 };
 
-/* A verdict that is kept. */
+/* A verdict, as it is kept. */
 struct verdict {
     __u64 verdict;
-    __u64 outermost;  /* the container that is below no other one, on the path of this one; 0 for none */
+    __u64 outermost;  /* the container below no other one, on the path of this one; 0 for none */
     __u32 generation; /* it holds as long as this is the current one */
     __u32 reserved;
 };
@@ -39,18 +39,18 @@ struct {
     __type(value, struct verdict);
 } containers SEC(".maps");
 
-/* Rises when a verdict that was given turns out to be wrong, so that all are given anew: hardly ever. */
+/* Rises when an earlier verdict turns out to be wrong, and all are given anew: hardly ever. */
 static volatile __u32 generation;
 
-/* A cgroup that bears a container's name. */
+/* A cgroup with a container's name. */
 struct bearer {
     __u64 cgroup; /* its address */
     __u64 id;     /* of its kernfs node, never used twice */
 };
 
 /*
- * Bearers that are below no container, by container and hierarchy: only the host makes such cgroups. Each stays until
- * its cgroup ends, so that no number of later ones makes room for a forged one.
+ * Bearers below no container, by container and hierarchy: only the host makes them. Each stays until its cgroup ends,
+ * so no number of later ones makes room for a forged one.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -60,7 +60,7 @@ struct {
     __type(value, struct bearer);
 } bearers SEC(".maps");
 
-/* Those that are below a container, apart, so that no container can use up the room of the others. */
+/* Bearers below a container, apart: no container can use up the room of the others. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -69,13 +69,13 @@ struct {
     __type(value, struct bearer);
 } nested_bearers SEC(".maps");
 
-/* Whether a bearer is a cgroup that is still there, and another one than the node at `id`. */
+/* Whether a bearer is a living cgroup, and another one than the node at `id`. */
 static __always_inline bool is_another(struct cgroup_scratch *s, const struct bearer *known, __u64 id)
 {
     if (!known || known->id == id)
         return false;
     struct cgroup *cgroup = (void *)known->cgroup;
-    /* It may have been freed long ago; then what is read here is anything, but not its number. */
+    /* It may have been freed long ago: then this reads anything but its number. */
     if (id_of(s, cgroup) != known->id)
         return false;
     bpf_core_read(&s->read[0], sizeof(cgroup->self.flags), &cgroup->self.flags);
@@ -109,7 +109,7 @@ __noinline int read_component(__u32 slot)
     return 0;
 }
 
-/* Judges the component whose name was read, and goes up. */
+/* Judges the component just read, and goes up. */
 __noinline int judge_component(__u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
@@ -117,12 +117,12 @@ __noinline int judge_component(__u32 slot)
         return 1;
     if (s->digits && s->length == ID_DIGITS && is_below_conmon(s))
         s->digits = 0;
-    /* What is below the last scope is cut off. */
+    /* The last scope cuts off all below it. */
     if (s->scope != NO_SCOPE && !s->is_scope)
         s->container = 0;
     if (s->digits) {
         s->outermost = s->digits;
-        /* With a container above it, a name that another one bears is forged: the answer is that container. */
+        /* With a container above it, a name that another cgroup bears is forged: the answer is the container above. */
         if (!s->container || s->is_claimed)
             take_answer(s);
         else
@@ -133,8 +133,8 @@ __noinline int judge_component(__u32 slot)
 }
 
 /*
- * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, which keeps loops that
- * call them cheap on every kernel, two of them as well as one; but no more than eight calls may be nested.
+ * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, so loops with calls of
+ * them are cheap on every kernel, two nested as well as one. No more than eight calls may be nested.
  */
 __noinline int judge_stride(__u32 slot)
 {
@@ -148,7 +148,7 @@ __noinline int judge_stride(__u32 slot)
     return 0;
 }
 
-/* Notes who bears the name of the answer, for those who come later. */
+/* Notes the bearer of the answer's name, for later cgroups. */
 static __always_inline void note_bearer(struct cgroup_scratch *s)
 {
     s->key = s->container ^ s->hierarchy << 56;
@@ -169,7 +169,7 @@ static __always_inline void note_bearer(struct cgroup_scratch *s)
     bpf_map_update_elem(&bearers, &s->key, &bearer, BPF_ANY);
 }
 
-/* Judges a cgroup, given by its address, in a hierarchy: the container that its path names is in the row then. */
+/* Judges a cgroup, given by its address, in a hierarchy: puts the container of its path into the row. */
 __noinline int judge_cgroup(__u64 cgroup, __u32 hierarchy, __u32 slot)
 {
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
@@ -190,7 +190,7 @@ __noinline int judge_cgroup(__u64 cgroup, __u32 hierarchy, __u32 slot)
     return 0;
 }
 
-/* kernfs numbers its nodes anew in each hierarchy, so that the number alone would not do with cgroup v1. */
+/* kernfs numbers its nodes anew in each hierarchy, so the number alone would not do with cgroup v1. */
 static __always_inline __u64 cgroup_key(__u64 id, int hierarchy)
 {
     return id ^ (__u64)hierarchy << 56;
@@ -218,7 +218,7 @@ static __always_inline __u64 judge_once(__u64 cgroup, int hierarchy, __u64 key, 
     return kept.verdict;
 }
 
-/* What a cgroup that is known was judged to be, NULL if it has to be judged. */
+/* The verdict on a known cgroup, NULL if it has to be judged. */
 static __always_inline const __u64 *known_verdict(__u64 key)
 {
     struct verdict *known = bpf_map_lookup_elem(&containers, &key);
@@ -237,7 +237,7 @@ __noinline __u64 verdict_of(__u64 address, __u32 slot)
     return known ? *known : judge_once(address, hierarchy, key, slot);
 }
 
-/* The container of a verdict; one that was not given is no container. */
+/* The container of a verdict, or CONTAINER_UNJUDGED. */
 static __always_inline __u64 container_of_verdict(__u64 verdict)
 {
     return verdict == CONTAINER_UNJUDGED ? verdict : verdict & CONTAINER_MASK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-// All BPF programs of Collector. They keep what happens inside containers and let the rest pass, so that user space
-// costs what containers do and not what the node does.
+// All BPF programs of Collector. They keep the events of containers and let the rest pass, so user space pays for
+// containers alone and not for the node.
 #include "kernel.h"
 
 #include <bpf/bpf_helpers.h>
@@ -31,5 +31,5 @@
 #include "socket-tables.h"
 #include "udp.h"
 
-// Which of the two licences the kernel is told: its GPL-only helpers need this one.
+// The licence for the kernel, one of the two: its GPL-only helpers need this one.
 char LICENSE[] SEC("license") = "GPL";

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * Which container a task is in, by the names of its cgroups.
+ * The container of a task, by the names of its cgroups.
  *
- * The rule, on the cgroup's path: cut it at its last ".scope"; it then has to end in '/', '-' or ':' and 64 hexadecimal
- * digits, and what stands before those must not end in "-conmon". If it does not, the same is asked of the path of the
- * cgroup above, and so on: whoever makes a cgroup below that of a container stays in the container. The path is never
- * put together.
+ * The rule, on the cgroup's path: cut it at its last ".scope"; it then has to end in '/', '-' or ':' and 64
+ * hexadecimal digits, without "-conmon" before them. If it does not, the path of the cgroup above is asked, and so
+ * on: a cgroup made below a container's own stays in the container. The path is never put together.
  *
- * Whoever may make cgroups may choose their names. A name below a container that another cgroup on the node bears is
- * forged, and counts for nothing; the first one to bear it is right, and one that is below no container always is.
+ * The right to make cgroups includes the choice of their names. A name below a container is forged, and counts for
+ * nothing, if another cgroup on the node bears it. The first bearer is right, and one below no container always is.
  *
- * The verdict is kept for every cgroup, so the names are read once in a cgroup's life, and not at all for the root.
+ * cgroup-name.h reads the names, and cgroup-verdict.h judges. The verdict is kept for every cgroup, so the names are
+ * read once in a cgroup's life, and not at all for the root.
  */
 #ifndef COLLECTOR_CONTAINER_H
 #define COLLECTOR_CONTAINER_H
 
 enum { SUBSYSTEMS = 16 }; /* more than any kernel has */
 
-/* The cgroup that names a task's container, and where it was found. */
+/* The cgroup with the name of a task's container, and its place. */
 struct naming {
     struct cgroup *cgroup;
     __u32 controller; /* place of a cgroup v1 controller's state in the task's set, or UNIFIED */
@@ -36,9 +36,9 @@ static __always_inline struct cgroup *cgroup_of_controller(struct css_set *set, 
 }
 
 /*
- * The verdict by the hierarchy of one v1 controller, or the one given. Takes the addresses of the task's set and of its
- * cgroup of v2. A function of its own, as the bodies of other loops are, so that the verifier sees it once and not in
- * each turn.
+ * The verdict by the hierarchy of one v1 controller, or the one given. Takes the addresses of the task's set and of
+ * its cgroup of v2. A function of its own, like the bodies of other loops: the verifier sees it once and not in each
+ * turn.
  */
 __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __u32 slot, __u32 controller)
 {
@@ -52,9 +52,9 @@ __noinline __u64 judge_by_controller(__u64 set, __u64 unified, __u64 verdict, __
 }
 
 /*
- * The verdict by the hierarchies of v1 controllers, for whom cgroup v2 names no container: by the first that does.
- * None outweighs another one: whoever is in a container by one hierarchy may make up names in the next, where nobody
- * put it into a container. Takes the addresses of the task's set and of its cgroup of v2.
+ * The verdict by the hierarchies of v1 controllers, where cgroup v2 names no container: by the first with one. None
+ * outweighs another: a process in a container by one hierarchy may make up names in the next, where nobody put it
+ * into a container. Takes the addresses of the task's set and of its cgroup of v2.
  */
 __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot)
 {
@@ -68,10 +68,10 @@ __noinline __u64 judge_by_v1(__u64 set, __u64 unified, __u64 verdict, __u32 slot
 }
 
 /*
- * The container that a task is in, 0 for the host. *named is the cgroup that says so: the one of cgroup v2 if it does,
- * else the first of the v1 controllers' that does, else the one of v2.
+ * The container of a task, 0 for the host. *named is the cgroup with its name: of cgroup v2 if it has one, else of
+ * the first v1 controller with one, else of v2.
  *
- * This runs for every event of the host too: since Linux 5.12 the verifier trusts the task, so that its fields are read
+ * This runs for every event of the host too: since Linux 5.12 the verifier trusts the task, and its fields are read
  * directly.
  */
 static __always_inline __u64 container_of_task(struct task_struct *task, __u32 slot, struct naming *named)
@@ -100,7 +100,7 @@ static __always_inline __u64 container_of_task(struct task_struct *task, __u32 s
     return container_of_verdict(verdict);
 }
 
-/* The same for a task that is only an address. */
+/* The same for a task known by its address alone. */
 static __always_inline __u64 container_at(struct task_struct *task, __u32 slot)
 {
     struct css_set *set = BPF_CORE_READ(task, cgroups);
@@ -128,7 +128,7 @@ static __always_inline __u64 outermost_of(__u64 container, const struct naming *
     return known->outermost;
 }
 
-/* A pointer as a number, which the verifier lets anything be done with. */
+/* A pointer as a number: the verifier allows anything with numbers. */
 static __always_inline __u64 number_of(const void *pointer)
 {
     __u64 number = 0;
@@ -136,7 +136,7 @@ static __always_inline __u64 number_of(const void *pointer)
     return number;
 }
 
-/* Forgets that a cgroup which ends bears a container's name. */
+/* Forgets an ending cgroup as the bearer of a container's name. */
 static __always_inline void forget_bearer(void *map, __u64 key, __u64 id)
 {
     struct bearer *known = bpf_map_lookup_elem(map, &key);
@@ -166,7 +166,7 @@ static __always_inline bool in_scope(__u64 container)
     return container || knobs.all_scopes;
 }
 
-/* Container of a network namespace, by the last of its processes that a scan has met. */
+/* Container of a network namespace, by the last of its processes in a scan. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 16384);

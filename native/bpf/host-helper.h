@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * Host helpers: runc, crun and conmon pass through the container's cgroup. They start themselves anew, as
- * /proc/self/exe, …/fd/N, or by fexecve (which the kernel calls /dev/fd/N), and are moved into the cgroup before or
- * after that. Programs in containers do the same, busybox's shell for each of its commands, and may choose their name
- * and their parent. So a helper is told by where it has been: it came from outside, and has not run another image in
- * the container since.
+ * /proc/self/exe, …/fd/N, or by fexecve (/dev/fd/N for the kernel), and are moved into the cgroup before or after
+ * that. Programs in containers do the same, busybox's shell for each of its commands, and may choose their name and
+ * their parent. So a helper is told by its way: it came from outside, and has not run another image in the container
+ * since.
  */
 #ifndef COLLECTOR_HOST_HELPER_H
 #define COLLECTOR_HOST_HELPER_H
 
 struct passage {
     __u64 start_time; /* of the process */
-    __u64 container;  /* the one that it came into */
+    __u64 container;  /* the one it came into */
     __u32 exec_id;    /* its image then */
-    __u32 is_host; /* 1: it came from the host, as a helper does; what comes from another container is none */
+    __u32 is_host;    /* 1: it came from the host, like helpers; one from another container is no helper */
 };
 
 /* By thread group id. */
@@ -24,7 +24,7 @@ struct {
     __type(value, struct passage);
 } passages SEC(".maps");
 
-/* What is known of a process's way, NULL if nothing. */
+/* The known passage of a process, NULL if there is none. */
 static __always_inline struct passage *passage_of(struct task_struct *task)
 {
     __u32 pid = field(task, tgid);
@@ -45,9 +45,9 @@ static __always_inline void note_passage(struct task_struct *task, __u64 contain
 }
 
 /*
- * What started itself anew outside of containers, as program_of: all forks share that file, so that runc's last stage,
- * which is moved when it has been forked, is a helper too. The value is the file's dentry, in case that another file
- * is at the address later.
+ * Programs that started themselves anew outside of containers, as program_of. All forks share the file, so runc's
+ * last stage, moved after its fork, is a helper too. The value is the file's dentry, in case another file is at the
+ * address later.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -74,7 +74,7 @@ static __always_inline bool is_helper(struct task_struct *task)
     return dentry && *dentry == dentry_of(program);
 }
 
-/* Whether a program is started by the name that helpers start themselves by. */
+/* Whether a program is started by a name that helpers start themselves by. */
 static __always_inline bool is_started_anew(struct linux_binprm *bprm)
 {
     const char by_link[] = "/proc/self/", by_descriptor[] = "/dev/fd/";
@@ -89,7 +89,7 @@ static __always_inline bool is_started_anew(struct linux_binprm *bprm)
     return is_link || is_descriptor;
 }
 
-/* An exec in a container: that of a helper is its first there, by its name, and sees the same mounts as its parent. */
+/* An exec in a container: a helper's is its first there, by its name, and sees the same mounts as its parent. */
 static __always_inline bool is_host_helper(struct task_struct *task, struct linux_binprm *bprm,
                                            __u64 container)
 {
@@ -101,11 +101,10 @@ static __always_inline bool is_host_helper(struct task_struct *task, struct linu
 }
 
 /*
- * Whether a process that a scan found looks like a helper: one that was there before its passage could be seen, such as
- * `runc init` in a container that was created and not started. Its parent is outside; what it runs is a file that the
- * container does not have mounted, and that somebody opened who may make containers there (CAP_SYS_ADMIN). A
- * container that has this capability itself can look like that, so that user space takes it for a helper only if it
- * knows nothing of it.
+ * Whether a scanned process looks like a helper: one older than the programs, its passage unseen, like `runc init` in
+ * a container that was created and not started. Its parent is outside. The container does not have its file mounted,
+ * and its opener may make containers there (CAP_SYS_ADMIN). A container with this capability can imitate all this, so
+ * user space takes the process for a helper only if it knows nothing of it.
  */
 static __always_inline bool looks_like_helper(struct task_struct *task, __u64 container, __u32 slot)
 {

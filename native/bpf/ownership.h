@@ -6,10 +6,10 @@
 #define COLLECTOR_OWNERSHIP_H
 
 /*
- * Of sockets that connect, by their address. Nothing inherits from those, and an entry here costs a third of what
- * storage does, which is two allocations and two frees after a grace period. Those that find no room have storage.
- * Older sockets that the kernel trusts no program with are here too: those below Multipath TCP. So are all, where
- * sockets have no storage.
+ * Owners of connecting sockets, by their address. Nothing inherits from them, and an entry here costs a third of
+ * storage, with its two allocations and two frees after a grace period. Sockets without room here have storage. Older
+ * sockets below Multipath TCP are here too, since the kernel trusts no program with them. So are all, where sockets
+ * have no storage.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -47,20 +47,20 @@ static __always_inline struct owner *owner_of(const struct sock *sk)
     return o ? o : client_owner(sk);
 }
 
-/* The same of a UDP socket: what cgroup programs and scans hold it by, and its address. */
+/* The same of a UDP socket: by the pointer of cgroup programs and scans, and by its address. */
 static __always_inline struct owner *udp_owner(const void *sk, const struct sock *address)
 {
     struct owner *o = stored_owner(sk);
     return o || !has_udp_by_address ? o : client_owner(address);
 }
 
-/* The same of a socket that listens or was accepted: hardly any of them is kept by address where there is storage. */
+/* The same of a listening or accepted socket: hardly any of them is kept by address where there is storage. */
 static __always_inline struct owner *server_owner(const struct sock *sk)
 {
     return STORES_OWNERS ? stored_owner(sk) : client_owner(sk);
 }
 
-/* Fills in who owns a socket that is not connected yet. */
+/* Fills in the owner of a socket not connected yet. */
 static __always_inline void set_owner(struct owner *o, struct task_struct *task, __u64 container,
                                       __u8 protocol)
 {
@@ -86,12 +86,12 @@ static __always_inline __u64 net_of(const struct sock *sk)
     return (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
-/* The network namespace of the host: that of its first process. */
+/* The network namespace of the host: its first process's. */
 static volatile __u64 host_net;
 
 /*
- * The container of a socket that nobody holds: by its own cgroup, of whoever made it; where cgroup v2 names no
- * containers, by its network namespace. 0 for the host's, and for Collector's own.
+ * The container of a socket without a holder: by its own cgroup, its maker's; where cgroup v2 names no containers, by
+ * its network namespace. 0 for the host's, and for Collector's own.
  */
 static __always_inline __u64 container_of_socket(const struct sock *sk)
 {
@@ -147,10 +147,10 @@ struct place {
 };
 
 /*
- * Owners of listening sockets without storage: those older than Collector that no descriptor holds, and those whose
- * process has used up the memory of the socket's options; all, where sockets have no storage. Nothing inherits from an
- * entry of `clients`; an accepted socket finds its owner by the place, or by port 0 where the kernel chose one after
- * listen(). Sockets that share a place (SO_REUSEPORT) share the entry, which is of the latest of them.
+ * Owners of listening sockets without storage: sockets older than Collector without a descriptor, and sockets of a
+ * process that has used up the memory of the socket's options; all, where sockets have no storage. Nothing inherits
+ * from an entry of `clients`; an accepted socket finds its owner by the place, or by port 0 where the kernel chose
+ * one after listen(). Sockets at one place (SO_REUSEPORT) share the entry of the latest of them.
  */
 struct {
     __uint(type, PLACES_MAP);
@@ -163,7 +163,7 @@ struct {
 /* Whether there was ever one. */
 static volatile bool has_places;
 
-/* The place of the local side of a tuple. What [::] accepts from IPv4 is of IPv6, too. */
+/* The place of the local side of a tuple. Sockets accepted by [::] from IPv4 are of IPv6, too. */
 static __always_inline void fill_place(struct place *p, const struct sock *sk, const struct owner *tuple)
 {
     p->net = net_of(sk);
@@ -172,7 +172,7 @@ static __always_inline void fill_place(struct place *p, const struct sock *sk, c
     p->family = tuple->family;
 }
 
-/* Keeps the owner of a listening socket, with its tuple, for what is accepted there. */
+/* Keeps the owner of a listening socket, with its tuple, for sockets accepted there. */
 static __noinline void note_place(const struct sock *sk, struct owner *owner)
 {
     struct place place;
@@ -201,7 +201,7 @@ static __noinline void leave_place(const struct sock *sk, const struct owner *ow
 
 /*
  * Keeps the owner for as long as there is the socket. Storage is charged to the socket (net.core.optmem_max), and a
- * process can use that up with a long filter: then the owner is kept by address, at Collector's expense.
+ * process can use it up with a long filter: then the owner is kept by address, at Collector's expense.
  */
 static __always_inline void store_owner(const struct sock *sk, struct owner *owner)
 {

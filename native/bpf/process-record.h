@@ -4,11 +4,11 @@
 #define COLLECTOR_PROCESS_RECORD_H
 
 enum {
-    ANCESTRY_DEPTH = 64, /* ancestors looked at; those that run the same file as their child are not reported */
-    THREADS_LOOKED_AT = 16, /* dead threads but the first are gone at once, so that one of the first lives */
+    ANCESTRY_DEPTH = 64,    /* ancestors looked at; one with the same file as its child is not reported */
+    THREADS_LOOKED_AT = 16, /* dead threads but the first are gone at once, so one of the first lives */
 };
 
-/* The file that a task executes: the same open file for all its forks, another one after each exec. */
+/* The file executed by a task: the same open file for all its forks, another one after each exec. */
 static __always_inline __u64 program_of(struct task_struct *task)
 {
     struct mm_struct *mm = field(task, mm);
@@ -42,7 +42,7 @@ static __always_inline void fill_header(struct record_header *h, __u8 type, stru
     h->container = container;
 }
 
-/* Sets the walk to a task's executable; false if it has none (a kernel thread, or one that is ending). */
+/* Sets the walk to a task's executable; false if it has none (a kernel thread, or an ending one). */
 static __always_inline bool start_at_executable(struct process_scratch *s, struct task_struct *task)
 {
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
@@ -59,7 +59,7 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
 }
 
 /*
- * A thread of a process that has its memory, 0 if none of the first THREADS_LOOKED_AT has. The first thread can end
+ * A thread with the memory of its process, 0 if none of the first THREADS_LOOKED_AT has it. The first thread can end
  * before the others, and then has neither memory nor cgroup. Takes and gives addresses.
  */
 __noinline __u64 living_thread(__u64 address)
@@ -82,9 +82,9 @@ __noinline __u64 living_thread(__u64 address)
 }
 
 /*
- * Whether an ancestor is in the process's container. Asked of the hierarchy that names that: whoever made a container
- * has put all of it into the same ones, and to ask all of them about an ancestor on the host took a quarter of an
- * exec's time.
+ * Whether an ancestor is in the process's container. Asks only the hierarchy with the container's name: the maker of
+ * a container puts all of it into the same ones. To ask all of them about an ancestor on the host took a quarter of
+ * an exec's time.
  */
 static __always_inline bool is_in_container(struct process_scratch *s, struct task_struct *task,
                                             struct css_set *cgroups)
@@ -109,7 +109,7 @@ __noinline int lineage_step(__u32 slot)
         return 1;
     s->ancestor = (__u64)leader;
     struct task_struct *living = (void *)living_thread((__u64)leader), *task = living ? living : leader;
-    /* Tasks whose cgroups are all the same share one set of them. */
+    /* Tasks with all the same cgroups share one set of them. */
     struct css_set *cgroups = BPF_CORE_READ(task, cgroups);
     if ((__u64)cgroups != s->cgroups && !is_in_container(s, task, cgroups))
         return 1;
@@ -144,8 +144,8 @@ __noinline int lineage_step(__u32 slot)
 }
 
 /*
- * Starts a process record in the scratch memory: all but the arguments, which each program reads in its own way.
- * False if there is nothing to report of the task.
+ * Starts a process record in the scratch memory: all but the arguments, since each program reads them in its own way.
+ * Returns false for a task without anything to report.
  */
 static __always_inline bool begin_process(struct process_scratch *s, __u32 slot, __u8 type,
                                           struct task_struct *task, __u64 container,
@@ -204,8 +204,8 @@ static __always_inline __u32 cut_arguments(struct process_record *r, __u64 start
 enum { PAGES_OF_ARGUMENT = 34 };
 
 /*
- * Where the current task's arguments start behind argv[0], which no message has: 0 if that can't be read. What is
- * read is thrown away.
+ * The start of the current task's arguments behind argv[0], which no message has: 0 if it can't be read. The bytes
+ * read are thrown away.
  */
 static __always_inline __u64 skip_name(struct process_scratch *s, __u64 start, __u64 end)
 {
@@ -262,7 +262,7 @@ static __always_inline void emit_process(struct process_scratch *s, __u32 slot, 
 {
     struct process_record *r = (void *)s->record;
     if (knobs.arguments && (__u32)field(task, tgid) != bpf_get_current_pid_tgid() >> 32) {
-        note_arguments(s, r, 0, -1); /* of another process, whose memory is out of reach here */
+        note_arguments(s, r, 0, -1); /* of another process, with its memory out of reach here */
     } else if (knobs.arguments) {
         __u64 end = field(task, mm, arg_end), start = skip_name(s, field(task, mm, arg_start), end);
         __u64 length = cut_arguments(r, start, end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Processes: exec, exit, and the scan of what runs. */
+/* Processes: exec, moves, exit, and the scan of running ones. */
 #ifndef COLLECTOR_PROCESS_H
 #define COLLECTOR_PROCESS_H
 
@@ -35,9 +35,9 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 }
 
 /*
- * A process was moved into a cgroup, by itself or by somebody else. It is told of when it comes into another container,
- * but only if it has run an image of its own: one that was only forked becomes what it is to be by an exec, which
- * tells. Moves within a container tell of what is known already, if anything.
+ * A process was moved into a cgroup, by itself or by somebody else. It is reported when it comes into another
+ * container, but only if it has run an image of its own: one only forked gets its image by an exec, and the exec is
+ * reported. Moves within a container are not: the process is known already, if at all.
  */
 TRACEPOINT("cgroup_attach_task")
 int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_struct *task, bool is_process)
@@ -73,8 +73,8 @@ int BPF_PROG(process_move, struct cgroup *cgroup, const char *path, struct task_
 }
 
 /*
- * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP): no move tells of
- * that. Of all other forks this costs a comparison.
+ * A process may be put into another cgroup than its parent's when it is made (CLONE_INTO_CGROUP), without a move. Of
+ * all other forks this costs a comparison.
  */
 TRACEPOINT("sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -96,7 +96,7 @@ TRACEPOINT("sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
     /*
-     * Two last threads that end at once may both read 0: an exit may come twice, and changes nothing the second time.
+     * Two last threads, ending at once, may both read 0: an exit may come twice, and changes nothing the second time.
      */
     if (field(task, signal, live.counter) != 0)
         return 0;
@@ -112,7 +112,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     fill_header(&r.header, RECORD_EXIT, task, container);
     r.header.size = sizeof(r);
     r.start_time = start_of(field(task, group_leader));
-    /* Of the process: this is its last thread, which need not be the first one. */
+    /* Of the process: this is its last thread, not always the first one. */
     r.exit_code = field(task, signal, group_exit_code);
     if (!r.exit_code)
         r.exit_code = field(task, group_leader, exit_code);
@@ -133,8 +133,8 @@ static __always_inline __u32 number_at(struct task_struct *task, __u32 level)
 }
 
 /*
- * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: that can wait
- * for the process or its file system for ever, and Collector's loop waits for nobody.
+ * Lists running processes, those with arguments marked by FLAG_ARGS_LOST. It reads no memory of theirs: a read can
+ * wait for the process or its file system for ever, and Collector's loop waits for nobody.
  */
 SEC("iter/task")
 int scan_processes(struct bpf_iter__task *ctx)
@@ -144,11 +144,11 @@ int scan_processes(struct bpf_iter__task *ctx)
     if (!task || !task->mm || task->signal->live.counter == 0)
         return 0;
     if (task->pid != task->tgid) {
-        /* By a helper, which gives an address and no pointer: those can't be passed on. */
+        /* By a helper, for an address: pointers can't be passed on. */
         struct task_struct *leader = BPF_CORE_READ(task, group_leader);
         __u64 living = living_thread((__u64)leader);
         /*
-         * If none of those looked at lives, dead ones that a tracer keeps are in the way: then each that lives will
+         * If none of the threads looked at lives, dead ones kept by a tracer are in the way: then any living one will
          * do.
          */
         if (living && living != (__u64)task)

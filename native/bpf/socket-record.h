@@ -14,7 +14,7 @@ static __always_inline bool is_alive(__u32 state)
     return state < 32 && (1U << state & TCP_ALIVE);
 }
 
-/* IPPROTO_*. Before 5.6, and in Red Hat's 4.18, a bit field, which only a helper can read. */
+/* IPPROTO_*. Before 5.6, and in Red Hat's 4.18, a bit field, readable by a helper alone. */
 static __always_inline __u32 protocol_of(const struct sock *sk)
 {
     if (bpf_core_field_size(sk->sk_protocol) == sizeof(sk->sk_protocol))
@@ -39,7 +39,7 @@ static __always_inline void read_tuple(struct owner *o, const struct sock *sk)
     o->remote_port = __builtin_bswap16(field(sk, __sk_common.skc_dport));
 }
 
-/* The tuple of a socket that is only an address. */
+/* The tuple of a socket known by its address alone. */
 static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
 {
     o->family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -54,7 +54,7 @@ static __always_inline void read_tuple_at(struct owner *o, struct sock *sk)
     o->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 }
 
-/* The tuple of a socket that ends: by now its port is only kept where it was sent from. */
+/* The tuple of an ending socket: by now only inet_sport keeps its port. */
 static __always_inline void read_last_tuple(struct owner *o, const struct sock *sk)
 {
     read_tuple(o, sk);
@@ -79,13 +79,13 @@ static __always_inline bool is_left_out(const struct owner *o)
     return !knobs.loopback && is_loopback(o->remote_address, o->family);
 }
 
-/* Whether a listening socket is bound to the loopback alone, so that nobody reaches it from outside. */
+/* Whether a listening socket is bound to the loopback alone, out of reach from outside. */
 static __always_inline bool is_private_listener(const struct owner *o)
 {
     return !knobs.loopback && is_loopback(o->local_address, o->family);
 }
 
-/* The bytes of the record, which is all zero before. */
+/* Returns the bytes of the record, which has to be all zero before. */
 static __always_inline __u32 fill_socket(struct socket_record *r, __u8 type, const struct owner *o, __u8 state)
 {
     bool is_v6 = o->family == AF_INET6;
@@ -120,7 +120,7 @@ struct held_record {
     struct holder holder;
 };
 
-/* The bytes of the record, which is all zero before. */
+/* Returns the bytes of the record, which has to be all zero before. */
 static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const struct owner *o, __u8 state,
                                        struct task_struct *task)
 {
@@ -138,8 +138,8 @@ static __always_inline __u32 fill_held(struct held_record *r, __u8 type, const s
 }
 
 /*
- * Not inlined, like all that has a record or an owner of its own beside another one: the stacks of programs would be
- * too large for the judgement of cgroups below them, which the verifier holds against 512 bytes.
+ * Not inlined, like all functions with a record or an owner beside another one: the stacks of programs would be too
+ * large for the judgement of cgroups below them. The verifier allows 512 bytes in all.
  */
 static __noinline void emit_socket(__u8 type, const struct owner *o, __u8 state)
 {
@@ -157,7 +157,7 @@ static __noinline void emit_held(__u8 type, const struct owner *o, __u8 state, _
     emit(&r, size, PROGRAM_SOCKET);
 }
 
-/* The record of a socket that a scan lists. `flags` are FLAG_OWNED and FLAG_HELD. */
+/* The record of a scanned socket. `flags` are FLAG_OWNED and FLAG_HELD. */
 static __always_inline __u32 fill_scanned(struct socket_record *r, const struct owner *o, __u8 state,
                                           __u8 flags)
 {

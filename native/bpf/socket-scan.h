@@ -33,7 +33,7 @@ static __always_inline bool find_socket(struct file *file, struct scanned_socket
     return family == AF_INET || family == AF_INET6;
 }
 
-/* Reads how far the socket is; false if it neither listens nor has a peer, or will have one. */
+/* Reads the state of the socket. Returns false if it neither listens nor has a peer, or will have one. */
 static __always_inline bool read_state(struct scanned_socket *scanned)
 {
     struct sock *sk = scanned->sk;
@@ -47,8 +47,8 @@ static __always_inline bool read_state(struct scanned_socket *scanned)
 }
 
 /*
- * Notes that a UDP socket without a peer was there before the programs: the first datagram that they see of it need
- * not be its first.
+ * Notes that a UDP socket without a peer is older than the programs: the first datagram that they see need not be its
+ * first.
  */
 static __noinline void note_older(const struct scanned_socket *scanned)
 {
@@ -60,7 +60,7 @@ static __noinline void note_older(const struct scanned_socket *scanned)
     make_older_owner(scanned->held, &o);
 }
 
-/* Tells the end of a UDP socket that was taken apart, by a connect() without an address. */
+/* Reports the end of a UDP socket disconnected by a connect() without an address. */
 static __noinline void end_disconnected(const struct scanned_socket *scanned)
 {
     struct sock *sk = scanned->sk;
@@ -75,8 +75,8 @@ static __noinline void end_disconnected(const struct scanned_socket *scanned)
 }
 
 /*
- * A holder whose sockets are not reported: Collector itself, or a process of the host. What such a process of the host
- * holds in the network namespace of a container is not to be taken for the container's.
+ * A holder with unreported sockets: Collector itself, or a process of the host. A socket held by the host in the
+ * network namespace of a container must not be taken for the container's.
  */
 static __always_inline void adopt_unreported(const struct scanned_socket *scanned, struct owner *o,
                                              struct task_struct *task, __u64 container)
@@ -90,7 +90,7 @@ static __always_inline void adopt_unreported(const struct scanned_socket *scanne
     adopt_socket(scanned, o);
 }
 
-/* Writes the record of a socket that `task` holds, with the holder if it listens. */
+/* Writes the record of a socket held by `task`, with the holder if it listens. */
 static __noinline void write_socket(struct seq_file *seq, const struct owner *o, __u8 state, __u8 flags,
                                     struct task_struct *task)
 {
@@ -108,7 +108,10 @@ static __always_inline void note_host_net(struct task_struct *task)
         host_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
 }
 
-/* Finds the socket of a file, and settles the past of a UDP socket without a peer. Returns false if there is none to list. */
+/*
+ * Finds the socket of a file, and settles the past of a UDP socket without a peer. Returns false if there is none to
+ * list.
+ */
 static __always_inline bool find_listed_socket(struct file *file, struct scanned_socket *scanned)
 {
     if (!find_socket(file, scanned))

@@ -2,10 +2,9 @@
 /*
  * TCP: the life of connections and of listening sockets.
  *
- * The task that runs when a TCP state changes is often not the owner (soft interrupts do most of it). It is at two
- * moments: when a socket starts to connect and when it starts to listen. There the owner is noted in storage that
- * belongs to the socket and that an accepted socket inherits, so every later change knows it, without any system call
- * hook.
+ * The current task at a change of a TCP state is often not the owner (soft interrupts do most of it). It is at two
+ * moments: when a socket starts to connect and when it starts to listen. There the owner is noted in storage of the
+ * socket. An accepted socket inherits it, so every later change knows the owner, without any system call hook.
  */
 #ifndef COLLECTOR_TCP_STATES_H
 #define COLLECTOR_TCP_STATES_H
@@ -19,7 +18,7 @@ static __always_inline void on_connect(const struct sock *sk)
     o.role = ROLE_CLIENT;
     set_cookie(&o, sk);
     o.is_by_address = 1;
-    /* What has storage goes by that: an accepted socket can be taken apart, and connect. */
+    /* A socket with storage goes by it: an accepted one can be disconnected, and connect. */
     if (!stored_owner(sk) && note_client(sk, &o))
         return;
     o.is_by_address = 0;
@@ -27,8 +26,8 @@ static __always_inline void on_connect(const struct sock *sk)
 }
 
 /*
- * Tells who listens, in a record of its own ahead of the socket's: a process that has only forked since is known by
- * nothing else. The scratch memory is that of exec, which is not running: a task is here that calls listen().
+ * Writes the originator's record ahead of the socket's: a process that has only forked since is known by nothing
+ * else. The scratch memory is exec's. No exec runs here, since the task is calling listen().
  */
 static __always_inline void emit_originator(struct task_struct *task, __u64 container,
                                             const struct naming *named)
@@ -42,7 +41,7 @@ static __always_inline void emit_originator(struct task_struct *task, __u64 cont
         emit_process(s, slot, task, PROGRAM_SOCKET);
 }
 
-/* Asks for the task twice, for a smaller frame: before Linux 6.2 that of socket_state may have 224 bytes. */
+/* Asks for the task twice, for a smaller frame: before Linux 6.2 socket_state's may have 224 bytes. */
 static __always_inline void on_listen(const struct sock *sk)
 {
     struct naming named;
@@ -50,7 +49,7 @@ static __always_inline void on_listen(const struct sock *sk)
     if (!claim_socket(sk, &o, current_task(), &named))
         return;
     read_tuple(&o, sk);
-    o.role = ROLE_SERVER; /* of all that is accepted, too */
+    o.role = ROLE_SERVER; /* of all accepted sockets, too */
     if (o.phase != PHASE_NEW) {
         store_owner(sk, &o);
         return;
@@ -67,7 +66,7 @@ static __always_inline void on_listen(const struct sock *sk)
     emit_held(RECORD_LISTEN, &o, TCP_LISTEN, FLAG_LISTENER, current_task());
 }
 
-/* A socket whose tuple was read is established: tells so, if it is to be told. */
+/* Reports that a socket, its tuple read, is established, unless its peer is left out. */
 static __always_inline void report_open(struct owner *o, const struct sock *sk)
 {
     if (is_left_out(o)) {
@@ -81,7 +80,10 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 
-/* Who listens at the place of an accepted socket, which may be any address there, or a port chosen by the kernel. */
+/*
+ * The owner of the listening socket at the place of an accepted one: at its address, at any address there, or at a
+ * port chosen by the kernel.
+ */
 static __noinline struct owner *find_listening_owner(const struct sock *sk)
 {
     struct owner tuple = {};
@@ -97,7 +99,7 @@ static __noinline struct owner *find_listening_owner(const struct sock *sk)
         return listener;
     place.port = 0;
     listener = bpf_map_lookup_elem(&places, &place);
-    /* By now it has a port, which need not be this one. */
+    /* By now it has a port, but perhaps not this one. */
     struct sock *at = listener ? (void *)listener->socket : NULL;
     return at && BPF_CORE_READ(at, __sk_common.skc_num) == tuple.local_port ? listener : NULL;
 }
@@ -135,7 +137,7 @@ static __always_inline void on_established(const struct sock *sk, int old_state)
     report_open(o, sk);
 }
 
-/* Nobody answered, or somebody refused: tells of a connection that never was. */
+/* Reports an attempt at a connection: nobody answered, or somebody refused. */
 static __always_inline void emit_failed(struct owner *o, const struct sock *sk)
 {
     read_last_tuple(o, sk);
@@ -153,7 +155,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
     if (!o)
         return;
     if (o->phase == PHASE_NEW && is_alive(old_state)) {
-        read_last_tuple(o, sk); /* that it was established passed us by */
+        read_last_tuple(o, sk); /* it was established unseen */
         report_open(o, sk);
     }
     if (o->phase == PHASE_NEW && o->role == ROLE_CLIENT && knobs.pending)
@@ -173,9 +175,9 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
 }
 
 /*
- * This side is done with a connection. If it was accepted, the current task held it: these changes of state are made by
- * shutdown() and by the last close(). When that executes another program than the one listening, it serves the port.
- * A process that is ending has no program any more, so that nobody serves by inheriting a descriptor until the end.
+ * This side is done with a connection. If it was accepted, the current task held it: these changes of state are made
+ * by shutdown() and by the last close(). If the task executes another program than the listening one, it serves the
+ * port. An ending process has no program any more: to inherit a descriptor until the end is not to serve.
  */
 static __always_inline void on_shutdown(const struct sock *sk)
 {
@@ -214,10 +216,10 @@ int BPF_PROG(socket_state, const struct sock *sk, int old_state, int new_state)
 }
 
 /*
- * The kernel runs no program on top of itself. When a soft interrupt comes while socket_state runs, and changes the
- * state of another socket, that change passes socket_state by. That a connection was established is made up for when
- * it closes, or by a scan before that; that it closed, here, where every TCP socket comes to its end, once. A second
- * program on inet_sock_set_state would catch either at once, but is run ten times for each connection.
+ * The kernel runs no program on top of itself. A soft interrupt on top of socket_state may change the state of
+ * another socket: socket_state misses the change. A missed start is made up for at the close, or by a scan before; a
+ * missed close here, where every TCP socket comes to its end, once. A second program on inet_sock_set_state would
+ * catch either at once, but is run ten times for each connection.
  */
 TRACEPOINT("tcp_destroy_sock")
 int BPF_PROG(socket_end, const struct sock *sk)

@@ -6,7 +6,7 @@
 /* Not inlined: with its record, the stack of on_datagram would be too large for the judgement of cgroups below it. */
 static __noinline void emit_udp(__u8 type, const struct owner *o, __u8 state)
 {
-    /* A datagram may come from port 0, which asks for no answer (RFC 768); none goes there. */
+    /* A datagram may come from port 0 to ask for no answer (RFC 768); none goes there. */
     bool is_nowhere = !o->remote_port && o->role != ROLE_SERVER;
     if (is_nowhere || is_left_out(o)) {
         count_skipped(PROGRAM_UDP);
@@ -16,7 +16,7 @@ static __noinline void emit_udp(__u8 type, const struct owner *o, __u8 state)
     emit(&r, fill_socket(&r, type, o, state), PROGRAM_UDP);
 }
 
-/* Whether a socket that has no peer now had one since its owner was noted. */
+/* Whether a socket without a peer had one since its owner was noted. */
 static __always_inline bool was_connected(const struct owner *o, struct sock *sk)
 {
     if (o->phase == PHASE_OLDER || o->phase == PHASE_ENDED)
@@ -25,8 +25,8 @@ static __always_inline bool was_connected(const struct owner *o, struct sock *sk
 }
 
 /*
- * What UDP sockets that are being connected anew were connected to before, by their addresses: one whose connect()
- * fails still is.
+ * Earlier peers of UDP sockets in a new connect(), by the sockets' addresses: if the connect() fails, the earlier
+ * peer stays.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -47,7 +47,9 @@ static __noinline void note_earlier_peer(const struct owner *o, struct sock *sk)
     bpf_map_update_elem(&earlier_peers, &key, &earlier, BPF_ANY);
 }
 
-/* Takes the tuple that a socket without a peer had, if its latest connect() failed: false if it had none. */
+/*
+ * Takes the earlier tuple of a socket without a peer, if its latest connect() failed. Returns false if there is none.
+ */
 static __always_inline bool take_earlier_peer(struct owner *end, struct sock *sk)
 {
     __u64 key = (__u64)sk;
@@ -59,7 +61,7 @@ static __always_inline bool take_earlier_peer(struct owner *end, struct sock *sk
     return true;
 }
 
-/* A socket whose owner is known is done with its peer: reports the end of its connection, if it has had one. */
+/* Reports the end of a connection when a socket with a known owner is done with its peer, if it has had one. */
 static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u64 cookie)
 {
     struct owner end = *o;
@@ -79,8 +81,8 @@ static __always_inline void end_udp(const struct owner *o, struct sock *sk, __u6
 }
 
 /*
- * The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. Later kernels have it
- * in the network namespace, and since 7.2 no more in `proto`.
+ * The kernel's table of UDP sockets, before Linux 6.2 known by a socket alone: 0 until one was seen. Later kernels
+ * have it in the network namespace, and since 7.2 no more in `proto`.
  */
 static volatile __u64 udp_table;
 

@@ -105,7 +105,7 @@ void Watchdog::Shared::run()
         // A look this late means that all threads were stopped, this one too: the loop had no chance to turn.
         if (passed_ms <= 2 * period_ms)
             waited_ms += passed_ms;
-        // A scan can be the last to hold a file of another process, and so has to close it: a socket that lingers
+        // A scan can be the last to hold a file of another process, and so has to close it: a lingering socket
         // (SO_LINGER) waits for its peer then.
         if (waiting && is_interruptible())
             syscall(SYS_tgkill, getpid(), thread, INTERRUPTION);
