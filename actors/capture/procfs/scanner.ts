@@ -51,7 +51,7 @@ export interface CgroupNames {
   readonly containerOf: ContainerOf;
 }
 
-/** As many as the kernel side looks at (native/bpf/process-record.h), and reports (layout.h); one more shows that some were cut. */
+/** As many as native/bpf/process-record.h looks at, and layout.h reports; one more shows that some were cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 
