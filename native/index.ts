@@ -1,4 +1,4 @@
-/** The only door to the add-on: the kernel side's offer to TypeScript, typed. */
+/** The typed interface of the add-on; no other file loads it. */
 import { createRequire } from 'node:module';
 
 /** How to load the BPF programs. */

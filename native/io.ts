@@ -1,4 +1,4 @@
-/** The only door to the second add-on: threads beside the event loop, to keep it from being held up. */
+/** The typed interface of the second add-on: threads beside the event loop, to keep it from being held up. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
