@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reads files of processes below a procfs, in a process that Collector can give up. A read takes the lock of another
+ * Reads files of processes below a procfs, in a process Collector can give up. A read takes the lock of another
  * process's memory, or a reference to it, so the other can hold it up for ever: by a call under the lock, such as
- * mmap() on a hung file system, or by ending just then, which leaves the end of its memory to the reader.
+ * mmap() on a hung file system, or by ending just then, with the end of its memory left to the reader.
  *
  *   argument-reader FOLDER     where the procfs is mounted
  *
- * Requests come on standard input, answers leave on standard output in the same order. It ends with its input, or with
- * its parent. It has no privileges.
+ * Requests come on standard input, answers leave on standard output in the same order. It ends with its input, or
+ * with its parent. It has no privileges.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ enum {
 
 static char bytes[LONGEST_ARGUMENT + ARGUMENTS_CAPACITY + 2];
 
-static bool take(void *to, size_t length)
+static bool read_fully(void *to, size_t length)
 {
     for (size_t used = 0; used < length;) {
         ssize_t count = read(STDIN_FILENO, (char *)to + used, length - used);
@@ -67,7 +67,7 @@ static bool take(void *to, size_t length)
     return true;
 }
 
-static bool give(const void *from, size_t length)
+static bool write_fully(const void *from, size_t length)
 {
     for (size_t used = 0; used < length;) {
         ssize_t count = write(STDOUT_FILENO, (const char *)from + used, length - used);
@@ -87,7 +87,7 @@ static bool has_arguments(const char *text, size_t length)
     return end && length > (size_t)(end - text) + 1 + ARGUMENTS_CAPACITY;
 }
 
-static bool never(const char *text, size_t length)
+static bool is_never_enough(const char *text, size_t length)
 {
     (void)text;
     (void)length;
@@ -129,10 +129,12 @@ static ssize_t read_file(__u32 pid, __u32 tid, const char *name, char *to, size_
     return (ssize_t)used;
 }
 
-/* What is behind the name in a thread's line of stat, NULL if it is gone. The name may contain anything but its end. */
+/*
+ * The rest of a thread's line of stat behind the name, NULL if it is gone. The name may contain anything but its end.
+ */
 static char *read_stat(__u32 pid, __u32 tid, char *text, size_t room)
 {
-    ssize_t length = read_file(pid, tid, "stat", text, room - 1, never);
+    ssize_t length = read_file(pid, tid, "stat", text, room - 1, is_never_enough);
     if (length <= 0)
         return NULL;
     text[length] = 0;
@@ -140,7 +142,7 @@ static char *read_stat(__u32 pid, __u32 tid, char *text, size_t room)
 }
 
 /* Whether the thread has not ended, and its process has this start. */
-static bool is_alive(const struct request *request)
+static bool is_still_there(const struct request *request)
 {
     char text[1024];
     char *at = read_stat(request->pid, request->tid, text, sizeof(text));
@@ -180,8 +182,9 @@ static struct answer read_status(const struct request *request, const char **fro
     struct answer answer = {.pid = request->pid};
     __u32 pid = request->pid, tid = request->tid;
     *from = bytes;
-    ssize_t stat = read_file(pid, tid, "stat", bytes, TEXT_CAPACITY / 2, never);
-    ssize_t status = stat < 0 ? stat : read_file(pid, tid, "status", bytes + stat, TEXT_CAPACITY / 2, never);
+    ssize_t stat = read_file(pid, tid, "stat", bytes, TEXT_CAPACITY / 2, is_never_enough);
+    ssize_t status =
+        stat < 0 ? stat : read_file(pid, tid, "status", bytes + stat, TEXT_CAPACITY / 2, is_never_enough);
     if (status < 0)
         answer.error = (__u32)errno;
     else
@@ -219,16 +222,16 @@ int main(int argc, char **argv)
     pid_t parent = getppid();
     if (argc != 2 || !give_up_privileges(parent) || chdir(argv[1]))
         return 1;
-    for (struct request request; take(&request, sizeof(request));) {
+    for (struct request request; read_fully(&request, sizeof(request));) {
         const char *from = bytes;
         __u64 start = now_micros();
         struct answer answer =
             request.what == READ_ARGUMENTS ? read_arguments(&request, &from) : read_status(&request, &from);
         /* Afterwards: meanwhile another process may have got the pid. */
-        if (answer.error != ESRCH && !is_alive(&request))
+        if (answer.error != ESRCH && !is_still_there(&request))
             answer = (struct answer){.pid = request.pid, .error = ESRCH};
         answer.micros = (__u32)(now_micros() - start);
-        if (!give(&answer, sizeof(answer)) || !give(from, answer.length))
+        if (!write_fully(&answer, sizeof(answer)) || !write_fully(from, answer.length))
             return 1;
     }
     return 0;

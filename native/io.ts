@@ -1,4 +1,4 @@
-/** The only door to the second add-on: threads beside the event loop, so that nothing holds the loop up. */
+/** The typed interface of the second add-on: threads beside the event loop, to keep it from being held up. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -32,7 +32,7 @@ export interface WatchdogOptions {
   readonly phases: readonly string[];
   readonly steps: readonly string[];
   readonly cell: Uint8Array<ArrayBuffer>;
-  /** Names of steps whose waits in the kernel may be ended by a signal: nothing in them minds EINTR. */
+  /** Names of steps with waits in the kernel for a signal to end: nothing in them minds EINTR. */
   readonly interruptible: readonly string[];
   /** Gets a line of the level critical, as JSON or as text. */
   readonly log: Writer;
@@ -56,7 +56,7 @@ interface Io {
     options: WatchdogOptions,
     onTurn: (seconds: number, cause: string) => void,
   ) => object;
-  /** Ends the process at once, whatever its threads wait for: exit(3) would wait for those of libuv. */
+  /** Ends the process at once, even with threads in a wait: exit(3) would wait for those of libuv. */
   exit(code: number): never;
   /**
    * Ends the process with exit code 0 after so many ms, whatever it does then: also if its event loop stands still.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the self-check does for the capture to see: this program is started, opens a connection to itself and closes it,
- * and ends. Over IPv4, or over IPv6 where that does not work; where neither does, it says why and ends with status 1.
+ * The self-check's events for the capture: this program is started, opens a connection to itself and closes it, and
+ * ends. Over IPv4, or over IPv6 where that does not work; where neither does, it says why and ends with status 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Nobody has to end it: far longer than it takes, in case that whoever started it has gone. */
+/* Nobody has to end it: far longer than it takes, in case its starter has gone. */
 enum { LONGEST_LIFE_S = 30 };
 
 /* An address of either family. */
@@ -21,36 +21,33 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-static bool tell(const char *loopback, const char *call)
+static bool report_error(const char *loopback, const char *call)
 {
     fprintf(stderr, "%s: %s: %s\n", loopback, call, strerror(errno));
     return false;
 }
 
-/*
- * Listens at the address on any port, connects there, and closes all three sockets, which is only done if all goes
- * well.
- */
+/* Listens at the address on any port, connects there, and, if all goes well, closes all three sockets. */
 static bool connect_to_itself(const char *loopback, union address address, socklen_t size)
 {
     int family = address.any.sa_family;
     int listener = socket(family, SOCK_STREAM, IPPROTO_TCP);
     if (listener < 0)
-        return tell(loopback, "socket");
+        return report_error(loopback, "socket");
     if (bind(listener, &address.any, size) < 0)
-        return tell(loopback, "bind");
+        return report_error(loopback, "bind");
     if (listen(listener, 1) < 0)
-        return tell(loopback, "listen");
+        return report_error(loopback, "listen");
     if (getsockname(listener, &address.any, &size) < 0)
-        return tell(loopback, "getsockname");
+        return report_error(loopback, "getsockname");
     int client = socket(family, SOCK_STREAM, IPPROTO_TCP);
     if (client < 0)
-        return tell(loopback, "socket");
+        return report_error(loopback, "socket");
     if (connect(client, &address.any, size) < 0)
-        return tell(loopback, "connect");
+        return report_error(loopback, "connect");
     int server = accept(listener, NULL, NULL);
     if (server < 0)
-        return tell(loopback, "accept");
+        return report_error(loopback, "accept");
     close(server);
     close(client);
     close(listener);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The JavaScript face of the probe. Types and meanings are in native/index.ts, the only file that loads this add-on.
 #include "../io/io.h"
+#include "../io/text.h"
 #include "capabilities.h"
 #include "clock.h"
 #include "module.h"
@@ -21,19 +22,16 @@ namespace {
 // At the end of the heap, before malloc gives them back: its own default at the start.
 constexpr int KEPT_BYTES = 128 * 1024;
 
-// The name of an errno, also of those that libbpf adds from 4000 on, in the order of its header.
-std::string errno_name(int code)
+// The name of an errno, also of libbpf's own from 4000 on, in the order of its header.
+std::string error_name(int code)
 {
     static const char *const of_libbpf[] = {"LIBELF",   "FORMAT",  "KVERSION", "ENDIAN",   "INTERNAL",
                                             "RELOC",    "LOAD",    "VERIFY",   "PROG2BIG", "KVER",
                                             "PROGTYPE", "WRNGPID", "INVSEQ",   "NLPARSE"};
-    const char *name = strerrorname_np(code);
-    if (name)
-        return name;
     std::size_t index = static_cast<std::size_t>(code - LIBBPF_ERRNO__LIBELF);
-    if (index < sizeof(of_libbpf) / sizeof(*of_libbpf))
+    if (!strerrorname_np(code) && index < sizeof(of_libbpf) / sizeof(*of_libbpf))
         return std::string("LIBBPF_ERRNO__") + of_libbpf[index];
-    return std::to_string(code);
+    return errno_name(code);
 }
 
 Napi::Error to_javascript(Napi::Env env, const ProbeError &error)
@@ -43,12 +41,12 @@ Napi::Error to_javascript(Napi::Env env, const ProbeError &error)
     Napi::Error result = Napi::Error::New(env, error.operation + " " + error.subject + ": " + text);
     result.Set("operation", error.operation);
     result.Set("subject", error.subject);
-    result.Set("errno", errno_name(error.code));
+    result.Set("errno", error_name(error.code));
     result.Set("log", error.log);
     return result;
 }
 
-// Runs a function and throws what it throws as a JavaScript error.
+// Runs a function, and throws its ProbeError as a JavaScript error.
 template <typename Function> auto guarded(Napi::Env env, Function function)
 {
     try {
@@ -149,7 +147,7 @@ private:
             Napi::Object row = Napi::Object::New(env);
             row.Set("program", lost[i].program);
             row.Set("errno",
-                    lost[i].code == 0 ? env.Undefined() : Napi::String::New(env, errno_name(lost[i].code)));
+                    lost[i].code == 0 ? env.Undefined() : Napi::String::New(env, error_name(lost[i].code)));
             result.Set(i, row);
         }
         return result;
@@ -253,22 +251,22 @@ private:
     Napi::Value Stats(const Napi::CallbackInfo &info)
     {
         Napi::Env env = info.Env();
-        auto reports = guarded(env, [&] { return probe(env).stats(); });
-        Napi::Array result = Napi::Array::New(env, reports.size());
-        for (std::uint32_t i = 0; i < reports.size(); i++) {
-            const ProgramReport &report = reports[i];
+        auto rows = guarded(env, [&] { return probe(env).stats(); });
+        Napi::Array result = Napi::Array::New(env, rows.size());
+        for (std::uint32_t i = 0; i < rows.size(); i++) {
+            const ProgramStats &stats = rows[i];
             Napi::Object row = Napi::Object::New(env);
-            row.Set("program", report.name);
+            row.Set("program", stats.name);
             auto set = [&](const char *key, std::uint64_t value) { row.Set(key, static_cast<double>(value)); };
-            set("events", report.counts.events);
-            set("lost", report.counts.lost);
-            set("skipped", report.counts.skipped);
-            set("failed", report.counts.failed);
-            set("overShare", report.counts.over_share);
-            set("container", report.counts.container);
-            set("missed", report.missed);
-            set("runs", report.runs);
-            set("runNs", report.run_ns);
+            set("events", stats.counts.events);
+            set("lost", stats.counts.lost);
+            set("skipped", stats.counts.skipped);
+            set("failed", stats.counts.failed);
+            set("overShare", stats.counts.over_share);
+            set("container", stats.counts.container);
+            set("missed", stats.missed);
+            set("runs", stats.runs);
+            set("runNs", stats.run_ns);
             result.Set(i, row);
         }
         return result;
@@ -341,7 +339,7 @@ private:
 
     std::unique_ptr<Probe> probe_;
     Pump *pump_ = nullptr;         // deletes itself after close()
-    Napi::ObjectReference buffer_; // keeps the memory that the pump writes to
+    Napi::ObjectReference buffer_; // keeps the memory for the pump to write to
     Napi::FunctionReference on_records_;
     Napi::FunctionReference on_error_;
     Napi::FunctionReference on_clock_set_;
@@ -364,7 +362,7 @@ void InsertModule(const Napi::CallbackInfo &info)
     guarded(info.Env(), [&] { insert_module(path); });
 }
 
-// The soft limit is what counts; with file capabilities, a process that starts is not dumpable at all.
+// The soft limit counts; with file capabilities, a process starts as not dumpable at all.
 Napi::Value AllowCoreDump(const Napi::CallbackInfo &info)
 {
     rlimit limit{};
@@ -388,7 +386,7 @@ Napi::Value DropCapabilities(const Napi::CallbackInfo &info)
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
     raise_capabilities();
-    // Left to itself, malloc learns to keep tens of megabytes that V8's compiler and libbpf needed once.
+    // Left to itself, malloc learns to keep tens of megabytes, needed once by V8's compiler and libbpf.
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     export_io(env, exports); // for a folder without io.node
     exports.Set("Probe", ProbeWrap::Define(env));

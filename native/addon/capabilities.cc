@@ -16,7 +16,7 @@ namespace collector {
 
 namespace {
 
-// What the handler reads and counts. Capabilities belong to a thread, and only the thread itself can change them: so
+// Read and counted by the handler. Capabilities belong to a thread, and only the thread itself can change them: so
 // each one is sent a signal, as glibc does for setuid().
 std::atomic<std::uint64_t> kept_capabilities;
 std::atomic<unsigned> obeyed;
@@ -74,7 +74,7 @@ void raise_capabilities()
 unsigned drop_capabilities(std::uint64_t kept)
 {
     kept_capabilities = kept;
-    // The handler stays: a thread that blocks the signal now may take it later.
+    // The handler stays: a thread with the signal blocked now may take it later.
     struct sigaction action {};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;

@@ -6,11 +6,11 @@
 namespace collector {
 
 // Makes effective, for the calling thread, all capabilities that it may have. A file's capabilities are not effective
-// by themselves, so that without some of them the program starts all the same and can say what is missing.
+// by themselves: without some of them the program starts all the same, and can name the missing ones.
 void raise_capabilities();
 
-// Takes all capabilities for good from every thread of the process, but those whose bits are in `kept`. Returns how
-// many threads did not obey within 200 ms, because they block all signals.
+// Takes all capabilities for good from every thread of the process, but for the bits in `kept`. Returns the number of
+// threads that did not obey within 200 ms, because they block all signals.
 unsigned drop_capabilities(std::uint64_t kept);
 
 } // namespace collector

@@ -8,8 +8,8 @@
 
 namespace collector {
 
-// Watches the system's clock in a thread of its own, and notes each set within microseconds, however busy the event loop
-// is: settimeofday, clock_settime, or a step of adjtimex. Slewing is no set.
+// Watches the system's clock in a thread of its own, and notes each set within microseconds, however busy the event
+// loop is: settimeofday, clock_settime, or a step of adjtimex. Slewing is no set.
 class ClockWatch {
 public:
     struct Set {

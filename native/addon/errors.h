@@ -5,7 +5,7 @@
 
 namespace collector {
 
-// What the kernel or libbpf refused. Becomes a JavaScript Error with the same fields (see native/index.ts).
+// A refusal by the kernel or libbpf. Becomes a JavaScript Error with the same fields (see native/index.ts).
 struct ProbeError {
     std::string operation; // "open", "load", "attach", "ring", "scan", "insert", …
     std::string subject;   // the program, the map or the file

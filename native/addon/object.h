@@ -11,8 +11,8 @@ struct BuiltInObject {
     const char *end;
 };
 
-// The BPF objects that were compiled with this add-on, so that they can't be of another version. Each needs less of the
-// kernel than the one before it.
+// The BPF objects compiled with this add-on, never of another version. Each needs less of the kernel than the one
+// before it.
 extern const std::array<BuiltInObject, 2> built_in_objects;
 
 } // namespace collector

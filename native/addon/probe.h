@@ -23,14 +23,13 @@ struct ProbeOptions {
     std::uint32_t rings;
     std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
-    // A folder: the root of the cgroup2 hierarchy, which the programs for UDP are attached to. Empty: they are not
-    // loaded.
+    // The folder of the root of the cgroup2 hierarchy, for the programs for UDP. Empty: they are not loaded.
     std::string cgroup_root;
     struct knobs knobs;
 };
 
 // One row of the statistics.
-struct ProgramReport {
+struct ProgramStats {
     const char *name;
     program_stats counts;
     std::uint64_t runs;   // 0 unless ProbeOptions::run_time
@@ -38,7 +37,7 @@ struct ProgramReport {
     std::uint64_t missed; // runs the kernel left out because the program was already running on that CPU
 };
 
-// A program that somebody else detached, found by Probe::restore_links.
+// A program detached by somebody else, found by Probe::restore_links.
 struct LostLink {
     const char *program;
     int code; // errno of attaching it again; 0: it is attached again
@@ -52,33 +51,34 @@ public:
     Probe(const Probe &) = delete;
     Probe &operator=(const Probe &) = delete;
 
-    void attach(); // throws ProbeError; attaches all or none, but for those for UDP, which may be left out
-    void detach(); // no more events; what was written can still be read
+    void attach(); // throws ProbeError; attaches all or none; programs for UDP may be left out
+    void detach(); // no more events; the written ones can still be read
 
-    // Attaches again what somebody else has detached or replaced. Returns those programs, once when that went well and
+    // Attaches programs again if somebody else has detached or replaced them, and returns them: once after success,
     // each time while it fails. Throws ProbeError.
     std::vector<LostLink> restore_links();
 
-    // While on, what Collector's children do is written as records of the self-check, and as nothing else.
+    // While on, events of Collector's children are written as records of the self-check, and as nothing else.
     void self_check(bool on);
 
-    // The oldest kernel that the object in use is made for.
+    // The oldest kernel for the object in use.
     kernel_version oldest_kernel() const { return oldest_kernel_; }
     // Why it is not the first of the built-in ones; nothing if it is, or was asked for.
     const std::optional<ProbeError> &object_refusal() const { return object_refusal_; }
 
-    // Why the programs are not there that see UDP sockets connect and end; nothing if they are, or were not asked for.
+    // Why there are no programs for the connects and ends of UDP sockets; nothing if there are, or none were asked
+    // for.
     const std::optional<ProbeError> &udp_refusal() const { return refusals_.udp; }
-    // The same of those that see the peers of send and receive.
+    // The same of the programs for the peers of send and receive.
     const std::optional<ProbeError> &datagram_refusal() const { return refusals_.datagrams; }
 
-    std::vector<ProgramReport> stats() const;
+    std::vector<ProgramStats> stats() const;
 
-    // Everything that the iterator program writes, in one pass. Throws ProbeError.
+    // All records of the iterator program, in one pass. Throws ProbeError.
     std::vector<std::uint8_t> scan(const char *program);
 
-    // The same in parts: begin_scan, then read_scan until it gives 0. Each program has one at a time: what was not read
-    // to its end is given up for the next one.
+    // The same in parts: begin_scan, then read_scan until it gives 0. Each program has one at a time: an unfinished
+    // one is given up for the next.
     void begin_scan(const char *program);
     // Whole records; room for 32 KiB at least. NOTHING_YET after as much work as one call may do without finding any.
     std::ptrdiff_t read_scan(const char *program, std::uint8_t *bytes, std::size_t room);
@@ -112,7 +112,7 @@ private:
     bpf_link *attach_one(const char *name) const;
     bool is_attached(const bpf_link *link, const char *name) const;
     program_stats counts_of(std::uint32_t row) const;
-    void add_runs(ProgramReport &report, const char *name) const;
+    void add_runs(ProgramStats &report, const char *name) const;
     bpf_program *program(const char *name) const;
     bpf_map *map(const char *name) const;
     [[noreturn]] void refuse(const std::string &reason) const;
@@ -134,7 +134,7 @@ private:
     std::ptrdiff_t read_walk(std::uint8_t *bytes, std::size_t room);
     void release();
 
-    std::string source_;    // the object's path, or what stands for it
+    std::string source_;    // the object's path, or a name for it
     const std::string btf_; // ProbeOptions::btf
     bpf_object *object_ = nullptr;
     std::vector<Attached> links_;

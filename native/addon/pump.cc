@@ -12,16 +12,16 @@ namespace collector {
 
 namespace {
 
-// A visit costs 0.1 to 0.3 ms of CPU however little it finds, most of it to bring code and tables back into the caches
-// that the node's own work took: a fifth of all that a record costs at 20 ms, little at 100 ms. People do not notice
-// those, and what comes in meanwhile fits into the rings up to the rate below, which no load was seen to reach: the
-// default ring of 8 MiB for each CPU allows for all of the time, smaller ones are visited as much more often.
+// A visit costs 0.1 to 0.3 ms of CPU however little it finds, most of it to bring code and tables back into caches
+// taken by the node's own work: a fifth of a record's whole cost at 20 ms, little at 100 ms. People do not notice 100
+// ms, and the rings have room for records up to the rate below, never reached by any load so far: the default ring of
+// 8 MiB for each CPU allows for all of the time, smaller ones are visited as much more often.
 constexpr std::uint64_t LONGEST_INTERVAL_MS = 100;
 constexpr std::uint64_t FASTEST_BYTES_PER_MS = 80 * 1024; // written by one CPU
-// Visits that find nothing before the kernel is asked to signal again.
+// Empty visits before the kernel is asked to signal again.
 constexpr std::uint32_t EMPTY_VISITS = 3;
-// A program that read `busy` just before it was cleared may write, silently, just after the last visit: there is one
-// more at the busy interval, and then one from time to time, for a program that was held up in between.
+// A program may read `busy` just before it is cleared, and write, silently, just after the last visit. So one more
+// visit comes at the busy interval, and then one from time to time, for a program held up in between.
 constexpr std::uint64_t IDLE_INTERVAL_MS = 500;
 // Bytes delivered, at least, before the event loop gets its turn again while there are more. A MiB of execs takes 0.1 s
 // to fold in a young process; a turn takes a few microseconds.
@@ -52,7 +52,7 @@ Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capa
     uv_async_init(loop, &clock_wakeup_, on_clock_set);
     uv_unref(reinterpret_cast<uv_handle_t *>(&clock_wakeup_));
     poll_.data = timer_.data = clock_wakeup_.data = this;
-    become_busy(); // what was written since the programs were attached woke nobody
+    become_busy(); // records since the programs were attached woke nobody
 }
 
 Pump::~Pump()
@@ -109,7 +109,7 @@ void Pump::visit()
         fail_(error);
     }
     if (!probe_)
-        return; // closed by what was delivered
+        return; // closed by a delivery
     bool busy = __atomic_load_n(&probe_->shared()->busy, __ATOMIC_RELAXED) != 0;
     if (found > 0 && !busy)
         become_busy();
@@ -118,7 +118,7 @@ void Pump::visit()
     else if (busy && ++empty_visits_ >= EMPTY_VISITS)
         become_idle();
     if (found >= VISIT_BYTES)
-        uv_timer_start(&timer_, on_timer, 0, busy_interval_ms_); // more, after what else the loop has to do
+        uv_timer_start(&timer_, on_timer, 0, busy_interval_ms_); // more, after the loop's other work
 }
 
 std::size_t Pump::drain(std::uint64_t until, std::size_t budget)
@@ -137,8 +137,8 @@ std::uint64_t Pump::discard()
     return count;
 }
 
-// Delivers records and sets of the clock older than `now`, about `budget` bytes of records. Returns the number of bytes;
-// from `budget` on there may be more of either.
+// Delivers records and sets of the clock older than `now`, about `budget` bytes of records. Returns the number of
+// bytes; from `budget` on there may be more of either.
 std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
 {
     std::size_t total = 0;
@@ -155,9 +155,9 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
     return probe_ ? total + deliver_records(now, budget - total) : total;
 }
 
-// Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound is what makes the order
-// hold across rings: a record that follows from another one is never delivered before it, since all that are older than
-// `now` are in their rings by now. Returns how many bytes there were.
+// Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound keeps the order across
+// rings: a record is never delivered before its cause, since all older than `now` are in their rings by now. Returns
+// the number of bytes.
 std::size_t Pump::deliver_records(std::uint64_t now, std::size_t budget)
 {
     auto &rings = probe_->rings();
@@ -211,7 +211,7 @@ void Pump::advance_first_head(std::uint64_t now)
         heads_[at] = head;
 }
 
-// Delivers what lies in the buffer. The rings have their room back before that takes its time.
+// Delivers the buffer. The rings have their room back before, since a delivery takes its time.
 void Pump::hand_over(std::size_t length, std::uint64_t now)
 {
     for (auto &ring : probe_->rings())

@@ -11,14 +11,14 @@ namespace collector {
 
 // Carries records from the rings to a function, on the event loop's own thread.
 //
-// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 100 ms, or
-// sooner if the rings are small: a wakeup for every event costs many times what the event itself does.
+// Idle, it sleeps until the kernel signals a ring. Busy, it tells the kernel to be silent and comes by every 100 ms,
+// or sooner if the rings are small: a wakeup for every event costs many times the event itself.
 class Pump {
 public:
     // Records in order of their time, back to back in the caller's buffer; all are older than `time`.
     using Deliver = std::function<void(std::size_t length, std::uint64_t time)>;
 
-    // What goes wrong on a visit. There is no caller to throw it at.
+    // Errors of a visit. There is no caller to throw them at.
     using Fail = std::function<void(const ProbeError &error)>;
 
     // A set of the system's clock, called between the records from before and after.
@@ -31,8 +31,8 @@ public:
     // Starts to report sets of the clock. Throws ProbeError.
     void watch_clock(ClockSet on_clock_set);
 
-    // Delivers, now, records that were written before `until`, oldest first, until there are no more or their bytes are
-    // `budget`. Returns how many bytes there were. Throws ProbeError.
+    // Delivers, now, records from before `until`, oldest first, until there are no more or their bytes are `budget`.
+    // Returns the number of bytes. Throws ProbeError.
     std::size_t drain(std::uint64_t until, std::size_t budget);
 
     // Takes all records out of the rings without delivering them, and returns how many. Throws ProbeError.

@@ -18,8 +18,8 @@ public:
     Ring(const Ring &) = delete;
     Ring &operator=(const Ring &) = delete;
 
-    // Time of the first record that is ready, in CLOCK_BOOTTIME ns; NONE if there is none. Throws ProbeError if it is
-    // not of the form of layout.h, as from a BPF object of another version.
+    // Time of the first ready record, in CLOCK_BOOTTIME ns; NONE if there is none. Throws ProbeError if it is not of
+    // the form of layout.h, as from a BPF object of another version.
     static constexpr std::uint64_t NONE = ~std::uint64_t{0};
     std::uint64_t first();
 
@@ -27,8 +27,8 @@ public:
     // The bytes written; 0 if `room` is too small, and then the record stays.
     std::size_t take(std::uint8_t *out, std::size_t room);
 
-    // Gives the room of what was taken back to the kernel. Its producers look at the same cache line for each record
-    // that they write, so it is better written now and then than for each record that is read.
+    // Gives the room of taken records back to the kernel. Its producers look at the same cache line for each record
+    // they write, so it is better written now and then than for each record read.
     void release();
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-// All BPF programs of Collector. They keep what happens inside containers and let the rest pass, so that user space
-// costs what containers do and not what the node does.
+// All BPF programs of Collector. They keep the events of containers and let the rest pass, so user space pays for
+// containers alone and not for the node.
 #include "kernel.h"
 
 #include <bpf/bpf_helpers.h>
@@ -13,13 +13,23 @@
 #include "owner.h"
 #include KERNEL_HEADER
 #include "self.h"
+#include "cgroup-scratch.h"
+#include "cgroup-name.h"
+#include "cgroup-verdict.h"
 #include "container.h"
 #include "scratch.h"
+#include "process-record.h"
+#include "host-helper.h"
 #include "process.h"
 #include "datagrams.h"
-#include "socket.h"
+#include "socket-record.h"
+#include "ownership.h"
+#include "tcp-states.h"
+#include "udp-ends.h"
+#include "adoption.h"
+#include "socket-scan.h"
 #include "socket-tables.h"
 #include "udp.h"
 
-// Which of the two licences the kernel is told: its GPL-only helpers need this one.
+// The licence for the kernel, one of the two: its GPL-only helpers need this one.
 char LICENSE[] SEC("license") = "GPL";

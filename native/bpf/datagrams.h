@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * Proof that no datagram passed a connected UDP socket, such as the one by which getaddrinfo() asks for a source
+ * Proves that no datagram passed a connected UDP socket, such as the one by which getaddrinfo() asks for a source
  * address (RFC 6724, section 5).
  *
- * No field of a socket tells: a datagram of IPv6 leaves none changed, and the counter of IPv4's identifications starts
- * anew, at random, behind the hook of connect(). So this goes by the counters of the network namespace (netstat -su):
- * when they stand where they stood before connect(), nobody in the namespace has sent or read a datagram since. When
- * they moved the socket counts as used. Nothing that a process does takes them back.
+ * No field of a socket tells: a datagram of IPv6 leaves none changed, and the counter of IPv4's identifications
+ * starts anew, at random, behind the hook of connect(). So this goes by the counters of the network namespace
+ * (netstat -su): unchanged since before connect(), they prove that nobody in the namespace has sent or read a
+ * datagram. If they moved, the socket counts as used. No process can take them back.
  */
 #ifndef COLLECTOR_DATAGRAMS_H
 #define COLLECTOR_DATAGRAMS_H
 
 /*
- * Holds nothing. What lies between the pointer that the kernel keeps of an element and the element of a CPU is what
- * lies between any such pointer and that CPU's copy: so the copies of counters are found, without symbols of the
- * kernel.
+ * Holds nothing. The distance from the kernel's pointer to an element to the element of a CPU is the same for every
+ * per-CPU pointer: it leads to the copies of counters, without symbols of the kernel.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -38,7 +37,9 @@ struct udp_counters {
 /* @param address of one CPU's counters */
 static __always_inline __u64 sum_counters(__u64 address)
 {
-    /* What a reader gave no place for, or whose checksum is wrong, counts as an error, and may have been read. */
+    /*
+     * A datagram without a place at its reader, or with a wrong checksum, counts as an error, and may have been read.
+     */
     struct udp_counters counters = {};
     bpf_probe_read_kernel(&counters, sizeof(counters),
                           (void *)(address + sizeof(__u64))); /* behind UDP_MIB_NUM */
@@ -55,8 +56,8 @@ static __always_inline bool can_look_at_cpus(void)
 #define NOT_A_CPU (~0ULL)
 
 /*
- * Datagrams by the counters of one CPU, which the first CPU has at these addresses: 0 for none. A function of its
- * own, as the bodies of other loops are, so that the verifier sees it once and not in each turn.
+ * Datagrams by the counters of one CPU. The addresses are those of the first CPU's, 0 for none. A function of its
+ * own, like the bodies of other loops: the verifier sees it once and not in each turn.
  */
 __noinline __u64 count_on_cpu(__u64 v4, __u64 v6, __u32 cpu)
 {
@@ -71,9 +72,7 @@ __noinline __u64 count_on_cpu(__u64 v4, __u64 v6, __u32 cpu)
     return sum_counters(v4 + distance) + (v6 ? sum_counters(v6 + distance) : 0);
 }
 
-/*
- * Datagrams that were sent or read in the socket's network namespace, plus one; UNKNOWN_DATAGRAMS if it is not known.
- */
+/* Datagrams sent or read in the socket's network namespace, plus one; UNKNOWN_DATAGRAMS if it is not known. */
 __noinline __u64 count_datagrams(__u64 socket, bool is_v6)
 {
     if (!can_look_at_cpus() || knobs.cpus > MOST_CPUS_SUMMED)

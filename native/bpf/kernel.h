@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * The kernel's types, cut down to the fields that are read. Offsets written here mean nothing: preserve_access_index
- * lets libbpf put in those of the running kernel. Kept by hand, so that the repository needs no generated vmlinux.h.
+ * The kernel's types, cut down to the fields in use. Offsets written here mean nothing: preserve_access_index lets
+ * libbpf put in those of the running kernel. Kept by hand, so the repository needs no generated vmlinux.h.
  */
 #ifndef COLLECTOR_KERNEL_H
 #define COLLECTOR_KERNEL_H
@@ -40,7 +40,7 @@ enum {
 };
 enum { BPF_SK_STORAGE_GET_F_CREATE = 1 << 0 };
 enum { BPF_RB_NO_WAKEUP = 1 << 0 };
-/* What bpf_ringbuf_query tells. */
+/* Questions to bpf_ringbuf_query. */
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1, BPF_RB_CONS_POS = 2, BPF_RB_PROD_POS = 3 };
 
 /* From include/net/tcp_states.h and include/linux/socket.h. */
@@ -58,14 +58,14 @@ enum {
 };
 /* From include/uapi/linux/capability.h. */
 enum { CAP_SYS_ADMIN = 21 };
-/* The largest errno that a pointer can stand for, from include/linux/err.h. */
+/* The largest errno in a pointer, from include/linux/err.h. */
 enum { MAX_ERRNO = 4095 };
 /* Flag of a cgroup_subsys_state, from include/linux/cgroup-defs.h: of a cgroup's own, until it is removed. */
 enum { CSS_ONLINE = 1 << 1 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 
-/* What programs on cgroups are given, from include/uapi/linux/bpf.h: laid out the same on every kernel. */
+/* The contexts of programs on cgroups, from include/uapi/linux/bpf.h: laid out the same on every kernel. */
 struct bpf_sock {
     __u32 bound_dev_if;
     __u32 family;
@@ -152,7 +152,7 @@ struct inode {
 };
 
 struct file {
-    const struct cred *f_cred; /* of who opened it */
+    const struct cred *f_cred; /* of the opener */
     struct path f_path;
     struct inode *f_inode;
     void *private_data;
@@ -218,7 +218,7 @@ struct upid {
     int nr;
 };
 
-/* A number for each pid namespace, from the initial one to that of the process itself, at its level. */
+/* A number for each pid namespace, from the initial one to the process's own, at its level. */
 struct pid {
     unsigned int level;
     struct upid numbers[1];
@@ -249,7 +249,7 @@ struct task_struct___4_18 {
     __u64 real_start_time;
 };
 
-/* Where Red Hat's 4.18 keeps what came later. */
+/* The place of later fields in Red Hat's 4.18. */
 struct task_struct_rh {
     __u32 self_exec_id;
     __u32 parent_exec_id;

@@ -16,17 +16,16 @@
 #endif
 
 enum record_type {
-    RECORD_EXEC = 1, /* struct process_record: a process replaced its image */
-    RECORD_PROCESS =
-        2, /* struct process_record: a process that a scan found, that is about to listen, or that was moved */
-    RECORD_EXIT = 3,  /* struct exit_record: the last thread of a process ended */
-    RECORD_OPEN = 4,  /* struct socket_record: a TCP connection became established */
+    RECORD_EXEC = 1,    /* struct process_record: a process replaced its image */
+    RECORD_PROCESS = 2, /* struct process_record: a process scanned, about to listen, or moved */
+    RECORD_EXIT = 3,    /* struct exit_record: the last thread of a process ended */
+    RECORD_OPEN = 4,    /* struct socket_record: a TCP connection became established */
     RECORD_CLOSE = 5, /* struct socket_record: an established TCP connection or a connected UDP socket ended */
-    RECORD_LISTEN = 6,   /* struct socket_record: a TCP socket started to listen */
-    RECORD_UNLISTEN = 7, /* struct socket_record: a listening TCP socket was closed */
-    RECORD_SOCKET = 8, /* struct socket_record: a TCP or UDP socket that a scan found, connected or listening */
-    RECORD_SELF_CHECK = 9, /* struct self_check_record: what the self-check did, instead of the above */
-    RECORD_DATAGRAM = 10,  /* struct socket_record: a UDP socket that is not connected sent or received */
+    RECORD_LISTEN = 6,     /* struct socket_record: a TCP socket started to listen */
+    RECORD_UNLISTEN = 7,   /* struct socket_record: a listening TCP socket was closed */
+    RECORD_SOCKET = 8,     /* struct socket_record: a scanned TCP or UDP socket, connected or listening */
+    RECORD_SELF_CHECK = 9, /* struct self_check_record: a step of the self-check, instead of the above */
+    RECORD_DATAGRAM = 10,  /* struct socket_record: an unconnected UDP socket sent or received */
     RECORD_SERVED =
         11, /* struct socket_record: another program than the listening one ended an accepted connection */
 };
@@ -40,9 +39,8 @@ enum record_flag {
     FLAG_OWNED = 1 << 5,       /* RECORD_SOCKET: the kernel side owns the socket, its end will be a record */
     FLAG_HELD = 1 << 6,        /* RECORD_SOCKET: pid and container are of a process with a descriptor of it */
     FLAG_LISTENER = 1 << 7,    /* of a listening socket: this process called listen() */
-    FLAG_ARRIVED =
-        1 << 5, /* RECORD_PROCESS of an event: it came into the container with the image that it has */
-    FLAG_HELPER = 1 << 6, /* RECORD_PROCESS of a scan: it looks like a host helper on its way through */
+    FLAG_ARRIVED = 1 << 5, /* RECORD_PROCESS of an event: it came into the container with its present image */
+    FLAG_HELPER = 1 << 6,  /* RECORD_PROCESS of a scan: it looks like a host helper on its way through */
 };
 
 enum socket_role {
@@ -51,7 +49,7 @@ enum socket_role {
     ROLE_CLIENT = 2, /* connected */
 };
 
-/* What the self-check did; an open and a close for each of its two sockets. */
+/* Steps of the self-check; an open and a close for each of its two sockets. */
 enum self_check {
     SELF_CHECK_EXEC = 1,
     SELF_CHECK_OPEN = 2,
@@ -60,12 +58,12 @@ enum self_check {
 };
 
 /*
- * The version of this file and of knobs.h. A BPF object says which one it was built with (section .rodata.layout),
- * and the add-on loads none that says another. spec/native/layout.spec.ts tells when it has to be raised.
+ * The version of this file and of knobs.h. A BPF object has the one it was built with in section .rodata.layout, and
+ * the add-on loads no other. spec/native/layout.spec.ts says when to raise it.
  */
 enum { LAYOUT_VERSION = 5 };
 
-/* The oldest release of Linux that a BPF object is made for, which it says in section .rodata.kernel. */
+/* The oldest release of Linux for a BPF object, in its section .rodata.kernel. */
 struct kernel_version {
     __u32 major;
     __u32 minor;
@@ -96,16 +94,12 @@ struct record_header {
     __u64 container;
 };
 
-/*
- * Followed by path, args (NUL-separated, those behind argv[0]), cgroup path, then lineage_count times an
- * ancestor_record.
- */
+/* Followed by path, args (NUL-separated, from argv[1] on), cgroup path, then lineage_count times an ancestor_record. */
 struct process_record {
     struct record_header header;
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
-    __u64 cgroup;     /* kernfs id of the cgroup that named the container, else of the process's cgroup v2 */
-    __u32 tid; /* of an event: the thread that called exec, in the initial pid namespace; of a scan: a living one, in the
-                  scanner's */
+    __u64 cgroup;     /* kernfs id of the cgroup with the container's name, else of the process's cgroup v2 */
+    __u32 tid; /* of an event: the exec's, in the initial pid namespace; of a scan: a living one's, in the scanner's */
     __u32 ppid;
     __u32 uid; /* real, in the initial user namespace */
     __u32 gid;
@@ -116,8 +110,8 @@ struct process_record {
     char comm[COMM_SIZE];
     __u32 exec_id; /* the kernel's count of execs, inherited by fork: another one is another image; 0: unknown */
     __u32 scanner_pid; /* of a scan: thread group id in the scanner's pid namespace, the number in its procfs; else 0 */
-    __u64 image; /* number of the executed program: see struct holder */
-    __u64 outermost; /* the container that the header's is in, and which is itself in none; the header's if it is in none */
+    __u64 image;     /* number of the executed program: see struct holder */
+    __u64 outermost; /* the outermost container around the header's; the header's if it is in none */
 };
 
 /* Followed by the path; the next one starts at the next multiple of 8. Nearest ancestor first. */
@@ -138,11 +132,11 @@ struct exit_record {
 };
 
 /*
- * Pid and container are those of the owner: who connected, or who listened and so owns what is accepted. Of FLAG_HELD
- * they are those of a holder instead.
+ * Pid and container are the owner's: of the process that connected, or listened and so owns accepted sockets. With
+ * FLAG_HELD they are a holder's instead.
  *
- * There are several of these for each connection, so they are as short as they can be: the addresses come last, and
- * with AF_INET the record ends behind two of 4 bytes.
+ * Each connection has several of these, so they are as short as can be: the addresses come last, and with AF_INET the
+ * record ends behind two of 4 bytes.
  */
 struct socket_record {
     struct record_header header;
@@ -153,14 +147,14 @@ struct socket_record {
     __u8 family;   /* AF_INET 2, AF_INET6 10 */
     __u8 protocol; /* IPPROTO_TCP 6, IPPROTO_UDP 17 */
     __u8 role;     /* enum socket_role */
-    __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10, which a bound UDP socket without a peer has too */
+    __u8 state;    /* TCP_ESTABLISHED 1 … TCP_LISTEN 10, also of a bound UDP socket without a peer */
     char comm[COMM_SIZE];
     __u8 addresses[32]; /* the local one, then the remote one, each of 4 bytes, or of 16 with AF_INET6 */
 };
 
 /*
- * A process that holds a socket. It follows the addresses in records of listening sockets, RECORD_UNLISTEN excepted,
- * and in RECORD_SERVED; there pid and container of the header are the holder's.
+ * A process with a descriptor of a socket. It follows the addresses in records of listening sockets, RECORD_UNLISTEN
+ * excepted, and in RECORD_SERVED; there pid and container of the header are the holder's.
  */
 struct holder {
     __u64 start_time; /* CLOCK_BOOTTIME, ns */
@@ -181,17 +175,17 @@ enum program {
     PROGRAM_EXEC = 0,
     PROGRAM_EXIT = 1,
     PROGRAM_SOCKET = 2,
-    PROGRAM_UDP = 3, /* all that are attached to the root of cgroup2 */
+    PROGRAM_UDP = 3, /* all programs on the root of cgroup2 */
     PROGRAM_COUNT = 4,
 };
 
 /* One row a program and CPU: a line of the processor's cache. */
 struct program_stats {
     __u64 events;  /* records written */
-    __u64 lost;    /* records that found the ring full */
+    __u64 lost;    /* records for a full ring */
     __u64 skipped; /* of containers, but not to be reported: host helpers, loopback peers and listeners */
     __u64 failed;  /* could not be built: no scratch memory, no socket storage */
-    __u64 over_share; /* records of a container that had more in a ring than was free: the rest was kept for others */
+    __u64 over_share; /* records of a container with more in a ring than was free: the rest was kept for others */
     __u64 container; /* the latest of these containers; 0: the host, or none */
     __u32 unseen;    /* bytes written since the program looked at how full the ring is */
     __u32 look;      /* bytes until it looks again */

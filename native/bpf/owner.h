@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Who owns a socket: the process that connected it, or that listens where it was accepted. */
+/* The owner of a socket: the process that connected it, or that listens where it was accepted. */
 #ifndef COLLECTOR_OWNER_H
 #define COLLECTOR_OWNER_H
 
@@ -13,9 +13,9 @@ struct owner {
     __u8 remote_address[16];
     union {
         __u64 datagrams; /* of UDP: count_datagrams() when it connected, by counts_v6 */
-        __u64 socket;    /* in an entry of `places`: the address of the socket that listens */
+        __u64 socket;    /* in an entry of `places`: the address of the listening socket */
     };
-    __u64 program; /* as program_of: what the process executes */
+    __u64 program; /* as program_of: the executed file */
     __u32 txhash; /* of UDP: the socket's when it started to connect; connect() gives it another if it goes well */
     __u32 pid;
     __u32 scan;      /* of a listening socket: number of the latest scan to find it in the owning container */
@@ -29,18 +29,18 @@ struct owner {
     __u8 is_by_address; /* 1: an entry of `clients`, not storage of the socket */
     __u8 counts_v6;     /* 1: it was of IPv6 when it connected: it may become one of IPv4 (IPV6_ADDRFORM) */
     __u8 reserved[2];
-    __u32 listeners; /* in an entry of `places`: how many sockets listen there */
+    __u32 listening_sockets; /* in an entry of `places`: how many sockets listen there */
 };
 
 /* How far a connection got. Each step is taken once, however often the programs are asked to. */
 enum phase {
-    PHASE_NEW = 0, /* not established; a listening socket stays here, and so what it accepts starts here */
+    PHASE_NEW = 0,      /* not established; a listening socket stays here, and accepted ones start here */
     PHASE_REPORTED = 1, /* established, and its end will be reported */
     PHASE_LEFT_OUT = 2, /* not to be reported: established with a loopback peer, or Collector's own */
     PHASE_ENDED = 3,
     PHASE_CHECK = 4,      /* of the self-check: as PHASE_NEW */
     PHASE_CHECK_OPEN = 5, /* of the self-check: as PHASE_REPORTED */
-    PHASE_OLDER = 6,      /* a UDP socket without a peer that was there before the programs */
+    PHASE_OLDER = 6,      /* a UDP socket without a peer, older than the programs */
 };
 
 /* An address of the kernel's as a number for records: 52 bits of the finaliser of MurmurHash3, keyed. */
@@ -53,12 +53,12 @@ static __always_inline __u64 number_for_records(__u64 address)
 }
 
 /*
- * Cookies of sockets that the kernel has given none: random below these bits. No cookie of the kernel's, nor one of
+ * Cookies of sockets without one of the kernel's: random below these bits. No cookie of the kernel's, nor one of
  * procfs, is as high.
  */
 #define COOKIE_MADE_UP (3ULL << 62)
 
-/* The cookie of a socket that is only an address, or one made up. */
+/* The cookie of a socket known by its address alone, or one made up. */
 static __always_inline __u64 cookie_at(const struct sock *sk)
 {
     __u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);

@@ -32,7 +32,7 @@ static __always_inline struct program_stats *stats_of(__u32 program)
     return bpf_map_lookup_elem(&stats, &program);
 }
 
-/* A row is of one CPU, so that only programs which can be preempted there need an atomic operation. */
+/* A row is of one CPU: only programs that can be preempted there need an atomic operation. */
 static __always_inline void count(__u64 *counter, __u32 program)
 {
     if (program == PROGRAM_UDP)
@@ -59,11 +59,11 @@ static __always_inline void count_skipped(__u32 program)
 enum {
     RING_PARTIES = 1024, /* rows of a CPU, a power of two */
     RING_PARTY_SHIFT = 64 - 10,
-    RING_LOOKS = 16,          /* looks at how full a ring is, for each time that it is written once */
+    RING_LOOKS = 16,          /* looks at the fill of a ring, for each time it is written once */
     LONGEST_LOOK = 32 * 1024, /* bytes between two of them */
 };
 
-/* The counts of what containers have in the ring of a CPU. */
+/* State of the counts of containers' bytes in the ring of a CPU. */
 struct ring_state {
     __u64 size; /* of the ring */
     __u64 mark; /* the producers' position when they began */
@@ -77,7 +77,7 @@ struct {
     __type(value, struct ring_state);
 } ring_states SEC(".maps");
 
-/* What the containers of a row have written since the ring's mark. */
+/* Bytes of the containers of a row since the ring's mark. */
 struct ring_party {
     __u64 seed; /* of the count; another than the ring's: the count is over */
     __u64 bytes;
@@ -91,8 +91,8 @@ struct {
 } ring_parties SEC(".maps");
 
 /*
- * The outermost container around each of those that are in another one. Shares go by it: whoever may make cgroups can
- * make up as many containers as there are names, and has one share for all of them.
+ * The outermost container around each nested one. Shares go by it: a process that may make cgroups can make up as
+ * many containers as there are names, and has one share for all of them.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -101,7 +101,7 @@ struct {
     __type(value, __u64);
 } outermost_containers SEC(".maps");
 
-/* Whose share a container's records go by. */
+/* The container whose share a container's records go by. */
 static __always_inline __u64 sharer_of(__u64 container)
 {
     __u64 *outermost = bpf_map_lookup_elem(&outermost_containers, &container);
@@ -114,7 +114,7 @@ static __always_inline struct ring_state *state_of_ring(void)
     return bpf_map_lookup_elem(&ring_states, &zero);
 }
 
-/* Begins to count, anew once all that was counted has been read, or ends to. */
+/* Begins to count, anew once all counted bytes have been read, or ends to. */
 static __always_inline void look_at_ring(void *ring, struct program_stats *row)
 {
     __u64 size = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE), used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
@@ -133,8 +133,11 @@ static __always_inline void look_at_ring(void *ring, struct program_stats *row)
     }
 }
 
-/* Whether a container has more in a ring, since it was counted, than is free. */
-static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size)
+/*
+ * Adds a record to the container's bytes in a ring. Returns true, and adds nothing, if the container has more there
+ * than is free.
+ */
+static __always_inline bool refuse_over_free(void *ring, __u64 container, __u32 size)
 {
     struct ring_state *s = state_of_ring();
     if (!s || !s->seed)
@@ -156,19 +159,21 @@ static __always_inline bool exceeds_free(void *ring, __u64 container, __u32 size
 }
 
 /*
- * Whether a record is left out for other containers' sake: its own has more in the ring than is free (dynamic
- * thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN 6(2), 1998). Containers are counted once the ring is half
- * full, in rows chosen by a hash that changes with each count (stochastic fairness queueing: P. E. McKenney, INFOCOM
- * 1990), which takes no memory of who there is. One that writes alone has three quarters of the ring.
+ * Charges a record to its container's share of the ring. Returns true if the container has more in the ring than is
+ * free: the record is left out for the others' sake (dynamic thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM ToN
+ * 6(2), 1998). Containers are counted once the ring is half full, in rows chosen by a hash of its own for each count
+ * (stochastic fairness queueing: P. E. McKenney, INFOCOM 1990), which needs no list of the containers. One that
+ * writes alone has three quarters of the ring.
  *
  * Until then a record costs an addition to the program's own row: each program looks by itself, after as many bytes.
  */
-static __always_inline bool is_over_share(void *ring, struct program_stats *row, __u64 container, __u32 size)
+static __always_inline bool refuse_over_share(void *ring, struct program_stats *row, __u64 container,
+                                              __u32 size)
 {
     row->unseen += size;
     if (row->unseen >= row->look)
         look_at_ring(ring, row);
-    return row->is_tight && exceeds_free(ring, container, size);
+    return row->is_tight && refuse_over_free(ring, container, size);
 }
 
 /* Writes one record. Whether it found room is counted, always. */
@@ -184,7 +189,7 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
         count(&s->failed, program);
         return;
     }
-    if (is_over_share(ring, s, container, size)) {
+    if (refuse_over_share(ring, s, container, size)) {
         s->container = sharer_of(container);
         count(&s->over_share, program);
         return;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Memory in which a process record grows, and the walks that write paths into it. */
+/* Memory for a growing process record, and the walks that write paths into it. */
 #ifndef COLLECTOR_SCRATCH_H
 #define COLLECTOR_SCRATCH_H
 
 enum {
     LONGEST_NAME = 255,                 /* NAME_MAX */
-    LONGEST_PART = 4096,                /* of a record: the most that is appended at once */
+    LONGEST_PART = 4096,                /* of a record: most bytes appended at once */
     CGROUP_DEPTH = CGROUP_CAPACITY / 2, /* components of at least a byte, with their '/' */
     /* Its square is how many steps a path has: components of at least two bytes in PATH_CAPACITY, and mount points. */
     PATH_STRIDE = 46,
@@ -19,10 +19,10 @@ struct process_scratch {
     /* The walk. */
     __u64 dentry, mount;
     __u64 top;       /* of mount: its root */
-    __u64 namespace; /* of mounts: that of whoever runs the file */
+    __u64 namespace; /* of mounts: the process's own */
     __u64 program;   /* the file, as program_of */
     __u64 cgroup;
-    __u32 start; /* of the path in `path`, which is filled from its end */
+    __u32 start; /* of the path in `path`, filled from its end */
     __u32 cut;   /* 1: components are missing at the start */
     /* The lineage. */
     __u64 ancestor;
@@ -32,7 +32,7 @@ struct process_scratch {
     __u32 slot_of_container;
     /* The record. */
     __u32 used;
-    char name[NAME_CAPACITY]; /* too much for the 512 bytes of stack that nested functions share */
+    char name[NAME_CAPACITY]; /* too much for the 512 bytes of stack shared by nested functions */
     char path[PATH_CAPACITY + NAME_CAPACITY + 8];
     char record[RECORD_CAPACITY + LONGEST_PART];
 };
@@ -48,7 +48,7 @@ struct {
 /* Stops the compiler from computing a checked value anew in a form whose bounds the verifier can't follow. */
 #define keep_as_is(variable) asm volatile("" : "+r"(variable))
 
-/* Puts '/' and a name of `length` bytes before what is there. 1: no room. */
+/* Puts '/' and a name of `length` bytes before the path so far. 1: no room. */
 static __always_inline int prepend(struct process_scratch *s, const void *name, __u32 length)
 {
     __u32 start = s->start;
@@ -74,8 +74,8 @@ struct dentry_name {
 };
 
 /*
- * Whether the topmost mount of a walk is that of a mount namespace. All namespaces have copies of one and the same file
- * system at their top; a tree that was unmounted lazily, or never mounted (open_tree), has its own there.
+ * Whether the topmost mount of a walk is a mount namespace's. All namespaces have copies of one and the same file
+ * system at their top; a tree unmounted lazily, or never mounted (open_tree), has its own there.
  */
 static __always_inline bool is_in_namespace(struct process_scratch *s, struct mount *top)
 {
@@ -85,7 +85,7 @@ static __always_inline bool is_in_namespace(struct process_scratch *s, struct mo
     return BPF_CORE_READ(top, mnt.mnt_sb) == BPF_CORE_READ(own, root, mnt.mnt_sb);
 }
 
-/* What the kernel writes before a path in getcwd() when it leads to no root: such a path proves nothing. */
+/* Writes the kernel's mark of getcwd() before a path that leads to no root: such a path proves nothing. */
 static __always_inline void mark_unreachable(struct process_scratch *s)
 {
     const char mark[] = "(unreachable)";
@@ -105,8 +105,8 @@ static __always_inline void mark_unreachable(struct process_scratch *s)
 }
 
 /*
- * One step from a file towards the root of its mount namespace: 1 at the end. The root of the process is no stop, since
- * it may choose that by chroot().
+ * One step from a file towards the root of its mount namespace: 1 at the end. The root of the process is no stop: a
+ * process chooses it by chroot().
  */
 __noinline int path_step(__u32 slot)
 {
@@ -132,14 +132,14 @@ __noinline int path_step(__u32 slot)
         char first = 0;
         bpf_probe_read_kernel(&first, 1, name.text);
         if (first == '/') {
-            mark_unreachable(s); /* the file was moved out of the part of its file system that is mounted */
+            mark_unreachable(s); /* the file was moved out of the mounted part of its file system */
             return 1;
         }
     }
     if (prepend(s, name.text, name.length))
         return 1;
     s->dentry = (__u64)parent;
-    return !parent || parent == dentry; /* a file without a folder, such as a memfd */
+    return !parent || parent == dentry; /* a file without a folder, like a memfd */
 }
 
 /* Some steps: 1 at the end. The verifier sees two loops of a square root in less time than one loop. */
@@ -186,7 +186,7 @@ __noinline int cgroup_step(__u32 slot)
     return 0;
 }
 
-/* Writes the path of the cgroup at s->cgroup into s->path[s->start …]; that of the root is "/". */
+/* Writes the path of the cgroup at s->cgroup into s->path[s->start …]; the root's is "/". */
 __noinline int walk_cgroup(__u32 slot)
 {
     struct process_scratch *s = bpf_map_lookup_elem(&process_scratches, &slot);
@@ -217,7 +217,7 @@ static __always_inline __u32 append(struct process_scratch *s, const void *bytes
     return length;
 }
 
-/* Appends the end of the path that the last walk wrote, at most `capacity` bytes. */
+/* Appends the end of the last walk's path, at most `capacity` bytes. */
 static __always_inline __u32 append_path(struct process_scratch *s, __u32 capacity)
 {
     __u32 start = s->start;

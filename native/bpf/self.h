@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
-/* Collector itself, whose doings are left out, and its self-check, which proves that events really flow. */
+/* Collector itself, whose events are left out, and its self-check, which proves that events really flow. */
 #ifndef COLLECTOR_SELF_H
 #define COLLECTOR_SELF_H
 
-/* What a program that runs alone returns. */
+/* The result of a program run alone. */
 enum { END_READ = 1 };
 
 /*
- * Run once by user space, before anything is attached: only the kernel knows the number that Collector has in the
- * initial pid namespace.
+ * Run once by user space, before anything is attached: only the kernel knows Collector's number in the initial pid
+ * namespace.
  */
 RUN_ALONE(note_own_pid)
 {
@@ -17,7 +17,7 @@ RUN_ALONE(note_own_pid)
     return END_READ;
 }
 
-/* The level of the current task's pid namespace: 0 is the initial one, whose members see all processes. */
+/* The level of the current task's pid namespace: 0 is the initial one, with all processes in sight. */
 static __always_inline __u32 current_level(void)
 {
     return BPF_CORE_READ(current_task(), thread_pid, level);
@@ -46,18 +46,18 @@ static __always_inline bool is_argument_reader(struct task_struct *task)
 }
 
 /* Whether a task is Collector or its helper. */
-static __always_inline bool is_own(struct task_struct *task)
+static __always_inline bool is_own_process(struct task_struct *task)
 {
     return is_self(task) || is_argument_reader(task);
 }
 
-/* Whether a task is the self-check: a child of Collector's, while user space says that there is one. */
+/* Whether a task is the self-check: a child of Collector's, while user space runs one. */
 static __always_inline bool is_self_check(struct task_struct *task)
 {
     return control.self_check && is_self(field(task, real_parent)) && !is_argument_reader(task);
 }
 
-/* Tells that the self-check was seen, instead of the record that anybody else's event would become. */
+/* Writes a record of the self-check, in place of the record of the same event by anybody else. */
 static __always_inline void emit_self_check(__u32 pid, __u32 what, __u32 program)
 {
     struct self_check_record r = {

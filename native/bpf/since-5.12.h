@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * What differs between kernels, for the object that needs Linux 5.12: atomic operations with a result, and for tracing
- * programs the storage and the cookie of sockets, the socket of a file and the current task as one whose fields can be
- * read. since-5.8.h has the same for older kernels.
+ * The differences between kernels, for the object for Linux 5.12: atomic operations with a result, and for tracing
+ * programs the storage and the cookie of sockets, the socket of a file and a current task with readable fields.
+ * since-5.8.h has the same for older kernels.
  */
 #ifndef COLLECTOR_SINCE_H
 #define COLLECTOR_SINCE_H
@@ -20,13 +20,13 @@ static __always_inline struct task_struct *current_task(void)
     return bpf_get_current_task_btf();
 }
 
-/* The name of a process, which each of its threads may have its own of. */
+/* The name of a process; each thread may have another one. */
 static __always_inline void copy_name(char *to, struct task_struct *task)
 {
     __builtin_memcpy(to, task->group_leader->comm, COMM_SIZE);
 }
 
-/* How often a process has executed a program, with all that it was forked from. */
+/* How often a process has executed a program, including the processes it was forked from. */
 static __always_inline __u32 exec_id_of(struct task_struct *task)
 {
     return task->self_exec_id;
@@ -55,14 +55,14 @@ static __always_inline struct socket *socket_of(struct file *file)
 }
 
 enum {
-    STORES_OWNERS = 1, /* sockets keep their owners, as far as their options leave memory for that */
+    STORES_OWNERS = 1, /* sockets keep their owners, as far as their options leave memory for it */
     MOST_CLIENTS = 65536,
     MOST_PLACES = 4096,
     PLACES_MAP = BPF_MAP_TYPE_LRU_HASH, /* any process may fill it up */
     PLACES_FLAGS = 0,
 };
 
-/* Of sockets that listen, and of their children; of UDP sockets; of older sockets with a descriptor. */
+/* Of listening sockets, and of their children; of UDP sockets; of older sockets with a descriptor. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -70,7 +70,7 @@ struct {
     __type(value, struct owner);
 } owners SEC(".maps");
 
-/* The owner that a socket keeps, NULL if it has none. The socket may be one of a tracing or of a cgroup's program. */
+/* The owner kept by a socket, NULL if it has none. The socket may be one of a tracing or of a cgroup's program. */
 static __always_inline struct owner *stored_owner(const void *sk)
 {
     return bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
@@ -89,7 +89,7 @@ static __always_inline void delete_stored_owner(const void *sk)
 
 enum { STORAGES = 16 }; /* of one socket, looked at */
 
-/* The address of the owner in the storage of a socket that is only an address; 0 if it has none there. */
+/* The address of the owner in the storage of a socket known by its address alone; 0 if it has none there. */
 static __always_inline __u64 address_of_stored_owner(struct sock *sk)
 {
     struct hlist_node *node = BPF_CORE_READ(sk, sk_bpf_storage, list.first);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * What differs between kernels, for the object that needs Linux 5.8 and nothing of since-5.12.h. All fields are read by
- * a helper, as the current task is only an address there; each owner is kept by the address of its socket; what is
- * accepted finds its owner by the place where it is listened on; cookies are made up, unless the kernel has given one.
+ * The differences between kernels, for the object for Linux 5.8, without anything of since-5.12.h. A helper reads all
+ * fields, as the current task is only an address there. Each owner is kept by the address of its socket, and an
+ * accepted socket finds its owner by the place of the listening one. Cookies are made up, unless the kernel has given
+ * one.
  */
 #ifndef COLLECTOR_SINCE_H
 #define COLLECTOR_SINCE_H
@@ -23,14 +24,14 @@ static __always_inline struct task_struct *current_task(void)
     return (struct task_struct *)bpf_get_current_task();
 }
 
-/* The name of a process, which each of its threads may have its own of. */
+/* The name of a process; each thread may have another one. */
 static __always_inline void copy_name(char *to, struct task_struct *task)
 {
     struct task_struct *leader = BPF_CORE_READ(task, group_leader);
     bpf_core_read(to, COMM_SIZE, &leader->comm);
 }
 
-/* How often a process has executed a program, with all that it was forked from. */
+/* How often a process has executed a program, including the processes it was forked from. */
 static __always_inline __u32 exec_id_of(struct task_struct *task)
 {
     if (bpf_core_field_exists(task->self_exec_id))
@@ -46,7 +47,7 @@ static __always_inline __u32 parent_exec_id_of(struct task_struct *task)
     return BPF_CORE_READ((struct task_struct___rh *)task, task_struct_rh, parent_exec_id);
 }
 
-/* The rows that are lent. */
+/* The lent rows. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, SLOTS_TO_LEND);

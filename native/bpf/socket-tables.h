@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * The listing of TCP and UDP sockets by the kernel's own tables, in all network namespaces: wherever a socket lives. Behind
- * descriptors, in an accept queue, in a table of io_uring, in flight over a Unix socket, or in nobody's hands while
- * TCP still works on its end.
+ * The listing of TCP and UDP sockets by the kernel's own tables, in all network namespaces, wherever a socket lives:
+ * behind descriptors, in an accept queue, in a table of io_uring, in flight over a Unix socket, or in nobody's hands
+ * while TCP still works on its end.
  *
- * No iterator does that: those over sockets see one network namespace, and those over descriptors none of the
- * above. So this walks the tables itself (include/net/inet_hashtables.h), by reads that can't fault, without locks,
- * as the kernel's lookups do: chains end in 0 or an odd number, and sockets stay sockets while the program runs (RCU). A
- * socket that moves to another chain meanwhile may be passed over once, which ends nothing: owned connections end by
+ * No iterator does it: iterators over sockets see one network namespace, and iterators over descriptors nothing but
+ * descriptors. So this walks the tables itself (include/net/inet_hashtables.h), by reads that can't fault, without
+ * locks, as the kernel's lookups do: chains end in 0 or an odd number, and sockets stay sockets while the program
+ * runs (RCU). A socket on its way to another chain may be passed over once. It ends nothing: owned connections end by
  * events.
  */
 #ifndef COLLECTOR_SOCKET_TABLES_H
 #define COLLECTOR_SOCKET_TABLES_H
 
 enum {
-    /* Sockets of a bucket. There are fewer of connections; ports that are shared (SO_REUSEPORT) make long chains. */
+    /* Sockets of a bucket. There are fewer of connections; shared ports (SO_REUSEPORT) make long chains. */
     CHAIN_LENGTH = 256,
     CHAIN_BYTES = CHAIN_LENGTH * sizeof(struct socket_record),
     BLOCKS = 512, /* of buckets, in one run */
@@ -35,7 +35,7 @@ static __always_inline struct walk *current_walk(void)
     return bpf_map_lookup_elem(&walks, &key);
 }
 
-/* The tables that this process's network namespace uses: those of all namespaces, unless one has its own. */
+/* The tables of this process's network namespace: all namespaces share them, unless one has its own. */
 static __always_inline struct inet_hashinfo *tcp_tables(void)
 {
     struct net *net = BPF_CORE_READ(current_task(), nsproxy, net_ns);
@@ -46,9 +46,8 @@ static __always_inline struct inet_hashinfo *tcp_tables(void)
 }
 
 /*
- * Adopts a socket that nobody owns nor holds; false if it is no container's. In a pid namespace it adopts none, nor
- * without iterators: there scan_sockets does not see who holds what, and procfs tells of those sockets by another
- * cookie.
+ * Adopts a socket without owner or holder; false if it is no container's. In a pid namespace it adopts none, nor
+ * without iterators: there scan_sockets does not see all holders, and procfs lists their sockets by another cookie.
  */
 static __always_inline bool adopt_unheld(struct sock *sk, __u8 protocol, __u8 state, struct owner *o)
 {
@@ -65,21 +64,24 @@ static __always_inline bool adopt_unheld(struct sock *sk, __u8 protocol, __u8 st
     return !is_hidden && adopt_address(sk, o) == ADOPTED;
 }
 
-static __always_inline bool has_listed_owner(struct sock *sk, __u8 state, struct owner *o)
+static __always_inline bool find_tcp_owner(struct sock *sk, __u8 state, struct owner *o)
 {
     if (!read_owner(sk, o) && !adopt_unheld(sk, IPPROTO_TCP, state, o))
         return false;
     if (o->phase != PHASE_NEW)
         return o->phase == PHASE_REPORTED && is_alive(state);
-    /* Not established, as far as events told. */
+    /* Not established, as far as events say. */
     if (state == TCP_SYN_SENT && !knobs.pending)
         return false;
     read_tuple_at(o, sk);
     return state == TCP_LISTEN ? !is_private_listener(o) : !is_left_out(o);
 }
 
-/* Whether a UDP socket is connected, with an owner, and datagrams passed it. */
-static __always_inline bool has_udp_owner(struct sock *sk, __u8 state, struct owner *o)
+/*
+ * Reads or makes the owner of a UDP socket. Returns false if it is not to be listed: not connected, or without
+ * datagrams.
+ */
+static __always_inline bool find_udp_owner(struct sock *sk, __u8 state, struct owner *o)
 {
     if (state != TCP_ESTABLISHED)
         return false;
@@ -104,11 +106,11 @@ __noinline int list_socket(__u64 address)
         return 0;
     struct owner o = {};
     bool is_udp = walk->stage == WALK_UDP;
-    if (is_udp ? !has_udp_owner(sk, state, &o) : !has_listed_owner(sk, state, &o))
+    if (is_udp ? !find_udp_owner(sk, state, &o) : !find_tcp_owner(sk, state, &o))
         return 0;
-    bool is_told = o.phase == PHASE_REPORTED || state == TCP_LISTEN || state == TCP_SYN_SENT;
+    bool is_reported = o.phase == PHASE_REPORTED || state == TCP_LISTEN || state == TCP_SYN_SENT;
     struct socket_record r = {};
-    __u32 size = fill_scanned(&r, &o, state, is_told ? FLAG_OWNED : 0), used = walk->used;
+    __u32 size = fill_scanned(&r, &o, state, is_reported ? FLAG_OWNED : 0), used = walk->used;
     if (used > WALK_BYTES - sizeof(r))
         return 1;
     __builtin_memcpy(&walk->records[used], &r, sizeof(r));
@@ -130,7 +132,7 @@ __noinline int list_chain(__u64 node)
     return 1;
 }
 
-/* The table of UDP sockets that this process's network namespace uses. NULL: not known, or their ends are no records. */
+/* The table of UDP sockets of this process's network namespace. NULL: not known, or their ends are no records. */
 static __always_inline struct udp_table *udp_sockets(void)
 {
     if (!control.udp_ends)
@@ -172,7 +174,7 @@ static __always_inline bool begin_table(struct walk *walk)
     return true;
 }
 
-/* The size of a bucket, which begins with the address of a chain's first node. */
+/* The size of a bucket. It begins with the address of a chain's first node. */
 static __always_inline __u32 bucket_size(const struct walk *walk)
 {
     if (walk->stage == WALK_LISTENERS)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * UDP, through programs on the root of the cgroup2 hierarchy, which see the sockets of all below it.
+ * UDP, through programs on the root of the cgroup2 hierarchy, for the sockets of all cgroups below.
  *
- * A connected socket: scans list it, wherever it is, once connect() went well, which its hook comes too early to know;
- * the hook notes whose it is, and one record tells its end. A socket that is connected anew is done with its earlier
- * peer; should the new connect() fail it is not, and the next scan lists it again. A connect() without an address, which
- * takes a socket apart, passes by no hook: the next scan, connect() or release tells its end. A socket that is not
- * connected: each peer that it sends to or receives from is reported at first sight, then once in a while. Either way a
- * million datagrams cost a handful of records. Nothing is reported of a connected socket that no datagram passed
- * (datagrams.h), nor of port 0.
+ * A connected socket: scans list it, wherever it is, once connect() went well. The hook of connect() comes too early
+ * to know; it notes the owner, and one record reports the end. A socket connected anew is done with its earlier peer;
+ * should the new connect() fail it is not, and the next scan lists it again. A connect() without an address
+ * disconnects a socket and passes by no hook: the next scan, connect() or release reports its end. An unconnected
+ * socket: each peer of its datagrams is reported at first sight, then once in a while. Either way a million datagrams
+ * cost a handful of records. Nothing is reported of a connected socket without datagrams (datagrams.h), nor of port
+ * 0.
  *
- * The client is the side that connected, else the side that sent the first datagram.
+ * The client is the side that connected, else the sender of the first datagram.
  *
  * These programs can be preempted by one another, so they share no memory of their CPU.
  */
@@ -18,8 +18,8 @@
 #define COLLECTOR_UDP_H
 
 /*
- * A local port that exchanges datagrams with a peer that it is not connected to. Without the socket, as a server may
- * answer by another one that is bound to the same port.
+ * A local port and a peer it exchanges datagrams with, unconnected. Without the socket, as a server may answer by
+ * another one bound to the same port.
  */
 struct udp_peer {
     __u64 container; /* the socket may be shared */
@@ -35,7 +35,7 @@ struct udp_exchange {
     __u64 role;     /* of the local port: a server if it received the first datagram */
 };
 
-/* The latest exchanges. One that is forgotten for want of room is only reported sooner, and its role judged anew. */
+/* The latest exchanges. One forgotten for want of room is only reported sooner, and its role judged anew. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 1);
@@ -43,8 +43,11 @@ struct {
     __type(value, struct udp_exchange);
 } udp_peers SEC(".maps");
 
-/* Whether what the task does with UDP is to be told of, and if so its container. The self-check uses TCP alone. */
-static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *container)
+/*
+ * Finds the container of a task. Returns false if the task's UDP is not to be reported. The self-check uses TCP
+ * alone.
+ */
+static __always_inline bool find_watched_container(struct task_struct *task, __u64 *container)
 {
     struct naming named;
     *container = container_of_task(task, SLOT_TO_BORROW, &named);
@@ -52,10 +55,10 @@ static __always_inline bool is_udp_watched(struct task_struct *task, __u64 *cont
         count_failed(PROGRAM_UDP);
         return false;
     }
-    return (*container || knobs.all_scopes) && !is_self(task) && !is_self_check(task);
+    return in_scope(*container) && !is_self(task) && !is_self_check(task);
 }
 
-/* The verifier wants each field read by an offset that is known, so no branch may choose which one is. */
+/* The verifier wants each field read at a known offset, so no branch may choose the field. */
 static __always_inline void fill_address(__u8 *address, __u32 v4, const __u32 *v6, bool is_v4)
 {
     __u32 *words = (void *)address;
@@ -74,7 +77,7 @@ static __always_inline void read_local(struct owner *o, volatile struct bpf_sock
     fill_address(o->local_address, sk->src_ip4, v6, o->family == AF_INET);
 }
 
-/* The remote side: the address in the context, which is one of IPv6 or not. */
+/* The remote side: the address in the context, of IPv6 or not. */
 static __always_inline void read_remote(struct owner *o, struct bpf_sock_addr *ctx, bool is_v6)
 {
     __u32 *words = (void *)o->remote_address;
@@ -103,7 +106,7 @@ static __always_inline void fill_peer(struct udp_peer *peer, const struct owner 
     __builtin_memcpy(peer->remote_address, o->remote_address, 16);
 }
 
-/* The role of a socket that starts to connect: a server's if the port received from that peer before it sent there. */
+/* The role of a socket that starts to connect: a server's if the port received from the peer before it sent there. */
 static __always_inline __u8 connecting_role(const struct owner *o)
 {
     if (!knobs.udp_window || !o->local_port)
@@ -118,7 +121,7 @@ static __always_inline __u8 connecting_role(const struct owner *o)
     return known && known->role == ROLE_SERVER ? ROLE_SERVER : ROLE_CLIENT;
 }
 
-/* What an owner that is kept by address begins as. It takes no room on the stack, which is scarce here. */
+/* The start of an owner kept by address. It takes no room on the stack, scarce here. */
 static const struct owner owner_by_address = {.is_by_address = 1};
 
 /* An owner to be filled in, new or not. By address, if the socket's options have used up the memory for storage. */
@@ -133,7 +136,7 @@ static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const s
     return client_owner(address);
 }
 
-static __always_inline void disown_udp(struct bpf_sock *sk, const struct sock *address)
+static __always_inline void release_udp_socket(struct bpf_sock *sk, const struct sock *address)
 {
     delete_stored_owner(sk);
     if (has_udp_by_address)
@@ -155,8 +158,8 @@ static __always_inline int on_udp_connect(struct bpf_sock_addr *ctx, bool is_v6)
     }
     struct task_struct *task = current_task();
     __u64 container;
-    if (!is_udp_watched(task, &container)) {
-        disown_udp(sk, address); /* it may have come from a container */
+    if (!find_watched_container(task, &container)) {
+        release_udp_socket(sk, address); /* it may have come from a container */
         return 1;
     }
     o = make_udp_owner(sk, address);
@@ -205,8 +208,8 @@ int udp_release(struct bpf_sock *ctx)
 }
 
 /*
- * The role of a port that was not seen with this peer before. An older socket may have exchanged datagrams with it: it
- * serves if its port was bound and it receives, and is a client if the kernel chose its port.
+ * The role of a port not seen with this peer before. An older socket may have exchanged datagrams with it: it serves
+ * if its port was bound and it receives, and is a client if the kernel chose its port.
  */
 static __always_inline __u8 first_role(struct bpf_sock *sk, bool is_received)
 {
@@ -216,18 +219,18 @@ static __always_inline __u8 first_role(struct bpf_sock *sk, bool is_received)
     return is_received ? ROLE_SERVER : ROLE_CLIENT;
 }
 
-/* A datagram to or from the address in the context, which is one of IPv6 or not. */
+/* A datagram to or from the address in the context, of IPv6 or not. */
 static __always_inline int on_datagram(struct bpf_sock_addr *ctx, bool is_v6, bool is_received)
 {
     struct bpf_sock *sk = ctx->sk;
     if (ctx->protocol != IPPROTO_UDP || !sk) /* UDP-Lite passes here too */
         return 1;
-    /* What a connected socket receives is from its peer; it may send to others too. */
+    /* A connected socket receives from its peer alone; it may send to others too. */
     if (is_received && sk->state == TCP_ESTABLISHED)
         return 1;
     struct task_struct *task = current_task();
     __u64 container;
-    if (!is_udp_watched(task, &container))
+    if (!find_watched_container(task, &container))
         return 1;
 
     struct owner o = {};

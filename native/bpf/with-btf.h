@@ -5,8 +5,8 @@
 
 #define TRACEPOINT(name) SEC("tp_btf/" name)
 /*
- * An iterator that ends a read, with EAGAIN, at the first task that it meets: each read runs the program once, in the
- * process that reads. Programs can be run by themselves only since Linux 5.10 (BPF_PROG_TEST_RUN).
+ * An iterator with reads of one task, each ended by EAGAIN: a read runs the program once, in the reading process.
+ * Programs can be run by themselves only since Linux 5.10 (BPF_PROG_TEST_RUN).
  */
 #define RUN_ALONE(name)                                                                                      \
     SEC("iter/task")                                                                                         \

@@ -16,76 +16,76 @@ constexpr std::size_t MOST_READ = 4096;
 constexpr std::size_t LONGEST_NAME = 256;
 
 // The argument with the file.
-enum class Names { nothing, descriptor, first_path, second_path };
+enum class FileArgument { nothing, descriptor, first_path, second_path };
 
-struct Call {
+struct SystemCall {
     long number;
     const char *name;
-    Names names;
+    FileArgument file;
 };
 
 // System calls with a reason to wait outside of this process. Not every architecture has all of them.
-constexpr Call calls[] = {
-    {SYS_read, "read", Names::descriptor},
-    {SYS_readv, "readv", Names::descriptor},
-    {SYS_pread64, "pread64", Names::descriptor},
-    {SYS_preadv, "preadv", Names::descriptor},
-    {SYS_write, "write", Names::descriptor},
-    {SYS_writev, "writev", Names::descriptor},
-    {SYS_pwrite64, "pwrite64", Names::descriptor},
-    {SYS_pwritev, "pwritev", Names::descriptor},
-    {SYS_close, "close", Names::descriptor},
-    {SYS_fsync, "fsync", Names::descriptor},
-    {SYS_fdatasync, "fdatasync", Names::descriptor},
-    {SYS_ftruncate, "ftruncate", Names::descriptor},
-    {SYS_fstat, "fstat", Names::descriptor},
-    {SYS_getdents64, "getdents64", Names::descriptor},
-    {SYS_ioctl, "ioctl", Names::descriptor},
-    {SYS_connect, "connect", Names::descriptor},
-    {SYS_sendto, "sendto", Names::descriptor},
-    {SYS_sendmsg, "sendmsg", Names::descriptor},
-    {SYS_recvfrom, "recvfrom", Names::descriptor},
-    {SYS_recvmsg, "recvmsg", Names::descriptor},
-    {SYS_openat, "openat", Names::second_path},
-    {SYS_newfstatat, "newfstatat", Names::second_path},
-    {SYS_statx, "statx", Names::second_path},
-    {SYS_readlinkat, "readlinkat", Names::second_path},
-    {SYS_faccessat, "faccessat", Names::second_path},
-    {SYS_mkdirat, "mkdirat", Names::second_path},
-    {SYS_unlinkat, "unlinkat", Names::second_path},
-    {SYS_inotify_add_watch, "inotify_add_watch", Names::second_path},
+constexpr SystemCall calls[] = {
+    {SYS_read, "read", FileArgument::descriptor},
+    {SYS_readv, "readv", FileArgument::descriptor},
+    {SYS_pread64, "pread64", FileArgument::descriptor},
+    {SYS_preadv, "preadv", FileArgument::descriptor},
+    {SYS_write, "write", FileArgument::descriptor},
+    {SYS_writev, "writev", FileArgument::descriptor},
+    {SYS_pwrite64, "pwrite64", FileArgument::descriptor},
+    {SYS_pwritev, "pwritev", FileArgument::descriptor},
+    {SYS_close, "close", FileArgument::descriptor},
+    {SYS_fsync, "fsync", FileArgument::descriptor},
+    {SYS_fdatasync, "fdatasync", FileArgument::descriptor},
+    {SYS_ftruncate, "ftruncate", FileArgument::descriptor},
+    {SYS_fstat, "fstat", FileArgument::descriptor},
+    {SYS_getdents64, "getdents64", FileArgument::descriptor},
+    {SYS_ioctl, "ioctl", FileArgument::descriptor},
+    {SYS_connect, "connect", FileArgument::descriptor},
+    {SYS_sendto, "sendto", FileArgument::descriptor},
+    {SYS_sendmsg, "sendmsg", FileArgument::descriptor},
+    {SYS_recvfrom, "recvfrom", FileArgument::descriptor},
+    {SYS_recvmsg, "recvmsg", FileArgument::descriptor},
+    {SYS_openat, "openat", FileArgument::second_path},
+    {SYS_newfstatat, "newfstatat", FileArgument::second_path},
+    {SYS_statx, "statx", FileArgument::second_path},
+    {SYS_readlinkat, "readlinkat", FileArgument::second_path},
+    {SYS_faccessat, "faccessat", FileArgument::second_path},
+    {SYS_mkdirat, "mkdirat", FileArgument::second_path},
+    {SYS_unlinkat, "unlinkat", FileArgument::second_path},
+    {SYS_inotify_add_watch, "inotify_add_watch", FileArgument::second_path},
 #ifdef SYS_open
-    {SYS_open, "open", Names::first_path},
-    {SYS_stat, "stat", Names::first_path},
-    {SYS_lstat, "lstat", Names::first_path},
-    {SYS_readlink, "readlink", Names::first_path},
-    {SYS_access, "access", Names::first_path},
-    {SYS_mkdir, "mkdir", Names::first_path},
-    {SYS_unlink, "unlink", Names::first_path},
-    {SYS_rename, "rename", Names::first_path},
+    {SYS_open, "open", FileArgument::first_path},
+    {SYS_stat, "stat", FileArgument::first_path},
+    {SYS_lstat, "lstat", FileArgument::first_path},
+    {SYS_readlink, "readlink", FileArgument::first_path},
+    {SYS_access, "access", FileArgument::first_path},
+    {SYS_mkdir, "mkdir", FileArgument::first_path},
+    {SYS_unlink, "unlink", FileArgument::first_path},
+    {SYS_rename, "rename", FileArgument::first_path},
 #endif
 #ifdef SYS_epoll_wait
-    {SYS_epoll_wait, "epoll_wait", Names::nothing},
-    {SYS_poll, "poll", Names::nothing},
+    {SYS_epoll_wait, "epoll_wait", FileArgument::nothing},
+    {SYS_poll, "poll", FileArgument::nothing},
 #endif
-    {SYS_epoll_pwait, "epoll_pwait", Names::nothing},
-    {SYS_ppoll, "ppoll", Names::nothing},
-    {SYS_futex, "futex", Names::nothing},
-    {SYS_wait4, "wait4", Names::nothing},
-    {SYS_waitid, "waitid", Names::nothing},
-    {SYS_nanosleep, "nanosleep", Names::nothing},
-    {SYS_clock_nanosleep, "clock_nanosleep", Names::nothing},
-    {SYS_flock, "flock", Names::nothing},
-    {SYS_fcntl, "fcntl", Names::nothing},
-    {SYS_mmap, "mmap", Names::nothing},
-    {SYS_munmap, "munmap", Names::nothing},
-    {SYS_madvise, "madvise", Names::nothing},
-    {SYS_process_vm_readv, "process_vm_readv", Names::nothing},
-    {SYS_finit_module, "finit_module", Names::nothing},
-    {SYS_bpf, "bpf", Names::nothing},
+    {SYS_epoll_pwait, "epoll_pwait", FileArgument::nothing},
+    {SYS_ppoll, "ppoll", FileArgument::nothing},
+    {SYS_futex, "futex", FileArgument::nothing},
+    {SYS_wait4, "wait4", FileArgument::nothing},
+    {SYS_waitid, "waitid", FileArgument::nothing},
+    {SYS_nanosleep, "nanosleep", FileArgument::nothing},
+    {SYS_clock_nanosleep, "clock_nanosleep", FileArgument::nothing},
+    {SYS_flock, "flock", FileArgument::nothing},
+    {SYS_fcntl, "fcntl", FileArgument::nothing},
+    {SYS_mmap, "mmap", FileArgument::nothing},
+    {SYS_munmap, "munmap", FileArgument::nothing},
+    {SYS_madvise, "madvise", FileArgument::nothing},
+    {SYS_process_vm_readv, "process_vm_readv", FileArgument::nothing},
+    {SYS_finit_module, "finit_module", FileArgument::nothing},
+    {SYS_bpf, "bpf", FileArgument::nothing},
 };
 
-std::string of_thread(pid_t thread, const char *file)
+std::string read_of_thread(pid_t thread, const char *file)
 {
     std::string path = "/proc/self/task/" + std::to_string(thread) + "/" + file;
     int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -100,7 +100,7 @@ std::string of_thread(pid_t thread, const char *file)
 // R, S, D, t…: behind the last bracket, since the name in brackets may have brackets of its own.
 char state_of(pid_t thread)
 {
-    std::string stat = of_thread(thread, "stat");
+    std::string stat = read_of_thread(thread, "stat");
     std::size_t end = stat.rfind(')');
     return end == std::string::npos || end + 2 >= stat.size() ? '?' : stat[end + 2];
 }
@@ -125,19 +125,19 @@ std::string file_of(unsigned long descriptor)
 
 std::string describe(long number, const unsigned long *arguments)
 {
-    for (const Call &call : calls) {
+    for (const SystemCall &call : calls) {
         if (call.number != number)
             continue;
         std::string text = call.name;
-        switch (call.names) {
-        case Names::nothing:
+        switch (call.file) {
+        case FileArgument::nothing:
             return text;
-        case Names::descriptor:
+        case FileArgument::descriptor:
             return text + " of descriptor " + std::to_string(static_cast<int>(arguments[0])) + " (" +
                    file_of(arguments[0]) + ")";
-        case Names::first_path:
+        case FileArgument::first_path:
             return text + " of " + string_at(arguments[0]);
-        case Names::second_path:
+        case FileArgument::second_path:
             return text + " of " + string_at(arguments[1]);
         }
     }
@@ -154,10 +154,10 @@ std::string printable(std::string text)
 
 } // namespace
 
-std::string what_blocks(pid_t thread)
+std::string describe_wait(pid_t thread)
 {
     char state = state_of(thread);
-    std::string syscall = of_thread(thread, "syscall");
+    std::string syscall = read_of_thread(thread, "syscall");
     long number;
     unsigned long arguments[2] = {};
     std::string text;
@@ -169,7 +169,7 @@ std::string what_blocks(pid_t thread)
     else
         text = "something that the kernel does not show";
     text += std::string(", thread state ") + state;
-    std::string function = of_thread(thread, "wchan");
+    std::string function = read_of_thread(thread, "wchan");
     if (!function.empty() && function != "0")
         text += ", in the kernel's " + function;
     return printable(text);

@@ -19,16 +19,6 @@
 
 namespace collector {
 
-namespace {
-
-std::string errno_name(int code)
-{
-    const char *name = strerrorname_np(code);
-    return name ? name : std::to_string(code);
-}
-
-} // namespace
-
 class WriterWrap : public Napi::ObjectWrap<WriterWrap> {
 public:
     static Napi::Function Define(Napi::Env env)
@@ -161,7 +151,7 @@ public:
         options.ping = [this, loop] {
             loop.NonBlockingCall([this](Napi::Env env, Napi::Function on_turn) { turned(env, on_turn); });
         };
-        options.say = [writer = &WriterWrap::Unwrap(log)->writer(env),
+        options.log = [writer = &WriterWrap::Unwrap(log)->writer(env),
                        json = given.Get("json").As<Napi::Boolean>().Value()](const std::string &message) {
             std::string line = log_line(json, message);
             writer->write(reinterpret_cast<const std::uint8_t *>(line.data()), line.size());
@@ -194,12 +184,12 @@ void Exit(const Napi::CallbackInfo &info)
     _exit(info[0].As<Napi::Number>().Int32Value());
 }
 
-// Only what a signal handler may do (signal-safety(7)): the event loop may stand still in any function.
+// Does only things allowed in a signal handler (signal-safety(7)): the event loop may stand still in any function.
 void end_now(int)
 {
     static constexpr char text[] = "The end took too long: Collector exits with some of it undone.\n";
     pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-    // A reader that hangs must not hold up the end.
+    // A hanging reader must not hold up the end.
     if (poll(&standard_error, 1, 0) == 1 && (standard_error.revents & POLLOUT) != 0) {
         [[maybe_unused]] ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     }

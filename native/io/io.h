@@ -5,7 +5,7 @@
 
 namespace collector {
 
-// Adds what native/io.ts calls Io to the exports of an add-on.
+// Adds Io, as native/io.ts has it, to the exports of an add-on.
 void export_io(Napi::Env env, Napi::Object exports);
 
 } // namespace collector

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// io.node: what works beside the event loop, in an add-on that needs nothing but the C library.
+// io.node: the threads beside the event loop, in an add-on that needs nothing but the C library.
 #include "io.h"
 
 namespace collector {

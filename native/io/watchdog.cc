@@ -105,7 +105,7 @@ void Watchdog::Shared::run()
         // A look this late means that all threads were stopped, this one too: the loop had no chance to turn.
         if (passed_ms <= 2 * period_ms)
             waited_ms += passed_ms;
-        // A scan can be the last to hold a file of another process, and so has to close it: a socket that lingers
+        // A scan can be the last to hold a file of another process, and so has to close it: a lingering socket
         // (SO_LINGER) waits for its peer then.
         if (waiting && is_interruptible())
             syscall(SYS_tgkill, getpid(), thread, INTERRUPTION);
@@ -121,7 +121,7 @@ void Watchdog::Shared::run()
         last_cause = cause;
         guard.unlock();
         if (first)
-            options.say("The event loop has stood still for " + std::to_string(seconds) + " s, in " + cause);
+            options.log("The event loop has stood still for " + std::to_string(seconds) + " s, in " + cause);
         report(cause, seconds);
         guard.lock();
     }
@@ -138,7 +138,7 @@ std::string Watchdog::Shared::look() const
 {
     std::string phase = name_of(options.phases, options.cell[0]),
                 step = name_of(options.steps, options.cell[1]);
-    return phase + (step.empty() ? "" : ", " + step) + ": " + what_blocks(thread);
+    return phase + (step.empty() ? "" : ", " + step) + ": " + describe_wait(thread);
 }
 
 // Leaves word for the next start, and for Kubernetes. May hang as the loop does: then the next look comes later.

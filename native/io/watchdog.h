@@ -29,7 +29,7 @@ struct WatchdogOptions {
     // Asks the loop to call `turned`. Called in the watchdog's thread.
     std::function<void()> ping;
     // Logs a line. Called in the watchdog's thread.
-    std::function<void(const std::string &line)> say;
+    std::function<void(const std::string &line)> log;
 };
 
 // Notices, in a thread of its own, when the event loop stands still, and writes down the cause.

@@ -292,8 +292,11 @@ describe('the probe in the kernel', function () {
     const folder = mkdtempSync(path.join(tmpdir(), 'collector-object-'));
     open.push({ close: () => rmSync(folder, { recursive: true }) });
     const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
-    writeFileSync(path.join(folder, 'bad.bpf.c'), source.replace('#include "socket.h"', '#include "bad.h"'));
-    const socket = readFileSync(path.join(bpf, 'socket.h'), 'utf8');
+    writeFileSync(
+      path.join(folder, 'bad.bpf.c'),
+      source.replace('#include "socket-scan.h"', '#include "bad.h"'),
+    );
+    const socket = readFileSync(path.join(bpf, 'socket-scan.h'), 'utf8');
     const statement = '    struct file *file = ctx->file;\n';
     assert.ok(socket.includes(statement));
     writeFileSync(
@@ -328,8 +331,11 @@ describe('the probe in the kernel', function () {
     open.push({ close: () => rmSync(folder, { recursive: true }) });
     const source = readFileSync(path.join(bpf, 'collector.bpf.c'), 'utf8');
     // A program of the same name that reads where it may not.
-    writeFileSync(path.join(folder, 'bad.bpf.c'), source.replace('#include "socket.h"', '#include "bad.h"'));
-    const socket = readFileSync(path.join(bpf, 'socket.h'), 'utf8');
+    writeFileSync(
+      path.join(folder, 'bad.bpf.c'),
+      source.replace('#include "tcp-states.h"', '#include "bad.h"'),
+    );
+    const socket = readFileSync(path.join(bpf, 'tcp-states.h'), 'utf8');
     writeFileSync(
       path.join(folder, 'bad.h'),
       socket.replace(

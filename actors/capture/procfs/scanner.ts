@@ -51,11 +51,11 @@ export interface CgroupNames {
   readonly containerOf: ContainerOf;
 }
 
-/** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
+/** As many as native/bpf/process-record.h looks at, and layout.h reports; one more shows that some were cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 
-/** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
+/** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket-record.h. */
 const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
 
 const TABLES = [
