@@ -23,14 +23,14 @@ export type EventName = keyof typeof NAMES;
 export const eventNames = Object.keys(NAMES) as readonly EventName[];
 
 /** The steps whose time is told. */
-export type Step = 'parse' | 'process';
+export type EventStep = 'parse' | 'process';
 
 /** What is known of one type of events. */
 export interface EventCounts {
   readonly name: EventName;
   readonly count: number;
   /** µs, shared out. */
-  readonly times: Readonly<Record<Step, number>>;
+  readonly times: Readonly<Record<EventStep, number>>;
 }
 
 /**
@@ -45,7 +45,7 @@ export class EventMeter {
   connectionUpdates = 0;
   endpointUpdates = 0;
   readonly #counts = new Float64Array(eventNames.length);
-  readonly #times: Readonly<Record<Step, Float64Array>> = {
+  readonly #times: Readonly<Record<EventStep, Float64Array>> = {
     parse: new Float64Array(eventNames.length),
     process: new Float64Array(eventNames.length),
   };
@@ -73,7 +73,7 @@ export class EventMeter {
   }
 
   /** Shares time that the latest batch took out among its events. */
-  share(step: Step, microseconds: number): void {
+  share(step: EventStep, microseconds: number): void {
     if (this.#batchSize === 0) return;
     const times = this.#times[step];
     for (let index = 0; index < times.length; index++) {

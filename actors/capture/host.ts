@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
-import { Failure } from '../telemetry/failures.js';
+import { Failure, type Blocker } from '../telemetry/failures.js';
 
 /** What can be known about the host before anything is loaded into its kernel. */
 export interface HostFacts {
@@ -46,9 +46,6 @@ export type Capability = keyof typeof capabilities;
 
 /** Modes of kernel_lockdown(7). */
 export type Lockdown = 'none' | 'integrity' | 'confidentiality' | 'unknown';
-
-/** What can refuse a system call to a process with the capabilities for it. */
-export type Blocker = 'user namespace' | 'seccomp' | 'security module' | 'limit of locked memory';
 
 /** Names in the kernel's type information that are there exactly when the kernel has what they belong to. */
 const features = {
@@ -137,24 +134,24 @@ function missingCapabilities({ capabilities: held, lastCapability }: HostFacts):
  * @param nodeHostname the node's name, if it was given from outside
  */
 export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFacts {
-  const status = read('/proc/self/status');
+  const status = readText('/proc/self/status');
   return {
     hostname: nodeHostname ?? readHostname(hostRoot),
-    os: prettyName(read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`)),
+    os: prettyName(readText(`${hostRoot}/etc/os-release`) || readText(`${hostRoot}/usr/lib/os-release`)),
     release: release(),
     euid: process.geteuid?.() ?? -1,
     capabilities: permittedCapabilities(status),
     // A kernel too old to say which is its last one is older than all that matter.
-    lastCapability: Number(read('/proc/sys/kernel/cap_last_cap')),
+    lastCapability: Number(readText('/proc/sys/kernel/cap_last_cap')),
     // The kernel has this switch exactly when it has the system call.
     bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
     btf: isReadable(KERNEL_BTF),
     features: kernelFeatures(readBytes(KERNEL_BTF)),
     arch: process.arch,
-    lockdown: lockdownIn(read(LOCKDOWN) || read(hostRoot + LOCKDOWN)),
+    lockdown: lockdownIn(readText(LOCKDOWN) || readText(hostRoot + LOCKDOWN)),
     blockers: [
-      ...blockersIn(status, read('/proc/self/uid_map'), read('/proc/self/attr/current')),
-      ...lockedMemoryBlocker(release(), status, read('/proc/self/limits')),
+      ...blockersIn(status, readText('/proc/self/uid_map'), readText('/proc/self/attr/current')),
+      ...lockedMemoryBlocker(release(), status, readText('/proc/self/limits')),
     ],
     hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
@@ -162,7 +159,9 @@ export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFact
 
 /** The first line with something in it of the host's own name file, else the name that the host's kernel has. */
 function readHostname(hostRoot: string): string {
-  return read(`${hostRoot}/etc/hostname`).trim() || read(`${hostRoot}/proc/sys/kernel/hostname`).trim();
+  return (
+    readText(`${hostRoot}/etc/hostname`).trim() || readText(`${hostRoot}/proc/sys/kernel/hostname`).trim()
+  );
 }
 
 /** The value of PRETTY_NAME in an os-release file, which follows the shell's quoting; `Linux` if it has none. */
@@ -222,7 +221,7 @@ export function lockedMemoryBlocker(kernel: string, status: string, limits: stri
   return isBefore(kernel, '5.11') && hard !== 'unlimited' && !mayRaise ? ['limit of locked memory'] : [];
 }
 
-function read(path: string): string {
+function readText(path: string): string {
   return readBytes(path).toString();
 }
 

@@ -16,7 +16,7 @@ export function countLost(stats: readonly ProgramStats[]): number {
 
 /** Tells of records that the kernel could not hand over, once for each loss. */
 export class Losses {
-  #told = 0;
+  #reported = 0;
   #overShare = 0;
   readonly #refusals = new Refusals('kernel events');
 
@@ -35,11 +35,11 @@ export class Losses {
    * One line about all losses so far if there are new ones, else undefined.
    * @param stats as counted since the programs were loaded
    */
-  news(stats: readonly ProgramStats[]): string | undefined {
+  report(stats: readonly ProgramStats[]): string | undefined {
     const total = countLost(stats);
-    if (total === this.#told) return undefined;
-    const isNew = total - this.#told;
-    this.#told = total;
+    if (total === this.#reported) return undefined;
+    const isNew = total - this.#reported;
+    this.#reported = total;
     const parts = stats.flatMap((row) =>
       causes
         .filter(([key]) => row[key] > 0)

@@ -5,7 +5,7 @@ import { decodeField, decodeText } from './text.js';
 const COMM_SIZE = 16;
 
 /** The name that the kernel knows the process by, at most 15 bytes. */
-export function processName(records: Records, at: number): string {
+export function processComm(records: Records, at: number): string {
   return decodeField(records.u8, at + process_record.comm, COMM_SIZE);
 }
 

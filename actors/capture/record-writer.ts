@@ -76,7 +76,7 @@ export interface SocketSubject extends Subject {
 /** Writes the records of a scan as the kernel side writes them (`native/bpf/layout.h`), into memory that grows. */
 export class RecordWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
-  #view = viewOf(this.#bytes);
+  #view = dataViewOf(this.#bytes);
   #length = 0;
 
   /** What was written, back to back. */
@@ -141,13 +141,13 @@ export class RecordWriter {
   }
 
   #ancestor({ pid, uid, path }: AncestorSubject): void {
-    const shown = path.slice(-ANCESTOR_PATH_CAPACITY);
+    const cutPath = path.slice(-ANCESTOR_PATH_CAPACITY);
     const at = this.#reserve(ancestor_record.SIZE);
     this.#view.setUint32(at + ancestor_record.pid, pid, true);
     this.#view.setUint32(at + ancestor_record.uid, uid, true);
-    this.#view.setUint16(at + ancestor_record.path_size, shown.length, true);
-    this.#view.setUint16(at + ancestor_record.flags, shown === path ? 0 : RecordFlag.pathCut, true);
-    this.#append(shown);
+    this.#view.setUint16(at + ancestor_record.path_size, cutPath.length, true);
+    this.#view.setUint16(at + ancestor_record.flags, cutPath === path ? 0 : RecordFlag.pathCut, true);
+    this.#append(cutPath);
     this.#align();
   }
 
@@ -191,12 +191,12 @@ export class RecordWriter {
       const larger = new Uint8Array(this.#bytes.length * 2);
       larger.set(this.#bytes);
       this.#bytes = larger;
-      this.#view = viewOf(larger);
+      this.#view = dataViewOf(larger);
     }
     return at;
   }
 }
 
-function viewOf({ buffer }: Uint8Array<ArrayBuffer>): DataView {
+function dataViewOf({ buffer }: Uint8Array<ArrayBuffer>): DataView {
   return new DataView(buffer);
 }

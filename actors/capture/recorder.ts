@@ -3,7 +3,7 @@ import type { Writer } from '../../native/io.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
-import { createRecordingFile } from './recording-file.js';
+import { createRecordingFile, reasonOf } from './recording-file.js';
 
 /** Most bytes to wait for a disk: some seconds of a storm. */
 export const MOST_UNWRITTEN = 16 * 1024 * 1024;
@@ -81,10 +81,4 @@ export class Recorder {
   #unwritable(reason: string, cause?: unknown): Failure {
     return new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause });
   }
-}
-
-/** The code of a system error, else its message. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error ? String(error.code) : error.message;
 }

@@ -99,6 +99,7 @@ export function addressSize(records: Records, at: number): number {
   return records.u8[at + socket_record.family] === AF_INET6 ? 16 : 4;
 }
 
-function align8(offset: number): number {
+/** The next multiple of 8: where a record, or an ancestor in one, may start. */
+export function align8(offset: number): number {
   return (offset + 7) & ~7;
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact, StartFact } from './facts.js';
 import { decodeFrame, decodeHeader, FRAME_HEADER, isEnd, MAGIC, padding } from './journal.js';
+import { reasonOf } from './recording-file.js';
 
 /** A recording: the fact that it starts with, and those that follow. */
 export interface Recording {
@@ -75,11 +76,6 @@ function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, un
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
-  return String(error);
 }
 
 /** @param found the first bytes of a file, undefined if there are not as many */

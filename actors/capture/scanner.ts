@@ -1,5 +1,6 @@
 import { NOTHING_YET, SCAN_READ_BYTES, type Probe, type ScanProgram } from '../../native/index.js';
 import { Records } from './records.js';
+import type { Sliced } from './slices.js';
 
 /** Lists what runs now, and which sockets there are; whoever does it, the records are those of the kernel side. */
 export interface Scanner {
@@ -9,7 +10,7 @@ export interface Scanner {
    * @yields a part, which holds until the next is asked for, or undefined: a pause
    * @returns the last part
    */
-  sockets(): Generator<Records | undefined, Records>;
+  sockets(): Sliced<Records, Records>;
   /**
    * Process records without arguments: those that have some are marked (`RecordFlag.argsLost`). None is of Collector.
    * Parts may be asked for at any later time, and hold until the next.
@@ -43,18 +44,15 @@ export function iteratorScanner(probe: ScanProbe): Scanner {
 export function withOwned(scanner: Scanner, probe: ScanProbe): Scanner {
   return {
     *sockets() {
-      const found = yield* scanner.sockets();
-      yield found;
+      const scanned = yield* scanner.sockets();
+      yield scanned;
       return yield* scanBy(probe, ['list_sockets']);
     },
     processes: () => scanner.processes(),
   };
 }
 
-function* scanBy(
-  probe: ScanProbe,
-  programs: readonly ScanProgram[],
-): Generator<Records | undefined, Records> {
+function* scanBy(probe: ScanProbe, programs: readonly ScanProgram[]): Sliced<Records, Records> {
   const part = new Uint8Array(PART_BYTES);
   let length = 0;
   for (const program of programs) {

@@ -21,13 +21,13 @@ export type SelfCheckResult =
       /** Why, in one line, if it is not the kernel side: the program failed, or the capture ended meanwhile. */
       readonly reason?: string;
       /** What kept the program from doing what it should; undefined: it did, or nothing is known of it. */
-      readonly trouble?: SelfCheckTrouble;
+      readonly problem?: SelfCheckProblem;
       /** The error, where a shortage kept the program from running: see `shortageOf`. */
       readonly shortage?: unknown;
     };
 
 /** What kept the program from doing what it should: it was not started, or failed. */
-export type SelfCheckTrouble =
+export type SelfCheckProblem =
   'loopback' | 'connection' | 'missing' | 'permission' | 'format' | 'shortage' | 'killed' | 'hung';
 
 export interface SelfCheckOptions {
@@ -37,7 +37,7 @@ export interface SelfCheckOptions {
 
 const TIMEOUT_MS = 5000;
 /** Most bytes that the program may say of its failure. */
-const MOST_SAID = 4096;
+const MOST_STDERR = 4096;
 
 const run = promisify(execFile);
 
@@ -60,11 +60,11 @@ export async function selfCheck(
   let failed: unknown;
   try {
     probe.selfCheck(true);
-    const ran = run(program, [], { env: {}, maxBuffer: MOST_SAID });
+    const ran = run(program, [], { env: {}, maxBuffer: MOST_STDERR });
     // Facts come from the event loop, so none is missed in between.
     const watched = firstValueFrom(
       facts.pipe(
-        filter((fact) => showsLast(fact, missing)),
+        filter((fact) => takeSeen(fact, missing)),
         timeout({ first: timeoutMs }),
       ),
     );
@@ -85,18 +85,18 @@ export async function selfCheck(
   if (missing.size === 0) return { ok: true };
   const reason = reasons.find((one) => one !== undefined);
   // A program that was ended because the capture had is not to blame.
-  const trouble = reasons[0] === undefined || reasons.length === 1 ? troubleOf(failed, program) : undefined;
+  const problem = reasons[0] === undefined || reasons.length === 1 ? problemOf(failed, program) : undefined;
   return {
     ok: false,
     missing: [...missing],
     ...(reason !== undefined && { reason }),
-    ...(trouble !== undefined && { trouble }),
+    ...(problem !== undefined && { problem: problem }),
     ...(shortageOf(failed) !== undefined && { shortage: failed }),
   };
 }
 
 /** Takes away what a fact shows of the self-check; whether nothing is missing any more. */
-function showsLast(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
+function takeSeen(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
   if (fact.kind !== 'records') return false;
   const { records } = fact;
   for (let at = 0; at < records.length; at += records.size(at)) {
@@ -123,7 +123,7 @@ function captureFailure(error: unknown): string | undefined {
 }
 
 /** What an error of the program says of why, beside what is known of the network. */
-function troubleOf(error: unknown, program: string): SelfCheckTrouble | undefined {
+function problemOf(error: unknown, program: string): SelfCheckProblem | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, signal, killed } = error as ExecFileException;
   if (shortageOf(error) !== undefined) return 'shortage';
@@ -133,11 +133,11 @@ function troubleOf(error: unknown, program: string): SelfCheckTrouble | undefine
   if (code === 1) return hasLoopback() ? 'connection' : 'loopback';
   // What the kernel does not take for a program, execvp(3) hands to a shell, which ends like that or is not there.
   if (code === 126 || code === 127 || (code === 'ENOENT' && existsSync(program))) return 'format';
-  return startTroubles[String(code)];
+  return startProblems[String(code)];
 }
 
 /** What keeps a program from being started, by the error of execve(2). */
-const startTroubles: Readonly<Record<string, SelfCheckTrouble>> = {
+const startProblems: Readonly<Record<string, SelfCheckProblem>> = {
   ENOENT: 'missing',
   EACCES: 'permission',
   EPERM: 'permission',
@@ -150,10 +150,10 @@ function hasLoopback(): boolean {
 }
 
 function programFailure(program: string, { code, signal, killed, stderr }: ExecFileException): string {
-  const said = stderr?.trim().replaceAll('\n', '; ') ?? '';
+  const stderrText = stderr?.trim().replaceAll('\n', '; ') ?? '';
   let how = `fails (${code})`;
   if (killed === true) how = 'does not end by itself';
   else if (signal) how = `was ended by ${signal}`;
   else if (typeof code === 'number') how = `ended with status ${code}`;
-  return `${program} ${how}${said === '' ? '' : `: ${said}`}`;
+  return `${program} ${how}${stderrText === '' ? '' : `: ${stderrText}`}`;
 }

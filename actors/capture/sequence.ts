@@ -1,5 +1,7 @@
+import type { Sliced } from './slices.js';
+
 /** Something to do, with a pause wherever it yields. */
-export type Task = () => Iterator<unknown>;
+export type Job = () => Sliced<void>;
 
 export interface SequenceEvents {
   /** true: a task pauses, and nothing may happen that has to wait for it; false: all is done. */
@@ -14,8 +16,8 @@ export interface SequenceEvents {
  */
 export class Sequence {
   readonly #events: SequenceEvents;
-  readonly #waiting: Task[] = [];
-  #current: Iterator<unknown> | undefined;
+  readonly #waiting: Job[] = [];
+  #current: Sliced<void> | undefined;
   #isPaused = false;
   #isClosed = false;
 
@@ -23,24 +25,23 @@ export class Sequence {
     this.#events = events;
   }
 
-  add(task: Task): void {
-    this.#waiting.push(task);
+  add(job: Job): void {
+    this.#waiting.push(job);
     if (this.#current === undefined) this.#advance();
   }
 
   /** Adds a task without pauses. */
   addStep(step: () => void): void {
-    const next = () => {
+    // eslint-disable-next-line require-yield -- one slice
+    this.add(function* () {
       step();
-      return { done: true, value: undefined } as const;
-    };
-    this.add(() => ({ next }));
+    });
   }
 
   /** Does a last task when the current one is over; those that wait are left out. */
-  finish(task: Task): void {
+  finish(job: Job): void {
     this.#waiting.length = 0;
-    this.add(task);
+    this.add(job);
   }
 
   /** Nothing is done any more. */
@@ -64,9 +65,9 @@ export class Sequence {
   }
 
   /** Takes a task to its next pause; whether there was none. */
-  #isOver(task: Iterator<unknown>): boolean {
+  #isOver(job: Sliced<void>): boolean {
     try {
-      return task.next().done === true;
+      return job.next().done === true;
     } catch (error) {
       this.#events.onError(error);
       return true;

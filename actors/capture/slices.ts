@@ -2,7 +2,7 @@
  * Work that is done a slice at a time, so that whoever does it can let other things happen between two slices. What it
  * gives at the end does not depend on that.
  */
-export type Sliced<T> = Generator<undefined, T, undefined>;
+export type Sliced<T, Part = never> = Generator<Part | undefined, T, undefined>;
 
 /** Does all of it now. */
 export function allAtOnce<T>(work: Sliced<T>): T {
@@ -18,9 +18,9 @@ export function allAtOnce<T>(work: Sliced<T>): T {
  * does not.
  */
 export class Slices {
-  readonly #work: Iterator<unknown>[] = [];
+  readonly #work: Sliced<void>[] = [];
 
-  add(work: Iterator<unknown>): void {
+  add(work: Sliced<void>): void {
     this.#work.push(work);
   }
 

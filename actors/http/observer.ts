@@ -4,7 +4,7 @@ import type { Probe } from '../capture/driver.js';
 import { EventMeter } from '../capture/event-meter.js';
 import { Links } from '../capture/links.js';
 import type { ContainerMetadata, Fact, TickFact } from '../capture/facts.js';
-import { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { Scanner } from '../capture/scanner.js';
 import type { NetworkWatch } from '../connections/actor.js';
 import { peerKinds } from '../connections/census.js';
@@ -39,7 +39,7 @@ const SECONDS_PER_MINUTE = 60;
  */
 export class Observer {
   readonly metrics = new Metrics();
-  readonly troubles = new ProcfsTroubles();
+  readonly troubles = new ProcfsProblems();
   readonly links = new Links();
   readonly shortages: Shortages;
   readonly timers = {

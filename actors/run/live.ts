@@ -107,7 +107,7 @@ export async function collect(
         ),
       onStats: (stats) => {
         counted = summary(stats);
-        const lost = losses.news(stats);
+        const lost = losses.report(stats);
         if (lost !== undefined) warn(lost);
         for (const refusal of losses.refusals(stats))
           log.warning(refusalLine(refusal, observer.containers?.metadataOf(refusal.container)));
@@ -178,7 +178,7 @@ async function checkSelf(
     observer.readiness = { is: 'ready' };
     log.info('Self-check passed: events flow from the kernel.');
   } else {
-    const { missing, reason, trouble } = result;
+    const { missing, reason, problem: trouble } = result;
     const failure = new Failure('SELF_CHECK', {
       missing,
       ...(reason !== undefined && { reason }),

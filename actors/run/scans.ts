@@ -26,7 +26,7 @@ export function scannerFor(
       names: new ContainerNames(),
       now: () => driver.clock().time,
       onUnreadable: (message) => log.warning(message),
-      troubles,
+      problems: troubles,
     },
   });
   log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);

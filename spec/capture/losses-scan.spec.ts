@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NEVER, type Subscription } from 'rxjs';
-import { captureFacts, type CaptureOptions, type Listener } from '../../actors/capture/actor.js';
+import { captureFacts, type CaptureOptions, type FactAudience } from '../../actors/capture/actor.js';
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
@@ -112,7 +112,7 @@ describe('a live run that has lost records', () => {
   }
 
   it('takes nothing for told that it finds again while nobody listens', async () => {
-    const listener: Listener = {
+    const listener: FactAudience = {
       audience: () => 'none',
       processAudience: () => 'none',
       newcomers: NEVER,

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { shortageOf } from '../../telemetry/shortage.js';
-import type { ProcfsTroubles } from './troubles.js';
+import type { ProcfsProblems } from './problems.js';
 
 /** Bytes of the only buffer that files are read through. The kernel hands out a page or so at a time. */
 const BUFFER_BYTES = 64 * 1024;
@@ -21,13 +21,13 @@ export class ProcfsFiles {
   unreadable = 0;
   firstUnreadable = '';
   readonly #folder: string;
-  readonly #troubles: ProcfsTroubles | undefined;
+  readonly #problems: ProcfsProblems | undefined;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
 
-  /** @param folder where the procfs is mounted @param troubles counts by kind what could not be read */
-  constructor(folder: string, troubles?: ProcfsTroubles) {
+  /** @param folder where the procfs is mounted @param problems counts by kind what could not be read */
+  constructor(folder: string, problems?: ProcfsProblems) {
     this.#folder = folder;
-    this.#troubles = troubles;
+    this.#problems = problems;
   }
 
   /** Pids of all processes, ascending. */
@@ -101,7 +101,7 @@ export class ProcfsFiles {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       // Without /proc itself there is nothing that could have gone.
       if ((code !== 'ENOENT' && code !== 'ESRCH') || path === '') {
-        this.#troubles?.unreadable(path);
+        this.#problems?.unreadable(path);
         if (this.unreadable++ === 0) this.firstUnreadable = `${this.#at(path)}: ${code}`;
       }
       return undefined;

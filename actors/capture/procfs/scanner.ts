@@ -13,10 +13,11 @@ import {
 import { RecordWriter, type AncestorSubject } from '../record-writer.js';
 import { TWO_32, type Records } from '../records.js';
 import type { Scanner } from '../scanner.js';
+import type { Sliced } from '../slices.js';
 import { ProcfsFiles } from './files.js';
 import { Task } from './task.js';
 import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
-import type { ProcfsTroubles } from './troubles.js';
+import type { ProcfsProblems } from './problems.js';
 import { parseSocketLink, parseStat, TICK_NS, type ContainerOf } from './text.js';
 
 /** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
@@ -40,7 +41,7 @@ export interface ProcfsOptions {
   /** Told once, when something could not be read although it was there. */
   readonly onUnreadable: (message: string) => void;
   /** Counts what could not be read. */
-  readonly troubles?: ProcfsTroubles;
+  readonly problems?: ProcfsProblems;
 }
 
 /** What cgroups say of containers: all that are there are noted first, since some names are forged. */
@@ -56,7 +57,7 @@ const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket.h. */
-const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
+const VISIBLE_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
 
 const TABLES = [
   { name: 'tcp', words: 1, family: AF_INET, protocol: IPPROTO_TCP },
@@ -109,18 +110,18 @@ export function isHostProcfs(folder: string): boolean {
 export class ProcfsScanner implements Scanner {
   readonly #options: ProcfsOptions;
   readonly #files: ProcfsFiles;
-  #hasToldUnreadable = false;
+  #hasReportedUnreadable = false;
 
   constructor(options: ProcfsOptions) {
     this.#options = options;
-    this.#files = new ProcfsFiles(options.folder, options.troubles);
+    this.#files = new ProcfsFiles(options.folder, options.problems);
   }
 
-  *sockets(): Generator<undefined, Records> {
+  *sockets(): Sliced<Records> {
     const writer = new RecordWriter();
     this.#files.unreadable = 0;
     yield* this.#scanSockets(writer);
-    this.#tellUnreadable();
+    this.#reportUnreadable();
     return writer.records();
   }
 
@@ -144,7 +145,7 @@ export class ProcfsScanner implements Scanner {
         writer = new RecordWriter();
         await turn();
       }
-      if (!this.#isShown(one)) continue;
+      if (!this.#isVisible(one)) continue;
       // Before anything of it is read, so that an exec meanwhile counts as later.
       const time = now();
       const { membership, stat, path } = one;
@@ -168,18 +169,18 @@ export class ProcfsScanner implements Scanner {
         ...lineageOf(one, membership.container, task),
       });
     }
-    this.#tellUnreadable();
+    this.#reportUnreadable();
     yield writer.records();
   }
 
-  *#scanSockets(writer: RecordWriter): Generator<undefined, void> {
+  *#scanSockets(writer: RecordWriter): Sliced<void> {
     const time = this.#options.now();
     const holders = new Map<number, Task[]>();
     const namespaces = new Map<string, string[]>();
     let seen = 0;
     for (const task of (yield* this.#tasks()).values()) {
       if (++seen % SLICE_PROCESSES === 0) yield;
-      if (!this.#isShown(task) || !(yield* this.#noteSockets(task, holders))) continue;
+      if (!this.#isVisible(task) || !(yield* this.#noteSockets(task, holders))) continue;
       const namespace = this.#files.link(`${task.folder}/ns/net`);
       if (namespace === undefined) continue;
       const members = namespaces.get(namespace);
@@ -206,7 +207,7 @@ export class ProcfsScanner implements Scanner {
   #isListed(row: TcpRow, protocol: number): boolean {
     const { pending, udpListeners } = this.#options;
     if (protocol === IPPROTO_TCP)
-      return SHOWN_STATES.has(row.state) || (pending && row.state === TCP_SYN_SENT);
+      return VISIBLE_STATES.has(row.state) || (pending && row.state === TCP_SYN_SENT);
     if (udpListeners && row.state === TCP_CLOSE) row.state = TCP_LISTEN;
     return row.state === TCP_ESTABLISHED || row.state === TCP_LISTEN;
   }
@@ -216,7 +217,7 @@ export class ProcfsScanner implements Scanner {
   }
 
   /** Adds a process to the holders of its sockets; whether it has any. */
-  *#noteSockets(task: Task, holders: Map<number, Task[]>): Generator<undefined, boolean> {
+  *#noteSockets(task: Task, holders: Map<number, Task[]>): Sliced<boolean> {
     const folder = `${task.folder}/fd`;
     const own = new Set<number>();
     let seen = 0;
@@ -243,7 +244,7 @@ export class ProcfsScanner implements Scanner {
   ): void {
     // Bound to the loopback alone, a listening socket is as private as a connection with a loopback peer.
     const side = row.state === TCP_LISTEN ? row.local : row.remote;
-    if (!this.#options.loopback && isLoopback(side, family)) return;
+    if (!this.#options.loopback && isLoopbackInMemory(side, family)) return;
     for (const { pid, stat, membership } of held) {
       if (stat === undefined || membership === undefined) continue;
       writer.socket({
@@ -259,7 +260,7 @@ export class ProcfsScanner implements Scanner {
         remotePort: row.remotePort,
         family,
         protocol,
-        role: roleOf(row.state),
+        role: roleInState(row.state),
         state: row.state,
         ...(row.state === TCP_LISTEN && { startTime: stat.startTicks * TICK_NS }),
       });
@@ -272,7 +273,7 @@ export class ProcfsScanner implements Scanner {
   }
 
   /** All but Collector's own, with their cgroups noted. */
-  *#tasks(): Generator<undefined, Map<number, Task>> {
+  *#tasks(): Sliced<Map<number, Task>> {
     const { names } = this.#options;
     const tasks = new Map<number, Task>();
     names.begin();
@@ -297,21 +298,21 @@ export class ProcfsScanner implements Scanner {
     return Number(this.#files.link('self'));
   }
 
-  #isShown(task: Task): boolean {
+  #isVisible(task: Task): boolean {
     const { membership } = task;
     if (membership === undefined || (membership.container === 0 && !this.#options.allScopes)) return false;
     return task.stat?.comm !== SELF_CHECK || task.stat.ppid !== this.#own();
   }
 
   #noteZombie(): void {
-    const { troubles } = this.#options;
-    if (troubles !== undefined) troubles.counts.procfs_zombie_process++;
+    const { problems: problems } = this.#options;
+    if (problems !== undefined) problems.counts.procfs_zombie_process++;
   }
 
-  #tellUnreadable(): void {
+  #reportUnreadable(): void {
     const { unreadable, firstUnreadable } = this.#files;
-    if (unreadable === 0 || this.#hasToldUnreadable) return;
-    this.#hasToldUnreadable = true;
+    if (unreadable === 0 || this.#hasReportedUnreadable) return;
+    this.#hasReportedUnreadable = true;
     this.#options.onUnreadable(
       `${unreadable} files of processes can't be read, so that scans lack something: the first is ${firstUnreadable}`,
     );
@@ -340,13 +341,13 @@ function lineageOf(
 }
 
 /** As far as a state tells: who has not been answered yet is the one who asks. */
-function roleOf(state: number): number {
+function roleInState(state: number): number {
   if (state === TCP_LISTEN) return SocketRole.server;
   return state === TCP_SYN_SENT ? SocketRole.client : SocketRole.unknown;
 }
 
 /** Of words as they are in memory, little endian. */
-function isLoopback(address: Uint32Array, family: number): boolean {
+function isLoopbackInMemory(address: Uint32Array, family: number): boolean {
   const [first, second, third, last] = address as unknown as [number, number, number, number];
   if (family === AF_INET) return (first & 0xff) === 127;
   if (first !== 0 || second !== 0) return false;

@@ -38,7 +38,7 @@ export class Task {
   }
 
   get stat(): Stat | undefined {
-    this.#stat ??= { is: parsed(this.#files.text(`${this.pid}/stat`), parseStat) };
+    this.#stat ??= { is: parseIfRead(this.#files.text(`${this.pid}/stat`), parseStat) };
     return this.#stat.is;
   }
 
@@ -60,12 +60,12 @@ export class Task {
 
   /** Path of its executable from the root of its mount namespace; a kernel thread and a zombie have none. */
   get path(): string | undefined {
-    this.#path ??= { is: parsed(this.#files.link(`${this.folder}/exe`), withoutDeleted) };
+    this.#path ??= { is: parseIfRead(this.#files.link(`${this.folder}/exe`), withoutDeleted) };
     return this.#path.is;
   }
 
   get ids(): ReturnType<typeof parseIds> {
-    this.#ids ??= { is: parsed(this.#files.text(`${this.folder}/status`), parseIds) };
+    this.#ids ??= { is: parseIfRead(this.#files.text(`${this.folder}/status`), parseIds) };
     return this.#ids.is;
   }
 
@@ -81,7 +81,7 @@ export class Task {
   }
 
   #readCgroups(): readonly CgroupLine[] | undefined {
-    const read = (folder: string) => parsed(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
+    const read = (folder: string) => parseIfRead(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
     const first = read(`${this.pid}`);
     const v1 = first?.filter(({ hierarchy }) => hierarchy !== '') ?? [];
     // To cgroup v1 a thread that has ended is in the root of each hierarchy.
@@ -95,11 +95,11 @@ export class Task {
   }
 
   #isLiving(thread: string): boolean {
-    const stat = parsed(this.#files.text(`${thread}/stat`), parseStat);
+    const stat = parseIfRead(this.#files.text(`${thread}/stat`), parseStat);
     return stat !== undefined && (stat.flags & EXITING) === 0;
   }
 }
 
-function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+function parseIfRead<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined ? undefined : parse(text);
 }

@@ -61,15 +61,15 @@ function readRow(bytes: Uint8Array, start: number, end: number, words: number, r
   if (number < 0 || state + 2 > end) return false;
   if (bytes[local + addressDigits] !== COLON || bytes[remote + addressDigits] !== COLON) return false;
   for (let word = 0; word < words; word++) {
-    row.local[word] = hex(bytes, local + word * WORD_DIGITS, WORD_DIGITS);
-    row.remote[word] = hex(bytes, remote + word * WORD_DIGITS, WORD_DIGITS);
+    row.local[word] = readHex(bytes, local + word * WORD_DIGITS, WORD_DIGITS);
+    row.remote[word] = readHex(bytes, remote + word * WORD_DIGITS, WORD_DIGITS);
   }
-  row.localPort = hex(bytes, local + addressDigits + 1, 4);
-  row.remotePort = hex(bytes, remote + addressDigits + 1, 4);
-  row.state = hex(bytes, state, 2);
+  row.localPort = readHex(bytes, local + addressDigits + 1, 4);
+  row.remotePort = readHex(bytes, remote + addressDigits + 1, 4);
+  row.state = readHex(bytes, state, 2);
   let at = state + 2;
   for (let field = 0; field < SKIPPED_FIELDS; field++) at = fieldEnd(bytes, at, end);
-  row.inode = decimal(bytes, at, end);
+  row.inode = readDecimal(bytes, at, end);
   return true;
 }
 
@@ -81,7 +81,7 @@ function fieldEnd(bytes: Uint8Array, from: number, end: number): number {
   return at;
 }
 
-function hex(bytes: Uint8Array, at: number, digits: number): number {
+function readHex(bytes: Uint8Array, at: number, digits: number): number {
   let value = 0;
   for (let i = at; i < at + digits; i++) {
     const byte = bytes[i]!;
@@ -90,7 +90,7 @@ function hex(bytes: Uint8Array, at: number, digits: number): number {
   return value;
 }
 
-function decimal(bytes: Uint8Array, from: number, end: number): number {
+function readDecimal(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
   while (at < end && bytes[at] === SPACE) at++;
   let value = 0;
