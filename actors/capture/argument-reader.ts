@@ -290,7 +290,7 @@ class Helper {
   #received: Buffer = Buffer.alloc(0);
   #isGone = false;
 
-  /** @param onRefused told why the process does not start */
+  /** @param onRefused called with the reason if the process does not start */
   constructor(program: string, folder: string, onRefused: (reason: string) => void) {
     // Without an environment. Descriptors of Node's and BPF's close on exec.
     this.#child = spawn(program, [folder], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] });

@@ -1,10 +1,10 @@
 /**
- * The form of a recording: everything that a run was made of, so that it can be folded again elsewhere.
+ * The form of a recording: all facts of a run, to be folded again elsewhere.
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: where it is
- * missing the run was killed, or the file is cut.
+ * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: if it is
+ * missing, the run was killed or the file is cut.
  */
 import { cidr } from '../settings/cidr.js';
 import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';
@@ -39,8 +39,8 @@ import { processParts, Records, socketParts } from './records.js';
 export const MAGIC = Buffer.from('CLCTREC3', 'latin1');
 export const FRAME_HEADER = 24;
 /**
- * Most bytes of payload. Batches and parts of scans have a few MiB; the largest there is tells of 10,000 containers
- * with all their labels at once.
+ * Most bytes of payload. Batches and parts of scans have a few MiB; the largest payload has 10,000 containers with all
+ * their labels at once.
  */
 export const FRAME_CAPACITY = 64 * 1024 * 1024;
 
@@ -64,11 +64,11 @@ const FrameKind = {
   socketsLastAfterLoss: 17,
 } as const;
 
-/** As a tick's payload has them, in a word. */
+/** In the order of the numbers, a word each, that ticks have for them in their payloads. */
 const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
 const parts = ['first', 'next', 'last'] as const;
 
-/** First kind of the parts of scans of processes, whose kinds go by part and audience. */
+/** First kind of the parts of process scans; their kinds go by part and audience. */
 const PROCESS_PARTS = 32;
 const FRAME_KINDS = new Set<number>([
   ...Object.values(FrameKind),
@@ -83,7 +83,7 @@ const LATEST_NS = 8.64e21;
 const NOT_GIVEN = 0xffff_ffff;
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** A fact as a frame: its header, then its payload, which is not copied. */
+/** A fact as a frame: its header, then its payload, not copied. */
 export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
   switch (fact.kind) {
     case 'start': {
@@ -116,7 +116,7 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
   }
 }
 
-/** The frame behind the last fact of a run that came to its end. */
+/** The frame behind the last fact of a completed run. */
 export function endFrame(): Uint8Array {
   return header(FrameKind.end, 0, 0, 0);
 }
@@ -130,7 +130,7 @@ export function padding(length: number): number {
   return -length & 7;
 }
 
-/** What a frame's header says. */
+/** Fields of a frame's header. */
 export interface FrameHeader {
   readonly kind: number;
   readonly length: number;
@@ -146,14 +146,14 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
   const epoch = bytes.readDoubleLE(16);
   if (!FRAME_KINDS.has(kind)) throw new Error(`a frame of unknown kind ${kind}`);
   if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
-  // Beyond this a Date is invalid. Written so that NaN is refused.
+  // Beyond this a Date is invalid. The negation refuses NaN.
   if (!(Math.abs(time) + Math.abs(epoch) < LATEST_NS)) throw new Error('a frame without a valid time');
   return { kind, length, time, epoch };
 }
 
 /**
  * The fact in a frame.
- * @throws Error if the payload is not what the header says; every record is checked, since the state trusts them
+ * @throws Error if the payload does not fit the header; every record is checked, since the state trusts them
  */
 export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Array<ArrayBuffer>): Fact {
   switch (kind) {
@@ -235,7 +235,7 @@ const partKinds = {
   next: FrameKind.socketsNext,
   last: FrameKind.socketsLast,
 } as const;
-/** Of scans after a loss. Only the last part says so. */
+/** Of scans after a loss, marked on the last part alone. */
 const lossKinds = { first: NaN, next: NaN, last: FrameKind.socketsLastAfterLoss } as const;
 
 function scanKind({ of, part, afterLoss, audience }: ScanFact): number {
@@ -352,7 +352,7 @@ function decodeStartFact(payload: Uint8Array, time: number, epoch: number): Star
   return { kind: 'start', time, epoch, seed, settings };
 }
 
-/** The settings were validated when the run was recorded; here only a file that is something else is to be found out. */
+/** The settings were validated before the recording; this only finds out a file that is something else. */
 function isStateSettings(settings: unknown): boolean {
   if (typeof settings !== 'object' || settings === null) return false;
   const s = settings as Record<string, unknown>;
@@ -418,7 +418,7 @@ function isRecord(records: Records, at: number): boolean {
   }
 }
 
-/** Whether a socket record of so many bytes is whole; that of a listening one may have a holder at its end. */
+/** Whether a socket record of so many bytes is whole; a listening socket's may have a holder at its end. */
 function isSocketSize(records: Records, at: number, size: number): boolean {
   const end = socketParts.end(records, at) - at;
   const type = records.type(at);
@@ -427,7 +427,7 @@ function isSocketSize(records: Records, at: number, size: number): boolean {
   return size === end || (mayBeHeld && size === end + holder.SIZE);
 }
 
-/** Where a process record ends by what it says of its parts; anything else than `end` if they don't fit. */
+/** Where a process record ends by the sizes of its parts; anything else than `end` if they don't fit. */
 function endOfLineage(records: Records, at: number, end: number): number {
   let ancestor = processParts.lineage(records, at);
   for (let left = records.u16[(at + process_record.lineage_count) >> 1]!; left > 0; left--) {

@@ -42,7 +42,7 @@ export class Recorder {
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
   }
 
-  /** Says that this was all: what has no such end is cut. @throws Failure RECORD_UNWRITABLE */
+  /** Completes the recording: without this end it counts as cut. @throws Failure RECORD_UNWRITABLE */
   end(): void {
     this.#append([endFrame()]);
   }

@@ -46,13 +46,12 @@ function removeRecording(path: string): void {
       : error;
   }
   try {
-    const found = fstatSync(file);
-    if (!found.isFile()) throw new Error('it is there already, and no file');
-    if (found.uid !== process.geteuid?.())
-      throw new Error(`it is there already, a file of user ${found.uid}`);
+    const stat = fstatSync(file);
+    if (!stat.isFile()) throw new Error('it is there already, and no file');
+    if (stat.uid !== process.geteuid?.()) throw new Error(`it is there already, a file of user ${stat.uid}`);
     const start = Buffer.alloc(NAME.length);
     const isRecording = readSync(file, start, 0, start.length, 0) === start.length && start.equals(NAME);
-    if (found.size > 0 && !isRecording) throw new Error('it is there already, and no recording');
+    if (stat.size > 0 && !isRecording) throw new Error('it is there already, and no recording');
   } finally {
     closeSync(file);
   }

@@ -5,7 +5,7 @@ import { captureFacts, type CaptureOptions, type FactAudience } from '../../acto
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
-import { Slices } from '../../actors/capture/slices.js';
+import { Slices, type Sliced } from '../../actors/capture/slices.js';
 import type { ProgramStats } from '../../native/index.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
 import { eventually } from '../support/eventually.js';
@@ -26,7 +26,7 @@ const idle: ProgramStats = {
 };
 
 // eslint-disable-next-line require-yield -- as a scan without a pause
-function* noSockets(): Generator<undefined, Records> {
+function* noSockets(): Sliced<Records> {
   return batch();
 }
 

@@ -1,4 +1,4 @@
-/** What scans could not read of the host's /proc although it was there, by kind; and zombies, which hold nothing to read. */
+/** Counts existing but unreadable files of the host's /proc, by kind; and zombies, with nothing in them to read. */
 export class ProcfsProblems {
   readonly counts = {
     procfs_could_not_get_network_namespace: 0,
@@ -10,7 +10,7 @@ export class ProcfsProblems {
     procfs_zombie_process: 0,
   };
 
-  /** @param path of what could not be read, below /proc */
+  /** @param path of the unreadable file, below /proc */
   unreadable(path: string): void {
     this.counts[problemKind(path)]++;
   }

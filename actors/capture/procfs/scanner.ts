@@ -20,7 +20,7 @@ import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
 import type { ProcfsProblems } from './problems.js';
 import { parseSocketLink, parseStat, TICK_NS, type ContainerOf } from './text.js';
 
-/** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
+/** Contents of a scan; the kernel side has the same choices by `ProbeOptions`. */
 export interface ProcfsOptions {
   /** Where the host's procfs is mounted. */
   readonly folder: string;
@@ -34,17 +34,17 @@ export interface ProcfsOptions {
   readonly udpListeners: boolean;
   /** false: arguments are not wanted. */
   readonly arguments: boolean;
-  /** Which cgroups bear the names of containers. */
+  /** Tells containers by their cgroups. */
   readonly names: CgroupNames;
   /** CLOCK_BOOTTIME, ns. */
   readonly now: () => number;
-  /** Told once, when something could not be read although it was there. */
+  /** Called once, after a scan with existing but unreadable files. */
   readonly onUnreadable: (message: string) => void;
-  /** Counts what could not be read. */
+  /** Counts unreadable files. */
   readonly problems?: ProcfsProblems;
 }
 
-/** What cgroups say of containers: all that are there are noted first, since some names are forged. */
+/** Containers by cgroup. All existing cgroups are noted first, since some names are forged. */
 export interface CgroupNames {
   begin(): void;
   note(hierarchy: string, path: string): void;
@@ -52,7 +52,7 @@ export interface CgroupNames {
   readonly containerOf: ContainerOf;
 }
 
-/** As many as the kernel side looks at (native/bpf/process.h), and reports (layout.h); one more shows that some were cut. */
+/** Ancestors looked at by the kernel side (native/bpf/process.h), and reported (layout.h); one more proves a cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 
@@ -67,12 +67,12 @@ const TABLES = [
 ] as const;
 
 /**
- * Set in the upper half of a scanned socket's cookie, whose lower bits are its inode. The kernel counts real cookies up
- * from 1 and never gets there, so that neither is taken for the other.
+ * Set in the upper half of a scanned socket's cookie, above the bits of its inode. The kernel counts real cookies up
+ * from 1 and never gets there, so neither is taken for the other.
  */
 const INODE_COOKIE = 0x8000_0000;
 
-/** Looked at before the event loop has its turn: some 5 ms. */
+/** Looked at in one slice: some 5 ms. */
 const SLICE_PROCESSES = 100;
 const SLICE_DESCRIPTORS = 500;
 
@@ -80,12 +80,12 @@ const SLICE_DESCRIPTORS = 500;
 const KERNEL_THREAD = 0x0020_0000;
 const KTHREADD = 2;
 
-/** Name of Collector's only child, which is told of in records of its own. */
+/** Name of the self-check's program, a child of Collector with records of its own. */
 const SELF_CHECK = 'self-check';
 
 /**
- * Whether the procfs mounted there shows the pids of the host: kernel threads are in no other pid namespace, and the first
- * of them is always number 2. Unlike the links below /proc/1/ns, everybody may read that.
+ * Whether the procfs at `folder` shows the pids of the host: kernel threads are in no other pid namespace, and the
+ * first of them is always number 2. Everybody may read its stat, unlike the links below /proc/1/ns.
  */
 export function isHostProcfs(folder: string): boolean {
   const stat = parseStat(new ProcfsFiles(folder).text(`${KTHREADD}/stat`) ?? '');
@@ -93,19 +93,19 @@ export function isHostProcfs(folder: string): boolean {
 }
 
 /**
- * Scans by reading the host's procfs. The records are those of the iterators, but for what procfs does not tell:
+ * Scans by reading the host's procfs. Its records equal the iterators', within the limits of procfs:
  *
- * - a process's start is known to the tick (10 ms), which ProcessState allows for;
- * - a socket's cookie is made of its inode; its role and when it opened are not known, and its container is that of the
- *   process that holds it now, whoever connected it;
- * - sockets are found in the network namespaces of the processes that hold any, and among the descriptors that all threads
- *   of a process share;
- * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so that whoever runs in
- *   Collector's own container counts as of the host.
+ * - a process's start is known to the tick (10 ms), and ProcessState allows for it;
+ * - a socket's cookie is made of its inode; its role and the time of its opening are not known, and it counts for the
+ *   container of the process holding it now, even if another one connected it;
+ * - sockets are found in the network namespaces of processes holding any, and among the descriptors shared by all
+ *   threads of a process;
+ * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so processes in Collector's
+ *   own container count as the host's.
  *
- * It takes some 15 µs for each process of the host, 60 µs for each one that is shown, 8 µs for each socket that one of those
- * holds, with pauses between; only the table of one namespace, and the list of one process's descriptors, are read at
- * once. Memory grows with the sockets held, not with those of the host.
+ * It takes some 15 µs for each process of the host, 60 µs for each visible one, and 8 µs for each socket held by a
+ * visible one, with pauses between. Only the table of one namespace, and the list of one process's descriptors, are
+ * read at once. Memory grows with the sockets held, not with all of the host's.
  */
 export class ProcfsScanner implements Scanner {
   readonly #options: ProcfsOptions;
@@ -135,9 +135,9 @@ export class ProcfsScanner implements Scanner {
     for (; step.done !== true; step = tasks.next()) await turn();
     const known = step.value;
     const task = (pid: number): Task => {
-      let found = known.get(pid);
-      if (found === undefined) known.set(pid, (found = this.#task(pid)));
-      return found;
+      let ancestor = known.get(pid);
+      if (ancestor === undefined) known.set(pid, (ancestor = this.#task(pid)));
+      return ancestor;
     };
     for (const [pid, one] of [...known]) {
       if (++seen % SLICE_PROCESSES === 0) {
@@ -146,7 +146,7 @@ export class ProcfsScanner implements Scanner {
         await turn();
       }
       if (!this.#isVisible(one)) continue;
-      // Before anything of it is read, so that an exec meanwhile counts as later.
+      // Taken before anything of the process is read: an exec meanwhile counts as later.
       const time = now();
       const { membership, stat, path } = one;
       if (path === undefined && one.isLeaderless) this.#noteZombie();
@@ -203,7 +203,7 @@ export class ProcfsScanner implements Scanner {
     }
   }
 
-  /** Whether a socket is one to show; one that takes datagrams from anybody counts as listening, as in records. */
+  /** Whether a socket is visible; a UDP socket open to datagrams from anybody counts as listening, as in records. */
   #isListed(row: TcpRow, protocol: number): boolean {
     const { pending, udpListeners } = this.#options;
     if (protocol === IPPROTO_TCP)
@@ -216,7 +216,7 @@ export class ProcfsScanner implements Scanner {
     return this.#files.stream(path, (bytes, length) => readTcpRows(bytes, length, words, row, visit));
   }
 
-  /** Adds a process to the holders of its sockets; whether it has any. */
+  /** Adds a process to the holders of its sockets. Returns whether it has any. */
   *#noteSockets(task: Task, holders: Map<number, Task[]>): Sliced<boolean> {
     const folder = `${task.folder}/fd`;
     const own = new Set<number>();
@@ -319,7 +319,7 @@ export class ProcfsScanner implements Scanner {
   }
 }
 
-/** The ancestors in the same container, those that follow one another with equal paths only once. */
+/** The ancestors in the same container; neighbours with equal paths count once. */
 function lineageOf(
   task: Task,
   container: number,
@@ -340,13 +340,13 @@ function lineageOf(
   return { lineage, isLineageCut: true };
 }
 
-/** As far as a state tells: who has not been answered yet is the one who asks. */
+/** As far as a state gives it away: a socket still waiting for its first answer is a client's. */
 function roleInState(state: number): number {
   if (state === TCP_LISTEN) return SocketRole.server;
   return state === TCP_SYN_SENT ? SocketRole.client : SocketRole.unknown;
 }
 
-/** Of words as they are in memory, little endian. */
+/** Takes words as they are in memory, little endian. */
 function isLoopbackInMemory(address: Uint32Array, family: number): boolean {
   const [first, second, third, last] = address as unknown as [number, number, number, number];
   if (family === AF_INET) return (first & 0xff) === 127;

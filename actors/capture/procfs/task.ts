@@ -11,10 +11,10 @@ import {
   type Stat,
 } from './text.js';
 
-/** Flag PF_EXITING of linux/sched.h: what has it executes nothing any more. */
+/** Flag PF_EXITING of linux/sched.h: a task with it executes nothing any more. */
 export const EXITING = 0x4;
 
-/** A process during one scan: what is asked for is read once, and undefined if the process has gone meanwhile. */
+/** A process during one scan: each property is read at its first use, and undefined if the process has gone. */
 export class Task {
   readonly pid: number;
   readonly #files: ProcfsFiles;
@@ -47,12 +47,12 @@ export class Task {
     return ((this.stat?.flags ?? 0) & EXITING) !== 0;
   }
 
-  /** Of the thread that speaks for it. */
+  /** Of the thread speaking for it. */
   get tid(): number {
     return Number(this.folder.split('/').at(-1));
   }
 
-  /** Folder below /proc of the process, or of a thread that lives where the first one has ended. */
+  /** Folder below /proc of the process, or of a living thread if the first one has ended. */
   get folder(): string {
     this.#folder ??= this.isLeaderless ? this.#livingThread() : `${this.pid}`;
     return this.#folder;
@@ -69,7 +69,7 @@ export class Task {
     return this.#ids.is;
   }
 
-  /** Where it is, in each hierarchy. */
+  /** Its cgroups, one for each hierarchy. */
   get cgroups(): readonly CgroupLine[] | undefined {
     this.#cgroups ??= { is: this.#readCgroups() };
     return this.#cgroups.is;
@@ -84,7 +84,7 @@ export class Task {
     const read = (folder: string) => parseIfRead(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
     const first = read(`${this.pid}`);
     const v1 = first?.filter(({ hierarchy }) => hierarchy !== '') ?? [];
-    // To cgroup v1 a thread that has ended is in the root of each hierarchy.
+    // To cgroup v1 an ended thread is in the root of each hierarchy.
     const isMaybeGone = v1.length > 0 && v1.every(({ path }) => path === '/');
     return isMaybeGone && this.isLeaderless ? read(this.folder) : first;
   }

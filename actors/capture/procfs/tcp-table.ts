@@ -1,13 +1,13 @@
-/** A line of /proc/net/tcp, tcp6, udp or udp6, which have the same form. */
+/** A line of /proc/net/tcp, tcp6, udp or udp6, all of the same form. */
 export interface TcpRow {
-  /** Addresses as words in memory, so that their bytes come in network order; IPv4 takes the first word only. */
+  /** Addresses as words in memory, their bytes in network order; IPv4 takes the first word only. */
   readonly local: Uint32Array;
   readonly remote: Uint32Array;
   localPort: number;
   remotePort: number;
   /** TCP_* of the kernel's net/tcp_states.h. */
   state: number;
-  /** 0 for a socket that no descriptor leads to. */
+  /** 0 for a socket without a descriptor. */
   inode: number;
 }
 
@@ -19,10 +19,10 @@ const WORD_DIGITS = 8;
 const SKIPPED_FIELDS = 5;
 
 /**
- * Shows the sockets in the whole lines of `bytes[0, end)`, all in the same row; lines that are none, such as the first,
- * are left out.
+ * Visits the sockets in the whole lines of `bytes[0, end)`, all in the same row; other lines, like the heading, are
+ * left out.
  * @param words of an address: 1 in tcp and udp, 4 in tcp6 and udp6
- * @returns where the first line starts that is not whole
+ * @returns where the first incomplete line starts
  */
 export function readTcpRows(
   bytes: Uint8Array,
