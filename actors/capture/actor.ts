@@ -39,7 +39,7 @@ export interface CaptureOptions {
   /** What a tick has given to do; no fact follows before it is done. */
   readonly slices: Slices;
   /** Who hears of what there is to tell; without it, always the same. */
-  readonly listener?: Listener;
+  readonly listener?: FactAudience;
   /** The runtime configuration, whenever it is another one than before. */
   readonly config?: Observable<RuntimeConfig>;
   /** What container runtimes tell. */
@@ -47,7 +47,7 @@ export interface CaptureOptions {
 }
 
 /** The other end, as far as it takes part in the facts of a run. */
-export interface Listener {
+export interface FactAudience {
   /** Who will hear the report of a tick that comes now. */
   readonly audience: () => Audience;
   /** Who will hear of processes that are found now. */

@@ -78,7 +78,7 @@ export class ArgumentReader {
   readonly #waited = new Map<number, number>();
   #waitedInAll = 0;
   /** The end of all requests so far. */
-  #asked: Promise<unknown> = Promise.resolve();
+  #lastRead: Promise<unknown> = Promise.resolve();
   #isUsable = true;
   /** Whether processes of others can be read at all; undefined: not known yet. */
   #isHidden: boolean | undefined;
@@ -126,11 +126,11 @@ export class ArgumentReader {
 
   /** The answers to requests, in their order. */
   async read(what: keyof typeof ReadWhat, requests: readonly ReadRequest[]): Promise<ReadAnswer[]> {
-    const answers = this.#asked.then(async () => {
+    const answers = this.#lastRead.then(async () => {
       this.#isHidden ??= await this.#areHidden();
       return this.#readAll(what, requests);
     });
-    this.#asked = answers;
+    this.#lastRead = answers;
     return answers;
   }
 
@@ -199,7 +199,7 @@ export class ArgumentReader {
     return held >= MOST_LEFT_BEHIND_EACH;
   }
 
-  #judged(request: ReadRequest, { error, micros, bytes, isCut }: Answer): ReadAnswer {
+  #judged(request: ReadRequest, { error, micros, bytes, isCut }: ArgumentAnswer): ReadAnswer {
     if (micros >= SLOW_MS * 1000) this.#noteWait(request, micros / 1000);
     if (error === 0) return { bytes, isCut };
     if (error === ESRCH && this.#isHidden !== true) return 'ended';
@@ -266,7 +266,7 @@ function keyOf(what: string, { pid, startTicks }: ReadRequest): string {
   return `${what} ${pid} ${startTicks}`;
 }
 
-interface Answer {
+interface ArgumentAnswer {
   /** errno; 0: none. */
   readonly error: number;
   /** µs in the helper. */
@@ -286,7 +286,7 @@ interface Ended {
 interface Series {
   readonly requests: readonly ReadRequest[];
   readonly deadline: (request: ReadRequest) => number;
-  readonly onAnswer: (position: number, answer: Answer) => void;
+  readonly onAnswer: (position: number, answer: ArgumentAnswer) => void;
   readonly end: (ended: Ended) => void;
   answers: number;
   /** When the last answer came, ms. */
@@ -303,7 +303,7 @@ class Helper {
   #received: Buffer = Buffer.alloc(0);
   #isGone = false;
 
-  /** @param onRefused told why the process does not start */
+  /** @param onRefused called with the reason if the process does not start */
   constructor(program: string, folder: string, onRefused: (reason: string) => void) {
     // Without an environment. Descriptors of Node's and BPF's close on exec.
     this.#child = spawn(program, [folder], { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] });
@@ -370,7 +370,7 @@ class Helper {
       const end = ANSWER_BYTES + received.readUInt32LE(8);
       if (received.length < end) break;
       const series = this.#series;
-      const answer: Answer = {
+      const answer: ArgumentAnswer = {
         error: received.readUInt32LE(4),
         isCut: received.readUInt32LE(12) !== 0,
         micros: received.readUInt32LE(16),

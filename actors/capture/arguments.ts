@@ -1,11 +1,10 @@
 import type { ArgumentReader, ReadAnswer, ReadRequest } from './argument-reader.js';
 import { process_record, record_header, RecordFlag } from './layout.js';
-import { processParts, Records } from './records.js';
+import { TICK_NS } from './procfs/text.js';
+import { align8, processParts, Records } from './records.js';
 
 /** Processes of one part of a scan: their arguments take 256 KiB at most. */
 const PART_PROCESSES = 64;
-/** A tick of USER_HZ, procfs's unit of start times, ns. */
-const TICK_NS = 1e7;
 
 /** Reads the arguments of a scan's processes. */
 export interface ArgumentSource {
@@ -60,7 +59,7 @@ function filled(
   starts: readonly number[],
   answers: readonly (ReadAnswer | undefined)[],
 ): Records {
-  const room = starts.reduce((sum, at, i) => sum + align8(records.size(at) + sizeOf(answers[i])), 0);
+  const room = starts.reduce((sum, at, i) => sum + align8(records.size(at) + argumentsSize(answers[i])), 0);
   const u8 = new Uint8Array(room);
   const view = new DataView(u8.buffer);
   let used = 0;
@@ -92,10 +91,6 @@ function filled(
   return new Records(u8, used);
 }
 
-function sizeOf(answer: ReadAnswer | undefined): number {
+function argumentsSize(answer: ReadAnswer | undefined): number {
   return typeof answer === 'object' ? answer.bytes.length : 0;
-}
-
-function align8(offset: number): number {
-  return (offset + 7) & ~7;
 }

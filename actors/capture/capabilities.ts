@@ -3,11 +3,11 @@ import type { Driver } from './driver.js';
 import { capabilities, isBefore, type Capability, type HostFacts } from './host.js';
 import type { ScannerChoice } from './scanner-choice.js';
 
-/** What reading of other users' processes below /proc takes: their descriptors and executables, and as another user their folders. */
+/** Needed below /proc: for descriptors and executables of others' processes, and as another user for their folders. */
 const FOR_PROCFS: readonly Capability[] = ['CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'];
 
 /**
- * Sees to it that scans show all that there is, since what they do not list counts as closed.
+ * Checks the capabilities needed for complete scans: a socket missing from a scan counts as closed.
  * @throws Failure NOT_ROOT_OR_CAPABILITY
  */
 export function checkScans(
@@ -23,7 +23,7 @@ export function checkScans(
 const FREE_SCANS = '5.19';
 
 /**
- * What Collector still needs when its programs are attached. Everything that they gave it stays open.
+ * Capabilities still needed once the programs are attached. Everything opened by then stays open.
  * @param scans how sockets are scanned
  * @param release of the kernel
  */
@@ -33,7 +33,7 @@ export function neededAfterLoad(scans: ScannerChoice['kind'], release: string): 
 }
 
 /**
- * Gives up for good all capabilities but those given.
+ * Gives up all capabilities but `kept`, for good.
  * @returns a sentence for the log
  */
 export function giveUpCapabilities(

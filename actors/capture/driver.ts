@@ -4,7 +4,7 @@ import { Failure } from '../telemetry/failures.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isTooOld, KERNEL_BTF, oldestKernel, type HostFacts } from './host.js';
 
-/** The driver in this process: the add-on, which brings the BPF programs along. */
+/** The driver in this process: the add-on, with the BPF programs inside. */
 export type Driver = Addon;
 export type { Probe };
 
@@ -24,7 +24,7 @@ export function openDriver(path: string): Driver {
   }
 }
 
-/** The facts that explain why the kernel refuses something. */
+/** The facts that explain a refusal by the kernel. */
 export type KernelFacts = Pick<HostFacts, 'release' | 'lockdown' | 'blockers'>;
 
 /** How to load the programs; the rest of the probe's options follows from where Collector runs. */
@@ -44,8 +44,8 @@ export function loadPrograms(driver: Driver, options: LoadOptions, kernel: Kerne
 }
 
 /**
- * Attaches all programs, or none: from here on events gather in the rings, so that nothing is missed between this and
- * the start of capture. If that fails the probe is closed: nothing stays in the kernel.
+ * Attaches all programs, or none: from here on events gather in the rings, so nothing is missed before the start of
+ * capture. A failure closes the probe: nothing stays in the kernel.
  * @throws Failure LOAD_REFUSED, NO_BPF, SHORTAGE
  */
 export function attachPrograms(probe: Probe, kernel: KernelFacts): void {
@@ -58,8 +58,8 @@ export function attachPrograms(probe: Probe, kernel: KernelFacts): void {
 }
 
 /**
- * What the verifier and libbpf say of what a kernel does not have. They say the same of helpers that lockdown denies,
- * so facts come first.
+ * Messages of the verifier and libbpf for features missing from a kernel. They say the same of helpers denied by
+ * lockdown, so facts come first.
  */
 const LACKS = /unknown func|invalid func|cannot use helper|invalid CO-RE relocation|calling kernel function/;
 /** Helpers of every kernel since Linux 5.5; lockdown takes them away (LOCKDOWN_BPF_READ_KERNEL). */
@@ -67,7 +67,7 @@ const DENIED_BY_LOCKDOWN = /(unknown func|cannot use helper) bpf_probe_read_kern
 const NO_KERNEL_BTF = 'failed to find valid kernel BTF';
 const NO_TRACEPOINT = /failed to find kernel BTF type ID of '(\w+)'/;
 
-/** The failure behind a ProbeError about BPF programs; any other error as it is. Facts explain it, then the error's text. */
+/** The failure behind a ProbeError about BPF programs, by the facts, then by its text; any other error as it is. */
 export function refusal(error: unknown, kernel: KernelFacts): unknown {
   if (!isProbeError(error) || error.operation === 'insert') return error;
   const { release, blockers } = kernel;
@@ -104,7 +104,7 @@ export function refusal(error: unknown, kernel: KernelFacts): unknown {
   return new Failure('LOAD_REFUSED', { program: subject, errno, verifier, blockers }, options);
 }
 
-/** Whether a program was refused since the kernel has nothing of something that it uses, by the log of that. */
+/** Whether a program was refused because the kernel lacks a feature, judged by the log of the refusal. */
 export function isLacking(log: string): boolean {
   return LACKS.test(log);
 }
@@ -115,7 +115,7 @@ function openReason(errno: string, log: string): string {
   return errno.startsWith('LIBBPF_') ? `it is not a whole BPF object (${errno})` : errno;
 }
 
-/** The verifier's last lines before the summary that it ends with. */
+/** The verifier's last lines before its closing summary. */
 function verifierLines(log: string): string[] {
   const start = log.lastIndexOf('-- BEGIN PROG LOAD LOG --');
   const end = log.lastIndexOf('-- END PROG LOAD LOG --');
@@ -123,7 +123,7 @@ function verifierLines(log: string): string[] {
   return lines.filter((line) => line.trim() !== '' && !/^(processed |-- )/.test(line)).slice(-VERIFIER_LINES);
 }
 
-/** With v2 alone, every process is in one cgroup and says so in one line that starts with "0::". */
+/** With v2 alone, every process is in one cgroup, given by one line that starts with "0::". */
 function usesCgroupV1(): boolean {
   return readFileSync('/proc/self/cgroup', 'utf8')
     .split('\n')

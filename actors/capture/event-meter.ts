@@ -5,7 +5,7 @@ import type { Records } from './records.js';
 
 const NS_PER_HOUR = 3600e9;
 
-/** What events are called in metrics, by what the kernel side writes; the names of system calls where there is one. */
+/** Names of event types in metrics, taken from system calls where there is one, and their indexes here. */
 const NAMES = {
   execve: 0,
   procexit: 1,
@@ -22,30 +22,30 @@ const NAMES = {
 export type EventName = keyof typeof NAMES;
 export const eventNames = Object.keys(NAMES) as readonly EventName[];
 
-/** The steps whose time is told. */
-export type Step = 'parse' | 'process';
+/** The timed steps of handling an event. */
+export type EventStep = 'parse' | 'process';
 
-/** What is known of one type of events. */
+/** Count and times of one type of events. */
 export interface EventCounts {
   readonly name: EventName;
   readonly count: number;
   /** µs, shared out. */
-  readonly times: Readonly<Record<Step, number>>;
+  readonly times: Readonly<Record<EventStep, number>>;
 }
 
 /**
- * Counts events by type as their batches come in, and shares a batch's time out among its events: a clock for each of
- * them would cost more than most of them do.
+ * Counts events by type as their batches come in, and shares a batch's time out among its events: reading a clock for
+ * each event would cost more than most events do.
  */
 export class EventMeter {
-  /** Events that were older than an hour, or later than the batch that they came in. */
+  /** Events older than an hour, and events later than their batch. */
   distantPast = 0;
   future = 0;
-  /** Times that something was said of a connection, and of a listening socket, by events and by scans. */
+  /** Mentions of connections, and of listening sockets, in events and scans. */
   connectionUpdates = 0;
   endpointUpdates = 0;
   readonly #counts = new Float64Array(eventNames.length);
-  readonly #times: Readonly<Record<Step, Float64Array>> = {
+  readonly #times: Readonly<Record<EventStep, Float64Array>> = {
     parse: new Float64Array(eventNames.length),
     process: new Float64Array(eventNames.length),
   };
@@ -72,8 +72,8 @@ export class EventMeter {
     else if (fact.kind === 'scan' && fact.of === 'sockets') this.#takeScan(fact.records);
   }
 
-  /** Shares time that the latest batch took out among its events. */
-  share(step: Step, microseconds: number): void {
+  /** Shares the latest batch's time out among its events. */
+  share(step: EventStep, microseconds: number): void {
     if (this.#batchSize === 0) return;
     const times = this.#times[step];
     for (let index = 0; index < times.length; index++) {

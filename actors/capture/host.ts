@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { release } from 'node:os';
-import { Failure } from '../telemetry/failures.js';
+import { Failure, type Blocker } from '../telemetry/failures.js';
 
-/** What can be known about the host before anything is loaded into its kernel. */
+/** Facts about the host, to be had before anything is loaded into its kernel. */
 export interface HostFacts {
   /** The node's name; empty when the host does not say. */
   readonly hostname: string;
@@ -12,27 +12,27 @@ export interface HostFacts {
   readonly release: string;
   /** Effective user id. */
   readonly euid: number;
-  /** Those of the capabilities named in `capabilities` that Collector may have. */
+  /** Permitted capabilities, among those named in `capabilities`. */
   readonly capabilities: ReadonlySet<Capability>;
-  /** The number of the last capability that this kernel knows. */
+  /** The number of the last capability known to this kernel. */
   readonly lastCapability: number;
   /** The kernel has the bpf system call. */
   readonly bpf: boolean;
   /** The kernel's type information can be read. */
   readonly btf: boolean;
-  /** Of what the programs use, what the kernel's type information has: the kernel has it then, too. */
+  /** Features used by the programs and named in the kernel's type information: proof that the kernel has them. */
   readonly features: ReadonlySet<KernelFeature>;
-  /** As Node names it, such as `x64`, `arm64`, `ppc64`. */
+  /** As named by Node: `x64`, `arm64`, `ppc64` and so on. */
   readonly arch: string;
-  /** What the kernel's lockdown keeps from everybody, root too; `unknown` where securityfs is not to be seen. */
+  /** Mode of the kernel's lockdown, in force for root too; `unknown` without a securityfs in sight. */
   readonly lockdown: Lockdown;
-  /** What stands between Collector and its kernel, although it has capabilities. */
+  /** Obstacles between Collector and its kernel in spite of capabilities. */
   readonly blockers: readonly Blocker[];
-  /** Collector sees the pids of the host: BPF iterators walk the pid namespace of whoever reads them, and no other. */
+  /** Collector sees the pids of the host: BPF iterators walk the pid namespace of their reader, and no other. */
   readonly hostPids: boolean;
 }
 
-/** The capabilities that matter here, and their numbers in linux/capability.h. */
+/** The capabilities of interest here, and their numbers in linux/capability.h. */
 export const capabilities = {
   CAP_DAC_READ_SEARCH: 2,
   CAP_NET_ADMIN: 12,
@@ -47,10 +47,7 @@ export type Capability = keyof typeof capabilities;
 /** Modes of kernel_lockdown(7). */
 export type Lockdown = 'none' | 'integrity' | 'confidentiality' | 'unknown';
 
-/** What can refuse a system call to a process with the capabilities for it. */
-export type Blocker = 'user namespace' | 'seccomp' | 'security module' | 'limit of locked memory';
-
-/** Names in the kernel's type information that are there exactly when the kernel has what they belong to. */
+/** Names in the kernel's type information, there exactly when the kernel has the feature. */
 const features = {
   'ring buffers': 'bpf_ringbuf_map',
   'tracing of execs and TCP states': 'btf_trace_inet_sock_set_state',
@@ -58,7 +55,7 @@ const features = {
 
 export type KernelFeature = keyof typeof features;
 
-/** The first kernel with all that the programs for older kernels use: ring buffers and iterators came last. */
+/** The first kernel with everything used by the programs for older kernels: ring buffers and iterators came last. */
 const OLDEST_KERNEL = '5.8';
 /** Red Hat's kernel for RHEL 8 is 4.18 by name only, with the BPF of far later kernels from this build on. */
 const OLDEST_RED_HAT_BUILD = 372;
@@ -72,9 +69,9 @@ export const KERNEL_BTF = '/sys/kernel/btf/vmlinux';
 const LOCKDOWN = '/sys/kernel/security/lockdown';
 
 /**
- * What Collector needs and this host does not give, the most fundamental first; undefined if nothing is missing.
- * The kernel has the last word when it loads the programs; this is for saying beforehand, and in words, what is wrong.
- * @param isForIt the driver was made for this kernel, so that neither its age nor what its types lack is in the way
+ * Finds the most fundamental need of Collector not met by this host; undefined if nothing is missing.
+ * The kernel has the last word when it loads the programs; this explains the problem beforehand, in words.
+ * @param isForIt the driver was made for this kernel, so neither its age nor gaps in its types are in the way
  */
 export function checkHost(facts: HostFacts, isForIt = false): Failure | undefined {
   const { euid } = facts;
@@ -97,32 +94,32 @@ export function checkHost(facts: HostFacts, isForIt = false): Failure | undefine
   return undefined;
 }
 
-/** The oldest release with what Collector needs, of those that the maker of the kernel `release` gives out. */
+/** The oldest release that Collector can use, from the maker of the kernel `release`. */
 export function oldestKernel(release: string): string {
   return RED_HAT.test(release) ? `4.18.0-${OLDEST_RED_HAT_BUILD}.el8 (RHEL 8.6)` : OLDEST_KERNEL;
 }
 
-/** Whether a kernel is older than that; not if its release cannot be read as a number. */
+/** Whether a kernel is older than its `oldestKernel`; false if its release cannot be read as a number. */
 export function isTooOld(release: string): boolean {
   const [, build] = RED_HAT.exec(release) ?? [];
   return build === undefined ? isBefore(release, OLDEST_KERNEL) : Number(build) < OLDEST_RED_HAT_BUILD;
 }
 
-/** Whether a release is of an older kernel than `version`, such as 5.8; not if it cannot be read as a number. */
+/** Whether a release is of an older kernel than `version` (like 5.8); false if it cannot be read as a number. */
 export function isBefore(release: string, version: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   const [thatMajor, thatMinor] = version.split('.').map(Number) as [number, number];
   return Number(major) < thatMajor || (Number(major) === thatMajor && Number(minor) < thatMinor);
 }
 
-/** Red Hat's 4.18 for ppc64le got BPF that works with its build 477. */
+/** Red Hat's 4.18 for ppc64le has working BPF from its build 477 on. */
 function isTooOldForPower({ arch, release }: HostFacts): boolean {
   const [, build] = /^4\.18\.0-(\d+)/.exec(release) ?? [];
   return arch === 'ppc64' && build !== undefined && Number(build) < 477;
 }
 
 /**
- * CAP_SYS_ADMIN includes what CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (for programs attached to cgroups) allow in BPF,
+ * CAP_SYS_ADMIN includes the BPF rights of CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (for programs attached to cgroups),
  * and stands in for the first two where the kernel does not have them yet.
  */
 function missingCapabilities({ capabilities: held, lastCapability }: HostFacts): Capability[] {
@@ -132,40 +129,42 @@ function missingCapabilities({ capabilities: held, lastCapability }: HostFacts):
 }
 
 /**
- * Reads the facts. Nothing is thrown: what cannot be read counts as absent.
+ * Reads the facts. Nothing is thrown: anything unreadable counts as absent.
  * @param hostRoot where the host's root is mounted, without a slash at its end; empty on the host itself
  * @param nodeHostname the node's name, if it was given from outside
  */
 export function readHostFacts(hostRoot: string, nodeHostname?: string): HostFacts {
-  const status = read('/proc/self/status');
+  const status = readText('/proc/self/status');
   return {
     hostname: nodeHostname ?? readHostname(hostRoot),
-    os: prettyName(read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`)),
+    os: prettyName(readText(`${hostRoot}/etc/os-release`) || readText(`${hostRoot}/usr/lib/os-release`)),
     release: release(),
     euid: process.geteuid?.() ?? -1,
     capabilities: permittedCapabilities(status),
-    // A kernel too old to say which is its last one is older than all that matter.
-    lastCapability: Number(read('/proc/sys/kernel/cap_last_cap')),
+    // A kernel too old for this file is older than all capabilities of interest.
+    lastCapability: Number(readText('/proc/sys/kernel/cap_last_cap')),
     // The kernel has this switch exactly when it has the system call.
     bpf: existsSync('/proc/sys/kernel/unprivileged_bpf_disabled'),
     btf: isReadable(KERNEL_BTF),
     features: kernelFeatures(readBytes(KERNEL_BTF)),
     arch: process.arch,
-    lockdown: lockdownIn(read(LOCKDOWN) || read(hostRoot + LOCKDOWN)),
+    lockdown: lockdownIn(readText(LOCKDOWN) || readText(hostRoot + LOCKDOWN)),
     blockers: [
-      ...blockersIn(status, read('/proc/self/uid_map'), read('/proc/self/attr/current')),
-      ...lockedMemoryBlocker(release(), status, read('/proc/self/limits')),
+      ...blockersIn(status, readText('/proc/self/uid_map'), readText('/proc/self/attr/current')),
+      ...lockedMemoryBlocker(release(), status, readText('/proc/self/limits')),
     ],
     hostPids: pidNamespace() === INITIAL_PID_NAMESPACE,
   };
 }
 
-/** The first line with something in it of the host's own name file, else the name that the host's kernel has. */
+/** The text of the host's own name file, else the name known to the host's kernel. */
 function readHostname(hostRoot: string): string {
-  return read(`${hostRoot}/etc/hostname`).trim() || read(`${hostRoot}/proc/sys/kernel/hostname`).trim();
+  return (
+    readText(`${hostRoot}/etc/hostname`).trim() || readText(`${hostRoot}/proc/sys/kernel/hostname`).trim()
+  );
 }
 
-/** The value of PRETTY_NAME in an os-release file, which follows the shell's quoting; `Linux` if it has none. */
+/** The value of PRETTY_NAME in an os-release file, with the shell's quoting; `Linux` if it has none. */
 export function prettyName(osRelease: string): string {
   const [, raw = ''] = /^PRETTY_NAME=(.*)$/m.exec(osRelease) ?? [];
   const [, quoted] = /^(?:"(.*)"|'.*')\s*$/.exec(raw) ?? [];
@@ -180,7 +179,7 @@ export function kernelFeatures(btf: Buffer): ReadonlySet<KernelFeature> {
   return new Set(names.filter((name) => btf.includes(`\0${features[name]}\0`)));
 }
 
-/** The capabilities that are in effect or can be, from the text of /proc/<pid>/status. */
+/** The capabilities in effect or within reach, from the text of /proc/<pid>/status. */
 export function permittedCapabilities(status: string): ReadonlySet<Capability> {
   const [, digits = '0'] = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   const mask = BigInt(`0x${digits}`);
@@ -188,7 +187,7 @@ export function permittedCapabilities(status: string): ReadonlySet<Capability> {
   return new Set(names.filter((name) => (mask >> BigInt(capabilities[name])) & 1n));
 }
 
-/** @param text of securityfs' lockdown, such as `none [integrity] confidentiality` */
+/** @param text of securityfs' lockdown, like `none [integrity] confidentiality` */
 export function lockdownIn(text: string): Lockdown {
   const [, mode] = /\[(none|integrity|confidentiality)\]/.exec(text) ?? [];
   return (mode as Lockdown | undefined) ?? 'unknown';
@@ -222,7 +221,7 @@ export function lockedMemoryBlocker(kernel: string, status: string, limits: stri
   return isBefore(kernel, '5.11') && hard !== 'unlimited' && !mayRaise ? ['limit of locked memory'] : [];
 }
 
-function read(path: string): string {
+function readText(path: string): string {
   return readBytes(path).toString();
 }
 
@@ -234,7 +233,7 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** The link's text; where it cannot be read, Collector is taken to be where it should be. */
+/** The link's text; if it cannot be read, the initial namespace is assumed. */
 function pidNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid');

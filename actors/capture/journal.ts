@@ -1,10 +1,10 @@
 /**
- * The form of a recording: everything that a run was made of, so that it can be folded again elsewhere.
+ * The form of a recording: all facts of a run, to be folded again elsewhere.
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: where it is
- * missing the run was killed, or the file is cut.
+ * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: if it is
+ * missing, the run was killed or the file is cut.
  */
 import { cidr } from '../settings/cidr.js';
 import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';
@@ -39,12 +39,12 @@ import { processParts, Records, socketParts } from './records.js';
 export const MAGIC = Buffer.from('CLCTREC3', 'latin1');
 export const FRAME_HEADER = 24;
 /**
- * Most bytes of payload. Batches and parts of scans have a few MiB; the largest there is tells of 10,000 containers
- * with all their labels at once.
+ * Most bytes of payload. Batches and parts of scans have a few MiB; the largest payload has 10,000 containers with all
+ * their labels at once.
  */
 export const FRAME_CAPACITY = 64 * 1024 * 1024;
 
-const Kind = {
+const FrameKind = {
   start: 1,
   records: 2,
   processes: 3,
@@ -64,14 +64,14 @@ const Kind = {
   socketsLastAfterLoss: 17,
 } as const;
 
-/** As a tick's payload has them, in a word. */
+/** In the order of the numbers, a word each, that ticks have for them in their payloads. */
 const audiences: readonly Audience[] = ['same', 'fresh', 'none'];
 const parts = ['first', 'next', 'last'] as const;
 
-/** First kind of the parts of scans of processes, whose kinds go by part and audience. */
+/** First kind of the parts of process scans; their kinds go by part and audience. */
 const PROCESS_PARTS = 32;
-const KINDS = new Set<number>([
-  ...Object.values(Kind),
+const FRAME_KINDS = new Set<number>([
+  ...Object.values(FrameKind),
   ...parts.flatMap((_, part) =>
     audiences.map((_, audience) => PROCESS_PARTS + part * audiences.length + audience),
   ),
@@ -83,16 +83,16 @@ const LATEST_NS = 8.64e21;
 const NOT_GIVEN = 0xffff_ffff;
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** A fact as a frame: its header, then its payload, which is not copied. */
+/** A fact as a frame: its header, then its payload, not copied. */
 export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
   switch (fact.kind) {
     case 'start': {
       const { seed, settings } = fact;
       const text = Buffer.from(JSON.stringify({ seed, settings }));
-      return [header(Kind.start, text.length, fact.time, fact.epoch), text];
+      return [header(FrameKind.start, text.length, fact.time, fact.epoch), text];
     }
     case 'records':
-      return recordsFrame(Kind.records, fact.time, fact.records);
+      return recordsFrame(FrameKind.records, fact.time, fact.records);
     case 'scan':
       return recordsFrame(scanKind(fact), fact.time, fact.records);
     case 'control':
@@ -100,29 +100,29 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
     case 'config': {
       const { externalIps, maxConnectionsPerMinute } = fact;
       const payload = bytesOf(Uint32Array.of(EXTERNAL_IPS.indexOf(externalIps), maxConnectionsPerMinute));
-      return [header(Kind.config, payload.length, fact.time, 0), payload];
+      return [header(FrameKind.config, payload.length, fact.time, 0), payload];
     }
     case 'containers': {
       const { told, removed } = fact;
       const text = Buffer.from(JSON.stringify({ told, removed }));
-      return [header(Kind.containers, text.length, fact.time, 0), text];
+      return [header(FrameKind.containers, text.length, fact.time, 0), text];
     }
     case 'clock':
-      return [header(Kind.clock, 0, fact.time, fact.epoch), NO_PAYLOAD];
+      return [header(FrameKind.clock, 0, fact.time, fact.epoch), NO_PAYLOAD];
     case 'tick': {
       const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
-      return [header(Kind.tick, payload.length, fact.time, fact.epoch), payload];
+      return [header(FrameKind.tick, payload.length, fact.time, fact.epoch), payload];
     }
   }
 }
 
-/** The frame behind the last fact of a run that came to its end. */
+/** The frame behind the last fact of a completed run. */
 export function endFrame(): Uint8Array {
-  return header(Kind.end, 0, 0, 0);
+  return header(FrameKind.end, 0, 0, 0);
 }
 
 export function isEnd({ kind }: FrameHeader): boolean {
-  return kind === Kind.end;
+  return kind === FrameKind.end;
 }
 
 /** Zeros that follow a payload of so many bytes. */
@@ -130,7 +130,7 @@ export function padding(length: number): number {
   return -length & 7;
 }
 
-/** What a frame's header says. */
+/** Fields of a frame's header. */
 export interface FrameHeader {
   readonly kind: number;
   readonly length: number;
@@ -144,44 +144,44 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
   const length = bytes.readUInt32LE(4);
   const time = bytes.readDoubleLE(8);
   const epoch = bytes.readDoubleLE(16);
-  if (!KINDS.has(kind)) throw new Error(`a frame of unknown kind ${kind}`);
+  if (!FRAME_KINDS.has(kind)) throw new Error(`a frame of unknown kind ${kind}`);
   if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
-  // Beyond this a Date is invalid. Written so that NaN is refused.
+  // Beyond this a Date is invalid. The negation refuses NaN.
   if (!(Math.abs(time) + Math.abs(epoch) < LATEST_NS)) throw new Error('a frame without a valid time');
   return { kind, length, time, epoch };
 }
 
 /**
  * The fact in a frame.
- * @throws Error if the payload is not what the header says; every record is checked, since the state trusts them
+ * @throws Error if the payload does not fit the header; every record is checked, since the state trusts them
  */
 export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Array<ArrayBuffer>): Fact {
   switch (kind) {
-    case Kind.start:
-      return decodeStart(payload, time, epoch);
-    case Kind.tick: {
+    case FrameKind.start:
+      return decodeStartFact(payload, time, epoch);
+    case FrameKind.tick: {
       const [word = NaN] = wordsOf(payload);
       const audience = audiences[word];
       if (audience === undefined) throw new Error('a tick for nobody known');
       return { kind: 'tick', time, epoch, audience };
     }
-    case Kind.clock:
+    case FrameKind.clock:
       return { kind: 'clock', time, epoch };
-    case Kind.control:
-      return decodeControl(payload, time);
-    case Kind.config:
-      return decodeConfig(payload, time);
-    case Kind.containers:
-      return decodeContainers(payload, time);
-    case Kind.records:
-      return { kind: 'records', time, records: checked(new Records(payload)) };
-    case Kind.sockets:
-    case Kind.socketsFirst:
-    case Kind.socketsNext:
-    case Kind.socketsLast:
-    case Kind.socketsAfterLoss:
-    case Kind.socketsLastAfterLoss: {
-      const afterLoss = kind === Kind.socketsAfterLoss || kind === Kind.socketsLastAfterLoss;
+    case FrameKind.control:
+      return decodeControlFact(payload, time);
+    case FrameKind.config:
+      return decodeConfigFact(payload, time);
+    case FrameKind.containers:
+      return decodeContainersFact(payload, time);
+    case FrameKind.records:
+      return { kind: 'records', time, records: assertRecords(new Records(payload)) };
+    case FrameKind.sockets:
+    case FrameKind.socketsFirst:
+    case FrameKind.socketsNext:
+    case FrameKind.socketsLast:
+    case FrameKind.socketsAfterLoss:
+    case FrameKind.socketsLastAfterLoss: {
+      const afterLoss = kind === FrameKind.socketsAfterLoss || kind === FrameKind.socketsLastAfterLoss;
       const part = parts.find((part) => partKinds[part] === kind || lossKinds[part] === kind);
       return {
         kind: 'scan',
@@ -190,7 +190,7 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
         ...(afterLoss && { afterLoss }),
         audience: 'same',
         time,
-        records: checked(new Records(payload)),
+        records: assertRecords(new Records(payload)),
       };
     }
     default: {
@@ -205,7 +205,7 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
         ...(part !== undefined && { part }),
         audience: audience!,
         time,
-        records: checked(new Records(payload)),
+        records: assertRecords(new Records(payload)),
       };
     }
   }
@@ -225,22 +225,26 @@ function recordsFrame(kind: number, time: number, records: Records): readonly [U
 }
 
 const scanKinds: Readonly<Record<Audience, number>> = {
-  same: Kind.processes,
-  fresh: Kind.processesToFresh,
-  none: Kind.processesToNobody,
+  same: FrameKind.processes,
+  fresh: FrameKind.processesToFresh,
+  none: FrameKind.processesToNobody,
 };
 
-const partKinds = { first: Kind.socketsFirst, next: Kind.socketsNext, last: Kind.socketsLast } as const;
-/** Of scans after a loss. Only the last part says so. */
-const lossKinds = { first: NaN, next: NaN, last: Kind.socketsLastAfterLoss } as const;
+const partKinds = {
+  first: FrameKind.socketsFirst,
+  next: FrameKind.socketsNext,
+  last: FrameKind.socketsLast,
+} as const;
+/** Of scans after a loss, marked on the last part alone. */
+const lossKinds = { first: NaN, next: NaN, last: FrameKind.socketsLastAfterLoss } as const;
 
 function scanKind({ of, part, afterLoss, audience }: ScanFact): number {
   if (of === 'processes') {
     if (part === undefined) return scanKinds[audience];
     return PROCESS_PARTS + parts.indexOf(part) * audiences.length + audiences.indexOf(audience);
   }
-  if (afterLoss === true) return part === undefined ? Kind.socketsAfterLoss : lossKinds[part];
-  return part === undefined ? Kind.sockets : partKinds[part];
+  if (afterLoss === true) return part === undefined ? FrameKind.socketsAfterLoss : lossKinds[part];
+  return part === undefined ? FrameKind.sockets : partKinds[part];
 }
 
 /** Each list is its length in words, or `NOT_GIVEN`, then the words. */
@@ -250,10 +254,10 @@ function controlFrame({ time, publicAddresses, networks }: ControlFact): readonl
     list ?? new Uint32Array(0),
   ]);
   const payload = Buffer.concat(words.map(bytesOf));
-  return [header(Kind.control, payload.length, time, 0), payload];
+  return [header(FrameKind.control, payload.length, time, 0), payload];
 }
 
-function decodeControl(payload: Uint8Array<ArrayBuffer>, time: number): ControlFact {
+function decodeControlFact(payload: Uint8Array<ArrayBuffer>, time: number): ControlFact {
   const words = wordsOf(payload);
   let at = 0;
   const list = (): Uint32Array<ArrayBuffer> | undefined => {
@@ -276,7 +280,7 @@ function decodeControl(payload: Uint8Array<ArrayBuffer>, time: number): ControlF
   };
 }
 
-function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFact {
+function decodeConfigFact(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFact {
   const [word = NaN, maxConnectionsPerMinute] = wordsOf(payload);
   const externalIps = EXTERNAL_IPS[word];
   if (externalIps === undefined || !isConnectionsPerMinute(maxConnectionsPerMinute))
@@ -284,7 +288,7 @@ function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFac
   return { kind: 'config', time, externalIps, maxConnectionsPerMinute };
 }
 
-function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
+function decodeContainersFact(payload: Uint8Array, time: number): ContainersFact {
   const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Partial<ContainersFact>;
   if (
     !Array.isArray(told) ||
@@ -334,7 +338,7 @@ function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
 }
 
-function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFact {
+function decodeStartFact(payload: Uint8Array, time: number, epoch: number): StartFact {
   const { seed, settings: recorded } = JSON.parse(Buffer.from(payload).toString()) as StartFact;
   // Recordings from before there was a runtime configuration were made as if there were no limit, and without UDP.
   const settings: StateSettings = {
@@ -348,7 +352,7 @@ function decodeStart(payload: Uint8Array, time: number, epoch: number): StartFac
   return { kind: 'start', time, epoch, seed, settings };
 }
 
-/** The settings were validated when the run was recorded; here only a file that is something else is to be found out. */
+/** The settings were validated before the recording; this only finds out a file that is something else. */
 function isStateSettings(settings: unknown): boolean {
   if (typeof settings !== 'object' || settings === null) return false;
   const s = settings as Record<string, unknown>;
@@ -389,7 +393,7 @@ const sizes: ReadonlyMap<number, number> = new Map<number, number>([
   [RecordType.selfCheck, self_check_record.SIZE],
 ]);
 
-function checked(records: Records): Records {
+function assertRecords(records: Records): Records {
   for (let at = 0; at < records.length; at += records.size(at)) {
     if (!isRecord(records, at)) throw new Error(`a malformed record ${at} bytes into a frame`);
   }
@@ -414,7 +418,7 @@ function isRecord(records: Records, at: number): boolean {
   }
 }
 
-/** Whether a socket record of so many bytes is whole; that of a listening one may have a holder at its end. */
+/** Whether a socket record of so many bytes is whole; a listening socket's may have a holder at its end. */
 function isSocketSize(records: Records, at: number, size: number): boolean {
   const end = socketParts.end(records, at) - at;
   const type = records.type(at);
@@ -423,7 +427,7 @@ function isSocketSize(records: Records, at: number, size: number): boolean {
   return size === end || (mayBeHeld && size === end + holder.SIZE);
 }
 
-/** Where a process record ends by what it says of its parts; anything else than `end` if they don't fit. */
+/** Where a process record ends by the sizes of its parts; anything else than `end` if they don't fit. */
 function endOfLineage(records: Records, at: number, end: number): number {
   let ancestor = processParts.lineage(records, at);
   for (let left = records.u16[(at + process_record.lineage_count) >> 1]!; left > 0; left--) {

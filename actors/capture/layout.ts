@@ -1,9 +1,9 @@
 /**
- * Byte offsets of the records that the kernel writes: the TypeScript reading of `native/bpf/layout.h`, where every
- * field is explained. `spec/native/layout.spec.ts` proves that both agree, so change them together.
+ * Byte offsets in the kernel's records: the TypeScript reading of `native/bpf/layout.h`, where every field is
+ * explained. `spec/native/layout.spec.ts` proves their agreement, so change both together.
  *
- * Enums, because the bundler writes their numbers wherever they are used. V8 would look up an object's property, and
- * check that it is still what it was, for each field of each record.
+ * Enums, because the bundler writes their numbers into the code. With an object, V8 would look up a property, and check
+ * it for changes, for each field of each record.
  */
 
 export enum RecordType {
@@ -31,7 +31,7 @@ export enum RecordFlag {
   listener = 128,
 }
 
-/** `enum record_flag`, those of process records alone: others have the same numbers. */
+/** `enum record_flag`, flags of process records alone: other records use the same numbers. */
 export enum ProcessFlag {
   arrived = 32,
   helper = 64,
@@ -44,10 +44,10 @@ export enum SocketRole {
   client = 2,
 }
 
-/** `enum self_check`: what the self-check did. */
+/** `enum self_check`: steps of the self-check. */
 export const SelfCheckStep = { exec: 1, open: 2, close: 3, exit: 4 } as const;
 
-/** Most bytes that one record can have. */
+/** Most bytes of one record. */
 export const RECORD_CAPACITY = 24576;
 
 export enum record_header {
@@ -119,7 +119,7 @@ export enum holder {
   SIZE = 16,
 }
 
-/** Bytes of the record of an AF_INET socket, whose addresses are shorter. */
+/** Bytes of an AF_INET socket's record, with its shorter addresses. */
 export const SOCKET_RECORD_IPV4 = 72;
 
 export enum self_check_record {

@@ -2,9 +2,9 @@ import type { LostLink } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Level } from '../telemetry/line.js';
 
-/** Keeps account of programs that somebody else detached from the kernel: see `Probe.restoreLinks`. */
+/** Keeps account of programs detached from the kernel by somebody else: see `Probe.restoreLinks`. */
 export class Links {
-  /** Programs found detached so far; one that can't be attached again counts once. */
+  /** Programs found detached so far; one staying detached counts once. */
   detached = 0;
   #failure: Failure | undefined;
   #failing: readonly string[] = [];
@@ -16,7 +16,7 @@ export class Links {
 
   /**
    * Takes the outcome of a look at the links.
-   * @returns lines for the log: one for programs that are attached again, cause and remedy of a new failure, and one
+   * @returns lines for the log: one for programs attached again, cause and remedy of a new failure, and one
    *   for its end
    */
   look(lost: readonly LostLink[]): { readonly level: Level; readonly message: string }[] {

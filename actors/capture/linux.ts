@@ -1,4 +1,4 @@
-/** Numbers of Linux's interfaces that records carry, as in `native/bpf/kernel.h`. */
+/** Numbers of Linux's interfaces used in records, as in `native/bpf/kernel.h`. */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const IPPROTO_TCP = 6;

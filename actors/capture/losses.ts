@@ -1,7 +1,7 @@
 import type { ProgramStats } from '../../native/index.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 
-/** What was lost in the kernel, by program and cause. */
+/** Counters of losses in the kernel, and their causes in words. */
 const causes = [
   ['lost', 'the ring buffer was full'],
   ['overShare', 'the ring buffer was full of what their container did'],
@@ -9,18 +9,21 @@ const causes = [
   ['missed', 'the program was already running'],
 ] as const;
 
-/** How many records the kernel could not hand over since the programs were loaded. */
+/** Records not handed over by the kernel since the programs were loaded. */
 export function countLost(stats: readonly ProgramStats[]): number {
   return stats.reduce((sum, row) => causes.reduce((s, [key]) => s + row[key], sum), 0);
 }
 
-/** Tells of records that the kernel could not hand over, once for each loss. */
+/** Reports records not handed over by the kernel, once for each loss. */
 export class Losses {
-  #told = 0;
+  #reported = 0;
   #overShare = 0;
   readonly #refusals = new Refusals('kernel events');
 
-  /** Containers whose records were left out of full rings, each once in a run, with all such records since the last count. */
+  /**
+   * Containers whose records were left out of full rings, each once in a run, with the number of all records left out
+   * since the last count.
+   */
   refusals(stats: readonly ProgramStats[]): Refusal[] {
     const overShare = stats.reduce((sum, row) => sum + row.overShare, 0);
     const isNew = overShare - this.#overShare;
@@ -35,11 +38,11 @@ export class Losses {
    * One line about all losses so far if there are new ones, else undefined.
    * @param stats as counted since the programs were loaded
    */
-  news(stats: readonly ProgramStats[]): string | undefined {
+  report(stats: readonly ProgramStats[]): string | undefined {
     const total = countLost(stats);
-    if (total === this.#told) return undefined;
-    const isNew = total - this.#told;
-    this.#told = total;
+    if (total === this.#reported) return undefined;
+    const isNew = total - this.#reported;
+    this.#reported = total;
     const parts = stats.flatMap((row) =>
       causes
         .filter(([key]) => row[key] > 0)
@@ -49,7 +52,7 @@ export class Losses {
   }
 }
 
-/** One line with everything that the programs counted. */
+/** One line with all counts of the programs. */
 export function summary(stats: readonly ProgramStats[]): string {
   const skipped = stats.reduce((total, row) => total + row.skipped, 0);
   const events = stats.map((row) => `${row.program} ${row.events}`).join(', ');

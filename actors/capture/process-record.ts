@@ -4,8 +4,8 @@ import { decodeField, decodeText } from './text.js';
 
 const COMM_SIZE = 16;
 
-/** The name that the kernel knows the process by, at most 15 bytes. */
-export function processName(records: Records, at: number): string {
+/** The kernel's name for the process, at most 15 bytes. */
+export function processComm(records: Records, at: number): string {
   return decodeField(records.u8, at + process_record.comm, COMM_SIZE);
 }
 
@@ -33,7 +33,7 @@ export function processCgroup(records: Records, at: number): string {
   return decodeText(records.u8, start, start + records.u16[(at + process_record.cgroup_size) >> 1]!);
 }
 
-/** The outermost container around the process's: that one itself if it is in none. */
+/** The outermost container around the process's: the process's own if it is in no other. */
 export function outermostContainer(records: Records, at: number): number {
   return records.u64(at + process_record.outermost) || records.container(at);
 }
@@ -46,7 +46,7 @@ export interface Ancestor {
   readonly path: string;
 }
 
-/** The ancestors, nearest first; of those that follow one another with equal paths only the nearest. */
+/** The ancestors, nearest first; of neighbours with equal paths only the nearest. */
 export function processLineage(records: Records, at: number): Ancestor[] {
   const count = records.u16[(at + process_record.lineage_count) >> 1]!;
   const lineage: Ancestor[] = [];
@@ -58,7 +58,7 @@ export function processLineage(records: Records, at: number): Ancestor[] {
       start,
       start + records.u16[(ancestor + ancestor_record.path_size) >> 1]!,
     );
-    // The kernel has left out those that run the same file; a file that was replaced has the same path all the same.
+    // The kernel has left out neighbours running the same file; a replaced file has the same path all the same.
     if (lineage.at(-1)?.path !== path) {
       lineage.push({
         pid: records.u32[(ancestor + ancestor_record.pid) >> 2]!,

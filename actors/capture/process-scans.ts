@@ -7,7 +7,7 @@ export interface ProcessScansOptions {
   readonly list: () => AsyncIterable<Records>;
   /** Makes a fact of a part; fulfilled when it is folded. */
   readonly deliver: (part: ScanFact['part'], audience: Audience, records: Records) => Promise<void>;
-  /** Who hears of a part delivered now. */
+  /** Audience of a part delivered now. */
   readonly audience: () => Audience;
   /** Whether the audience can take another part now. */
   readonly hasRoom: () => boolean;
@@ -86,18 +86,18 @@ export class ProcessScans {
   async #scan(wanted: 'same' | 'fresh', generation: number): Promise<void> {
     const { list, deliver, audience, hasRoom } = this.#options;
     const isGivenUp = () => generation !== this.#generation;
-    // Gone meanwhile, a fresh audience hears nothing; the next one has a scan of its own.
-    const hearing = () => (audience() === 'none' ? 'none' : wanted === 'fresh' ? 'fresh' : audience());
-    await deliver('first', hearing(), NOTHING);
+    // A fresh audience gone meanwhile gets nothing; the next one has a scan of its own.
+    const partAudience = () => (audience() === 'none' ? 'none' : wanted === 'fresh' ? 'fresh' : audience());
+    await deliver('first', partAudience(), NOTHING);
     if (isGivenUp()) return;
     for await (const records of list()) {
       while (!isGivenUp() && !hasRoom()) await new Promise<void>((resolve) => (this.#resume = resolve));
       if (isGivenUp()) return;
-      await deliver('next', hearing(), records);
+      await deliver('next', partAudience(), records);
       await turn();
       if (isGivenUp()) return;
     }
-    await deliver('last', hearing(), NOTHING);
+    await deliver('last', partAudience(), NOTHING);
   }
 }
 

@@ -21,7 +21,7 @@ const COMM_LENGTH = 15;
 
 const FIRST_BYTES = 64 * 1024;
 
-/** Who a record is about, and when it was so. Text is that of bytes, one character each (`latin1`). */
+/** Subject and time of a record. Text has one character for each byte (`latin1`). */
 export interface Subject {
   /** CLOCK_BOOTTIME, ns. */
   readonly time: number;
@@ -32,7 +32,7 @@ export interface Subject {
 }
 
 export interface ProcessSubject extends Subject {
-  /** Of the thread that speaks for it. */
+  /** Of the thread speaking for it. */
   readonly tid: number;
   /** CLOCK_BOOTTIME, ns. */
   readonly startTime: number;
@@ -45,9 +45,9 @@ export interface ProcessSubject extends Subject {
   readonly cgroup: string;
   /** The outermost container around it: the container's number if it is in none. */
   readonly outermost: number;
-  /** Nearest first. What is beyond the capacity of a record is cut. */
+  /** Nearest first; cut at the capacity of a record. */
   readonly lineage: readonly AncestorSubject[];
-  /** There are more ancestors, which were not looked at. */
+  /** There are more ancestors, not looked at. */
   readonly isLineageCut: boolean;
 }
 
@@ -60,7 +60,7 @@ export interface AncestorSubject {
 export interface SocketSubject extends Subject {
   readonly cookieLow: number;
   readonly cookieHigh: number;
-  /** Words in memory, so that their bytes come in network order. */
+  /** Words in memory, their bytes in network order. */
   readonly local: Uint32Array;
   readonly remote: Uint32Array;
   readonly localPort: number;
@@ -73,13 +73,13 @@ export interface SocketSubject extends Subject {
   readonly startTime?: number;
 }
 
-/** Writes the records of a scan as the kernel side writes them (`native/bpf/layout.h`), into memory that grows. */
+/** Writes a scan's records in the kernel side's layout (`native/bpf/layout.h`), into growing memory. */
 export class RecordWriter {
   #bytes = new Uint8Array(FIRST_BYTES);
-  #view = viewOf(this.#bytes);
+  #view = dataViewOf(this.#bytes);
   #length = 0;
 
-  /** What was written, back to back. */
+  /** All records written, back to back. */
   records(): Records {
     return new Records(this.#bytes, this.#length);
   }
@@ -141,17 +141,17 @@ export class RecordWriter {
   }
 
   #ancestor({ pid, uid, path }: AncestorSubject): void {
-    const shown = path.slice(-ANCESTOR_PATH_CAPACITY);
+    const cutPath = path.slice(-ANCESTOR_PATH_CAPACITY);
     const at = this.#reserve(ancestor_record.SIZE);
     this.#view.setUint32(at + ancestor_record.pid, pid, true);
     this.#view.setUint32(at + ancestor_record.uid, uid, true);
-    this.#view.setUint16(at + ancestor_record.path_size, shown.length, true);
-    this.#view.setUint16(at + ancestor_record.flags, shown === path ? 0 : RecordFlag.pathCut, true);
-    this.#append(shown);
+    this.#view.setUint16(at + ancestor_record.path_size, cutPath.length, true);
+    this.#view.setUint16(at + ancestor_record.flags, cutPath === path ? 0 : RecordFlag.pathCut, true);
+    this.#append(cutPath);
     this.#align();
   }
 
-  /** Starts a record whose fixed part has `size` bytes, all zero but for its header. */
+  /** Starts a record with a fixed part of `size` bytes, all zero but for its header. */
   #begin(size: number, type: number, flags: number, { time, container, pid }: Subject): number {
     const at = this.#reserve(size);
     const view = this.#view;
@@ -183,7 +183,7 @@ export class RecordWriter {
     for (let i = 0; i < text.length; i++) this.#bytes[at + i] = text.charCodeAt(i);
   }
 
-  /** Makes room for bytes, which are zero; where they start. */
+  /** Makes room for zeroed bytes. Returns where they start. */
   #reserve(size: number): number {
     const at = this.#length;
     this.#length += size;
@@ -191,12 +191,12 @@ export class RecordWriter {
       const larger = new Uint8Array(this.#bytes.length * 2);
       larger.set(this.#bytes);
       this.#bytes = larger;
-      this.#view = viewOf(larger);
+      this.#view = dataViewOf(larger);
     }
     return at;
   }
 }
 
-function viewOf({ buffer }: Uint8Array<ArrayBuffer>): DataView {
+function dataViewOf({ buffer }: Uint8Array<ArrayBuffer>): DataView {
   return new DataView(buffer);
 }

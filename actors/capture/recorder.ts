@@ -4,7 +4,7 @@ import { Failure } from '../telemetry/failures.js';
 import type { Publication } from '../telemetry/publication.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
-import { createRecordingFile } from './recording-file.js';
+import { createRecordingFile, reasonOf } from './recording-file.js';
 
 /** Most bytes to wait for a disk: some seconds of a storm. */
 export const MOST_UNWRITTEN = 16 * 1024 * 1024;
@@ -47,7 +47,7 @@ export class Recorder {
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
   }
 
-  /** Says that this was all: what has no such end is cut. @throws Failure RECORD_UNWRITABLE */
+  /** Completes the recording: without this end it counts as cut. @throws Failure RECORD_UNWRITABLE */
   end(): void {
     this.#append([endFrame()]);
   }
@@ -86,10 +86,4 @@ export class Recorder {
   #unwritable(reason: string, cause?: unknown): Failure {
     return new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause });
   }
-}
-
-/** The code of a system error, else its message. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error ? String(error.code) : error.message;
 }

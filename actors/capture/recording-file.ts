@@ -30,7 +30,7 @@ function openNew(path: string): number | undefined {
   try {
     return openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return undefined;
+    if (errorCode(error) === 'EEXIST') return undefined;
     throw error;
   }
 }
@@ -41,22 +41,29 @@ function removeRecording(path: string): void {
   try {
     file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    throw codeOf(error) === 'ELOOP' ? new Error('it is a symbolic link, and links are not followed') : error;
+    throw errorCode(error) === 'ELOOP'
+      ? new Error('it is a symbolic link, and links are not followed')
+      : error;
   }
   try {
-    const found = fstatSync(file);
-    if (!found.isFile()) throw new Error('it is there already, and no file');
-    if (found.uid !== process.geteuid?.())
-      throw new Error(`it is there already, a file of user ${found.uid}`);
+    const stat = fstatSync(file);
+    if (!stat.isFile()) throw new Error('it is there already, and no file');
+    if (stat.uid !== process.geteuid?.()) throw new Error(`it is there already, a file of user ${stat.uid}`);
     const start = Buffer.alloc(NAME.length);
     const isRecording = readSync(file, start, 0, start.length, 0) === start.length && start.equals(NAME);
-    if (found.size > 0 && !isRecording) throw new Error('it is there already, and no recording');
+    if (stat.size > 0 && !isRecording) throw new Error('it is there already, and no recording');
   } finally {
     closeSync(file);
   }
   unlinkSync(path);
 }
 
-function codeOf(error: unknown): unknown {
+/** The code of a system error, else its message. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? String(error.code) : error.message;
+}
+
+function errorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

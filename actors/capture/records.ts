@@ -1,13 +1,13 @@
 import { ancestor_record, holder, process_record, record_header, socket_record } from './layout.js';
 import { AF_INET6 } from './linux.js';
 
-/** What the upper half of a 64-bit number counts. */
+/** Unit of the upper half of a 64-bit number. */
 export const TWO_32 = 0x1_0000_0000;
 
 /**
  * A run of kernel records in one buffer, read in place: `at` is always the byte offset of a record's first byte.
- * The bytes are only valid while the fact that carries them is being folded; the next batch overwrites them.
- * Little endian, as are both architectures that Collector runs on.
+ * The bytes are only valid while their fact is being folded; the next batch overwrites them.
+ * Little endian, as are both architectures of Collector.
  */
 export class Records {
   readonly u8: Buffer;
@@ -80,13 +80,13 @@ export const socketParts = {
   end: (records: Records, at: number): number => at + socket_record.addresses + 2 * addressSize(records, at),
 };
 
-/** The process that holds the socket of the record at `at`, beside its pid and container; `at` itself must be a socket's. */
+/** The process holding the socket of the record at `at`, beside its pid and container; `at` must be a socket record. */
 export const holderParts = {
   /** Whether the record has one. */
   isThere: (records: Records, at: number): boolean => at + records.size(at) > socketParts.end(records, at),
   /** CLOCK_BOOTTIME, ns; 0: not known. */
   startTime: (records: Records, at: number): number => holderField(records, at, holder.start_time),
-  /** Number of the program that it executes, which its forks share; 0: not known. */
+  /** Number of the executed program, the same in forks; 0: not known. */
   image: (records: Records, at: number): number => holderField(records, at, holder.image),
 };
 
@@ -99,6 +99,7 @@ export function addressSize(records: Records, at: number): number {
   return records.u8[at + socket_record.family] === AF_INET6 ? 16 : 4;
 }
 
-function align8(offset: number): number {
+/** The next multiple of 8: where a record, or an ancestor in one, may start. */
+export function align8(offset: number): number {
   return (offset + 7) & ~7;
 }

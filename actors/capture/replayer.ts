@@ -2,19 +2,20 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
 import type { Fact, StartFact } from './facts.js';
 import { decodeFrame, decodeHeader, FRAME_HEADER, isEnd, MAGIC, padding } from './journal.js';
+import { reasonOf } from './recording-file.js';
 
-/** A recording: the fact that it starts with, and those that follow. */
+/** A recording: its start, and the facts after it. */
 export interface Recording {
   readonly start: StartFact;
   readonly facts: Iterable<Fact>;
-  /** Whether its end has been read: false after all facts where the run was killed, or the file is cut. */
+  /** Whether the end has been read: still false after all facts if the run was killed, or the file is cut. */
   readonly hasEnd: boolean;
 }
 
 /**
  * Opens a recording. Its facts are read one at a time, in their order.
- * @throws Failure REPLAY_UNREADABLE when the file is none; iterating throws it at the first place where the file is
- * damaged, after all that came before, or REPLAY_CUT where it ends too early, as that of a run that was killed does.
+ * @throws Failure REPLAY_UNREADABLE if the file is no recording. Iterating throws it at the first damaged place, after
+ * all facts before, or REPLAY_CUT where the file ends too early, as after a killed run.
  */
 export function openRecording(path: string): Recording {
   let hasEnd = false;
@@ -39,7 +40,7 @@ function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, un
     fd = openSync(path, 'r');
     const file = fd;
     const read = (length: number, atEnd: 'may end' | 'must go on'): Buffer<ArrayBuffer> | undefined => {
-      // Memory of its own: records are read through wider views, which need its start aligned.
+      // Memory of its own has an aligned start, as needed by the wider views on records.
       const bytes = Buffer.from(new ArrayBuffer(length));
       let used = 0;
       while (used < length) {
@@ -77,16 +78,11 @@ function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, un
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
-  return String(error);
-}
-
-/** @param found the first bytes of a file, undefined if there are not as many */
-function checkMagic(found: Buffer | undefined): void {
-  if (found?.equals(MAGIC) === true) return;
+/** @param start the first bytes of a file, undefined if it is shorter */
+function checkMagic(start: Buffer | undefined): void {
+  if (start?.equals(MAGIC) === true) return;
   const name = MAGIC.subarray(0, -1);
-  if (found?.subarray(0, -1).equals(name) !== true) throw new Error('it is not a recording');
+  if (start?.subarray(0, -1).equals(name) !== true) throw new Error('it is not a recording');
   const form = (bytes: Buffer) => JSON.stringify(bytes.toString('latin1', name.length));
-  throw new Error(`it is a recording of form ${form(found)}, and this Collector reads form ${form(MAGIC)}`);
+  throw new Error(`it is a recording of form ${form(start)}, and this Collector reads form ${form(MAGIC)}`);
 }

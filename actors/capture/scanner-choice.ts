@@ -17,14 +17,14 @@ export interface ScannerChoice {
   readonly kind: 'iterators' | 'procfs' | 'partial';
   /** A sentence for the log. */
   readonly why: string;
-  /** Where a procfs is mounted that shows all processes that the scanner finds, by its numbers; undefined: nowhere. */
+  /** Mount point of a procfs with all of the scanner's processes, by the same pids; undefined: there is none. */
   readonly procfs: string | undefined;
 }
 
 /**
- * How to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach, else
- * as far as the iterators see, which is not enough to say of a socket that it has gone.
- * @throws ProbeError for want of descriptors or memory, which says nothing about the kernel
+ * Chooses how to scan: by BPF iterators if they run and see all pids, else through the host's /proc if it is in reach,
+ * else as far as the iterators see, which is too little to call a socket gone.
+ * @throws ProbeError for want of descriptors or memory: this proves nothing about the kernel
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
   const refusal = refusalOf(probe, 'scan_sockets');
@@ -43,7 +43,7 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
     : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
   if (folder !== undefined) {
     const files = new ProcfsScanner({ ...procfs, folder });
-    // Which needs no iterator where the programs are for kernels without types of their own.
+    // Listing owned sockets needs no iterator in programs for kernels without types of their own.
     const lists = refusal === undefined || refusalOf(probe, 'list_sockets') === undefined;
     const scanner = lists ? withOwned(files, probe) : files;
     return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.`, procfs: folder };
@@ -61,8 +61,8 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
 }
 
 /**
- * Has the kernel side judge the cgroups of all that runs, before anything is told of it: one that forges the name of
- * another is found out only when both have been seen.
+ * Has the kernel side judge the cgroups of all processes before any is reported: a forged name is found out only when
+ * both the forger and the true bearer have been seen.
  */
 function judgeCgroups(probe: Pick<Probe, 'beginScan' | 'readScan'>): void {
   const unread = new Uint8Array(SCAN_READ_BYTES);

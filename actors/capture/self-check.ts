@@ -8,7 +8,7 @@ import { shortageOf } from '../telemetry/shortage.js';
 import type { Fact } from './facts.js';
 import { RecordType, self_check_record, SelfCheckStep } from './layout.js';
 
-/** What the self-check does and the capture has to see. */
+/** A step of the self-check, to be seen by the capture. */
 export type SelfCheckStepName = keyof typeof SelfCheckStep;
 
 /** Whether events really flow, from the kernel to the facts. */
@@ -16,18 +16,18 @@ export type SelfCheckResult =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      /** What was not seen, in the order in which it happens; at least one. */
+      /** Steps not seen, in the order of the program; at least one. */
       readonly missing: readonly SelfCheckStepName[];
       /** Why, in one line, if it is not the kernel side: the program failed, or the capture ended meanwhile. */
       readonly reason?: string;
-      /** What kept the program from doing what it should; undefined: it did, or nothing is known of it. */
-      readonly trouble?: SelfCheckTrouble;
+      /** Why the program failed; undefined: it did not, or nothing is known of it. */
+      readonly problem?: SelfCheckProblem;
       /** The error, where a shortage kept the program from running: see `shortageOf`. */
       readonly shortage?: unknown;
     };
 
-/** What kept the program from doing what it should: it was not started, or failed. */
-export type SelfCheckTrouble =
+/** Why the program was not started, or failed. */
+export type SelfCheckProblem =
   'loopback' | 'connection' | 'missing' | 'permission' | 'format' | 'shortage' | 'killed' | 'hung';
 
 export interface SelfCheckOptions {
@@ -36,17 +36,17 @@ export interface SelfCheckOptions {
 }
 
 const TIMEOUT_MS = 5000;
-/** Most bytes that the program may say of its failure. */
-const MOST_SAID = 4096;
+/** Most bytes of the program's own account of its failure. */
+const MOST_OUTPUT = 4096;
 
 const run = promisify(execFile);
 
 /**
- * Proves that events flow: runs a program that execs, opens a connection, closes it and exits, and waits until the
- * facts have shown all of that. While it runs, the kernel side writes what it does as `RecordType.selfCheck`, which
- * is no event to anybody else. It has ended when the promise is fulfilled, by SIGKILL if need be. Nothing is thrown.
+ * Proves the flow of events: runs a program and waits until the facts have shown its four steps: exec, connection
+ * opened, connection closed, exit. The kernel side writes them as `RecordType.selfCheck`, which is no event to anybody
+ * else. The program has ended when the promise is fulfilled, by SIGKILL if need be. Nothing is thrown.
  *
- * @param facts of the capture that runs, shared with whoever else folds them
+ * @param facts of the running capture, shared with their other subscribers
  * @param program path of `dist/self-check`, as built by `native/Makefile`
  */
 export async function selfCheck(
@@ -60,11 +60,11 @@ export async function selfCheck(
   let failed: unknown;
   try {
     probe.selfCheck(true);
-    const ran = run(program, [], { env: {}, maxBuffer: MOST_SAID });
+    const ran = run(program, [], { env: {}, maxBuffer: MOST_OUTPUT });
     // Facts come from the event loop, so none is missed in between.
     const watched = firstValueFrom(
       facts.pipe(
-        filter((fact) => showsLast(fact, missing)),
+        filter((fact) => takeSeen(fact, missing)),
         timeout({ first: timeoutMs }),
       ),
     );
@@ -84,19 +84,19 @@ export async function selfCheck(
   switchOff(probe);
   if (missing.size === 0) return { ok: true };
   const reason = reasons.find((one) => one !== undefined);
-  // A program that was ended because the capture had is not to blame.
-  const trouble = reasons[0] === undefined || reasons.length === 1 ? troubleOf(failed, program) : undefined;
+  // A program killed at the end of the capture is not to blame.
+  const problem = reasons[0] === undefined || reasons.length === 1 ? problemOf(failed, program) : undefined;
   return {
     ok: false,
     missing: [...missing],
     ...(reason !== undefined && { reason }),
-    ...(trouble !== undefined && { trouble }),
+    ...(problem !== undefined && { problem: problem }),
     ...(shortageOf(failed) !== undefined && { shortage: failed }),
   };
 }
 
-/** Takes away what a fact shows of the self-check; whether nothing is missing any more. */
-function showsLast(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
+/** Removes the steps shown by a fact from `missing`. Returns whether none is left. */
+function takeSeen(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
   if (fact.kind !== 'records') return false;
   const { records } = fact;
   for (let at = 0; at < records.length; at += records.size(at)) {
@@ -122,8 +122,8 @@ function captureFailure(error: unknown): string | undefined {
   return `the capture has failed: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-/** What an error of the program says of why, beside what is known of the network. */
-function troubleOf(error: unknown, program: string): SelfCheckTrouble | undefined {
+/** Why the program failed, by its error and by the state of the loopback. */
+function problemOf(error: unknown, program: string): SelfCheckProblem | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, signal, killed } = error as ExecFileException;
   if (shortageOf(error) !== undefined) return 'shortage';
@@ -131,13 +131,13 @@ function troubleOf(error: unknown, program: string): SelfCheckTrouble | undefine
   if (signal) return 'killed';
   // The program's own words for: it could not connect to itself.
   if (code === 1) return hasLoopback() ? 'connection' : 'loopback';
-  // What the kernel does not take for a program, execvp(3) hands to a shell, which ends like that or is not there.
+  // execvp(3) hands a file of no known format to a shell: the shell ends like this, or is not there.
   if (code === 126 || code === 127 || (code === 'ENOENT' && existsSync(program))) return 'format';
-  return startTroubles[String(code)];
+  return startProblems[String(code)];
 }
 
-/** What keeps a program from being started, by the error of execve(2). */
-const startTroubles: Readonly<Record<string, SelfCheckTrouble>> = {
+/** Why a program is not started, by the error of execve(2). */
+const startProblems: Readonly<Record<string, SelfCheckProblem>> = {
   ENOENT: 'missing',
   EACCES: 'permission',
   EPERM: 'permission',
@@ -150,10 +150,10 @@ function hasLoopback(): boolean {
 }
 
 function programFailure(program: string, { code, signal, killed, stderr }: ExecFileException): string {
-  const said = stderr?.trim().replaceAll('\n', '; ') ?? '';
+  const stderrText = stderr?.trim().replaceAll('\n', '; ') ?? '';
   let how = `fails (${code})`;
   if (killed === true) how = 'does not end by itself';
   else if (signal) how = `was ended by ${signal}`;
   else if (typeof code === 'number') how = `ended with status ${code}`;
-  return `${program} ${how}${said === '' ? '' : `: ${said}`}`;
+  return `${program} ${how}${stderrText === '' ? '' : `: ${stderrText}`}`;
 }

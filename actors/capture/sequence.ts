@@ -1,21 +1,23 @@
+import type { Sliced } from './slices.js';
+
 /** Something to do, with a pause wherever it yields. */
-export type Task = () => Iterator<unknown>;
+export type Job = () => Sliced<void>;
 
 export interface SequenceEvents {
-  /** true: a task pauses, and nothing may happen that has to wait for it; false: all is done. */
+  /** true: a job pauses, and anything dependent on its end has to wait; false: all is done. */
   readonly onPause: (pauses: boolean) => void;
-  /** A task has thrown; those that wait are done all the same. */
+  /** A job has thrown; the waiting ones are done all the same. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Does one task after the other, in the order in which they come: at once if none is under way. Whenever a task pauses,
- * the event loop has a turn before it goes on.
+ * Does one job after the other, in the order of their arrival: at once if none is under way. At each pause of a job the
+ * event loop has a turn.
  */
 export class Sequence {
   readonly #events: SequenceEvents;
-  readonly #waiting: Task[] = [];
-  #current: Iterator<unknown> | undefined;
+  readonly #waiting: Job[] = [];
+  #current: Sliced<void> | undefined;
   #isPaused = false;
   #isClosed = false;
 
@@ -23,24 +25,23 @@ export class Sequence {
     this.#events = events;
   }
 
-  add(task: Task): void {
-    this.#waiting.push(task);
+  add(job: Job): void {
+    this.#waiting.push(job);
     if (this.#current === undefined) this.#advance();
   }
 
-  /** Adds a task without pauses. */
+  /** Adds a job without pauses. */
   addStep(step: () => void): void {
-    const next = () => {
+    // eslint-disable-next-line require-yield -- one slice
+    this.add(function* () {
       step();
-      return { done: true, value: undefined } as const;
-    };
-    this.add(() => ({ next }));
+    });
   }
 
-  /** Does a last task when the current one is over; those that wait are left out. */
-  finish(task: Task): void {
+  /** Does a last job once the current one is over; waiting ones are left out. */
+  finish(job: Job): void {
     this.#waiting.length = 0;
-    this.add(task);
+    this.add(job);
   }
 
   /** Nothing is done any more. */
@@ -63,10 +64,10 @@ export class Sequence {
     this.#pause(false);
   }
 
-  /** Takes a task to its next pause; whether there was none. */
-  #isOver(task: Iterator<unknown>): boolean {
+  /** Takes a job to its next pause. Returns whether it ended instead. */
+  #isOver(job: Sliced<void>): boolean {
     try {
-      return task.next().done === true;
+      return job.next().done === true;
     } catch (error) {
       this.#events.onError(error);
       return true;

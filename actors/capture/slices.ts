@@ -1,8 +1,8 @@
 /**
- * Work that is done a slice at a time, so that whoever does it can let other things happen between two slices. What it
- * gives at the end does not depend on that.
+ * Work done in slices. A yield of undefined is a pause, in which other things may happen; any other yield is a part of
+ * the result. The result does not depend on the pauses.
  */
-export type Sliced<T> = Generator<undefined, T, undefined>;
+export type Sliced<T, Part = never> = Generator<Part | undefined, T, undefined>;
 
 /** Does all of it now. */
 export function allAtOnce<T>(work: Sliced<T>): T {
@@ -13,18 +13,17 @@ export function allAtOnce<T>(work: Sliced<T>): T {
 }
 
 /**
- * What a fact has given to do that would take too long at once. Whoever folds a fact adds it, and whoever brings the
- * facts runs it, slice after slice, before the next one: so the state stands still meanwhile, while the event loop
- * does not.
+ * Work caused by a fact and too long for one turn of the event loop. The fold of the fact adds it, and the source of
+ * facts runs it, slice after slice, before the next fact: the state stands still meanwhile, the event loop does not.
  */
 export class Slices {
-  readonly #work: Iterator<unknown>[] = [];
+  readonly #work: Sliced<void>[] = [];
 
-  add(work: Iterator<unknown>): void {
+  add(work: Sliced<void>): void {
     this.#work.push(work);
   }
 
-  /** Does all there is, with a pause between any two slices. */
+  /** Does all work added, with a pause between any two slices. */
   *run(): Sliced<void> {
     for (let work; (work = this.#work.shift()) !== undefined;) {
       while (work.next().done !== true) yield;

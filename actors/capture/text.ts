@@ -1,8 +1,8 @@
 const REPLACEMENT = '\uFFFD';
 
 /**
- * The text of bytes that a process chose: valid UTF-8 as it is, every byte that is not part of any becomes `?`.
- * A character that the end of the bytes cuts off is left out if `cut` says that they were cut there.
+ * Decodes bytes chosen by a process: valid UTF-8 stays as it is, every other byte becomes `?`.
+ * @param cut the bytes were cut at their end: a character broken there is left out
  */
 export function decodeText(bytes: Buffer, start: number, end: number, cut = false): string {
   const last = cut ? wholeCharacters(bytes, start, end) : end;
@@ -17,7 +17,7 @@ export function decodeField(bytes: Buffer, start: number, size: number): string 
   return decodeText(bytes, start, end);
 }
 
-/** Where the last character that is whole ends. */
+/** Where the last whole character ends. */
 function wholeCharacters(bytes: Buffer, start: number, end: number): number {
   for (let at = end - 1; at >= start && end - at <= 4; at--) {
     const byte = bytes[at]!;
@@ -27,7 +27,7 @@ function wholeCharacters(bytes: Buffer, start: number, end: number): number {
   return end;
 }
 
-/** Bytes of the character that starts with `lead`, 1 if none does (RFC 3629 §3). */
+/** Bytes of the character starting with `lead`, 1 if none does (RFC 3629 §3). */
 function sequenceLength(lead: number): number {
   if (lead >= 0xc2 && lead <= 0xdf) return 2;
   if (lead >= 0xe0 && lead <= 0xef) return 3;
@@ -41,7 +41,7 @@ function decodeBytewise(bytes: Buffer, start: number, end: number): string {
   for (let at = start; at < end;) {
     const length = sequenceLength(bytes[at]!);
     const one = at + length <= end ? bytes.toString('utf8', at, at + length) : REPLACEMENT;
-    // A valid character is never more than one code point; that of U+FFFD itself is valid too.
+    // A valid character is never more than one code point; U+FFFD itself may be valid, too.
     const valid = one.length <= 2 && (!one.includes(REPLACEMENT) || isReplacement(bytes, at, length));
     text += valid ? one : '?';
     at += valid ? length : 1;

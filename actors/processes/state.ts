@@ -4,7 +4,7 @@ import {
   outermostContainer,
   processArguments,
   processLineage,
-  processName,
+  processComm,
   processPath,
 } from '../capture/process-record.js';
 import { TWO_32, type Records } from '../capture/records.js';
@@ -602,7 +602,7 @@ function read(records: Records, at: number, scanned: number, told: boolean, befo
     sharer: outermostContainer(records, at),
     scanned,
     told,
-    name: known?.name ?? (processName(records, at) || path),
+    name: known?.name ?? (processComm(records, at) || path),
     path: known?.path ?? path,
     args: read ? processArguments(records, at) : known.args,
     isArgsLost: read && isLost,

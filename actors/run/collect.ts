@@ -130,7 +130,7 @@ export async function prepareRuntime(
           ),
         onStats: (stats) => {
           counted = summary(stats);
-          const lost = losses.news(stats);
+          const lost = losses.report(stats);
           if (lost !== undefined) warn(lost);
           for (const refused of losses.refusals(stats))
             log.warning(refusalLine(refused, containers.state.metadataOf(refused.container)));
@@ -232,11 +232,11 @@ async function checkSelf(
     health.selfCheck = { is: 'ready' };
     log.info('Self-check passed: events flow from the kernel.');
   } else {
-    const { missing, reason, trouble } = result;
+    const { missing, reason, problem } = result;
     const failure = new Failure('SELF_CHECK', {
       missing,
       ...(reason !== undefined && { reason }),
-      ...(trouble !== undefined && { trouble }),
+      ...(problem !== undefined && { trouble: problem }),
     });
     health.selfCheck = { is: 'blind', cause: failure.message };
     log.error(`Self-check failed: ${failure.message}`);

@@ -5,7 +5,7 @@ import { runtime } from '../../machines/runtime.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from '../capture/capabilities.js';
 import { attachPrograms, openDriver, refusal } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
-import { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import { ProcfsProblems } from '../capture/procfs/problems.js';
 import { downloadDriver, findDriver } from '../drivers/actor.js';
 import { prepareRuntime, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
@@ -80,7 +80,7 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
 /** Loads the programs, and attaches them unless this is a check. Undoes itself when it throws. @throws Failure */
 function loadAndAttach({ driver, file }: OpenedDriver, host: HostFacts, context: LiveContext): Loaded {
   const { settings, log } = context;
-  const problems = new ProcfsTroubles();
+  const problems = new ProcfsProblems();
   const probe = load(driver, host, file, context);
   const scanning = undoing(() => {
     const choice = scannerFor(driver, probe, host, problems, context);

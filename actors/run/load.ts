@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
 import { isLacking, loadPrograms, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
-import type { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import type { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
 import type { LocalDriver } from '../drivers/actor.js';
 import { insertKernelModule } from '../drivers/insert.js';
@@ -19,7 +19,7 @@ const NEWEST_OBJECT = '5.12';
 export interface Loaded {
   readonly probe: Probe;
   readonly scanning: ScannerChoice;
-  readonly problems: ProcfsTroubles;
+  readonly problems: ProcfsProblems;
 }
 
 /**

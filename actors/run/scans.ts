@@ -2,7 +2,7 @@ import type { CaptureOptions } from '../capture/actor.js';
 import { ArgumentReader } from '../capture/argument-reader.js';
 import type { Driver, Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
-import type { ProcfsTroubles } from '../capture/procfs/troubles.js';
+import type { ProcfsProblems } from '../capture/procfs/problems.js';
 import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
 import { ContainerNames } from '../containers/cgroup-path.js';
 import type { Settings } from '../settings/table.js';
@@ -14,7 +14,7 @@ export function scannerFor(
   driver: Driver,
   probe: Probe,
   { hostPids }: HostFacts,
-  troubles: ProcfsTroubles,
+  problems: ProcfsProblems,
   { settings, log }: RunContext,
 ): ScannerChoice {
   const choice = chooseScanner({
@@ -26,7 +26,7 @@ export function scannerFor(
       names: new ContainerNames(),
       now: () => driver.clock().time,
       onUnreadable: (message) => log.warning(message),
-      troubles,
+      problems,
     },
   });
   log[choice.kind === 'partial' ? 'warning' : 'info'](choice.why);

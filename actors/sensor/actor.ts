@@ -1,7 +1,7 @@
 import { Metadata, type Client } from '@grpc/grpc-js';
 import { merge, Subject, tap, type Observable } from 'rxjs';
 import type { BackOff, SpawnStream, StreamRef } from '../../machines/stream.js';
-import type { Listener } from '../capture/actor.js';
+import type { FactAudience } from '../capture/actor.js';
 import type { ContainerMetadata, Fact } from '../capture/facts.js';
 import { refusalLine } from '../containers/refusal-line.js';
 import type { NetworkUpdate } from '../connections/actor.js';
@@ -129,7 +129,7 @@ export class Sensor {
   }
 
   /** Takes part in the facts of a run. */
-  get listener(): Listener {
+  get listener(): FactAudience {
     return {
       audience: () => this.#network.audience(),
       processAudience: () => (this.#signals.isOpen ? 'same' : 'none'),

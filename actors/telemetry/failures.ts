@@ -371,7 +371,7 @@ const catalogue = {
 } satisfies Record<string, (parameters: never) => FailureText>;
 
 /** What can refuse a system call to a process with the capabilities for it. */
-type Blocker = keyof typeof blockerRemedies;
+export type Blocker = keyof typeof blockerRemedies;
 
 const blockerRemedies = {
   'user namespace': "run the pod in the node's user namespace (hostUsers: true)",

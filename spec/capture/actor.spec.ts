@@ -5,7 +5,7 @@ import { captureFacts, type CaptureOptions } from '../../actors/capture/actor.js
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
-import { Slices } from '../../actors/capture/slices.js';
+import { Slices, type Sliced } from '../../actors/capture/slices.js';
 import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
 import { stateSettings } from '../support/facts.js';
@@ -51,7 +51,7 @@ describe('The facts of a run', () => {
     clock: () => ({ time, epoch: said.length }),
   } as unknown as Driver;
 
-  function* scan(parts: readonly Records[]): Generator<Records | undefined, Records> {
+  function* scan(parts: readonly Records[]): Sliced<Records, Records> {
     for (const part of parts.slice(0, -1)) {
       yield part;
       yield undefined;
@@ -67,7 +67,7 @@ describe('The facts of a run', () => {
   /** What was said, without scans of processes, which come between everything else. */
   const others = () => said.filter((one) => one !== 'drain' && !one.startsWith('scan processes'));
 
-  function* endlessScan(): Generator<Records | undefined, Records> {
+  function* endlessScan(): Sliced<Records, Records> {
     for (;;) yield undefined;
   }
 
@@ -110,7 +110,7 @@ describe('The facts of a run', () => {
     if (fact.kind === 'tick') slices.add(ticking());
   }
 
-  function* ticking(): Generator<undefined, void> {
+  function* ticking(): Sliced<void> {
     for (let slice = 1; slice < SLICES; slice++) {
       said.push('slice');
       yield;

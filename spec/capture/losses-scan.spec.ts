@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NEVER, type Subscription } from 'rxjs';
-import { captureFacts, type CaptureOptions, type Listener } from '../../actors/capture/actor.js';
+import { captureFacts, type CaptureOptions, type FactAudience } from '../../actors/capture/actor.js';
 import type { Driver, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
-import { Slices } from '../../actors/capture/slices.js';
+import { Slices, type Sliced } from '../../actors/capture/slices.js';
 import type { ProgramStats } from '../../native/index.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
 import { eventually } from '../support/eventually.js';
@@ -26,7 +26,7 @@ const idle: ProgramStats = {
 };
 
 // eslint-disable-next-line require-yield -- as a scan without a pause
-function* noSockets(): Generator<undefined, Records> {
+function* noSockets(): Sliced<Records> {
   return batch();
 }
 
@@ -112,7 +112,7 @@ describe('a live run that has lost records', () => {
   }
 
   it('takes nothing for told that it finds again while nobody listens', async () => {
-    const listener: Listener = {
+    const listener: FactAudience = {
       audience: () => 'none',
       processAudience: () => 'none',
       newcomers: NEVER,

@@ -4,7 +4,7 @@ import {
   processArguments,
   processCgroup,
   processLineage,
-  processName,
+  processComm,
   processPath,
 } from '../../actors/capture/process-record.js';
 import { batch, execRecord } from '../support/records.js';
@@ -25,7 +25,7 @@ describe('a process record', () => {
     const at = records.size(0);
     assert.deepEqual(
       [
-        processName(records, at),
+        processComm(records, at),
         processPath(records, at),
         processArguments(records, at),
         processCgroup(records, at),

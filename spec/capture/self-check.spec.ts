@@ -98,7 +98,7 @@ describe('The self-check', () => {
       ok: false,
       missing: everything,
       reason: `${program} fails (ENOENT)`,
-      trouble: 'missing',
+      problem: 'missing',
     });
     assert.deepEqual(switched, ['on', 'off']);
   });
@@ -115,23 +115,23 @@ describe('The self-check', () => {
   });
 
   const starts = [
-    { of: 'that may not be executed', mode: 0o644, text: '', trouble: 'permission' },
-    { of: 'built for another architecture', mode: 0o755, text: '\x7fELF', trouble: 'format' },
+    { of: 'that may not be executed', mode: 0o644, text: '', problem: 'permission' },
+    { of: 'built for another architecture', mode: 0o755, text: '\x7fELF', problem: 'format' },
     {
       of: 'that could not connect to itself',
       mode: 0o755,
       text: '#!/bin/sh\nexit 1\n',
-      trouble: 'connection',
+      problem: 'connection',
     },
-    { of: 'that a signal ended', mode: 0o755, text: '#!/bin/sh\nkill -SYS $$\n', trouble: 'killed' },
+    { of: 'that a signal ended', mode: 0o755, text: '#!/bin/sh\nkill -SYS $$\n', problem: 'killed' },
   ] as const;
-  for (const { of, mode, text, trouble } of starts) {
+  for (const { of, mode, text, problem } of starts) {
     it(`tells what is the matter with a program ${of}`, async () => {
       const program = path.join(folder, 'program');
       writeFileSync(program, text, { mode });
       const result = await selfCheck(facts, probe, program, { timeoutMs: 500 });
       assert.ok(!result.ok);
-      assert.equal(result.trouble, trouble, JSON.stringify(result));
+      assert.equal(result.problem, problem, JSON.stringify(result));
     });
   }
 
@@ -142,7 +142,7 @@ describe('The self-check', () => {
       ok: false,
       missing: everything,
       reason: `${program} does not end by itself`,
-      trouble: 'hung',
+      problem: 'hung',
     });
     assert.ok(!existsSync(`/proc/${await scriptPid()}`));
     assert.deepEqual(switched, ['on', 'off']);
@@ -268,7 +268,7 @@ describe('The self-check in the kernel', () => {
       ok: false,
       missing: ['open', 'close', 'exit'],
       reason: `${program} does not end by itself`,
-      trouble: 'hung',
+      problem: 'hung',
     });
     probe.drain();
     assert.deepEqual(checkedPids(), new Set([pid]));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Sequence } from '../../actors/capture/sequence.js';
 
-describe('A sequence of tasks', () => {
+describe('A sequence of jobs', () => {
   let done: string[];
   let sequence: Sequence;
 
@@ -14,7 +14,7 @@ describe('A sequence of tasks', () => {
     });
   });
 
-  const task = (name: string, steps: number) =>
+  const job = (name: string, steps: number) =>
     function* () {
       for (let step = 1; step <= steps; step++) {
         done.push(`${name}${step}`);
@@ -22,15 +22,15 @@ describe('A sequence of tasks', () => {
       }
     };
 
-  it('does a task without pauses at once', () => {
-    sequence.add(task('a', 1));
+  it('does a job without pauses at once', () => {
+    sequence.add(job('a', 1));
     assert.deepEqual(done, ['a1']);
   });
 
   it('does a step in each turn of the event loop, and what comes meanwhile afterwards, in order', async () => {
-    sequence.add(task('a', 3));
-    sequence.add(task('b', 2));
-    sequence.add(task('c', 1));
+    sequence.add(job('a', 3));
+    sequence.add(job('b', 2));
+    sequence.add(job('c', 1));
     assert.deepEqual(done, ['a1', 'pause']);
     await turn();
     assert.deepEqual(done.slice(2), ['a2']);
@@ -38,33 +38,33 @@ describe('A sequence of tasks', () => {
     assert.deepEqual(done.slice(3), ['a3', 'b1']);
     await turn();
     assert.deepEqual(done.slice(5), ['b2', 'c1', 'go on']);
-    sequence.add(task('d', 1));
+    sequence.add(job('d', 1));
     assert.equal(done.at(-1), 'd1');
   });
 
-  it('lets a task that adds one end first', () => {
+  it('lets a job that adds one end first', () => {
     sequence.addStep(() => {
-      sequence.add(task('b', 1));
+      sequence.add(job('b', 1));
       done.push('a1');
     });
     assert.deepEqual(done, ['a1', 'b1']);
   });
 
-  it('tells of what a task throws, and does the next', async () => {
+  it('tells of what a job throws, and does the next', async () => {
     sequence.add(function* () {
       yield;
       throw new Error('a defect');
     });
-    sequence.add(task('b', 1));
+    sequence.add(job('b', 1));
     await turn();
     assert.deepEqual(done, ['pause', 'error a defect', 'b1', 'go on']);
   });
 
   it('does nothing any more once it is closed', async () => {
-    sequence.add(task('a', 3));
-    sequence.add(task('b', 1));
+    sequence.add(job('a', 3));
+    sequence.add(job('b', 1));
     sequence.close();
-    sequence.add(task('c', 1));
+    sequence.add(job('c', 1));
     await turn();
     await turn();
     assert.deepEqual(done, ['a1', 'pause']);

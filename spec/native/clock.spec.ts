@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RecordType } from '../../actors/capture/layout.js';
-import { processName } from '../../actors/capture/process-record.js';
+import { processComm } from '../../actors/capture/process-record.js';
 import { Records } from '../../actors/capture/records.js';
 import { loadAddon, type Probe } from '../../native/index.js';
 import { eventually } from '../support/eventually.js';
@@ -45,7 +45,7 @@ describe('the watch of the clock', function () {
     const onRecords = (length: number) => {
       const records = new Records(buffer.slice(0, length));
       for (let at = 0; at < records.length; at += records.size(at))
-        if (records.type(at) === RecordType.exec) reports.push(processName(records, at));
+        if (records.type(at) === RecordType.exec) reports.push(processComm(records, at));
     };
     probe.start(buffer, onRecords, (error) => assert.fail(error));
     probe.watchClock((time, epoch) => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exit_record, RecordFlag, RecordType } from '../../actors/capture/layout.js';
-import { processArguments, processName, processPath } from '../../actors/capture/process-record.js';
+import { processArguments, processComm, processPath } from '../../actors/capture/process-record.js';
 import { Records } from '../../actors/capture/records.js';
 import { decodeField } from '../../actors/capture/text.js';
 import { containerInPath } from '../../actors/containers/cgroup-path.js';
@@ -69,7 +69,7 @@ describe('the probe in the kernel', function () {
   function namesOf(batches: readonly Records[], type: number): string[] {
     const names: string[] = [];
     each(batches, (records, at) => {
-      if (records.type(at) === type) names.push(processName(records, at));
+      if (records.type(at) === type) names.push(processComm(records, at));
     });
     return names;
   }
@@ -147,7 +147,7 @@ describe('the probe in the kernel', function () {
     let ended = 0;
     each(batches, (records, at) => {
       const pid = records.pid(at);
-      if (records.type(at) === RecordType.exec && processName(records, at) === 'true') running.add(pid);
+      if (records.type(at) === RecordType.exec && processComm(records, at) === 'true') running.add(pid);
       if (records.type(at) !== RecordType.exit || exitName(records, at) !== 'true') return;
       assert.ok(running.delete(pid), 'a process ended before it began');
       ended++;
@@ -194,7 +194,7 @@ describe('the probe in the kernel', function () {
     const pids = new Set<number>();
     each([found], (records, at) => {
       pids.add(records.pid(at));
-      if (records.pid(at) === child.pid) assert.equal(processName(records, at), 'sleep');
+      if (records.pid(at) === child.pid) assert.equal(processComm(records, at), 'sleep');
     });
     assert.ok(pids.has(child.pid!));
     assert.ok(!pids.has(process.pid));

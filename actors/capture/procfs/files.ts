@@ -1,33 +1,36 @@
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { shortageOf } from '../../telemetry/shortage.js';
-import type { ProcfsTroubles } from './troubles.js';
+import type { ProcfsProblems } from './problems.js';
 
-/** Bytes of the only buffer that files are read through. The kernel hands out a page or so at a time. */
+/** Bytes of the only buffer for reading files. The kernel hands out a page or so at a time. */
 const BUFFER_BYTES = 64 * 1024;
 
 /**
- * Files below a mounted procfs, read by the thread that collects: only those whose reading waits for no process.
+ * Files below a mounted procfs, read by the collecting thread: only files readable without a wait for a process.
  *
- * - `stat` and `status` (kernel: do_task_stat, proc_pid_status) read numbers of the memory's descriptor, without mmap_lock;
+ * - `stat` and `status` (kernel: do_task_stat, proc_pid_status) read numbers of the memory's descriptor, without
+ *   mmap_lock;
  * - `cgroup` (proc_cgroup_show) takes locks of cgroups, never held across a wait for a process;
  * - `exe` and `root` (get_task_exe_file, get_task_root) take references, and texts by d_path without the file system;
  * - `fd` and `ns` (proc_fd_link, ns_get_name) do the same; the tables below `net` are under spin locks.
  *
- * `cmdline`, `environ`, `maps` and `mem` take mmap_lock or wait for pages: those are for `ArgumentReader` alone. What has gone reads as undefined, since processes end all the time; what may not be read
- * does so too, and is counted. A shortage, such as of descriptors, is thrown.
+ * `cmdline`, `environ`, `maps` and `mem` take mmap_lock or wait for pages: they are for `ArgumentReader` alone.
+ *
+ * A vanished file reads as undefined, since processes end all the time; a forbidden one does so too, and is counted.
+ * A shortage, as of descriptors, is thrown.
  */
 export class ProcfsFiles {
-  /** Things that could not be read, though they were there, and the first of them. */
+  /** Existing but unreadable files, and the first of them. */
   unreadable = 0;
   firstUnreadable = '';
   readonly #folder: string;
-  readonly #troubles: ProcfsTroubles | undefined;
+  readonly #problems: ProcfsProblems | undefined;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
 
-  /** @param folder where the procfs is mounted @param troubles counts by kind what could not be read */
-  constructor(folder: string, troubles?: ProcfsTroubles) {
+  /** @param folder where the procfs is mounted @param problems counts unreadable files by kind */
+  constructor(folder: string, problems?: ProcfsProblems) {
     this.#folder = folder;
-    this.#troubles = troubles;
+    this.#problems = problems;
   }
 
   /** Pids of all processes, ascending. */
@@ -40,7 +43,7 @@ export class ProcfsFiles {
     return this.#tried(path, () => readdirSync(this.#at(path)));
   }
 
-  /** What a link says, as text of bytes. */
+  /** Target of a link, as text of bytes. */
   link(path: string): string | undefined {
     return this.#tried(path, () => readlinkSync(this.#at(path), 'latin1'));
   }
@@ -65,7 +68,7 @@ export class ProcfsFiles {
 
   /**
    * Reads a file of any length through the buffer.
-   * @param take is shown the first bytes of the buffer, and says how many of them it has done with
+   * @param take gets the first bytes of the buffer, and returns how many of them it has done with
    * @returns whether the file was there
    */
   stream(path: string, take: (bytes: Uint8Array, length: number) => number): boolean {
@@ -99,9 +102,9 @@ export class ProcfsFiles {
       // Not read for want of descriptors, a process would count as gone: better no scan than half of one.
       if (shortageOf(error) !== undefined) throw error;
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      // Without /proc itself there is nothing that could have gone.
+      // Without /proc itself, nothing can have gone.
       if ((code !== 'ENOENT' && code !== 'ESRCH') || path === '') {
-        this.#troubles?.unreadable(path);
+        this.#problems?.unreadable(path);
         if (this.unreadable++ === 0) this.firstUnreadable = `${this.#at(path)}: ${code}`;
       }
       return undefined;

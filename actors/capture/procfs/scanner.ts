@@ -13,13 +13,14 @@ import {
 import { RecordWriter, type AncestorSubject } from '../record-writer.js';
 import { TWO_32, type Records } from '../records.js';
 import type { Scanner } from '../scanner.js';
+import type { Sliced } from '../slices.js';
 import { ProcfsFiles } from './files.js';
 import { Task } from './task.js';
 import { emptyTcpRow, readTcpRows, type TcpRow } from './tcp-table.js';
-import type { ProcfsTroubles } from './troubles.js';
+import type { ProcfsProblems } from './problems.js';
 import { parseSocketLink, parseStat, TICK_NS, type ContainerOf } from './text.js';
 
-/** What a scan shows; the same choices as `ProbeOptions` gives the kernel side. */
+/** Contents of a scan; the kernel side has the same choices by `ProbeOptions`. */
 export interface ProcfsOptions {
   /** Where the host's procfs is mounted. */
   readonly folder: string;
@@ -33,17 +34,17 @@ export interface ProcfsOptions {
   readonly udpListeners: boolean;
   /** false: arguments are not wanted. */
   readonly arguments: boolean;
-  /** Which cgroups bear the names of containers. */
+  /** Tells containers by their cgroups. */
   readonly names: CgroupNames;
   /** CLOCK_BOOTTIME, ns. */
   readonly now: () => number;
-  /** Told once, when something could not be read although it was there. */
+  /** Called once, after a scan with existing but unreadable files. */
   readonly onUnreadable: (message: string) => void;
-  /** Counts what could not be read. */
-  readonly troubles?: ProcfsTroubles;
+  /** Counts unreadable files. */
+  readonly problems?: ProcfsProblems;
 }
 
-/** What cgroups say of containers: all that are there are noted first, since some names are forged. */
+/** Containers by cgroup. All existing cgroups are noted first, since some names are forged. */
 export interface CgroupNames {
   begin(): void;
   note(hierarchy: string, path: string): void;
@@ -51,12 +52,12 @@ export interface CgroupNames {
   readonly containerOf: ContainerOf;
 }
 
-/** As many as native/bpf/process-record.h looks at, and layout.h reports; one more shows that some were cut. */
+/** Ancestors looked at by the kernel side (native/bpf/process-record.h), and reported (layout.h); one more proves a cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 
 /** Listening, or established and not ended: TCP_ALIVE of native/bpf/socket-record.h. */
-const SHOWN_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
+const VISIBLE_STATES: ReadonlySet<number> = new Set([1, 4, 5, 8, 9, 11, TCP_LISTEN]);
 
 const TABLES = [
   { name: 'tcp', words: 1, family: AF_INET, protocol: IPPROTO_TCP },
@@ -66,12 +67,12 @@ const TABLES = [
 ] as const;
 
 /**
- * Set in the upper half of a scanned socket's cookie, whose lower bits are its inode. The kernel counts real cookies up
- * from 1 and never gets there, so that neither is taken for the other.
+ * Set in the upper half of a scanned socket's cookie, above the bits of its inode. The kernel counts real cookies up
+ * from 1 and never gets there, so neither is taken for the other.
  */
 const INODE_COOKIE = 0x8000_0000;
 
-/** Looked at before the event loop has its turn: some 5 ms. */
+/** Looked at in one slice: some 5 ms. */
 const SLICE_PROCESSES = 100;
 const SLICE_DESCRIPTORS = 500;
 
@@ -79,12 +80,12 @@ const SLICE_DESCRIPTORS = 500;
 const KERNEL_THREAD = 0x0020_0000;
 const KTHREADD = 2;
 
-/** Name of Collector's only child, which is told of in records of its own. */
+/** Name of the self-check's program, a child of Collector with records of its own. */
 const SELF_CHECK = 'self-check';
 
 /**
- * Whether the procfs mounted there shows the pids of the host: kernel threads are in no other pid namespace, and the first
- * of them is always number 2. Unlike the links below /proc/1/ns, everybody may read that.
+ * Whether the procfs at `folder` shows the pids of the host: kernel threads are in no other pid namespace, and the
+ * first of them is always number 2. Everybody may read its stat, unlike the links below /proc/1/ns.
  */
 export function isHostProcfs(folder: string): boolean {
   const stat = parseStat(new ProcfsFiles(folder).text(`${KTHREADD}/stat`) ?? '');
@@ -92,35 +93,35 @@ export function isHostProcfs(folder: string): boolean {
 }
 
 /**
- * Scans by reading the host's procfs. The records are those of the iterators, but for what procfs does not tell:
+ * Scans by reading the host's procfs. Its records equal the iterators', within the limits of procfs:
  *
- * - a process's start is known to the tick (10 ms), which ProcessState allows for;
- * - a socket's cookie is made of its inode; its role and when it opened are not known, and its container is that of the
- *   process that holds it now, whoever connected it;
- * - sockets are found in the network namespaces of the processes that hold any, and among the descriptors that all threads
- *   of a process share;
- * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so that whoever runs in
- *   Collector's own container counts as of the host.
+ * - a process's start is known to the tick (10 ms), and ProcessState allows for it;
+ * - a socket's cookie is made of its inode; its role and the time of its opening are not known, and it counts for the
+ *   container of the process holding it now, even if another one connected it;
+ * - sockets are found in the network namespaces of processes holding any, and among the descriptors shared by all
+ *   threads of a process;
+ * - where Collector has a cgroup namespace of its own, the paths in it are cut off above, so processes in Collector's
+ *   own container count as the host's.
  *
- * It takes some 15 µs for each process of the host, 60 µs for each one that is shown, 8 µs for each socket that one of those
- * holds, with pauses between; only the table of one namespace, and the list of one process's descriptors, are read at
- * once. Memory grows with the sockets held, not with those of the host.
+ * It takes some 15 µs for each process of the host, 60 µs for each visible one, and 8 µs for each socket held by a
+ * visible one, with pauses between. Only the table of one namespace, and the list of one process's descriptors, are
+ * read at once. Memory grows with the sockets held, not with all of the host's.
  */
 export class ProcfsScanner implements Scanner {
   readonly #options: ProcfsOptions;
   readonly #files: ProcfsFiles;
-  #hasToldUnreadable = false;
+  #hasReportedUnreadable = false;
 
   constructor(options: ProcfsOptions) {
     this.#options = options;
-    this.#files = new ProcfsFiles(options.folder, options.troubles);
+    this.#files = new ProcfsFiles(options.folder, options.problems);
   }
 
-  *sockets(): Generator<undefined, Records> {
+  *sockets(): Sliced<Records> {
     const writer = new RecordWriter();
     this.#files.unreadable = 0;
     yield* this.#scanSockets(writer);
-    this.#tellUnreadable();
+    this.#reportUnreadable();
     return writer.records();
   }
 
@@ -134,9 +135,9 @@ export class ProcfsScanner implements Scanner {
     for (; step.done !== true; step = tasks.next()) await turn();
     const known = step.value;
     const task = (pid: number): Task => {
-      let found = known.get(pid);
-      if (found === undefined) known.set(pid, (found = this.#task(pid)));
-      return found;
+      let ancestor = known.get(pid);
+      if (ancestor === undefined) known.set(pid, (ancestor = this.#task(pid)));
+      return ancestor;
     };
     for (const [pid, one] of [...known]) {
       if (++seen % SLICE_PROCESSES === 0) {
@@ -144,8 +145,8 @@ export class ProcfsScanner implements Scanner {
         writer = new RecordWriter();
         await turn();
       }
-      if (!this.#isShown(one)) continue;
-      // Before anything of it is read, so that an exec meanwhile counts as later.
+      if (!this.#isVisible(one)) continue;
+      // Taken before anything of the process is read: an exec meanwhile counts as later.
       const time = now();
       const { membership, stat, path } = one;
       if (path === undefined && one.isLeaderless) this.#noteZombie();
@@ -168,18 +169,18 @@ export class ProcfsScanner implements Scanner {
         ...lineageOf(one, membership.container, task),
       });
     }
-    this.#tellUnreadable();
+    this.#reportUnreadable();
     yield writer.records();
   }
 
-  *#scanSockets(writer: RecordWriter): Generator<undefined, void> {
+  *#scanSockets(writer: RecordWriter): Sliced<void> {
     const time = this.#options.now();
     const holders = new Map<number, Task[]>();
     const namespaces = new Map<string, string[]>();
     let seen = 0;
     for (const task of (yield* this.#tasks()).values()) {
       if (++seen % SLICE_PROCESSES === 0) yield;
-      if (!this.#isShown(task) || !(yield* this.#noteSockets(task, holders))) continue;
+      if (!this.#isVisible(task) || !(yield* this.#noteSockets(task, holders))) continue;
       const namespace = this.#files.link(`${task.folder}/ns/net`);
       if (namespace === undefined) continue;
       const members = namespaces.get(namespace);
@@ -202,11 +203,11 @@ export class ProcfsScanner implements Scanner {
     }
   }
 
-  /** Whether a socket is one to show; one that takes datagrams from anybody counts as listening, as in records. */
+  /** Whether a socket is visible; a UDP socket open to datagrams from anybody counts as listening, as in records. */
   #isListed(row: TcpRow, protocol: number): boolean {
     const { pending, udpListeners } = this.#options;
     if (protocol === IPPROTO_TCP)
-      return SHOWN_STATES.has(row.state) || (pending && row.state === TCP_SYN_SENT);
+      return VISIBLE_STATES.has(row.state) || (pending && row.state === TCP_SYN_SENT);
     if (udpListeners && row.state === TCP_CLOSE) row.state = TCP_LISTEN;
     return row.state === TCP_ESTABLISHED || row.state === TCP_LISTEN;
   }
@@ -215,8 +216,8 @@ export class ProcfsScanner implements Scanner {
     return this.#files.stream(path, (bytes, length) => readTcpRows(bytes, length, words, row, visit));
   }
 
-  /** Adds a process to the holders of its sockets; whether it has any. */
-  *#noteSockets(task: Task, holders: Map<number, Task[]>): Generator<undefined, boolean> {
+  /** Adds a process to the holders of its sockets. Returns whether it has any. */
+  *#noteSockets(task: Task, holders: Map<number, Task[]>): Sliced<boolean> {
     const folder = `${task.folder}/fd`;
     const own = new Set<number>();
     let seen = 0;
@@ -243,7 +244,7 @@ export class ProcfsScanner implements Scanner {
   ): void {
     // Bound to the loopback alone, a listening socket is as private as a connection with a loopback peer.
     const side = row.state === TCP_LISTEN ? row.local : row.remote;
-    if (!this.#options.loopback && isLoopback(side, family)) return;
+    if (!this.#options.loopback && isLoopbackInMemory(side, family)) return;
     for (const { pid, stat, membership } of held) {
       if (stat === undefined || membership === undefined) continue;
       writer.socket({
@@ -259,7 +260,7 @@ export class ProcfsScanner implements Scanner {
         remotePort: row.remotePort,
         family,
         protocol,
-        role: roleOf(row.state),
+        role: roleInState(row.state),
         state: row.state,
         ...(row.state === TCP_LISTEN && { startTime: stat.startTicks * TICK_NS }),
       });
@@ -272,7 +273,7 @@ export class ProcfsScanner implements Scanner {
   }
 
   /** All but Collector's own, with their cgroups noted. */
-  *#tasks(): Generator<undefined, Map<number, Task>> {
+  *#tasks(): Sliced<Map<number, Task>> {
     const { names } = this.#options;
     const tasks = new Map<number, Task>();
     names.begin();
@@ -297,28 +298,28 @@ export class ProcfsScanner implements Scanner {
     return Number(this.#files.link('self'));
   }
 
-  #isShown(task: Task): boolean {
+  #isVisible(task: Task): boolean {
     const { membership } = task;
     if (membership === undefined || (membership.container === 0 && !this.#options.allScopes)) return false;
     return task.stat?.comm !== SELF_CHECK || task.stat.ppid !== this.#own();
   }
 
   #noteZombie(): void {
-    const { troubles } = this.#options;
-    if (troubles !== undefined) troubles.counts.procfs_zombie_process++;
+    const { problems: problems } = this.#options;
+    if (problems !== undefined) problems.counts.procfs_zombie_process++;
   }
 
-  #tellUnreadable(): void {
+  #reportUnreadable(): void {
     const { unreadable, firstUnreadable } = this.#files;
-    if (unreadable === 0 || this.#hasToldUnreadable) return;
-    this.#hasToldUnreadable = true;
+    if (unreadable === 0 || this.#hasReportedUnreadable) return;
+    this.#hasReportedUnreadable = true;
     this.#options.onUnreadable(
       `${unreadable} files of processes can't be read, so that scans lack something: the first is ${firstUnreadable}`,
     );
   }
 }
 
-/** The ancestors in the same container, those that follow one another with equal paths only once. */
+/** The ancestors in the same container; neighbours with equal paths count once. */
 function lineageOf(
   task: Task,
   container: number,
@@ -339,14 +340,14 @@ function lineageOf(
   return { lineage, isLineageCut: true };
 }
 
-/** As far as a state tells: who has not been answered yet is the one who asks. */
-function roleOf(state: number): number {
+/** As far as a state gives it away: a socket still waiting for its first answer is a client's. */
+function roleInState(state: number): number {
   if (state === TCP_LISTEN) return SocketRole.server;
   return state === TCP_SYN_SENT ? SocketRole.client : SocketRole.unknown;
 }
 
-/** Of words as they are in memory, little endian. */
-function isLoopback(address: Uint32Array, family: number): boolean {
+/** Takes words as they are in memory, little endian. */
+function isLoopbackInMemory(address: Uint32Array, family: number): boolean {
   const [first, second, third, last] = address as unknown as [number, number, number, number];
   if (family === AF_INET) return (first & 0xff) === 127;
   if (first !== 0 || second !== 0) return false;

@@ -11,10 +11,10 @@ import {
   type Stat,
 } from './text.js';
 
-/** Flag PF_EXITING of linux/sched.h: what has it executes nothing any more. */
+/** Flag PF_EXITING of linux/sched.h: a task with it executes nothing any more. */
 export const EXITING = 0x4;
 
-/** A process during one scan: what is asked for is read once, and undefined if the process has gone meanwhile. */
+/** A process during one scan: each property is read at its first use, and undefined if the process has gone. */
 export class Task {
   readonly pid: number;
   readonly #files: ProcfsFiles;
@@ -38,7 +38,7 @@ export class Task {
   }
 
   get stat(): Stat | undefined {
-    this.#stat ??= { is: parsed(this.#files.text(`${this.pid}/stat`), parseStat) };
+    this.#stat ??= { is: parseIfRead(this.#files.text(`${this.pid}/stat`), parseStat) };
     return this.#stat.is;
   }
 
@@ -47,12 +47,12 @@ export class Task {
     return ((this.stat?.flags ?? 0) & EXITING) !== 0;
   }
 
-  /** Of the thread that speaks for it. */
+  /** Of the thread speaking for it. */
   get tid(): number {
     return Number(this.folder.split('/').at(-1));
   }
 
-  /** Folder below /proc of the process, or of a thread that lives where the first one has ended. */
+  /** Folder below /proc of the process, or of a living thread if the first one has ended. */
   get folder(): string {
     this.#folder ??= this.isLeaderless ? this.#livingThread() : `${this.pid}`;
     return this.#folder;
@@ -60,16 +60,16 @@ export class Task {
 
   /** Path of its executable from the root of its mount namespace; a kernel thread and a zombie have none. */
   get path(): string | undefined {
-    this.#path ??= { is: parsed(this.#files.link(`${this.folder}/exe`), withoutDeleted) };
+    this.#path ??= { is: parseIfRead(this.#files.link(`${this.folder}/exe`), withoutDeleted) };
     return this.#path.is;
   }
 
   get ids(): ReturnType<typeof parseIds> {
-    this.#ids ??= { is: parsed(this.#files.text(`${this.folder}/status`), parseIds) };
+    this.#ids ??= { is: parseIfRead(this.#files.text(`${this.folder}/status`), parseIds) };
     return this.#ids.is;
   }
 
-  /** Where it is, in each hierarchy. */
+  /** Its cgroups, one for each hierarchy. */
   get cgroups(): readonly CgroupLine[] | undefined {
     this.#cgroups ??= { is: this.#readCgroups() };
     return this.#cgroups.is;
@@ -81,10 +81,10 @@ export class Task {
   }
 
   #readCgroups(): readonly CgroupLine[] | undefined {
-    const read = (folder: string) => parsed(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
+    const read = (folder: string) => parseIfRead(this.#files.text(`${folder}/cgroup`), parseCgroupLines);
     const first = read(`${this.pid}`);
     const v1 = first?.filter(({ hierarchy }) => hierarchy !== '') ?? [];
-    // To cgroup v1 a thread that has ended is in the root of each hierarchy.
+    // To cgroup v1 an ended thread is in the root of each hierarchy.
     const isMaybeGone = v1.length > 0 && v1.every(({ path }) => path === '/');
     return isMaybeGone && this.isLeaderless ? read(this.folder) : first;
   }
@@ -95,11 +95,11 @@ export class Task {
   }
 
   #isLiving(thread: string): boolean {
-    const stat = parsed(this.#files.text(`${thread}/stat`), parseStat);
+    const stat = parseIfRead(this.#files.text(`${thread}/stat`), parseStat);
     return stat !== undefined && (stat.flags & EXITING) === 0;
   }
 }
 
-function parsed<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+function parseIfRead<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined ? undefined : parse(text);
 }

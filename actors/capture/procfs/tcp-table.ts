@@ -1,13 +1,13 @@
-/** A line of /proc/net/tcp, tcp6, udp or udp6, which have the same form. */
+/** A line of /proc/net/tcp, tcp6, udp or udp6, all of the same form. */
 export interface TcpRow {
-  /** Addresses as words in memory, so that their bytes come in network order; IPv4 takes the first word only. */
+  /** Addresses as words in memory, their bytes in network order; IPv4 takes the first word only. */
   readonly local: Uint32Array;
   readonly remote: Uint32Array;
   localPort: number;
   remotePort: number;
   /** TCP_* of the kernel's net/tcp_states.h. */
   state: number;
-  /** 0 for a socket that no descriptor leads to. */
+  /** 0 for a socket without a descriptor. */
   inode: number;
 }
 
@@ -19,10 +19,10 @@ const WORD_DIGITS = 8;
 const SKIPPED_FIELDS = 5;
 
 /**
- * Shows the sockets in the whole lines of `bytes[0, end)`, all in the same row; lines that are none, such as the first,
- * are left out.
+ * Visits the sockets in the whole lines of `bytes[0, end)`, all in the same row; other lines, like the heading, are
+ * left out.
  * @param words of an address: 1 in tcp and udp, 4 in tcp6 and udp6
- * @returns where the first line starts that is not whole
+ * @returns where the first incomplete line starts
  */
 export function readTcpRows(
   bytes: Uint8Array,
@@ -61,15 +61,15 @@ function readRow(bytes: Uint8Array, start: number, end: number, words: number, r
   if (number < 0 || state + 2 > end) return false;
   if (bytes[local + addressDigits] !== COLON || bytes[remote + addressDigits] !== COLON) return false;
   for (let word = 0; word < words; word++) {
-    row.local[word] = hex(bytes, local + word * WORD_DIGITS, WORD_DIGITS);
-    row.remote[word] = hex(bytes, remote + word * WORD_DIGITS, WORD_DIGITS);
+    row.local[word] = readHex(bytes, local + word * WORD_DIGITS, WORD_DIGITS);
+    row.remote[word] = readHex(bytes, remote + word * WORD_DIGITS, WORD_DIGITS);
   }
-  row.localPort = hex(bytes, local + addressDigits + 1, 4);
-  row.remotePort = hex(bytes, remote + addressDigits + 1, 4);
-  row.state = hex(bytes, state, 2);
+  row.localPort = readHex(bytes, local + addressDigits + 1, 4);
+  row.remotePort = readHex(bytes, remote + addressDigits + 1, 4);
+  row.state = readHex(bytes, state, 2);
   let at = state + 2;
   for (let field = 0; field < SKIPPED_FIELDS; field++) at = fieldEnd(bytes, at, end);
-  row.inode = decimal(bytes, at, end);
+  row.inode = readDecimal(bytes, at, end);
   return true;
 }
 
@@ -81,7 +81,7 @@ function fieldEnd(bytes: Uint8Array, from: number, end: number): number {
   return at;
 }
 
-function hex(bytes: Uint8Array, at: number, digits: number): number {
+function readHex(bytes: Uint8Array, at: number, digits: number): number {
   let value = 0;
   for (let i = at; i < at + digits; i++) {
     const byte = bytes[i]!;
@@ -90,7 +90,7 @@ function hex(bytes: Uint8Array, at: number, digits: number): number {
   return value;
 }
 
-function decimal(bytes: Uint8Array, from: number, end: number): number {
+function readDecimal(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
   while (at < end && bytes[at] === SPACE) at++;
   let value = 0;

@@ -1,6 +1,6 @@
 /**
- * What the files of /proc/<pid> say. All text here is that of bytes, one character each (`latin1`): the bytes are
- * chosen by whoever runs, and go into records as they are. Formats are those of proc(5).
+ * Contents of the files of /proc/<pid>, in the formats of proc(5). All text here has one character for each byte
+ * (`latin1`): the bytes are chosen by processes, and go into records as they are.
  */
 
 /** Of /proc/<pid>/stat. */
@@ -17,10 +17,10 @@ export interface Stat {
 /** Nanoseconds in a tick of USER_HZ, which is 100 on both architectures. */
 export const TICK_NS = 1e7;
 
-/** Where fields are in a stat line, from the state, which is the first behind the name. */
+/** Places of fields in a stat line, counted from the state, the first behind the name. */
 const Field = { ppid: 1, flags: 6, startTime: 19 } as const;
 
-/** The process's name may contain spaces and parentheses, so it ends at the last one. Undefined: this is no stat line. */
+/** @returns undefined if this is no stat line; a name may contain spaces and parentheses, so it ends at the last one */
 export function parseStat(text: string): Stat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
@@ -29,7 +29,7 @@ export function parseStat(text: string): Stat | undefined {
   const number = (field: number) => Number(fields[field] ?? 0);
   if (fields.length <= Field.startTime) return undefined;
   return {
-    // The kernel writes two bytes in another way.
+    // The kernel escapes these two bytes.
     comm: text.slice(open + 1, close).replace(/\\([n\\])/g, (_, byte) => (byte === 'n' ? '\n' : '\\')),
     ppid: number(Field.ppid),
     flags: number(Field.flags),
@@ -44,13 +44,13 @@ export function parseIds(status: string): { readonly uid: number; readonly gid: 
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
-/** Which container a process is in. */
+/** The container of a process. */
 export interface Membership {
   /** The container's number, 0 for the host. */
   readonly container: number;
   /** The outermost container around it, itself if it is in none. */
   readonly outermost: number;
-  /** Path of the cgroup that says so. */
+  /** Path of the cgroup it is known by. */
   readonly cgroup: string;
 }
 
@@ -70,7 +70,7 @@ export function parseCgroupLines(text: string): CgroupLine[] {
   });
 }
 
-/** What a cgroup says of the container that is in it; see actors/containers/cgroup-path.ts. */
+/** The container of a cgroup, see actors/containers/cgroup-path.ts. */
 export type ContainerOf = (
   hierarchy: string,
   path: string,
@@ -78,7 +78,7 @@ export type ContainerOf = (
 
 /**
  * The container of a process in these cgroups: by the path in cgroup v2, else by the first of a v1 controller that
- * names one, as the kernel side has it (native/bpf/container.h).
+ * names one, like on the kernel side (native/bpf/container.h).
  */
 export function membershipIn(lines: readonly CgroupLine[], containerOf: ContainerOf): Membership {
   const v1 = lines.filter(({ hierarchy }) => hierarchy !== '');
@@ -97,7 +97,7 @@ export function parseSocketLink(link: string): number | undefined {
 
 const DELETED = ' (deleted)';
 
-/** The kernel adds this to the path of a file that was removed while it runs, and so it may not be a part of the name. */
+/** Takes off the mark that the kernel adds to the path of a file removed while it runs: it is no part of the name. */
 export function withoutDeleted(path: string): string {
   return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
 }

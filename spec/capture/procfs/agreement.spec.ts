@@ -7,7 +7,7 @@ import {
   processArguments,
   processCgroup,
   processLineage,
-  processName,
+  processComm,
   processPath,
 } from '../../../actors/capture/process-record.js';
 import { ProcfsScanner } from '../../../actors/capture/procfs/scanner.js';
@@ -34,7 +34,7 @@ describe('A scan through /proc and one by BPF iterators', function () {
   let probe: Probe;
   let iterators: Scanner;
   let procfs: Scanner;
-  const troubles: string[] = [];
+  const problems: string[] = [];
   let caller: Container;
   let callee: Container;
 
@@ -63,14 +63,14 @@ describe('A scan through /proc and one by BPF iterators', function () {
       arguments: true,
       names: new ContainerNames(),
       now: () => addon.clock().time,
-      onUnreadable: (message) => troubles.push(message),
+      onUnreadable: (message) => problems.push(message),
     });
     caller = await keep(Container.create());
     callee = await keep(Container.create());
     wire(caller, callee);
   });
 
-  afterEach(() => assert.deepEqual(troubles, []));
+  afterEach(() => assert.deepEqual(problems, []));
 
   /** Both scans show the same of the containers, once nothing is on its way any more; what they show. */
   async function agreed(of: 'processes' | 'sockets', containers: readonly Container[], enough: number) {
@@ -285,7 +285,7 @@ function processLines(found: Records, containers: readonly Container[]): string[
     lines.push(
       [
         `${records.pid(at)} ${scannerPid} ${tid} ${ppid} ${uid} ${gid} flags ${records.flags(at)}`,
-        JSON.stringify(processName(records, at)),
+        JSON.stringify(processComm(records, at)),
         processPath(records, at),
         JSON.stringify(processArguments(records, at)),
         rawArgs.toString('hex'),

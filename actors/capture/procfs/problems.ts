@@ -1,7 +1,7 @@
 import type { Publication } from '../../telemetry/publication.js';
 
-/** What scans could not read of the host's /proc although it was there, by kind; and zombies, which hold nothing to read. */
-export class ProcfsTroubles {
+/** Counts existing but unreadable files of the host's /proc, by kind; and zombies, with nothing in them to read. */
+export class ProcfsProblems {
   readonly counts = {
     procfs_could_not_get_network_namespace: 0,
     procfs_could_not_get_socket_inodes: 0,
@@ -16,13 +16,13 @@ export class ProcfsTroubles {
     return { procfs: () => this.counts };
   }
 
-  /** @param path of what could not be read, below /proc */
+  /** @param path of the unreadable file, below /proc */
   unreadable(path: string): void {
-    this.counts[kindOf(path)]++;
+    this.counts[problemKind(path)]++;
   }
 }
 
-function kindOf(path: string): keyof ProcfsTroubles['counts'] {
+function problemKind(path: string): keyof ProcfsProblems['counts'] {
   if (path === '') return 'procfs_could_not_open_proc_dir';
   const parts = path.split('/');
   const below = parts.slice(parts[1] === 'task' && parts.length > 3 ? 3 : 1);
