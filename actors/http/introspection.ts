@@ -1,14 +1,14 @@
 import type { View } from '../connections/listing.js';
 import { containerNumber } from '../containers/id.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
-import { json, type Answer, type Request, type Route } from './route.js';
+import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
 
 /** What is known of a container: what its runtime says, such as `namespace`, and where it is. */
-export type ContainerMetadata = Readonly<Record<string, unknown>>;
+export type ContainerView = Readonly<Record<string, unknown>>;
 
 export interface IntrospectionSources {
   /** By the 12 digits of its id; undefined if there is none. */
-  readonly container: (id: string) => ContainerMetadata | undefined;
+  readonly container: (id: string) => ContainerView | undefined;
   /** The text of a JSON object, in pieces; undefined while nothing is collected. */
   readonly connections: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
   readonly endpoints: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
@@ -37,21 +37,21 @@ export function introspectionRoutes(sources: IntrospectionSources): Route[] {
       method: 'GET',
       path: `/state/network/${what}`,
       handle: (request) => {
-        const view = viewOf(request);
+        const view = readView(request);
         if (typeof view === 'string') return json(400, { error: view });
-        return oneAtATime.answer(() => sources[`${what}s`](view) ?? ['{\n}\n']);
+        return oneAtATime.respond(() => sources[`${what}s`](view) ?? ['{\n}\n']);
       },
     })),
     {
       method: 'GET',
       path: '/state/runtime-config',
-      handle: () => json(200, shownConfig(sources.runtimeConfig())),
+      handle: () => json(200, configView(sources.runtimeConfig())),
     },
   ];
 }
 
 /** @returns what is asked for, or what is wrong with it */
-function viewOf({ query }: Request): Omit<View, 'originator'> | string {
+function readView({ query }: HttpRequest): Omit<View, 'originator'> | string {
   const container = query.get('container');
   if (container !== null && !CONTAINER_ID.test(container))
     return `container: '${container}' ${NO_CONTAINER_ID}`;
@@ -65,7 +65,7 @@ function viewOf({ query }: Request): Omit<View, 'originator'> | string {
 }
 
 /** In the form of the runtime configuration file. */
-function shownConfig({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): unknown {
+function configView({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): unknown {
   return {
     networking: {
       externalIps: {
@@ -81,7 +81,7 @@ function shownConfig({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): u
 class OneAtATime {
   #isBusy = false;
 
-  answer(pieces: () => Iterable<string>): Answer {
+  respond(pieces: () => Iterable<string>): HttpResponse {
     if (this.#isBusy)
       return json(503, { error: 'Somebody else is being shown the network: ask again later.' });
     return { status: 200, body: this.#guarded(pieces()) };

@@ -1,7 +1,7 @@
 import { escapeJson } from '../telemetry/plain-text.js';
 
 /** A request, as far as routes look at it. */
-export interface Request {
+export interface HttpRequest {
   /** Text of at most `MOST_BODY` bytes. */
   readonly body: string;
   readonly query: URLSearchParams;
@@ -9,7 +9,7 @@ export interface Request {
   readonly rest: string;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   /** Default: JSON. */
   readonly type?: string;
@@ -22,10 +22,10 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   /** As it stands in the request, or with a last part `*` for any one. */
   readonly path: string;
-  readonly handle: (request: Request) => Answer | Promise<Answer>;
+  readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 }
 
 /** An answer that is JSON. */
-export function json(status: number, value: unknown): Answer {
+export function json(status: number, value: unknown): HttpResponse {
   return { status, body: escapeJson(JSON.stringify(value)) };
 }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { FailureParameters } from '../telemetry/failures.js';
-import { shown } from './shown.js';
+import { printable } from './printable.js';
 
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 /** More than this many certificates between a server's own and the authority is nothing that anybody sets up. */
@@ -35,7 +35,7 @@ export function untimely({ validFrom, validTo }: X509Certificate, now: Date): st
 
 /** Whose a certificate is, all parts of the name in one line. */
 export function subjectOf({ subject }: X509Certificate): string {
-  return shown(subject.replaceAll('\n', ', '));
+  return printable(subject.replaceAll('\n', ', '));
 }
 
 /** Collector's own certificate, as those are told of it who look for why it is refused. @param cert PEM */
@@ -61,12 +61,12 @@ export interface Verified {
 export function distrust(verified: Verified): Pick<FailureParameters<'SENSOR_TLS'>, 'reason' | 'remedy'> {
   const { code, certificate, serverName, authorities, now } = verified;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const names = shown(certificate.subjectAltName ?? 'no name');
+    const names = printable(certificate.subjectAltName ?? 'no name');
     return { reason: `its certificate is for ${names}, not for ${serverName}`, remedy: 'name' };
   }
   const chain = chainOf(certificate);
   const last = chain.at(-1)!;
-  const signer = authorities.find((authority) => signed(authority, last));
+  const signer = authorities.find((authority) => hasSigned(authority, last));
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     const links = signer === undefined ? chain : [...chain, signer];
     const culprit = links.find((link) => untimely(link, now) !== undefined) ?? certificate;
@@ -85,7 +85,7 @@ export function distrust(verified: Verified): Pick<FailureParameters<'SENSOR_TLS
       ? ''
       : authorities.some(({ subject }) => subject === last.issuer)
         ? ', which has an authority of this name, but with another key'
-        : `, which has ${shown(has)}`;
+        : `, which has ${printable(has)}`;
   return {
     reason: `its certificate, signed by '${issuer}', is not trusted by the CA file${hint} (${code})`,
     remedy: 'authority',
@@ -99,18 +99,18 @@ function chainOf(certificate: X509Certificate): X509Certificate[] {
   while (chain.length < LONGEST_CHAIN) {
     const next = last.issuerCertificate;
     // Node looks for issuers by name alone, and the last one may have signed itself.
-    if (next === undefined || next.fingerprint256 === last.fingerprint256 || !signed(next, last)) break;
+    if (next === undefined || next.fingerprint256 === last.fingerprint256 || !hasSigned(next, last)) break;
     chain.push(next);
     last = next;
   }
   return chain;
 }
 
-function signed(authority: X509Certificate, certificate: X509Certificate): boolean {
+function hasSigned(authority: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
 /** The part of a name that people know it by; all of it, if it has none. */
 function commonName(name: string): string {
-  return shown(/^CN=(.+)$/m.exec(name)?.[1] ?? name.replaceAll('\n', ', '));
+  return printable(/^CN=(.+)$/m.exec(name)?.[1] ?? name.replaceAll('\n', ', '));
 }

@@ -13,7 +13,7 @@ export interface ConnectOptions {
   /** Finds out why Sensor cannot be reached. */
   readonly diagnose: () => Promise<Failure>;
   /** Is told, after polls that failed, what the matter is. */
-  readonly onTrouble: (failure: Failure) => void;
+  readonly onFailure: (failure: Failure) => void;
   readonly signal: AbortSignal;
   readonly polls?: number;
 }
@@ -30,7 +30,7 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
   // Beside the polls: it may take longer than one.
   const diagnose = async (): Promise<void> => {
     failure = await options.diagnose();
-    if (!signal.aborted && !isOver) options.onTrouble(failure);
+    if (!signal.aborted && !isOver) options.onFailure(failure);
     diagnosis = undefined;
   };
   for (let poll = 0; poll < polls; poll++) {
@@ -41,7 +41,7 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
       failure = await wrongService(channel, options.address);
       signal.throwIfAborted();
       if (failure === undefined) return;
-      options.onTrouble(failure);
+      options.onFailure(failure);
     } else {
       diagnosis ??= diagnose();
     }

@@ -7,7 +7,7 @@ import { Failure, type FailureParameters } from '../telemetry/failures.js';
 import { collectorsOwn } from './certificate.js';
 import type { SensorAddress } from './channel.js';
 import { clientRefusal, handshake, mistrust, openssl } from './handshake.js';
-import { codeOf, shown } from './shown.js';
+import { codeOf, printable } from './printable.js';
 import { NO_TLS, type TlsMaterial } from './tls.js';
 
 type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
@@ -52,10 +52,10 @@ export async function diagnose(
   let socket: Socket | undefined;
   try {
     signal?.throwIfAborted();
-    const ips = isIP(host) === 0 ? await resolved(address, host, lookup, attempt) : [host];
-    socket = await connected(address, ips, port, attempt);
+    const ips = isIP(host) === 0 ? await resolvedAddresses(address, host, lookup, attempt) : [host];
+    socket = await connectedSocket(address, ips, port, attempt);
     const ip = socket.remoteAddress!;
-    if (tls !== undefined) socket = await secured(address, serverName, socket, tls, attempt);
+    if (tls !== undefined) socket = await securedSocket(address, serverName, socket, tls, attempt);
     const answer = await greeting(socket, attempt);
     if (Buffer.isBuffer(answer) && answer[0] === 0 && answer[FRAME_TYPE] === SETTINGS)
       return new Failure('SENSOR_UNREADY', { address });
@@ -84,7 +84,7 @@ async function systemLookup(host: string): Promise<LookupAddress[]> {
   return lookup;
 }
 
-async function resolved(
+async function resolvedAddresses(
   address: string,
   host: string,
   lookup: (host: string) => Promise<readonly LookupAddress[]>,
@@ -102,7 +102,7 @@ async function resolved(
 }
 
 /** A connection to the first address that takes one, as gRPC would; all are asked at once. */
-async function connected(
+async function connectedSocket(
   address: string,
   ips: readonly string[],
   port: number,
@@ -115,7 +115,12 @@ async function connected(
     const socket = tolerant(connectTcp({ host: ip, port }));
     sockets.push(socket);
     try {
-      await first(socket, 'connect', attempt, () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }));
+      await firstEvent(
+        socket,
+        'connect',
+        attempt,
+        () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }),
+      );
       return socket;
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -132,7 +137,7 @@ async function connected(
   }
 }
 
-async function secured(
+async function securedSocket(
   address: string,
   serverName: string,
   socket: Socket,
@@ -145,7 +150,7 @@ async function secured(
   try {
     const late = () =>
       failure(`the TLS handshake was not answered within ${attempt.timeout / 1000} s`, 'server');
-    await first(secure, 'secureConnect', attempt, late);
+    await firstEvent(secure, 'secureConnect', attempt, late);
   } catch (error) {
     if (error instanceof Failure) throw error;
     const [code, text] = [codeOf(error), openssl(error)];
@@ -171,7 +176,7 @@ async function secured(
 async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Error> {
   socket.write(HELLO);
   try {
-    return await first<Buffer>(socket, 'data', attempt, () => new Error(SILENCE));
+    return await firstEvent<Buffer>(socket, 'data', attempt, () => new Error(SILENCE));
   } catch (error) {
     attempt.signal?.throwIfAborted();
     return error as Error;
@@ -181,7 +186,7 @@ async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Erro
 function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial | undefined): Failure {
   if (Buffer.isBuffer(answer)) {
     const line = answer.toString('latin1').split('\r\n')[0] ?? '';
-    return new Failure('SENSOR_WRONG_SERVICE', { address, answer: `'${shown(line)}'` });
+    return new Failure('SENSOR_WRONG_SERVICE', { address, answer: `'${printable(line)}'` });
   }
   if (answer.message === SILENCE) return new Failure('SENSOR_WRONG_SERVICE', { address, answer: SILENCE });
   if (tls === undefined) return new Failure('SENSOR_BROKEN', { address, reason: codeOf(answer) });
@@ -199,7 +204,7 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
 async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<boolean> {
   const socket = tolerant(connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }));
   try {
-    await first(socket, 'secureConnect', attempt, () => new Error(SILENCE));
+    await firstEvent(socket, 'secureConnect', attempt, () => new Error(SILENCE));
     return true;
   } catch (error) {
     attempt.signal?.throwIfAborted();
@@ -218,7 +223,7 @@ function tolerant<S extends Socket>(socket: S): S {
  * The first `event` of a socket.
  * @throws what `late` makes after the timeout; the socket's error; ECONNRESET if it ends without one
  */
-async function first<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
+async function firstEvent<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
   const happened = new Promise<T>((resolve, reject) => {
     socket.once(event, resolve);
     socket.once('error', reject);

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { certificatesIn, distrust } from './certificate.js';
-import { codeOf } from './shown.js';
+import { codeOf } from './printable.js';
 
 /**
  * Options for a handshake with a server that has to be `serverName`. It is not refused at once, so that there is a

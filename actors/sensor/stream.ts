@@ -15,7 +15,7 @@ const CONNECT_MS = 20_000;
 /** Taken for a peer's window when it cannot be seen, bytes. */
 const WINDOW_BYTES = 1024 * 1024;
 
-type Call = ClientDuplexStream<Buffer, Buffer>;
+type StreamCall = ClientDuplexStream<Buffer, Buffer>;
 
 /** An open stream, as its user writes to it. */
 export interface OpenStream {
@@ -74,7 +74,7 @@ export function streamEffect({
   return fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
     const send = sendBack as (news: StreamNews) => void;
     let isOver = false;
-    let call: Call | undefined;
+    let call: StreamCall | undefined;
     const over = (reason?: string) => {
       if (isOver) return undefined;
       isOver = true;
@@ -89,11 +89,11 @@ export function streamEffect({
         over(`no connection within ${CONNECT_MS / 1000} s`);
         return;
       }
-      call = client.makeBidiStreamRequest(method, asIs, asIs, metadata);
+      call = client.makeBidiStreamRequest(method, passBytes, passBytes, metadata);
       call.on('error', ({ message }) => over(message));
       call.on('status', ({ code, details }) => over(`${status[code]}: ${details}`));
       call.on('drain', () => !isOver && user.drained());
-      const open: Call = call;
+      const open: StreamCall = call;
       open.on('data', (message: Buffer) => {
         open.pause();
         void Promise.resolve(user.received?.(message)).then(() => open.resume());
@@ -127,7 +127,7 @@ export function networkMetadata(hostname: string): Metadata {
 }
 
 /** Ends a stream and waits for Sensor to end it, too. Returns whether Sensor has read it to its end. */
-async function endInGoodOrder(call: Call, deadline: Deadline): Promise<boolean> {
+async function endInGoodOrder(call: StreamCall, deadline: Deadline): Promise<boolean> {
   let isRead = false;
   const ended = new Promise<void>((resolve) => {
     call.on('status', ({ code }) => {
@@ -141,7 +141,7 @@ async function endInGoodOrder(call: Call, deadline: Deadline): Promise<boolean> 
 }
 
 /** The peer's window for this stream, which grpc-js keeps to itself some layers down; if it moves, a spec notices. */
-function windowOf(call: Call): number {
+function windowOf(call: StreamCall): number {
   let layer: Layer | undefined = call as Layer;
   while (layer !== undefined && layer.http2Stream === undefined)
     layer = layer.call ?? layer.child ?? layer.underlyingCalls?.at(-1)?.call;
@@ -156,6 +156,6 @@ interface Layer {
   readonly http2Stream?: ClientHttp2Stream;
 }
 
-function asIs(bytes: Buffer): Buffer {
+function passBytes(bytes: Buffer): Buffer {
   return bytes;
 }

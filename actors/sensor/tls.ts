@@ -41,7 +41,11 @@ export function tlsFiles(settings: Settings): TlsFiles | undefined {
  * @throws Failure TLS_FILE that names the file
  */
 export async function readTls(files: TlsFiles, now = new Date()): Promise<TlsMaterial> {
-  const material = { ca: await read(files.ca), cert: await read(files.cert), key: await read(files.key) };
+  const material = {
+    ca: await readTlsFile(files.ca),
+    cert: await readTlsFile(files.cert),
+    key: await readTlsFile(files.key),
+  };
   const authorities = certificates(files.ca, material.ca);
   if (authorities.every((authority) => untimely(authority, now) !== undefined))
     throw untimelyIn(files.ca, authorities[0], now);
@@ -86,7 +90,7 @@ export function watchTls(
     }
     const isMended = complaint !== undefined;
     complaint = undefined;
-    if (same(found, good)) {
+    if (isSameMaterial(found, good)) {
       if (isMended) onMended();
       return;
     }
@@ -108,11 +112,11 @@ async function tryTls(files: TlsFiles): Promise<TlsMaterial | Failure> {
   }
 }
 
-function same(one: TlsMaterial, other: TlsMaterial): boolean {
+function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
   return one.ca.equals(other.ca) && one.cert.equals(other.cert) && one.key.equals(other.key);
 }
 
-async function read(file: string): Promise<Buffer> {
+async function readTlsFile(file: string): Promise<Buffer> {
   try {
     return await readSmallFile(file, LARGEST_FILE);
   } catch (error) {

@@ -34,7 +34,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     const declaration = known.get(name);
 
     if (declaration === undefined) {
-      errors.push(unknown(name));
+      errors.push(unknownArgument(name));
       // What follows an unknown argument is most likely its value: one mistake, one error.
       if (name.startsWith('--') && equals < 0 && hasNext) i++;
     } else if (equals >= 0) {
@@ -51,7 +51,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   return { values, errors };
 }
 
-function unknown(name: string): string {
+function unknownArgument(name: string): string {
   const meant = closest(name, [...known.keys()]);
   const hint = meant === undefined ? '--help lists those that exist' : `did you mean ${meant}?`;
   return `Unknown argument '${name}': ${hint}`;

@@ -22,13 +22,13 @@ export function helpText(): string {
     ...groups.flatMap((group) => [
       '',
       `${group}:`,
-      ...declarations.filter((declaration) => declaration.group === group).flatMap(entry),
+      ...declarations.filter((declaration) => declaration.group === group).flatMap(helpEntry),
     ]),
     '',
   ].join('\n');
 }
 
-function entry(declaration: Declaration<unknown>): string[] {
+function helpEntry(declaration: Declaration<unknown>): string[] {
   const { argument, environment, form, help, key, parser } = declaration;
   const places = [
     ...(argument === undefined ? [] : [form === undefined ? argument : `${argument}=${form}`]),

@@ -40,10 +40,10 @@ const keys = {
   },
 } as const;
 
-type Reader = Parser<string | number>;
+type ValueParser = Parser<string | number>;
 
-interface Keys {
-  readonly [key: string]: Reader | Keys;
+interface KeyTree {
+  readonly [key: string]: ValueParser | KeyTree;
 }
 
 /** What is in force without a file: what the environment says, and defaults. */
@@ -90,7 +90,7 @@ export function parseRuntimeConfig(
 /** The values of the known keys by their paths, and a sentence for each unknown one. */
 function valuesIn(text: string): { values: Map<string, string | number>; unknown: string[] } {
   const lines = new LineCounter();
-  const document = parsed(text, lines);
+  const document = parseYaml(text, lines);
   const values = new Map<string, string | number>();
   const unknown: string[] = [];
   const placeOf = (node: Node | null): string => {
@@ -107,17 +107,17 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
     return meant;
   };
 
-  const visit = (node: Node | null, known: Keys, path: string): void => {
+  const visit = (node: Node | null, known: KeyTree, path: string): void => {
     const value = target(node);
     if (value === null || (isScalar(value) && value.value === null)) return;
     const of = path === '' ? '' : ` of ${path}`;
     if (!isMap<Node, Node | null>(value)) {
       throw new RuntimeConfigError(
-        `Bad value '${shown(value)}'${of} at ${placeOf(node)} (allowed: a mapping with ${Object.keys(known).join(', ')})`,
+        `Bad value '${sourceText(value)}'${of} at ${placeOf(node)} (allowed: a mapping with ${Object.keys(known).join(', ')})`,
       );
     }
     for (const { key, value: inner } of value.items) {
-      const name = shown(target(key));
+      const name = sourceText(target(key));
       const full = path === '' ? name : `${path}.${name}`;
       const reader = Object.hasOwn(known, name) ? known[name] : undefined;
       if (reader === undefined) {
@@ -129,7 +129,7 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
       } else {
         const scalar = target(inner);
         if (scalar === null || (isScalar(scalar) && scalar.value === null)) continue;
-        const result = isScalar(scalar) ? reader.parse(shown(scalar)) : { bad: shown(scalar) };
+        const result = isScalar(scalar) ? reader.parse(sourceText(scalar)) : { bad: sourceText(scalar) };
         if ('bad' in result) {
           throw new RuntimeConfigError(
             `Bad value '${result.bad}' of ${full} at ${placeOf(inner)} (allowed: ${reader.allowed})`,
@@ -156,7 +156,7 @@ function assertShallow(text: string): void {
   }
 }
 
-function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
+function parseYaml(text: string, lineCounter: LineCounter): Document.Parsed {
   assertShallow(text);
   let document: Document.Parsed;
   try {
@@ -174,7 +174,7 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
 }
 
 /** A scalar as it stands in the file; of anything else, what it is. */
-function shown(node: Node | null): string {
+function sourceText(node: Node | null): string {
   if (isScalar(node)) return shorten(node.source ?? String(node.value));
   return isMap(node) ? 'a mapping' : 'a list';
 }
@@ -183,6 +183,6 @@ function shorten(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
 }
 
-function isParser(reader: Reader | Keys): reader is Reader {
+function isParser(reader: ValueParser | KeyTree): reader is ValueParser {
   return typeof reader['parse'] === 'function';
 }

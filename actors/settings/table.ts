@@ -496,11 +496,13 @@ export const table = {
   }),
 } as const;
 
-type Table = typeof table;
+type SettingsTable = typeof table;
 
 /** Everything that can be set, validated and frozen; its values have the types that their parsers give. */
 export type Settings = {
-  readonly [Name in keyof Table]: Table[Name] extends Declaration<infer Value> ? Value : never;
+  readonly [Name in keyof SettingsTable]: SettingsTable[Name] extends Declaration<infer Value>
+    ? Value
+    : never;
 };
 
 function isPowerOfTwo(value: number): boolean {

@@ -11,7 +11,7 @@ export interface Diagnostics {
 /** A start-up phase that can fail, and `collect`, which can fail later. */
 export type Phase = 'connect-sensor' | 'find-driver' | 'download' | 'load' | 'collect';
 
-export interface Line {
+export interface DiagnosticLine {
   readonly level: Level;
   readonly message: string;
 }
@@ -50,7 +50,7 @@ const untried: Readonly<Record<Phase | 'start', string | undefined>> = {
  * What stands below the table after a failure: what the table calls false only since it was never tried, cause, remedy,
  * and the last line, which is the termination log's too.
  */
-export function failureLines(failure: Failure, lastWord: string, failed: Phase | 'start'): Line[] {
+export function failureLines(failure: Failure, lastWord: string, failed: Phase | 'start'): DiagnosticLine[] {
   const left = untried[failed];
   return [
     ...(left === undefined

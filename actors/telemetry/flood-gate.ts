@@ -5,7 +5,7 @@ const MOST_LINES = 20;
 const MOST_KINDS = 64;
 const LONGEST_KIND = 200;
 
-interface Kind {
+interface MessageKind {
   lines: number;
   swallowed: number;
   last: string;
@@ -21,7 +21,7 @@ export class FloodGate {
   swallowed = 0;
   readonly #seconds: number;
   readonly #outlet: ThrottleOutlet;
-  #kinds = new Map<string, Kind>();
+  #kinds = new Map<string, MessageKind>();
   #cancel: (() => void) | undefined;
 
   /** @param seconds the length of a window */
@@ -55,7 +55,7 @@ export class FloodGate {
     }
   }
 
-  #kindOf(message: string): Kind {
+  #kindOf(message: string): MessageKind {
     const name = message.slice(0, LONGEST_KIND).replaceAll(/\d+/g, '0');
     const known = this.#kinds.get(name) ?? (this.#kinds.size < MOST_KINDS ? undefined : this.#kinds.get(''));
     if (known !== undefined) return known;

@@ -45,19 +45,19 @@ export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] 
         'Collector timers, by type: <timer>_events is how often it ran, <timer>_us_total and <timer>_times_us_total how ' +
         'long in all, <timer>_us_avg and <timer>_times_us_avg on average. process_info_wait stays 0: nothing waits here.',
       type: 'gauge',
-      read: () => timerNames.flatMap((name) => timer(name, sources)),
+      read: () => timerNames.flatMap((name) => timerSamples(name, sources)),
     },
     {
       name: 'rox_collector_counters',
-      help: `Collector counters, by type. ${listed({ ...counterHelp, ...procfsHelp })}`,
+      help: `Collector counters, by type. ${helpList({ ...counterHelp, ...procfsHelp })}`,
       type: 'gauge',
-      read: () => typed({ ...sources.counters(), ...sources.procfs() }),
+      read: () => samplesByType({ ...sources.counters(), ...sources.procfs() }),
     },
     {
       name: 'rox_collector_events',
-      help: `Collector events, by type. ${listed(eventHelp)} ${listed(procfsHelp)}`,
+      help: `Collector events, by type. ${helpList(eventHelp)} ${helpList(procfsHelp)}`,
       type: 'gauge',
-      read: () => [...typed(events(sources)), ...(detailed ? bracketed(sources) : [])],
+      read: () => [...samplesByType(eventCounts(sources)), ...(detailed ? bracketed(sources) : [])],
     },
     ...(detailed ? typedEvents(sources) : []),
     {
@@ -66,7 +66,7 @@ export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] 
         'Lineages of process signals: lineage_count is their number, lineage_avg the mean number of ancestors, ' +
         "lineage_avg_string_len the mean bytes of the ancestors' paths in one, std_dev the standard deviation of these bytes.",
       type: 'gauge',
-      read: () => lineage(sources),
+      read: () => lineageSamples(sources),
     },
   ];
 }
@@ -88,7 +88,7 @@ const eventHelp = {
   processRateLimitCount: 'process signals held back by their rate limit',
 } as const;
 
-function events(sources: Sources): Readonly<Record<keyof typeof eventHelp | ProcfsName, number>> {
+function eventCounts(sources: Sources): Readonly<Record<keyof typeof eventHelp | ProcfsName, number>> {
   const programs = sources.programs();
   const { size, evicted } = sources.threadCache();
   const { events: kernel, drops, preemptions } = kernelTotals(programs, evicted);
@@ -119,7 +119,7 @@ const DIRECTION = '<';
 /** The names that the guide writes as `userspace[syscall]`. */
 function bracketed(sources: Sources): Sample[] {
   return sources.events().flatMap(({ name, count, times }) =>
-    typed({
+    samplesByType({
       [`userspace[${name}${DIRECTION}]`]: count,
       [`parse_micros[${name}${DIRECTION}]`]: Math.round(times.parse),
       [`process_micros[${name}${DIRECTION}]`]: Math.round(times.process),
@@ -165,9 +165,9 @@ function typedEvents(sources: Sources): Family[] {
   ];
 }
 
-function timer(name: (typeof timerNames)[number], { timers }: Sources): Sample[] {
+function timerSamples(name: (typeof timerNames)[number], { timers }: Sources): Sample[] {
   const { laps, microseconds, mean } = timers[name];
-  return typed({
+  return samplesByType({
     [`${name}_events`]: laps,
     [`${name}_us_total`]: Math.round(microseconds),
     [`${name}_us_avg`]: Math.round(mean),
@@ -176,9 +176,9 @@ function timer(name: (typeof timerNames)[number], { timers }: Sources): Sample[]
   });
 }
 
-function lineage({ lineage: { signals, ancestors, bytes, byteSquares } }: Sources): Sample[] {
+function lineageSamples({ lineage: { signals, ancestors, bytes, byteSquares } }: Sources): Sample[] {
   const mean = (sum: number) => (signals === 0 ? 0 : sum / signals);
-  return typed({
+  return samplesByType({
     lineage_count: signals,
     lineage_avg: mean(ancestors),
     // Rounding may take what is 0 below it.
@@ -213,13 +213,13 @@ function connectionSummaries({ connections, quantiles }: Sources): Family[] {
   ];
 }
 
-function typed(
+function samplesByType(
   values: Readonly<Partial<Record<CounterName | ProcfsName, number>> | Record<string, number>>,
 ): Sample[] {
   return Object.entries(values).map(([type, value]) => ({ value, labels: { type } }));
 }
 
-function listed(help: Readonly<Record<string, string>>): string {
+function helpList(help: Readonly<Record<string, string>>): string {
   return `${Object.entries(help)
     .map(([name, text]) => `${name}: ${text}`)
     .join('; ')}.`;

@@ -1,5 +1,5 @@
 /** A quantile that is asked for, 0 to 1, and how far its answer's rank may be off, as a part of all values. */
-export interface Target {
+export interface QuantileTarget {
   readonly quantile: number;
   readonly error: number;
 }
@@ -13,7 +13,7 @@ const BUFFERED = 64;
  * Streams" (ICDE 2005), section 4, as the Prometheus clients have them.
  */
 export class QuantileSketch {
-  readonly #targets: readonly Target[];
+  readonly #targets: readonly QuantileTarget[];
   /**
    * The samples in order. A sample's lowest possible rank is the sum of the widths up to it; its highest is that and
    * its slack.
@@ -24,7 +24,7 @@ export class QuantileSketch {
   #count = 0;
   #buffer: number[] = [];
 
-  constructor(targets: readonly Target[]) {
+  constructor(targets: readonly QuantileTarget[]) {
     this.#targets = targets;
   }
 

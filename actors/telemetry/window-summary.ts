@@ -1,4 +1,4 @@
-import { QuantileSketch, type Target } from './quantile-sketch.js';
+import { QuantileSketch, type QuantileTarget } from './quantile-sketch.js';
 
 /** Sketches that share a window, each started a fifth of it after the one before: as the Prometheus clients have it. */
 const AGES = 5;
@@ -11,14 +11,14 @@ const AGES = 5;
 export class WindowSummary {
   count = 0;
   sum = 0;
-  readonly #targets: readonly Target[];
+  readonly #targets: readonly QuantileTarget[];
   readonly #step: number;
   /** The oldest first. */
   readonly #sketches: QuantileSketch[];
   #nextTurn: number | undefined;
 
   /** @param window in the unit of the times that are given */
-  constructor(targets: readonly Target[], window: number) {
+  constructor(targets: readonly QuantileTarget[], window: number) {
     this.#targets = targets;
     this.#step = window / AGES;
     this.#sketches = Array.from({ length: AGES }, () => new QuantileSketch(targets));

@@ -32,7 +32,7 @@ export interface Validity {
   readonly notAfter?: Date;
 }
 
-export interface Request extends Validity {
+export interface CertificateRequest extends Validity {
   readonly commonName: string;
   /** Names and IP addresses that it is for; default: the common name. */
   readonly names?: readonly string[];
@@ -55,7 +55,7 @@ export class Authority {
         name: `CN=${name}`,
         keys,
         signingAlgorithm: ALGORITHM,
-        ...period(validity),
+        ...validityDates(validity),
         extensions: [
           new BasicConstraintsExtension(true, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -83,7 +83,7 @@ export class Authority {
     return this.#certificate.toString('pem');
   }
 
-  async issue({ commonName, names = [commonName], ...validity }: Request): Promise<Identity> {
+  async issue({ commonName, names = [commonName], ...validity }: CertificateRequest): Promise<Identity> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.create(
       {
@@ -93,7 +93,7 @@ export class Authority {
         publicKey: keys.publicKey,
         signingKey: this.#key,
         signingAlgorithm: ALGORITHM,
-        ...period(validity),
+        ...validityDates(validity),
         extensions: [
           new SubjectAlternativeNameExtension(
             names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
@@ -124,7 +124,7 @@ export function writeIdentity(folder: string, authority: Authority, { certificat
   write('ca.pem', authority.certificate, 0o644);
 }
 
-function period({ notBefore, notAfter }: Validity): Required<Validity> {
+function validityDates({ notBefore, notAfter }: Validity): Required<Validity> {
   return {
     notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
     notAfter: notAfter ?? new Date(Date.now() + DAY_MS),

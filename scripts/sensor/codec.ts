@@ -52,7 +52,7 @@ export function method(service: string, name: string): Method {
 }
 
 function messageWriter(type: protobuf.Type): Write {
-  if (type.fullName === TIMESTAMP) return timestamp;
+  if (type.fullName === TIMESTAMP) return timestampJson;
   const known = messageWriters.get(type);
   if (known !== undefined) return known;
   const fields = type.fieldsArray.map(fieldWriter);
@@ -96,7 +96,7 @@ function valueWriter({ type, resolvedType, fullName }: protobuf.Field): Write {
 }
 
 /** RFC 3339, with µs as the daemon writes it, and with ns only where there are any. */
-function timestamp(value: unknown): string {
+function timestampJson(value: unknown): string {
   // protobufjs has whole numbers of 64 bits as objects.
   const { seconds, nanos } = value as { readonly seconds: unknown; readonly nanos: number };
   const digits = String(nanos).padStart(9, '0');

@@ -2,13 +2,13 @@ import http from 'node:http';
 import { Server, ServerCredentials, status, type ConnectionInjector } from '@grpc/grpc-js';
 import { method, type Method } from './codec.js';
 import { controlMessage, type ControlLists } from './control.js';
-import { Door, type TlsIdentity } from './door.js';
-import type { Happening, StreamName } from './happening.js';
+import { Listener, type TlsIdentity } from './listener.js';
+import type { SensorEvent, StreamName } from './events.js';
 import { kernelObjects } from './kernel-objects.js';
-import { refusal, Refusals } from './refusals.js';
-import { IncomingStream, type Call } from './stream.js';
+import { refusalReason, TlsRefusals } from './refusals.js';
+import { IncomingStream, type IncomingCall } from './stream.js';
 
-export type { Happening, StreamHappening, StreamName } from './happening.js';
+export type { SensorEvent, SensorStreamEvent, StreamName } from './events.js';
 
 const methods: Readonly<Record<StreamName, Method>> = {
   signals: method('sensor.SignalService', 'PushSignals'),
@@ -35,7 +35,7 @@ export interface DoubleOptions {
   /** Happenings that are kept, at least; the oldest go when there are twice as many. Default: 200,000. */
   readonly keep?: number;
   /** While a promise of its is pending, nothing more is read from the stream that it is about. */
-  readonly onHappening?: (happening: Happening) => void | Promise<void>;
+  readonly onEvent?: (event: SensorEvent) => void | Promise<void>;
 }
 
 /**
@@ -48,9 +48,9 @@ export class SensorDouble {
   readonly #options: DoubleOptions;
   readonly #grpc = new Server({ 'grpc.max_receive_message_length': LARGEST_MESSAGE });
   readonly #injector: ConnectionInjector;
-  readonly #door: Door;
-  readonly #refusals = new Refusals((error) => void this.#tell({ event: 'tls-error', error }));
-  readonly #happenings: Happening[] = [];
+  readonly #listener: Listener;
+  readonly #refusals = new TlsRefusals((error) => void this.#report({ event: 'tls-error', error }));
+  readonly #events: SensorEvent[] = [];
   #dropped = 0;
   /** Told to each stream of connections when it opens. */
   #control: ControlLists | undefined;
@@ -63,17 +63,23 @@ export class SensorDouble {
     this.#control = options.control;
     const asIs = (bytes: Buffer): Buffer => bytes;
     for (const name of streamNames) {
-      this.#grpc.register(methods[name].path, (call: Call) => this.#take(name, call), asIs, asIs, 'bidi');
+      this.#grpc.register(
+        methods[name].path,
+        (call: IncomingCall) => this.#openStream(name, call),
+        asIs,
+        asIs,
+        'bidi',
+      );
     }
     // TLS ends at the door.
     const grpc = (this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure()));
-    const web = http.createServer(this.#answer(kernelObjects(options.kernelObjects)));
-    this.#door = new Door({
+    const web = http.createServer(this.#withRequestEvents(kernelObjects(options.kernelObjects)));
+    this.#listener = new Listener({
       address: options.address ?? '127.0.0.1:0',
       tls: options.tls,
       onHttp2: (socket) => grpc.injectConnection(socket),
       onHttp1: (socket) => web.emit('connection', socket),
-      onTlsError: (error, socket) => this.#refusals.add(refusal(error, socket)),
+      onTlsError: (error, socket) => this.#refusals.add(refusalReason(error, socket)),
     });
   }
 
@@ -81,18 +87,18 @@ export class SensorDouble {
   static async start(options: DoubleOptions = {}): Promise<SensorDouble> {
     if (options.control !== undefined) controlMessage(options.control);
     const double = new SensorDouble(options);
-    await double.#door.listen();
+    await double.#listener.listen();
     return double;
   }
 
   /** host:port, also while it refuses. */
   get address(): string {
-    return this.#door.address;
+    return this.#listener.address;
   }
 
   /** What happened, the oldest first. */
-  get happenings(): readonly Happening[] {
-    return this.#happenings;
+  get events(): readonly SensorEvent[] {
+    return this.#events;
   }
 
   /** How many happenings are not kept any more. */
@@ -141,7 +147,7 @@ export class SensorDouble {
    * @param names the connections that these streams go over, and with them whatever else does; without them, all
    */
   reset(...names: readonly StreamName[]): void {
-    this.#door.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
+    this.#listener.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
   }
 
   /**
@@ -154,16 +160,16 @@ export class SensorDouble {
 
   /** Takes no connections any more, and ends those that there are. */
   async refuse(): Promise<void> {
-    await this.#door.close();
+    await this.#listener.close();
   }
 
   /** Takes connections again, at the same port. */
   async accept(): Promise<void> {
-    await this.#door.listen();
+    await this.#listener.listen();
   }
 
   async stop(): Promise<void> {
-    await this.#door.close();
+    await this.#listener.close();
     this.#refusals.flush();
     this.#grpc.forceShutdown();
   }
@@ -172,7 +178,7 @@ export class SensorDouble {
     return [...this.#open].flatMap(([stream, name]) => (names.includes(name) ? [stream] : []));
   }
 
-  #take(name: StreamName, call: Call): void {
+  #openStream(name: StreamName, call: IncomingCall): void {
     const { service, read, write } = methods[name];
     if (this.unimplemented) {
       call.emit('error', { code: status.UNIMPLEMENTED, details: `unknown service ${service}` });
@@ -181,7 +187,7 @@ export class SensorDouble {
     const connection = ++this.#connections;
     const stream = new IncomingStream(call, {
       read,
-      tell: (news) => this.#tell({ stream: name, connection, ...news }),
+      onEvent: (event) => this.#report({ stream: name, connection, ...event }),
       onEnd: () => this.#open.delete(stream),
     });
     this.#open.set(stream, name);
@@ -189,23 +195,23 @@ export class SensorDouble {
     if (name === 'network' && this.#control !== undefined) stream.send(write(controlMessage(this.#control)));
   }
 
-  #answer(usual: http.RequestListener): http.RequestListener {
+  #withRequestEvents(usual: http.RequestListener): http.RequestListener {
     return (request, response) => {
       response.on('close', () => {
-        void this.#tell({ event: 'request', path: request.url ?? '', status: response.statusCode });
+        void this.#report({ event: 'request', path: request.url ?? '', status: response.statusCode });
       });
       if (this.#options.onRequest?.(request, response) !== true) usual(request, response);
     };
   }
 
-  #tell(happening: Happening): void | Promise<void> {
-    const { keep = KEEP, onHappening } = this.#options;
-    this.#happenings.push(happening);
+  #report(event: SensorEvent): void | Promise<void> {
+    const { keep = KEEP, onEvent } = this.#options;
+    this.#events.push(event);
     // All at once, since what takes out the first one moves all others.
-    if (this.#happenings.length > keep * 2) {
-      this.#dropped += this.#happenings.length - keep;
-      this.#happenings.splice(0, this.#happenings.length - keep);
+    if (this.#events.length > keep * 2) {
+      this.#dropped += this.#events.length - keep;
+      this.#events.splice(0, this.#events.length - keep);
     }
-    return onHappening?.(happening);
+    return onEvent?.(event);
   }
 }

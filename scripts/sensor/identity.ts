@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Authority, writeIdentity } from './certificates.js';
-import type { TlsIdentity } from './door.js';
+import type { TlsIdentity } from './listener.js';
 
 /** The names of Sensor in a cluster, and of where the double listens. */
 const SERVER_NAMES = ['sensor.stackrox', 'sensor.stackrox.svc', 'localhost', '127.0.0.1'];

@@ -13,16 +13,16 @@ const PREFIX = '/kernel-objects/';
  */
 export function kernelObjects(folder: string | undefined): RequestListener {
   return (request, response) => {
-    answer(folder, request, response).catch(() => response.destroy());
+    serveObject(folder, request, response).catch(() => response.destroy());
   };
 }
 
-async function answer(
+async function serveObject(
   folder: string | undefined,
   { method, url = '' }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const file = method === 'GET' ? await chosen(folder, namesIn(url)) : 405;
+  const file = method === 'GET' ? await locateObject(folder, namesIn(url)) : 405;
   if (typeof file === 'number') {
     response.writeHead(file).end();
     return;
@@ -33,14 +33,14 @@ async function answer(
 }
 
 /** Where the file really is; or the status that says why there is none. */
-async function chosen(
+async function locateObject(
   folder: string | undefined,
   names: readonly string[] | undefined,
 ): Promise<string | number> {
   if (folder === undefined || names === undefined) return 404;
   if (names.some((name) => name === '..' || /[/\0]/.test(name))) return 403;
   if (names.length !== 2) return 404;
-  const file = await found(path.join(folder, ...names));
+  const file = await existingFile(path.join(folder, ...names));
   if (file === undefined) return 404;
   // A symbolic link can lead elsewhere, too.
   return file.startsWith(`${await realpath(folder)}${path.sep}`) ? file : 403;
@@ -58,7 +58,7 @@ function namesIn(url: string): string[] | undefined {
 }
 
 /** Where a file really is, if it is one. */
-async function found(file: string): Promise<string | undefined> {
+async function existingFile(file: string): Promise<string | undefined> {
   try {
     const real = await realpath(file);
     return (await stat(real)).isFile() ? real : undefined;

@@ -17,7 +17,10 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** Why a client was not let in, in words. */
-export function refusal(error: Error, { authorizationError }: Pick<TLSSocket, 'authorizationError'>): string {
+export function refusalReason(
+  error: Error,
+  { authorizationError }: Pick<TLSSocket, 'authorizationError'>,
+): string {
   // Node has looked at the certificate when the handshake was over, and says so nowhere else.
   const distrust = authorizationError as unknown;
   if (typeof distrust === 'string') return `the certificate of the client is no good (${distrust})`;
@@ -26,19 +29,19 @@ export function refusal(error: Error, { authorizationError }: Pick<TLSSocket, 'a
 }
 
 /** Tells of refusals, which come every second from a client that tries again: once in a while for each reason. */
-export class Refusals {
-  readonly #tell: (text: string) => void;
+export class TlsRefusals {
+  readonly #report: (text: string) => void;
   /** By the reason, of which OpenSSL knows a few. */
   readonly #throttles = new Map<string, Throttle>();
 
   constructor(tell: (text: string) => void) {
-    this.#tell = tell;
+    this.#report = tell;
   }
 
   add(reason: string): void {
     let made = this.#throttles.get(reason);
     if (made === undefined) {
-      made = throttle(WINDOW, { write: this.#tell, setTimer });
+      made = throttle(WINDOW, { write: this.#report, setTimer });
       this.#throttles.set(reason, made);
     }
     made.write(reason);

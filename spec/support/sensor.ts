@@ -1,7 +1,7 @@
 import {
   SensorDouble,
   type DoubleOptions,
-  type StreamHappening,
+  type SensorStreamEvent,
   type StreamName,
 } from '../../scripts/sensor/double.js';
 import { eventually } from './eventually.js';
@@ -28,25 +28,22 @@ export class TestSensor implements Resource {
   }
 
   /** What happened on streams. */
-  get happenings(): StreamHappening[] {
-    return this.double.happenings.filter((happening) => 'stream' in happening);
+  get events(): SensorStreamEvent[] {
+    return this.double.events.filter((event) => 'stream' in event);
   }
 
   /** Requests for kernel objects that have been answered: paths and HTTP statuses. */
   get requests(): { readonly path: string; readonly status: number }[] {
-    return this.double.happenings.flatMap((happening) =>
-      'event' in happening && happening.event === 'request'
-        ? [{ path: happening.path, status: happening.status }]
-        : [],
+    return this.double.events.flatMap((event) =>
+      'event' in event && event.event === 'request' ? [{ path: event.path, status: event.status }] : [],
     );
   }
 
   /** The messages of one kind of stream, or of one stream. */
   messages(stream: StreamName, connection?: number): Message[] {
-    return this.happenings.flatMap((happening) => {
-      const isOurs =
-        happening.stream === stream && (connection ?? happening.connection) === happening.connection;
-      return isOurs && 'message' in happening ? [happening.message] : [];
+    return this.events.flatMap((event) => {
+      const isOurs = event.stream === stream && (connection ?? event.connection) === event.connection;
+      return isOurs && 'message' in event ? [event.message] : [];
     });
   }
 
@@ -64,10 +61,8 @@ export class TestSensor implements Resource {
 
   /** Numbers of the streams that have opened so far. */
   opened(stream: StreamName): number[] {
-    return this.happenings.flatMap((happening) =>
-      happening.stream === stream && 'event' in happening && happening.event === 'open'
-        ? [happening.connection]
-        : [],
+    return this.events.flatMap((event) =>
+      event.stream === stream && 'event' in event && event.event === 'open' ? [event.connection] : [],
     );
   }
 
@@ -83,7 +78,7 @@ export class TestSensor implements Resource {
   /** Waits until messages show what `look` looks for; `what` is asked only after waiting in vain. */
   async shows<T>(what: () => string, look: () => T | undefined | false): Promise<T> {
     return eventually(look, () => {
-      const latest = this.double.happenings.slice(-5).map((happening) => JSON.stringify(happening));
+      const latest = this.double.events.slice(-5).map((event) => JSON.stringify(event));
       return `${what()}; the latest that happened:\n${latest.join('\n')}`;
     });
   }

@@ -1,13 +1,13 @@
 const LONGEST = 160;
 
 /** What others wrote, to be quoted in a line of ours: printable ASCII, and no more of it than one can read. */
-export function shown(text: string): string {
+export function printable(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]/g, '?');
   return plain.length <= LONGEST ? plain : `${plain.slice(0, LONGEST)}…`;
 }
 
 /** The code of a system error, else its message. */
 export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return shown(String(error));
-  return 'code' in error ? String(error.code) : shown(error.message);
+  if (!(error instanceof Error)) return printable(String(error));
+  return 'code' in error ? String(error.code) : printable(error.message);
 }

@@ -10,7 +10,7 @@ export interface TlsIdentity {
   readonly key: string | Buffer;
 }
 
-export interface DoorOptions {
+export interface ListenerOptions {
   /** host:port, an IPv6 address in brackets; port 0: any that is free. */
   readonly address: string;
   /** Without it, plaintext. Clients have to have a certificate, too. */
@@ -27,23 +27,23 @@ export interface DoorOptions {
 const PREFACE = Buffer.from('PRI ');
 
 /** The port that everything goes through: gRPC and downloads, as with Sensor. */
-export class Door {
-  readonly #options: DoorOptions;
-  readonly #listener: net.Server;
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: net.Server;
   /** By the peer's `address:port`. */
   readonly #sockets = new Map<string, net.Socket>();
   readonly #host: string;
   #port: number;
 
   /** Does not listen yet. */
-  constructor(options: DoorOptions) {
+  constructor(options: ListenerOptions) {
     this.#options = options;
     const [, bracketed, host, port] = /^(?:\[(.+)\]|(.+)):(\d+)$/.exec(options.address) ?? [];
     this.#host = bracketed ?? host ?? '';
     this.#port = Number(port);
-    this.#listener = this.#listenerOf(options);
+    this.#server = this.#createServer(options);
     // Raw sockets, with TLS as well.
-    this.#listener.on('connection', (socket: net.Socket) => {
+    this.#server.on('connection', (socket: net.Socket) => {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
       this.#sockets.set(peer, socket);
       socket.on('close', () => this.#sockets.delete(peer));
@@ -61,21 +61,21 @@ export class Door {
    * @throws Error that names the address if it cannot be listened at
    */
   async listen(): Promise<void> {
-    if (this.#listener.listening) return;
+    if (this.#server.listening) return;
     try {
-      this.#listener.listen(this.#port, this.#host);
-      await once(this.#listener, 'listening');
+      this.#server.listen(this.#port, this.#host);
+      await once(this.#server, 'listening');
     } catch (error) {
       throw new Error(`Cannot listen at ${this.#options.address}: ${String(error)}`, { cause: error });
     }
-    this.#port = (this.#listener.address() as net.AddressInfo).port;
+    this.#port = (this.#server.address() as net.AddressInfo).port;
   }
 
   /** Takes no connections any more, and ends those that there are. */
   async close(): Promise<void> {
-    if (!this.#listener.listening) return;
-    const closed = once(this.#listener, 'close');
-    this.#listener.close();
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
     for (const socket of this.#sockets.values()) socket.destroy();
     await closed;
   }
@@ -85,7 +85,7 @@ export class Door {
     for (const peer of peers) this.#sockets.get(peer)?.resetAndDestroy();
   }
 
-  #listenerOf({ tls: identity, onHttp2, onHttp1, onTlsError }: DoorOptions): net.Server {
+  #createServer({ tls: identity, onHttp2, onHttp1, onTlsError }: ListenerOptions): net.Server {
     if (identity === undefined) {
       return net.createServer((socket) =>
         whenRecognised(socket, (isHttp2) => (isHttp2 ? onHttp2 : onHttp1)(socket)),
