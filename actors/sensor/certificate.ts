@@ -3,15 +3,15 @@ import type { FailureParameters } from '../telemetry/failures.js';
 import { printable } from './printable.js';
 
 const BEGIN = '-----BEGIN CERTIFICATE-----';
-/** More than this many certificates between a server's own and the authority is nothing that anybody sets up. */
+/** Longest chain from a server's certificate to the authority: nobody sets up a longer one. */
 const LONGEST_CHAIN = 10;
 
-/** A certificate in the PEM file that cannot be read. */
+/** An unreadable certificate in a PEM file. */
 export class DamagedCertificate extends Error {}
 
 /**
- * The certificates of a PEM file, in their order; none if it has none.
- * @throws DamagedCertificate that says which
+ * Reads the certificates of a PEM file in their order, possibly none.
+ * @throws DamagedCertificate with the certificate's number
  */
 export function certificatesIn(pem: Buffer): X509Certificate[] {
   const blocks = pem.toString('latin1').split(BEGIN).slice(1);
@@ -26,38 +26,38 @@ export function certificatesIn(pem: Buffer): X509Certificate[] {
   });
 }
 
-/** Why a certificate is not valid at the time `now`, in words that follow its name; undefined if it is. */
+/** Says why a certificate is not valid at the time `now`, in words to follow its name; undefined if it is valid. */
 export function untimely({ validFrom, validTo }: X509Certificate, now: Date): string | undefined {
   const [from, to] = [new Date(validFrom), new Date(validTo)];
   if (now > to) return `expired on ${to.toISOString()}`;
   return now < from ? `is not valid before ${from.toISOString()}` : undefined;
 }
 
-/** Whose a certificate is, all parts of the name in one line. */
+/** The subject of a certificate, all parts of the name in one line. */
 export function subjectOf({ subject }: X509Certificate): string {
   return printable(subject.replaceAll('\n', ', '));
 }
 
-/** Collector's own certificate, as those are told of it who look for why it is refused. @param cert PEM */
+/** Describes Collector's own certificate to people looking for the reason of a refusal. @param cert PEM */
 export function collectorsOwn(cert: Buffer): string {
   const own = new X509Certificate(cert);
   return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
 }
 
-/** What the verification of a server's certificate looked at. */
+/** The inputs and the result of verifying a server's certificate. */
 export interface Verified {
-  /** What OpenSSL or, for the name, Node says, such as `CERT_HAS_EXPIRED`. */
+  /** The code of OpenSSL or, for the name, of Node: `CERT_HAS_EXPIRED`, for example. */
   readonly code: string;
   /** The server's certificate. */
   readonly certificate: X509Certificate;
-  /** The name that it has to carry. */
+  /** The name the certificate has to carry. */
   readonly serverName: string;
   /** The certificates of the CA file. */
   readonly authorities: readonly X509Certificate[];
   readonly now: Date;
 }
 
-/** Why a server's certificate is not trusted, and which remedy for TLS helps. */
+/** Says why a server's certificate is not trusted, and picks the remedy. */
 export function distrust(verified: Verified): Pick<FailureParameters<'SENSOR_TLS'>, 'reason' | 'remedy'> {
   const { code, certificate, serverName, authorities, now } = verified;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -92,7 +92,7 @@ export function distrust(verified: Verified): Pick<FailureParameters<'SENSOR_TLS
   };
 }
 
-/** A server's certificate and those that the server sent with it, each signed by the next. */
+/** A server's certificate and the others sent with it, each signed by the next. */
 function chainOf(certificate: X509Certificate): X509Certificate[] {
   const chain = [certificate];
   let last = certificate;
@@ -110,7 +110,7 @@ function hasSigned(authority: X509Certificate, certificate: X509Certificate): bo
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
-/** The part of a name that people know it by; all of it, if it has none. */
+/** The common name in a subject, else all of the subject. */
 function commonName(name: string): string {
   return printable(/^CN=(.+)$/m.exec(name)?.[1] ?? name.replaceAll('\n', ', '));
 }

@@ -12,13 +12,13 @@ import { NO_TLS, type TlsMaterial } from './tls.js';
 
 type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
 
-/** The client's half of how an HTTP/2 connection starts (RFC 9113 §3.4): the preface and an empty SETTINGS frame. */
+/** The client's start of an HTTP/2 connection (RFC 9113 §3.4): the preface and an empty SETTINGS frame. */
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 /** A frame's type is its fourth byte; the server has to start with its own SETTINGS. */
 const FRAME_TYPE = 3;
 const SETTINGS = 4;
 const SILENCE = 'nothing at all';
-/** Of a name with many addresses, so many are tried. */
+/** Most addresses tried of one name. */
 const MOST_ADDRESSES = 4;
 
 export interface DiagnoseOptions {
@@ -28,7 +28,7 @@ export interface DiagnoseOptions {
   readonly lookup?: (host: string) => Promise<readonly LookupAddress[]>;
 }
 
-/** How an attempt is bounded: for each step, ms, and by whom it is given up. */
+/** The bounds of an attempt: ms for each step, and the signal to give it up. */
 interface Attempt {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -38,8 +38,8 @@ interface Attempt {
  * Finds out why Sensor cannot be reached, by an attempt of its own, step by step: name, TCP, TLS, HTTP/2.
  * @param tls undefined: plain text
  * @param timeout for each step, ms
- * @returns never more than one reason, the first that stands in the way
- * @throws what `signal` was aborted with
+ * @returns one reason: the first obstacle met
+ * @throws the reason `signal` was aborted with
  */
 export async function diagnose(
   { address, serverName }: SensorAddress,
@@ -71,10 +71,10 @@ export async function diagnose(
   }
 }
 
-/** Lookups on their way. A resolver that does not answer holds up a thread for each, long after it is given up. */
+/** Lookups in progress. Without an answer each blocks a thread long after it was given up. */
 const lookups = new Map<string, Promise<LookupAddress[]>>();
 
-/** As the system does; two who ask for a name at the same time share a lookup. */
+/** Resolves like the system. Two requests for a name at the same time share a lookup. */
 async function systemLookup(host: string): Promise<LookupAddress[]> {
   let lookup = lookups.get(host);
   if (lookup === undefined) {
@@ -165,14 +165,14 @@ async function securedSocket(
     throw failure(`the TLS handshake failed (${code})`, 'server', error);
   }
   if (!secure.authorized) {
-    // No server that Node speaks TLS with has none.
+    // Node completes no handshake with a server without a certificate.
     const { reason, remedy } = mistrust(secure, serverName, ca)!;
     throw failure(reason, remedy);
   }
   return secure;
 }
 
-/** How the other side answers a client of HTTP/2: its first bytes, or why there are none. */
+/** Greets a server as an HTTP/2 client. Returns its first bytes, or the reason for their absence. */
 async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Error> {
   socket.write(HELLO);
   try {
@@ -190,7 +190,7 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   }
   if (answer.message === SILENCE) return new Failure('SENSOR_WRONG_SERVICE', { address, answer: SILENCE });
   if (tls === undefined) return new Failure('SENSOR_BROKEN', { address, reason: codeOf(answer) });
-  // With TLS 1.3 the server looks at our certificate when the handshake is over for us.
+  // With TLS 1.3 the server checks our certificate after the handshake is over on our side.
   const own = collectorsOwn(tls.cert);
   const refusal = clientRefusal(answer);
   const reason =
@@ -200,7 +200,7 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   return new Failure('SENSOR_TLS', { address, reason, remedy: 'client' }, { cause: answer });
 }
 
-/** Whether a TLS handshake gets any answer in TLS: the end of it, or an alert. */
+/** Whether a TLS handshake gets an answer in TLS: its completion, or an alert. */
 async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<boolean> {
   const socket = tolerant(connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }));
   try {
@@ -214,14 +214,14 @@ async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<bo
   }
 }
 
-/** A socket that may break once more after it has been given up. */
+/** Makes a socket ignore errors: it may break once more after it was given up. */
 function tolerant<S extends Socket>(socket: S): S {
   return socket.on('error', () => undefined);
 }
 
 /**
- * The first `event` of a socket.
- * @throws what `late` makes after the timeout; the socket's error; ECONNRESET if it ends without one
+ * Waits for the first `event` of a socket.
+ * @throws the error of `late` after the timeout; the socket's error; ECONNRESET if it ends without one
  */
 async function firstEvent<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
   const happened = new Promise<T>((resolve, reject) => {
@@ -232,7 +232,7 @@ async function firstEvent<T>(socket: Socket, event: string, attempt: Attempt, la
   return inTime(happened, attempt, late);
 }
 
-/** @throws what `late` makes after the timeout; what the attempt was aborted with */
+/** @throws the error of `late` after the timeout; the reason the attempt was aborted with */
 async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), timeout);

@@ -1,4 +1,4 @@
-/** Messages to Sensor as bytes, and Sensor's as values. proto/ has the messages; the code that knows them is generated. */
+/** Encodes messages to Sensor, and decodes Sensor's. Their codec is generated from proto/. */
 import { sensor, storage } from '../../proto/generated/messages.js';
 import { AF_INET6 } from '../connections/address.js';
 import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../connections/report.js';
@@ -23,15 +23,15 @@ const ROLES: readonly sensor.ClientServerRole[] = [
   sensor.ClientServerRole.ROLE_CLIENT,
 ];
 
-/** Who opens a stream: the first message on each. */
+/** Identifies Collector: the first message on each stream. */
 export interface Registration {
   /** The node's name. */
   readonly hostname: string;
-  /** Tells one life of Collector from the next. */
+  /** Distinguishes one start of Collector from the next. */
   readonly instanceId: string;
 }
 
-/** What Sensor says of addresses. */
+/** The network lists sent by Sensor. */
 export type ControlMessage = sensor.NetworkFlowsControlMessage;
 
 /** A `sensor.SignalStreamMessage`. */
@@ -77,7 +77,7 @@ export function networkMessage(delta: Delta, time: number, originator: (id: numb
   return asBuffer(NetworkConnectionInfoMessage.encode({ info }).finish());
 }
 
-/** @throws Error if the bytes are no such message */
+/** @throws Error if the bytes are no control message */
 export function decodeControlMessage(bytes: Buffer): ControlMessage {
   return NetworkFlowsControlMessage.decode(bytes);
 }

@@ -1,6 +1,6 @@
 const LONGEST = 160;
 
-/** What others wrote, to be quoted in a line of ours: printable ASCII, and no more of it than one can read. */
+/** Makes text of others fit to be quoted in a log line: printable ASCII, of readable length. */
 export function printable(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]/g, '?');
   return plain.length <= LONGEST ? plain : `${plain.slice(0, LONGEST)}…`;

@@ -1,16 +1,15 @@
 import { Shares } from '../shares/shares.js';
 import { MessageQueue, type QueuedMessage, type QueueCounts } from './queue.js';
 
-/** A message about a process that a scan found. */
+/** A message about a process found by a scan. */
 export interface ScannedMessage extends QueuedMessage {
-  /** Names the process, the same in each scan. */
+  /** Identifies the process: the same text in each scan. */
   readonly process: string;
 }
 
 /**
- * Found processes on their way to Sensor. A stream's first scan finds again what its predecessor may not have
- * delivered, so a broken stream's messages are held back until that scan is over; then only the processes it did not
- * find are sent once more.
+ * Queues scanned processes on their way to Sensor. When a stream breaks, its messages are held back until the first
+ * scan for the next stream is over: the scan lists most of them again, and only the missing ones are sent once more.
  */
 export class ScannedQueue {
   readonly queue: MessageQueue;
@@ -40,7 +39,7 @@ export class ScannedQueue {
     return this.queue.hasRoom(this.queue.capacity / 2);
   }
 
-  /** @param isOpen whether there is a stream; else the next one's first scan comes before the message */
+  /** @param isOpen whether there is a stream; without one, the next stream's first scan comes before the message */
   push(message: ScannedMessage, isOpen: boolean): void {
     this.#forget(message.process);
     if (isOpen) this.queue.push(message);

@@ -8,8 +8,8 @@ import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings process signals to the stream of the moment: found processes first, since a new stream's reader knows none,
- * then started ones in their order.
+ * Brings process signals to the current stream: scanned processes first, since a new stream's reader knows none, then
+ * started ones in their order.
  */
 export class SignalSender implements StreamUser {
   readonly registration: Buffer;
@@ -21,9 +21,9 @@ export class SignalSender implements StreamUser {
   #hadRoom = true;
 
   /**
-   * @param capacity bytes of the started processes' queue; the found ones have half as many
-   * @param onOpened a stream has opened, whose reader knows of no process yet; called before anything queued is sent
-   * @param onRoom a scan that waited for `hasRoom` can go on
+   * @param capacity bytes of the started processes' queue; scanned ones have half as many
+   * @param onOpened a stream has opened and its reader knows of no process yet; called before anything queued is sent
+   * @param onRoom a scan waiting for `hasRoom` can go on
    */
   constructor(capacity: number, registration: Buffer, onOpened: () => void, onRoom: () => void) {
     this.registration = registration;
@@ -42,17 +42,17 @@ export class SignalSender implements StreamUser {
     return addCounts(this.#started.counts, this.#scanned.counts);
   }
 
-  /** Containers whose signals were dropped, each once in a run. */
+  /** Containers with dropped signals, each once in a run. */
   takeRefusals(): Refusal[] {
     return [this.#started, this.#scanned.queue].flatMap(({ refusals }) => refusals.take());
   }
 
-  /** Messages that have left this process, ever. */
+  /** Messages sent by this process, ever. */
   get sent(): number {
     return this.#sender.sent;
   }
 
-  /** Whether more found processes can be taken; without a stream they are not sent anyway. */
+  /** Whether there is room for more scanned processes; without a stream they are not sent anyway. */
   get hasRoom(): boolean {
     return !this.isOpen || this.#scanned.hasRoom;
   }
@@ -108,7 +108,7 @@ export class SignalSender implements StreamUser {
   }
 }
 
-/** The same text for the same process in each scan. */
+/** Identifies a process by the same text in each scan. */
 function processKey({ pid, path, args }: ProcessSignal): string {
   return createHash('sha256').update(`${pid}\0${path}\0${args}`).digest('base64');
 }

@@ -10,25 +10,25 @@ export const methods = {
   network: '/sensor.NetworkConnectionInfoService/PushNetworkConnectionInfo',
 } as const;
 
-/** How long a channel may take to connect before the attempt counts as failed, ms. */
+/** Time for a channel to connect before the attempt counts as failed, ms. */
 const CONNECT_MS = 20_000;
-/** Taken for a peer's window when it cannot be seen, bytes. */
+/** Assumed window of a peer if the real one is not accessible, bytes. */
 const WINDOW_BYTES = 1024 * 1024;
 
 type StreamCall = ClientDuplexStream<Buffer, Buffer>;
 
-/** An open stream, as its user writes to it. */
+/** The writing side of an open stream. */
 export interface OpenStream {
   /**
    * @param flushed called when the message has left this process, hardly ever if the stream breaks before
    * @returns false when the stream is full: the next message has to wait for `drained`
    */
   readonly write: (message: Buffer, flushed?: () => void) => boolean;
-  /** Bytes of messages that the peer may hold unread: its stream window. */
+  /** Bytes of messages the peer may hold unread: its stream window. */
   readonly window: () => number;
 }
 
-/** Who writes to a stream, and reads it. */
+/** Writes to a stream, and reads it. */
 export interface StreamUser {
   /** The first message on every stream. */
   readonly registration: Buffer;
@@ -37,31 +37,31 @@ export interface StreamUser {
   /** There is room again. */
   readonly drained: () => void;
   /**
-   * Nothing more can be written, and what was written may not have arrived.
-   * @returns to be called if it has arrived after all: Sensor has ended the stream well after its end
+   * Nothing more can be written, and earlier messages may not have arrived.
+   * @returns to be called if they have arrived after all: Sensor answered the end of the stream with OK
    */
   readonly closed: () => () => void;
-  /** Takes a message; the next one is read when the promise is fulfilled, so that no more of them pile up. */
+  /** Takes a message; the next one is read when the promise is fulfilled, so none pile up. */
   readonly received?: (message: Buffer) => Promise<void>;
 }
 
-/** What a stream is made of. */
+/** The parts of a stream. */
 export interface StreamOptions {
-  /** The channel of the moment. */
+  /** The current channel. */
   readonly channel: () => Client;
   /** One of `methods`. */
   readonly method: string;
   readonly metadata: Metadata;
   readonly user: StreamUser;
-  /** Gets a promise for each stream that is being ended. */
+  /** Gets a promise for each stream being ended. */
   readonly ending: Set<Promise<void>>;
-  /** By when a stream that is ended now has to be over. */
+  /** The deadline for a stream ended now. */
   readonly deadline: () => Deadline;
 }
 
 /**
- * The effect of the stream machine: opens one stream on the channel of the moment. When it is stopped, the stream is
- * ended in good order: what was written still goes out, within a bound.
+ * The effect of the stream machine: opens one stream on the current channel. When it is stopped, the stream is ended in
+ * good order: written messages still go out, within the deadline.
  */
 export function streamEffect({
   channel,
@@ -140,7 +140,7 @@ async function endInGoodOrder(call: StreamCall, deadline: Deadline): Promise<boo
   return isRead;
 }
 
-/** The peer's window for this stream, which grpc-js keeps to itself some layers down; if it moves, a spec notices. */
+/** The peer's window for this stream. grpc-js hides it some layers down; if it moves, a spec notices. */
 function windowOf(call: StreamCall): number {
   let layer: Layer | undefined = call as Layer;
   while (layer !== undefined && layer.http2Stream === undefined)
