@@ -4,17 +4,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import Koa, { type Context } from 'koa';
 import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
 
-/** Bytes of a request's body that are read: what is sent here is a word or two. */
+/** Longest body of a request, bytes: a word or two are expected. */
 const MOST_BODY = 1024;
 
 /**
- * Serves routes: 404 for other paths, 405 and which methods are allowed for other methods, 413 for a body of more than
- * 1 KiB, 500 for a route that throws, each with a line of JSON that says so.
+ * Serves routes: 404 for other paths, 405 and the allowed methods for other methods, 413 for a body of more than 1 KiB,
+ * 500 for a throwing route, each with a line of JSON about it.
  * @param onError a route threw
  */
 export function createApp(routes: readonly Route[], onError: (error: unknown) => void): Koa {
   const app = new Koa();
-  // What koa itself would write to standard error is a client's fault: a connection that broke.
+  // Koa itself would write to standard error of broken connections, which are the client's fault.
   app.silent = true;
   app.use(async (ctx) => {
     try {
@@ -28,13 +28,13 @@ export function createApp(routes: readonly Route[], onError: (error: unknown) =>
 }
 
 async function handle(ctx: Context, routes: readonly Route[]): Promise<HttpResponse> {
-  // Taken apart here: what koa parses a target with complains of strange ones on standard error.
+  // Taken apart here: koa's parser complains of strange targets on standard error.
   const target = ctx.req.url ?? '';
   if (!target.startsWith('/')) return json(400, { error: 'A request names a path that starts with "/".' });
   const [path = '', ...search] = target.split('?');
   const matching = routes.filter((route) => restOf(path, route) !== undefined);
   if (matching.length === 0) return json(404, { error: `Nothing is served at ${path}.` });
-  // HEAD is GET whose body is left out, which Node does.
+  // HEAD is GET without the body; Node leaves it out.
   const method = ctx.method === 'HEAD' ? 'GET' : ctx.method;
   const route = matching.find((one) => one.method === method);
   if (route === undefined) {
@@ -44,7 +44,7 @@ async function handle(ctx: Context, routes: readonly Route[]): Promise<HttpRespo
   }
   const body = await readBody(ctx.req);
   if (body === undefined) {
-    // What else the client sends is not read: the connection goes with the answer.
+    // The rest of the body is not read: the connection ends with the answer.
     ctx.set('Connection', 'close');
     return json(413, { error: `A body has at most ${MOST_BODY} bytes.` });
   }
@@ -53,7 +53,7 @@ async function handle(ctx: Context, routes: readonly Route[]): Promise<HttpRespo
   return route.handle(request);
 }
 
-/** What a path has in place of the route's `*`, empty if it has none; undefined if it is not the route's. */
+/** The part of a path in place of the route's `*`, empty without one; undefined if the path is another route's. */
 function restOf(path: string, route: Route): string | undefined {
   if (!route.path.endsWith('/*')) return path === route.path ? '' : undefined;
   const start = route.path.slice(0, -1);
@@ -79,7 +79,7 @@ function respond(ctx: Context, { status, type = 'application/json', body }: Http
   ctx.type = type;
 }
 
-/** Pieces of text, with a turn of the event loop before each of them; the empty ones are left out. */
+/** Yields pieces of text with a turn of the event loop between them; empty ones are left out. */
 async function* inSlices(pieces: Iterable<string>): AsyncGenerator<string> {
   for (const piece of pieces) {
     if (piece !== '') yield piece;

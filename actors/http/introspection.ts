@@ -3,7 +3,7 @@ import { containerNumber } from '../containers/id.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
 
-/** What is known of a container: what its runtime says, such as `namespace`, and where it is. */
+/** The answer about a container: metadata of its runtime (`namespace`, for example), and its cgroup. */
 export type ContainerView = Readonly<Record<string, unknown>>;
 
 export interface IntrospectionSources {
@@ -19,7 +19,7 @@ export interface IntrospectionSources {
 const CONTAINER_ID = /^[0-9a-f]{12}$/;
 const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';
 
-/** Shows the state to whoever is debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
+/** Serves the state for debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
 export function introspectionRoutes(sources: IntrospectionSources): Route[] {
   const oneAtATime = new OneAtATime();
   return [
@@ -50,7 +50,7 @@ export function introspectionRoutes(sources: IntrospectionSources): Route[] {
   ];
 }
 
-/** @returns what is asked for, or what is wrong with it */
+/** @returns the requested view, or the error in the request */
 function readView({ query }: HttpRequest): Omit<View, 'originator'> | string {
   const container = query.get('container');
   if (container !== null && !CONTAINER_ID.test(container))
@@ -77,7 +77,7 @@ function configView({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): un
   };
 }
 
-/** Each listing holds a copy of what it lists, so there is only one at a time. */
+/** Allows one listing at a time, since each holds a copy of its entries. */
 class OneAtATime {
   #isBusy = false;
 

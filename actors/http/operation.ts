@@ -2,7 +2,7 @@ import { levels, type Level } from '../telemetry/line.js';
 import type { KernelTotals } from '../telemetry/inherited-metrics.js';
 import { json, type Route } from './route.js';
 
-/** How it stands with the collection of events. */
+/** The state of the collection of events. */
 export type Readiness =
   /** Events do not flow yet, or do no more. */
   | { readonly is: 'waiting' }
@@ -15,15 +15,15 @@ export interface OperationSources {
   /** The node's name. */
   readonly node: string;
   readonly kernel: () => KernelTotals;
-  /** The level of the log, to be read and set. */
+  /** The level of the log, to read and to set. */
   readonly log: { level: Level };
 }
 
-/** What a person, a probe or Kubernetes asks of a running Collector. */
+/** Routes for people, probes and Kubernetes to operate a running Collector. */
 export function operationRoutes({ readiness, node, kernel, log }: OperationSources): Route[] {
   return [
     {
-      // Needs nothing but the event loop: only a Collector that stands still does not answer.
+      // Needs nothing but the event loop: only a stalled Collector does not answer.
       method: 'GET',
       path: '/live',
       handle: () => json(200, { status: 'live' }),

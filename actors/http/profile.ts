@@ -4,7 +4,7 @@ import { json, type HttpResponse, type Route } from './route.js';
 const kinds = ['cpu', 'heap'] as const;
 type ProfileKind = (typeof kinds)[number];
 
-/** Turns profiles of this process on and off, and gives out what came of it. */
+/** Turns profiles of this process on and off, and serves their results. */
 export function profileRoutes(profiles: Readonly<Record<ProfileKind, Profile>>): Route[] {
   const stateResponse = (): HttpResponse => {
     const supported = process.features.inspector;

@@ -17,12 +17,12 @@ const NONE = new Uint8Array(0);
 
 /** Entries of a list read in one slice. */
 const SLICE = 8192;
-/** Most entries of a list, more than a cluster can have. In IPv6, with room for the lookups to come, they take 80 MB. */
+/** Most entries of a list, more than a cluster can have. In IPv6, with room for lookups to come, they take 80 MB. */
 const MOST = 1_000_000;
 
 /**
  * Reads the lists of a control message. A list of the wrong length, with an impossible prefix or with more than a
- * million entries is left out with a warning; the list in force before stays. Each list is taken without the other, too.
+ * million entries is left out with a warning; the one in force before stays. Either list may come without the other.
  */
 export function* readControl({ publicIpAddresses, ipNetworks }: ControlMessage): Sliced<Control> {
   const warnings: string[] = [];

@@ -3,14 +3,12 @@ import dns from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { splitHostPort } from '../settings/host-port.js';
-import { Failure, type FailureParameters } from '../telemetry/failures.js';
+import { Failure, type TlsRemedy } from '../telemetry/failures.js';
 import { collectorsOwn } from './certificate.js';
 import type { SensorAddress } from './channel.js';
 import { clientRefusal, handshake, mistrust, openssl } from './handshake.js';
 import { codeOf, printable } from './printable.js';
 import { NO_TLS, type TlsMaterial } from './tls.js';
-
-type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
 
 /** The client's start of an HTTP/2 connection (RFC 9113 §3.4): the preface and an empty SETTINGS frame. */
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');

@@ -40,8 +40,8 @@ export class NetworkSender implements StreamUser {
   }
 
   /**
-   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. Without room it is left out: the full
-   * state follows later, without the ends, and these are counted as lost.
+   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. Without room it is left out: the
+   * full state follows later, without the ends, and these are counted as lost.
    * @param ends connections and endpoints reported as ended in the message
    */
   send(message: Buffer, ends: number): void {

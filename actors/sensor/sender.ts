@@ -2,9 +2,9 @@ import type { MessageQueue } from './queue.js';
 import type { OpenStream } from './stream.js';
 
 /**
- * Stream windows of later bytes to leave before a message counts as arrived. The wire has no acknowledgement, but HTTP/2
- * has windows (RFC 9113 §5.2): a peer holds no more than one unread. Two, since a peer may take some bytes out of
- * HTTP/2 before it reads them.
+ * Stream windows of later bytes to leave before a message counts as arrived. The wire has no acknowledgement, but
+ * HTTP/2 has windows (RFC 9113 §5.2): a peer holds no more than one unread. Two, since a peer may take some bytes out
+ * of HTTP/2 before it reads them.
  */
 const WINDOWS = 2;
 /**

@@ -3,25 +3,25 @@ import { parseRuntimeConfig, RuntimeConfigError, type RuntimeConfig } from './ru
 import { readSmallFile, UnreadableFile } from './small-file.js';
 import { watchFiles, type WatchTimes } from './watch.js';
 
-/** All that can be said takes less than 1 KiB: the rest is room for comments. */
+/** All keys together take less than 1 KiB: the rest is room for comments. */
 const LARGEST_FILE = 16 * 1024;
 
-/** Whoever puts a line into the log. */
+/** Puts a line into the log. */
 type WriteNotice = (notice: Notice | { readonly level: 'info'; readonly message: string }) => void;
 
 /**
- * The runtime configuration file: what it says, now and whenever it changes. While it is not there, what holds without
- * it is in force; while it cannot be used, what was in force before, and a line says why, once for each reason.
+ * The runtime configuration by its file, now and after each change. While the file is absent, the configuration without
+ * it is in force. While it is unusable, the one before stays in force, and a line says why, once for each reason.
  */
 export class RuntimeConfigFile {
   readonly #path: string;
   readonly #without: RuntimeConfig;
   readonly #write: WriteNotice;
   #current: RuntimeConfig;
-  /** What was said of the file the last time: said again only when it is something else. */
+  /** The last lines logged about the file: the same ones are not logged again. */
   #lastNotices = '';
 
-  /** @param without what is in force without a file, and until it is read */
+  /** @param without the configuration in force without a file, and until it is read */
   constructor(path: string, without: RuntimeConfig, say: WriteNotice) {
     this.#path = path;
     this.#without = without;
@@ -35,7 +35,7 @@ export class RuntimeConfigFile {
   }
 
   /**
-   * Reads the file again when it changes, until it is told to end.
+   * Reads the file again when it changes, until it is ended.
    * @param onChange the configuration in force is another one now
    * @returns ends it
    */

@@ -1,4 +1,4 @@
-/** The phases of a run, and the steps of the event loop in one of them; `''`: none of these. */
+/** The phases of a run, and the steps of the event loop in a phase; `''`: between steps. */
 export const phases = [
   'start',
   'connect-sensor',

@@ -1,6 +1,6 @@
 import type { ThrottleOutlet } from './throttle.js';
 
-/** Lines of one kind that a window lets through, and kinds that are told apart in it. */
+/** Lines of one kind let through in a window, and kinds told apart in it. */
 const MOST_LINES = 20;
 const MOST_KINDS = 64;
 const LONGEST_KIND = 200;
@@ -12,9 +12,9 @@ interface MessageKind {
 }
 
 /**
- * Keeps a message that comes in a flood from filling a disk, wherever it comes from: of messages that differ in their
- * numbers only, a window lets a few through and tells at its end how many it swallowed. When there are too many kinds,
- * all further ones count as one.
+ * Keeps floods of messages from filling a disk, whatever their origin. Messages differing only in their numbers are of
+ * one kind: a window lets a few through, and reports at its end how many it swallowed. With too many kinds, all
+ * further ones count as one.
  */
 export class FloodGate {
   /** Lines swallowed so far. */

@@ -11,7 +11,7 @@ import {
 } from './sources.js';
 import type { WindowSummary } from './window-summary.js';
 
-/** What is told of the events in the kernel. */
+/** Totals of the events in the kernel. */
 export interface KernelTotals {
   readonly events: number;
   readonly drops: { readonly total: number; readonly ringbuffer: number; readonly threadcache: number };
@@ -35,7 +35,7 @@ export function kernelTotals(programs: readonly ProgramCounts[], evicted: number
   };
 }
 
-/** Under the names of the existing product, so that its dashboards work: its types too, hence gauges for what only grows. */
+/** Metrics by the names and types of the C++ collector, so that its dashboards work: hence gauges for totals. */
 export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] {
   return [
     ...connectionSummaries(sources),
@@ -113,10 +113,10 @@ function eventCounts(sources: Sources): Readonly<Record<keyof typeof eventHelp |
   };
 }
 
-/** Everything that Collector is told of has happened: what the existing product calls the exit of a system call. */
+/** The exit of a system call, in the words of the C++ collector: Collector sees events after they happened. */
 const DIRECTION = '<';
 
-/** The names that the guide writes as `userspace[syscall]`. */
+/** The types written `userspace[syscall]` in the guide. */
 function bracketed(sources: Sources): Sample[] {
   return sources.events().flatMap(({ name, count, times }) =>
     samplesByType({
@@ -127,7 +127,7 @@ function bracketed(sources: Sources): Sample[] {
   );
 }
 
-/** Labels in the order of the guide's examples, for those who look for its lines with grep. */
+/** Metrics by event type, their labels in the order of the guide's examples: people grep for its lines. */
 function typedEvents(sources: Sources): Family[] {
   const times = (value: (microseconds: number, count: number) => number) => () =>
     sources.events().flatMap(({ name, count, times: { parse, process } }) =>
@@ -181,7 +181,7 @@ function lineageSamples({ lineage: { signals, ancestors, bytes, byteSquares } }:
   return samplesByType({
     lineage_count: signals,
     lineage_avg: mean(ancestors),
-    // Rounding may take what is 0 below it.
+    // Rounding may turn 0 into a negative number.
     std_dev: Math.sqrt(Math.max(mean(byteSquares) - mean(bytes) ** 2, 0)),
     lineage_avg_string_len: mean(bytes),
   });

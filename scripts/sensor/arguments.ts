@@ -8,7 +8,7 @@ import { controlMessage } from './control.js';
 import type { TlsIdentity } from './listener.js';
 import { readIdentity } from './identity.js';
 
-/** What the double is started with. */
+/** The arguments of the double. */
 export interface Arguments {
   readonly help: boolean;
   readonly makeCerts: string | undefined;
@@ -20,7 +20,7 @@ export interface Arguments {
 }
 
 interface ArgumentDeclaration<T> {
-  /** What stands behind the `=`; a switch has nothing. */
+  /** The text behind the `=`; a switch has none. */
   readonly form?: string;
   readonly parser: Parser<T>;
   readonly help: string;
@@ -101,7 +101,7 @@ const table = {
 
 type Name = keyof typeof table;
 
-/** @throws Error with a line for each argument that is wrong: its value, its name and what is allowed */
+/** @throws Error with a line for each wrong argument: its value, its name and the allowed values */
 export function readArguments(argv: readonly string[]): Arguments {
   const texts = new Map<Name, string[]>();
   const errors: string[] = [];

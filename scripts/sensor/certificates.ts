@@ -1,4 +1,4 @@
-/** A certificate authority for the Sensor double and for specs: what a cluster's own would issue. */
+/** A certificate authority for the Sensor double and for specs, in place of a cluster's own. */
 import { randomBytes, webcrypto } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -34,7 +34,7 @@ export interface Validity {
 
 export interface CertificateRequest extends Validity {
   readonly commonName: string;
-  /** Names and IP addresses that it is for; default: the common name. */
+  /** Names and IP addresses to certify; default: the common name. */
   readonly names?: readonly string[];
 }
 
@@ -66,14 +66,14 @@ export class Authority {
     return new Authority(keys.privateKey, certificate);
   }
 
-  /** One that was created before. @throws Error when that is not what the PEM texts are of */
+  /** Restores an authority created before. @throws Error if the PEM texts are not of one */
   static async restore({ certificate, key }: Identity): Promise<Authority> {
     const bytes = Buffer.from(key.replace(/-----[^-]+-----|\s/g, ''), 'base64');
     const imported = await crypto.subtle.importKey('pkcs8', bytes, ALGORITHM, true, ['sign']);
     return new Authority(imported, new X509Certificate(certificate));
   }
 
-  /** What `restore` takes. */
+  /** The argument of `restore`. */
   async secret(): Promise<Identity> {
     return { certificate: this.certificate, key: await pem(this.#key) };
   }
@@ -136,5 +136,5 @@ async function generateKeys(): Promise<CryptoKeyPair> {
 }
 
 function serialNumber(): string {
-  return `01${randomBytes(8).toString('hex')}`; // a first digit that keeps the number positive
+  return `01${randomBytes(8).toString('hex')}`; // the first digit keeps the number positive
 }

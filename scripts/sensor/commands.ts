@@ -1,22 +1,22 @@
 import { isObject, jsonObject } from '../../actors/settings/parser.js';
+import { shorten } from '../../actors/settings/shorten.js';
 import type { ControlLists } from './control.js';
 import { streamNames, type SensorDouble, type StreamName } from './double.js';
 
-/** What can be asked of the double. */
+/** The objects a command acts on. */
 export interface CommandTarget {
   readonly double: SensorDouble;
   readonly exit: () => void;
 }
 
 interface Command {
-  /** An example, and what it does. */
+  /** An example, and the effect of the command. */
   readonly form: string;
   readonly help: string;
-  /** @throws Error that says what is wrong with the value, and what is allowed */
+  /** @throws Error with the bad value and the allowed ones */
   readonly run: (value: unknown, to: CommandTarget, rest: Readonly<Record<string, unknown>>) => unknown;
 }
 
-const LONGEST_SHOWN = 100;
 const MOST_GRACE_MS = 600_000;
 
 const table: Readonly<Record<string, Command>> = {
@@ -76,8 +76,8 @@ const table: Readonly<Record<string, Command>> = {
 };
 
 /**
- * Obeys a command: one line with a JSON object.
- * @throws Error that names what is wrong with it, and what is allowed
+ * Runs a command: one line with a JSON object.
+ * @throws Error with the fault, and the allowed values
  */
 export async function runCommand(line: string, to: CommandTarget): Promise<void> {
   const parsed = jsonObject.parse(line);
@@ -140,6 +140,5 @@ function quoted(name: string): string {
 
 function bad(value: unknown, what: string, allowed: string): Error {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const shown = text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
-  return new Error(`Bad ${what} '${shown}' on standard input (allowed: ${allowed})`);
+  return new Error(`Bad ${what} '${shorten(text)}' on standard input (allowed: ${allowed})`);
 }

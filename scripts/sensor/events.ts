@@ -3,15 +3,15 @@ import type { Json } from './codec.js';
 /** The two streams of a collector. */
 export type StreamName = 'signals' | 'network';
 
-/** What happens on one stream, in this order: it opens, messages come, it ends. */
+/** The events of one stream, in this order: it opens, messages come, it ends. */
 export type CallEvent =
   | { readonly event: 'open'; readonly metadata: Readonly<Record<string, string>> }
   | { readonly message: Json }
-  /** Bytes, in base64, that are no message of the stream's. The stream is ended then. */
+  /** Bytes, in base64, of no valid message. The stream is ended then. */
   | { readonly event: 'malformed'; readonly error: string; readonly bytes: string }
   /**
-   * `status` is a gRPC status by its name: OK if the collector ended the stream (one that @grpc/grpc-js cancels is
-   * ended in good order before), CANCELLED if the connection broke, else what the double hung up with.
+   * `status` is a gRPC status by its name: OK if the collector ended the stream (@grpc/grpc-js ends a cancelled one in
+   * good order before), CANCELLED if the connection broke, else the status the double hung up with.
    */
   | { readonly event: 'end'; readonly status: string };
 
@@ -25,12 +25,12 @@ export interface RequestEvent {
   readonly status: number;
 }
 
-/** Somebody connected and was not let in: no TLS, no certificate, or not a good one. At most one in 10 s for each reason. */
+/** A client was refused: no TLS, no certificate, or a bad one. At most one event in 10 s for each reason. */
 export interface TlsRefusalEvent {
   readonly event: 'tls-error';
   /** In words. */
   readonly error: string;
 }
 
-/** What the Sensor double tells of, as it is printed. */
+/** Any event of the Sensor double, in its printed form. */
 export type SensorEvent = SensorStreamEvent | RequestEvent | TlsRefusalEvent;

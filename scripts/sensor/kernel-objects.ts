@@ -7,8 +7,8 @@ import { pipeline } from 'node:stream/promises';
 const PREFIX = '/kernel-objects/';
 
 /**
- * Answers `GET /kernel-objects/<version>/<file>` with the file from the folder: 403 for what would lead out of it,
- * 404 for what is not there.
+ * Answers `GET /kernel-objects/<version>/<file>` with the file from the folder: 403 for paths leading out of it, 404
+ * for absent files.
  * @param folder undefined: there is none, and so nothing in it
  */
 export function kernelObjects(folder: string | undefined): RequestListener {
@@ -32,7 +32,7 @@ async function serveObject(
   await pipeline(createReadStream(file), response);
 }
 
-/** Where the file really is; or the status that says why there is none. */
+/** The real path of the file, or the HTTP status without one. */
 async function locateObject(
   folder: string | undefined,
   names: readonly string[] | undefined,
@@ -46,18 +46,18 @@ async function locateObject(
   return file.startsWith(`${await realpath(folder)}${path.sep}`) ? file : 403;
 }
 
-/** What stands behind the prefix, between slashes; undefined without the prefix. */
+/** The names behind the prefix, between slashes; undefined without the prefix. */
 function namesIn(url: string): string[] | undefined {
   try {
     const [location = ''] = url.split('?');
     if (!location.startsWith(PREFIX)) return undefined;
     return location.slice(PREFIX.length).split('/').map(decodeURIComponent);
   } catch {
-    return undefined; // a % that is no escape
+    return undefined; // a % without an escape
   }
 }
 
-/** Where a file really is, if it is one. */
+/** The real path of a regular file; undefined for anything else. */
 async function existingFile(file: string): Promise<string | undefined> {
   try {
     const real = await realpath(file);

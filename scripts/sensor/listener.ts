@@ -4,29 +4,29 @@ import tls from 'node:tls';
 
 /** PEM. */
 export interface TlsIdentity {
-  /** The authority whose certificates are good. */
+  /** The trusted authority. */
   readonly ca: string | Buffer;
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
 }
 
 export interface ListenerOptions {
-  /** host:port, an IPv6 address in brackets; port 0: any that is free. */
+  /** host:port, an IPv6 address in brackets; port 0: any free one. */
   readonly address: string;
   /** Without it, plaintext. Clients have to have a certificate, too. */
   readonly tls: TlsIdentity | undefined;
-  /** Takes connections that speak HTTP/2. */
+  /** Takes HTTP/2 connections. */
   readonly onHttp2: (socket: net.Socket) => void;
   /** Takes all others. */
   readonly onHttp1: (socket: net.Socket) => void;
-  /** A client was not let in. */
+  /** A client was refused. */
   readonly onTlsError: (error: Error, socket: tls.TLSSocket) => void;
 }
 
-/** How a client that speaks HTTP/2 without TLS begins (RFC 9113 §3.4); no method of HTTP/1.1 is called like that. */
+/** A client's first bytes in HTTP/2 without TLS (RFC 9113 §3.4); no method of HTTP/1.1 has this name. */
 const PREFACE = Buffer.from('PRI ');
 
-/** The port that everything goes through: gRPC and downloads, as with Sensor. */
+/** Accepts connections at one port for everything: gRPC and downloads, as with Sensor. */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: net.Server;
@@ -51,14 +51,14 @@ export class Listener {
     });
   }
 
-  /** Where it listens, or did: host:port. */
+  /** Its present or last host:port. */
   get address(): string {
     return `${net.isIPv6(this.#host) ? `[${this.#host}]` : this.#host}:${this.#port}`;
   }
 
   /**
    * Takes connections, from the second time on at the same port as before.
-   * @throws Error that names the address if it cannot be listened at
+   * @throws Error with the address if it cannot be listened on
    */
   async listen(): Promise<void> {
     if (this.#server.listening) return;
@@ -71,7 +71,7 @@ export class Listener {
     this.#port = (this.#server.address() as net.AddressInfo).port;
   }
 
-  /** Takes no connections any more, and ends those that there are. */
+  /** Takes no more connections, and ends the present ones. */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
@@ -80,7 +80,7 @@ export class Listener {
     await closed;
   }
 
-  /** Breaks connections without a word. @param peers of which collectors; all without them */
+  /** Resets connections. @param peers `address:port` of collectors; default: all */
   reset(peers: Iterable<string> = [...this.#sockets.keys()]): void {
     for (const peer of peers) this.#sockets.get(peer)?.resetAndDestroy();
   }
@@ -105,7 +105,7 @@ export class Listener {
   }
 }
 
-/** Looks at the first bytes that come in, and leaves them there. */
+/** Looks at the first incoming bytes, and leaves them in the socket. */
 function whenRecognised(socket: net.Socket, then: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0);
   const look = (): void => {

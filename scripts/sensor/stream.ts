@@ -6,9 +6,9 @@ import type { CallEvent } from './events.js';
 export type IncomingCall = ServerDuplexStream<Buffer, Buffer>;
 
 export interface IncomingStreamOptions {
-  /** @throws Error if the bytes are no message of this stream's */
+  /** @throws Error if the bytes are no message of this stream */
   readonly read: (bytes: Buffer) => Json;
-  /** Hears the event. While it takes its time, nothing more is read from this stream. */
+  /** Takes an event. While its promise is pending, nothing more is read from this stream. */
   readonly onEvent: (event: CallEvent) => void | Promise<void>;
   /** Nothing more can be done with it. */
   readonly onEnd: () => void;
@@ -19,7 +19,7 @@ export class IncomingStream {
   readonly #call: IncomingCall;
   readonly #options: IncomingStreamOptions;
   #isStalled = false;
-  /** News that are still being taken. */
+  /** Events with a pending promise. */
   #pending = 0;
   #isOver = false;
 
@@ -27,7 +27,7 @@ export class IncomingStream {
     this.#call = call;
     this.#options = options;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    // One whose connection broke ends as well, and is known for it only then.
+    // A stream on a broken connection ends as well, and shows as cancelled only after that.
     call.on('end', () => setImmediate(() => this.#finish()));
     call.on('cancelled', () => this.#end(status.CANCELLED));
     const metadata = Object.entries(call.metadata.getMap());
@@ -35,7 +35,7 @@ export class IncomingStream {
       event: 'open',
       metadata: Object.fromEntries(metadata.map(([name, value]) => [name, value.toString()])),
     });
-    // As Sensor does, so that a collector knows at once that somebody is there.
+    // As Sensor does: the collector sees at once that the stream is accepted.
     call.sendMetadata(new Metadata());
   }
 
@@ -48,7 +48,7 @@ export class IncomingStream {
     if (!this.#isOver) this.#call.write(message);
   }
 
-  /** Reads nothing more: what is on its way fills the windows of HTTP/2, and then the collector has to wait. */
+  /** Stops reading: bytes on their way fill the windows of HTTP/2, and then the collector has to wait. */
   stall(): void {
     this.#isStalled = true;
     this.#flow();
