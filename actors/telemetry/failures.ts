@@ -370,7 +370,7 @@ const catalogue = {
   }),
 } satisfies Record<string, (parameters: never) => FailureText>;
 
-/** A possible refuser of a system call to a process with the capabilities for it. */
+/** What can refuse a system call to a process with the capabilities for it. */
 export type Blocker = keyof typeof blockerRemedies;
 
 const blockerRemedies = {

@@ -11,7 +11,7 @@ import type { Resource } from './resources.js';
 /** A collector tries again after 10 s, or while its channel backs off. */
 const OPENING_MS = 30_000;
 
-/** The Sensor double, and all that it heard. */
+/** The Sensor double, and all it received. */
 export class TestSensor implements Resource {
   readonly double: SensorDouble;
 
@@ -27,12 +27,12 @@ export class TestSensor implements Resource {
     return this.double.address;
   }
 
-  /** What happened on streams. */
+  /** The events of streams. */
   get events(): SensorStreamEvent[] {
     return this.double.events.filter((event) => 'stream' in event);
   }
 
-  /** Requests for kernel objects that have been answered: paths and HTTP statuses. */
+  /** Answered requests for kernel objects: paths and HTTP statuses. */
   get requests(): { readonly path: string; readonly status: number }[] {
     return this.double.events.flatMap((event) =>
       'event' in event && event.event === 'request' ? [{ path: event.path, status: event.status }] : [],
@@ -59,14 +59,14 @@ export class TestSensor implements Resource {
     return this.messages('network').flatMap(({ info }) => info?.updatedEndpoints ?? []);
   }
 
-  /** Numbers of the streams that have opened so far. */
+  /** Numbers of the streams opened so far. */
   opened(stream: StreamName): number[] {
     return this.events.flatMap((event) =>
       event.stream === stream && 'event' in event && event.event === 'open' ? [event.connection] : [],
     );
   }
 
-  /** Waits until as many streams of this kind as that have opened. */
+  /** Waits until `count` streams of this kind have opened. */
   async opens(stream: StreamName, count = 1): Promise<void> {
     await eventually(
       () => this.opened(stream).length >= count,
@@ -75,11 +75,11 @@ export class TestSensor implements Resource {
     );
   }
 
-  /** Waits until messages show what `look` looks for; `what` is asked only after waiting in vain. */
+  /** Waits until `look` finds something in the messages; `what` is asked only after waiting in vain. */
   async shows<T>(what: () => string, look: () => T | undefined | false): Promise<T> {
     return eventually(look, () => {
       const latest = this.double.events.slice(-5).map((event) => JSON.stringify(event));
-      return `${what()}; the latest that happened:\n${latest.join('\n')}`;
+      return `${what()}; the latest events:\n${latest.join('\n')}`;
     });
   }
 
