@@ -72,7 +72,7 @@ export function streamEffect({
   deadline,
 }: StreamOptions): CallbackActorLogic<{ readonly type: 'none' }> {
   return fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
-    const send = sendBack as (news: StreamNews) => void;
+    const send = sendBack as (update: StreamNews) => void;
     let isOver = false;
     let call: StreamCall | undefined;
     const over = (reason?: string) => {

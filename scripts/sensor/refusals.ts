@@ -34,8 +34,8 @@ export class TlsRefusals {
   /** By the reason; OpenSSL knows a few. */
   readonly #throttles = new Map<string, Throttle>();
 
-  constructor(tell: (text: string) => void) {
-    this.#report = tell;
+  constructor(report: (text: string) => void) {
+    this.#report = report;
   }
 
   add(reason: string): void {
