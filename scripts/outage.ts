@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { SensorDouble, type Happening } from './sensor/double.js';
+import { SensorDouble, type SensorEvent } from './sensor/double.js';
 
 const STARTING_MS = 3000;
 const RETURN_MS = 60_000;
@@ -23,9 +23,9 @@ const count = Math.round(Number(values.minutes) * 60 * Number(values.rate));
 if (!(count > 0)) throw new Error('--minutes and --rate are numbers over 0');
 
 const heard = new Set<string>();
-const onHappening = (happening: Happening): void => {
-  if (!('message' in happening)) return;
-  const { signal } = happening.message as { signal?: { processSignal?: { name?: string; args?: string } } };
+const onEvent = (event: SensorEvent): void => {
+  if (!('message' in event)) return;
+  const { signal } = event.message as { signal?: { processSignal?: { name?: string; args?: string } } };
   if (signal?.processSignal?.name === 'true') heard.add(signal.processSignal.args ?? '');
 };
 
@@ -33,7 +33,7 @@ const unified = existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup' : '
 const parent = path.join(unified, `collector-outage-${process.pid}`);
 const cgroup = path.join(parent, randomBytes(32).toString('hex'));
 mkdirSync(cgroup, { recursive: true });
-const double = await SensorDouble.start({ onHappening });
+const double = await SensorDouble.start({ onEvent });
 const daemon = spawn(process.execPath, [bundle, `--grpc-server=${double.address}`], {
   // With a Sensor it would not start where somebody has its default addresses.
   env: {

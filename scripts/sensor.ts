@@ -1,8 +1,8 @@
-/** The Sensor double: `npm run sensor -- --help`. What it prints, one JSON object a line, is in sensor/happening.ts. */
+/** The Sensor double: `npm run sensor -- --help`. What it prints, one JSON object a line, is in sensor/events.ts. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { argumentsHelp, readArguments, type Arguments } from './sensor/arguments.js';
-import { commandsHelp, obey } from './sensor/commands.js';
+import { commandsHelp, runCommand } from './sensor/commands.js';
 import { SensorDouble } from './sensor/double.js';
 import { makeIdentities } from './sensor/identity.js';
 
@@ -45,14 +45,14 @@ async function run({ address, tls, networks, publicIps, kernelObjects }: Argumen
     ...(kernelObjects !== undefined && { kernelObjects }),
     // They have been printed.
     keep: 0,
-    onHappening: print,
+    onEvent: print,
   });
   await print({ listening: double.address });
   // One after the other: refusing and accepting take a moment each.
   let obeyed = Promise.resolve();
   const commands = createInterface(process.stdin).on('line', (line) => {
     obeyed = obeyed
-      .then(() => obey(line, { double, exit }))
+      .then(() => runCommand(line, { double, exit }))
       .catch((error: unknown) => console.error((error as Error).message));
   });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');

@@ -4,7 +4,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { collectorsOwn } from '../sensor/certificate.js';
 import { clientRefusal, handshake, mistrust } from '../sensor/handshake.js';
 import { NO_TLS, type TlsMaterial } from '../sensor/tls.js';
-import { codeOf } from '../sensor/shown.js';
+import { codeOf } from '../sensor/printable.js';
 import { Trouble, type TroubleKind } from './trouble.js';
 
 /** A server to connect to, and how. */

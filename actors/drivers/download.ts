@@ -3,7 +3,7 @@ import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Peer } from './connection.js';
 import { get, type Patience } from './request.js';
-import { codeOf } from '../sensor/shown.js';
+import { codeOf } from '../sensor/printable.js';
 import { Trouble, type Place } from './trouble.js';
 import { unpack } from './unpack.js';
 

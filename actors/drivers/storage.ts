@@ -1,7 +1,7 @@
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { kernelName } from '../settings/parser.js';
 import { Failure } from '../telemetry/failures.js';
-import { codeOf } from '../sensor/shown.js';
+import { codeOf } from '../sensor/printable.js';
 import { Trouble } from './trouble.js';
 import { unpack } from './unpack.js';
 

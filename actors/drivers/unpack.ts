@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Failure } from '../telemetry/failures.js';
-import { codeOf } from '../sensor/shown.js';
+import { codeOf } from '../sensor/printable.js';
 import { makeFolder } from './make-folder.js';
 import { Trouble } from './trouble.js';
 

@@ -2,39 +2,39 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Koa, { type Context } from 'koa';
-import { json, type Answer, type Request, type Route } from './route.js';
+import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
 
-/** Bytes of a request's body that are read: what is sent here is a word or two. */
+/** Longest body of a request, bytes: a word or two are expected. */
 const MOST_BODY = 1024;
 
 /**
- * Serves routes: 404 for other paths, 405 and which methods are allowed for other methods, 413 for a body of more than
- * 1 KiB, 500 for a route that throws, each with a line of JSON that says so.
+ * Serves routes: 404 for other paths, 405 and the allowed methods for other methods, 413 for a body of more than 1 KiB,
+ * 500 for a throwing route, each with a line of JSON about it.
  * @param onError a route threw
  */
 export function createApp(routes: readonly Route[], onError: (error: unknown) => void): Koa {
   const app = new Koa();
-  // What koa itself would write to standard error is a client's fault: a connection that broke.
+  // Koa itself would write to standard error of broken connections, which are the client's fault.
   app.silent = true;
   app.use(async (ctx) => {
     try {
-      answer(ctx, await handle(ctx, routes));
+      respond(ctx, await handle(ctx, routes));
     } catch (error) {
       onError(error);
-      answer(ctx, json(500, { error: 'Internal error; the log has more.' }));
+      respond(ctx, json(500, { error: 'Internal error; the log has more.' }));
     }
   });
   return app;
 }
 
-async function handle(ctx: Context, routes: readonly Route[]): Promise<Answer> {
-  // Taken apart here: what koa parses a target with complains of strange ones on standard error.
+async function handle(ctx: Context, routes: readonly Route[]): Promise<HttpResponse> {
+  // Taken apart here: koa's parser complains of strange targets on standard error.
   const target = ctx.req.url ?? '';
   if (!target.startsWith('/')) return json(400, { error: 'A request names a path that starts with "/".' });
   const [path = '', ...search] = target.split('?');
   const matching = routes.filter((route) => restOf(path, route) !== undefined);
   if (matching.length === 0) return json(404, { error: `Nothing is served at ${path}.` });
-  // HEAD is GET whose body is left out, which Node does.
+  // HEAD is GET without the body; Node leaves it out.
   const method = ctx.method === 'HEAD' ? 'GET' : ctx.method;
   const route = matching.find((one) => one.method === method);
   if (route === undefined) {
@@ -42,18 +42,18 @@ async function handle(ctx: Context, routes: readonly Route[]): Promise<Answer> {
     ctx.set('Allow', allowed.join(', '));
     return json(405, { error: `${path} takes ${allowed.join(', ')}, not ${ctx.method}.` });
   }
-  const body = await read(ctx.req);
+  const body = await readBody(ctx.req);
   if (body === undefined) {
-    // What else the client sends is not read: the connection goes with the answer.
+    // The rest of the body is not read: the connection ends with the answer.
     ctx.set('Connection', 'close');
     return json(413, { error: `A body has at most ${MOST_BODY} bytes.` });
   }
   const query = new URLSearchParams(search.join('?'));
-  const request: Request = { body, query, rest: restOf(path, route)! };
+  const request: HttpRequest = { body, query, rest: restOf(path, route)! };
   return route.handle(request);
 }
 
-/** What a path has in place of the route's `*`, empty if it has none; undefined if it is not the route's. */
+/** The part of a path in place of the route's `*`, empty without one; undefined if the path is another route's. */
 function restOf(path: string, route: Route): string | undefined {
   if (!route.path.endsWith('/*')) return path === route.path ? '' : undefined;
   const start = route.path.slice(0, -1);
@@ -61,7 +61,7 @@ function restOf(path: string, route: Route): string | undefined {
 }
 
 /** The body's text; undefined if it is too long. */
-async function read(request: IncomingMessage): Promise<string | undefined> {
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > MOST_BODY) return undefined;
   const chunks: Buffer[] = [];
   let size = 0;
@@ -73,14 +73,14 @@ async function read(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString();
 }
 
-function answer(ctx: Context, { status, type = 'application/json', body }: Answer): void {
+function respond(ctx: Context, { status, type = 'application/json', body }: HttpResponse): void {
   ctx.status = status;
-  ctx.body = typeof body === 'string' || Buffer.isBuffer(body) ? body : Readable.from(unhurried(body));
+  ctx.body = typeof body === 'string' || Buffer.isBuffer(body) ? body : Readable.from(inSlices(body));
   ctx.type = type;
 }
 
-/** Pieces of text, with a turn of the event loop before each of them; the empty ones are left out. */
-async function* unhurried(pieces: Iterable<string>): AsyncGenerator<string> {
+/** Yields pieces of text with a turn of the event loop between them; empty ones are left out. */
+async function* inSlices(pieces: Iterable<string>): AsyncGenerator<string> {
   for (const piece of pieces) {
     if (piece !== '') yield piece;
     await nextTurn();

@@ -4,17 +4,17 @@ import type { Socket } from 'node:net';
 
 /** Connections of one server at a time, at most. */
 const MOST_CONNECTIONS = 1024;
-/** Connections of one server that are taken in any case. */
+/** Connections of one server taken in any case. */
 const FEWEST_CONNECTIONS = 8;
-/** How long a count of descriptors is good for, ms: a flood of connections must not make each of them count anew. */
+/** Validity of a count of descriptors, ms: in a flood not every connection may cause a new count. */
 const COUNT_MS = 1000;
-/** Descriptors left for what collects: a scan, streams to Sensor and runtimes with their names, files that are read. */
+/** Descriptors left for collecting: a scan, streams to Sensor and runtimes with their names, files to read. */
 const SPARE_DESCRIPTORS = 64;
 
 /**
- * Bounds the connections of all servers of this process together, each with the same share: 1,024, or what the limit of
- * open files leaves beside everything else that is open. The oldest connection of a server makes room for its newest,
- * so that clients with idle connections keep nobody out.
+ * Bounds the connections of all servers of this process together, each with the same share: 1,024, or the rest of the
+ * limit of open files beside all other open ones. The oldest connection of a server makes room for its newest, so
+ * clients with idle connections keep nobody out.
  */
 export class ConnectionLimit {
   readonly #servers: Set<Socket>[] = [];

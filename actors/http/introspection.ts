@@ -1,14 +1,14 @@
 import type { View } from '../connections/listing.js';
 import { containerNumber } from '../containers/id.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
-import { json, type Answer, type Request, type Route } from './route.js';
+import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
 
-/** What is known of a container: what its runtime says, such as `namespace`, and where it is. */
-export type ContainerMetadata = Readonly<Record<string, unknown>>;
+/** The answer about a container: metadata of its runtime (`namespace`, for example), and its cgroup. */
+export type ContainerView = Readonly<Record<string, unknown>>;
 
 export interface IntrospectionSources {
   /** By the 12 digits of its id; undefined if there is none. */
-  readonly container: (id: string) => ContainerMetadata | undefined;
+  readonly container: (id: string) => ContainerView | undefined;
   /** The text of a JSON object, in pieces; undefined while nothing is collected. */
   readonly connections: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
   readonly endpoints: (view: Omit<View, 'originator'>) => Iterable<string> | undefined;
@@ -55,7 +55,7 @@ export class Introspection implements IntrospectionSources {
 const CONTAINER_ID = /^[0-9a-f]{12}$/;
 const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';
 
-/** Shows the state to whoever is debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
+/** Serves the state for debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
 export function introspectionRoutes(sources: IntrospectionSources): Route[] {
   const oneAtATime = new OneAtATime();
   return [
@@ -73,21 +73,21 @@ export function introspectionRoutes(sources: IntrospectionSources): Route[] {
       method: 'GET',
       path: `/state/network/${what}`,
       handle: (request) => {
-        const view = viewOf(request);
+        const view = readView(request);
         if (typeof view === 'string') return json(400, { error: view });
-        return oneAtATime.answer(() => sources[`${what}s`](view) ?? ['{\n}\n']);
+        return oneAtATime.respond(() => sources[`${what}s`](view) ?? ['{\n}\n']);
       },
     })),
     {
       method: 'GET',
       path: '/state/runtime-config',
-      handle: () => json(200, shownConfig(sources.runtimeConfig())),
+      handle: () => json(200, configView(sources.runtimeConfig())),
     },
   ];
 }
 
-/** @returns what is asked for, or what is wrong with it */
-function viewOf({ query }: Request): Omit<View, 'originator'> | string {
+/** @returns the requested view, or the error in the request */
+function readView({ query }: HttpRequest): Omit<View, 'originator'> | string {
   const container = query.get('container');
   if (container !== null && !CONTAINER_ID.test(container))
     return `container: '${container}' ${NO_CONTAINER_ID}`;
@@ -101,7 +101,7 @@ function viewOf({ query }: Request): Omit<View, 'originator'> | string {
 }
 
 /** In the form of the runtime configuration file. */
-function shownConfig({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): unknown {
+function configView({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): unknown {
   return {
     networking: {
       externalIps: {
@@ -113,11 +113,11 @@ function shownConfig({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): u
   };
 }
 
-/** Each listing holds a copy of what it lists, so there is only one at a time. */
+/** Allows one listing at a time, since each holds a copy of its entries. */
 class OneAtATime {
   #isBusy = false;
 
-  answer(pieces: () => Iterable<string>): Answer {
+  respond(pieces: () => Iterable<string>): HttpResponse {
     if (this.#isBusy)
       return json(503, { error: 'Somebody else is being shown the network: ask again later.' });
     return { status: 200, body: this.#guarded(pieces()) };

@@ -8,15 +8,15 @@ export interface OperationSources {
   /** The node's name. */
   readonly node: string;
   readonly kernel: () => KernelTotals;
-  /** The level of the log, to be read and set. */
+  /** The level of the log, to read and to set. */
   readonly log: { level: Level };
 }
 
-/** What a person, a probe or Kubernetes asks of a running Collector. */
+/** Routes for people, probes and Kubernetes to operate a running Collector. */
 export function operationRoutes({ readiness, node, kernel, log }: OperationSources): Route[] {
   return [
     {
-      // Needs nothing but the event loop: only a Collector that stands still does not answer.
+      // Needs nothing but the event loop: only a stalled Collector does not answer.
       method: 'GET',
       path: '/live',
       handle: () => json(200, { status: 'live' }),

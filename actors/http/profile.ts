@@ -1,12 +1,12 @@
 import { profileStates, type Profile } from '../profiles/profile.js';
-import { json, type Answer, type Route } from './route.js';
+import { json, type HttpResponse, type Route } from './route.js';
 
 const kinds = ['cpu', 'heap'] as const;
-type Kind = (typeof kinds)[number];
+type ProfileKind = (typeof kinds)[number];
 
-/** Turns profiles of this process on and off, and gives out what came of it. */
-export function profileRoutes(profiles: Readonly<Record<Kind, Profile>>): Route[] {
-  const shown = (): Answer => {
+/** Turns profiles of this process on and off, and serves their results. */
+export function profileRoutes(profiles: Readonly<Record<ProfileKind, Profile>>): Route[] {
+  const stateResponse = (): HttpResponse => {
     const supported = process.features.inspector;
     return json(200, {
       supports_cpu: supported,
@@ -16,7 +16,7 @@ export function profileRoutes(profiles: Readonly<Record<Kind, Profile>>): Route[
     });
   };
   return [
-    { method: 'GET', path: '/profile', handle: shown },
+    { method: 'GET', path: '/profile', handle: stateResponse },
     ...kinds.flatMap((kind): Route[] => [
       {
         method: 'GET',
@@ -38,7 +38,7 @@ export function profileRoutes(profiles: Readonly<Record<Kind, Profile>>): Route[
             const reason = error instanceof Error ? error.message : String(error);
             return json(500, { error: `The ${kind} profile cannot be set ${wanted}: ${reason}` });
           }
-          return shown();
+          return stateResponse();
         },
       },
     ]),

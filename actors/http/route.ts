@@ -1,15 +1,15 @@
 import { escapeJson } from '../telemetry/plain-text.js';
 
-/** A request, as far as routes look at it. */
-export interface Request {
+/** The parts of a request used by routes. */
+export interface HttpRequest {
   /** Text of at most `MOST_BODY` bytes. */
   readonly body: string;
   readonly query: URLSearchParams;
-  /** What stands in the path for the last part of a route that ends in `/*`; empty for other routes. */
+  /** The part of the path in place of the `*` of a route ending in `/*`; empty for other routes. */
   readonly rest: string;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   /** Default: JSON. */
   readonly type?: string;
@@ -17,15 +17,15 @@ export interface Answer {
   readonly body: string | Buffer | Iterable<string>;
 }
 
-/** Knows nothing of the server that it is mounted in. */
+/** A route, independent of the server it is mounted in. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   /** As it stands in the request, or with a last part `*` for any one. */
   readonly path: string;
-  readonly handle: (request: Request) => Answer | Promise<Answer>;
+  readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 }
 
-/** An answer that is JSON. */
-export function json(status: number, value: unknown): Answer {
+/** Makes a JSON response. */
+export function json(status: number, value: unknown): HttpResponse {
   return { status, body: escapeJson(JSON.stringify(value)) };
 }

@@ -5,7 +5,7 @@ import { splitHostPort } from '../settings/host-port.js';
 import { Failure } from '../telemetry/failures.js';
 import { ConnectionLimit } from './connection-limit.js';
 
-/** How long the head of a request, and all of it, may take to come, and how often that is looked after, ms. */
+/** Time for the head of a request, and for all of it, to come, and the interval of checks, ms. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const CHECK_MS = 2500;
@@ -14,24 +14,24 @@ const KEEP_ALIVE_MS = 5000;
 const SILENCE_MS = 30_000;
 const MOST_HEADER_BYTES = 8192;
 
-/** What a client that makes no sense is told, by Node's code of its error; else that it is a bad request. */
+/** Statuses for malformed requests by Node's error code; any other is a bad request. */
 const REFUSALS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
 };
 
-/** A server that listens, until it is closed. */
+/** A server listening until it is closed. */
 export interface HttpServer {
-  /** host:port, as it came to be. */
+  /** The actual host:port. */
   readonly address: string;
   readonly close: () => void;
 }
 
 /**
  * Listens, and cuts off slow clients: a request has 10 s to come.
- * @param setting name of the setting that the address is of, for the failure
+ * @param setting name of the setting with the address, for the failure
  * @param limit of connections, shared by all servers
- * @param onError a connection could not be taken, such as for want of descriptors
+ * @param onError a connection could not be taken, for want of descriptors for example
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function openServer(

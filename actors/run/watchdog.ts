@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { phases, steps, type Step } from '../telemetry/activity.js';
+import { phases, steps, type LoopStep } from '../telemetry/activity.js';
 import { Failure } from '../telemetry/failures.js';
 import type { StandardError } from '../output/standard-error.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -14,7 +14,7 @@ const LONGEST_REPORT = 4096;
  * In them the kernel may wait for a file of another process to be closed. Not in others: a signal makes the verifier
  * give up a program that it is loading.
  */
-const INTERRUPTIBLE: readonly Step[] = ['scan of processes', 'scan of sockets'];
+const INTERRUPTIBLE: readonly LoopStep[] = ['scan of processes', 'scan of sockets'];
 /** How long the start waits for the disk with the report, ms. */
 const PATIENCE_MS = 1000;
 

@@ -17,7 +17,7 @@ import { connectToSensor } from './connect.js';
 import { readControl, type Control } from './control.js';
 import { diagnose } from './diagnose.js';
 import {
-  decodeControl,
+  decodeControlMessage,
   networkMessage,
   networkRegistration,
   signalRegistration,
@@ -28,7 +28,7 @@ import type { QueueCounts } from './queue.js';
 import { SignalSender } from './signals.js';
 import { methods, networkMetadata, openStream, type StreamUser } from './stream.js';
 import { watchTls, type TlsFiles, type TlsMaterial } from './tls.js';
-import { inTurns } from './turns.js';
+import { runSliced } from './run-sliced.js';
 
 export interface SensorOptions extends SensorAddress {
   /** undefined: plain text. */
@@ -170,7 +170,7 @@ export class Sensor {
       address,
       signal,
       diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
-      onTrouble: ({ message, remedy }) => warn(`Not connected to Sensor yet: ${message} ${remedy}`),
+      onFailure: ({ message, remedy }) => warn(`Not connected to Sensor yet: ${message} ${remedy}`),
       ...(polls !== undefined && { polls }),
     });
   }
@@ -202,7 +202,7 @@ export class Sensor {
       processes.pipe(
         tap(({ fact, signals }) => {
           for (const signal of signals) this.#signals.send(signal);
-          if (isFreshScan(fact)) this.#signals.scanned();
+          if (isFreshScan(fact)) this.#signals.scanEnded();
           this.#tellLost();
           for (const refusal of this.#signals.takeRefusals())
             this.#options.log.warning(refusalLine(refusal, metadata?.(refusal.container)));
@@ -235,7 +235,7 @@ export class Sensor {
   /** A long list takes many turns of the event loop; it is in force all at once when it is read. */
   async #takeControl(message: Buffer, warn: (message: string) => void): Promise<void> {
     try {
-      const { lists, warnings } = await inTurns(readControl(decodeControl(message)));
+      const { lists, warnings } = await runSliced(readControl(decodeControlMessage(message)));
       warnings.forEach(warn);
       this.#control.next(lists);
     } catch (error) {

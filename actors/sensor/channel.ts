@@ -9,12 +9,12 @@ const LARGEST_MESSAGE = 16 * 1024 * 1024;
 export interface SensorAddress {
   /** host:port */
   readonly address: string;
-  /** The name that its certificate has to carry. */
+  /** The name Sensor's certificate has to carry. */
   readonly serverName: string;
 }
 
 /**
- * A channel to Sensor, which connects by itself as soon as it is used, and again when the connection is lost.
+ * Opens a channel to Sensor. It connects by itself on first use, and again after the connection is lost.
  * @param tls undefined: plain text
  */
 export function openChannel({ address, serverName }: SensorAddress, tls: TlsMaterial | undefined): Client {
@@ -26,13 +26,13 @@ export function openChannel({ address, serverName }: SensorAddress, tls: TlsMate
     'grpc.min_reconnect_backoff_ms': 1000,
     'grpc.max_reconnect_backoff_ms': 10_000,
     'grpc.max_receive_message_length': LARGEST_MESSAGE,
-    // A call's messages are never kept for another attempt, of which there is none: the end of a write would be said at
-    // once for the first MiB of them, whatever becomes of it, and flow control with it.
+    // There is no second attempt of a call to keep messages for. With a buffer, grpc-js would report the first MiB of
+    // writes as done at once, whatever becomes of them, and flow control would be lost too.
     'grpc.per_rpc_retry_buffer_size': 0,
     // Sensor is in the cluster: no proxy of the environment, no service configuration from DNS.
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
-    // Each channel its own connection: a new one after new certificates must not share that of the old.
+    // A connection for each channel: one opened for new certificates must not share the old channel's.
     'grpc.use_local_subchannel_pool': 1,
     ...(tls && { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
   };

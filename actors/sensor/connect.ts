@@ -3,7 +3,7 @@ import { Metadata, status, type Client } from '@grpc/grpc-js';
 import { Failure } from '../telemetry/failures.js';
 import { methods } from './stream.js';
 
-/** How often Sensor is asked for, and how long apart, ms. */
+/** Number of polls for Sensor, and ms from one to the next. */
 const POLLS = 30;
 const POLL_MS = 1000;
 
@@ -12,25 +12,25 @@ export interface ConnectOptions {
   readonly address: string;
   /** Finds out why Sensor cannot be reached. */
   readonly diagnose: () => Promise<Failure>;
-  /** Is told, after polls that failed, what the matter is. */
-  readonly onTrouble: (failure: Failure) => void;
+  /** Gets the reason after failed polls. */
+  readonly onFailure: (failure: Failure) => void;
   readonly signal: AbortSignal;
   readonly polls?: number;
 }
 
 /**
- * Waits until Sensor answers on the channel, and is Sensor.
- * @throws Failure of the last attempt, SENSOR_WRONG_SERVICE among others; whatever `signal` was aborted with
+ * Waits until something answers on the channel and turns out to be Sensor.
+ * @throws Failure of the last attempt, SENSOR_WRONG_SERVICE among others; the reason `signal` was aborted with
  */
 export async function connectToSensor(channel: Client, options: ConnectOptions): Promise<void> {
   const { signal, polls = POLLS } = options;
   let failure: Failure | undefined;
   let diagnosis: Promise<void> | undefined;
   let isOver = false;
-  // Beside the polls: it may take longer than one.
+  // Runs beside the polls: a diagnosis may take longer than one.
   const diagnose = async (): Promise<void> => {
     failure = await options.diagnose();
-    if (!signal.aborted && !isOver) options.onTrouble(failure);
+    if (!signal.aborted && !isOver) options.onFailure(failure);
     diagnosis = undefined;
   };
   for (let poll = 0; poll < polls; poll++) {
@@ -41,14 +41,14 @@ export async function connectToSensor(channel: Client, options: ConnectOptions):
       failure = await wrongService(channel, options.address);
       signal.throwIfAborted();
       if (failure === undefined) return;
-      options.onTrouble(failure);
+      options.onFailure(failure);
     } else {
       diagnosis ??= diagnose();
     }
     await delay(Math.max(POLL_MS - (performance.now() - start), 0), undefined, { signal });
   }
   if (failure === undefined) await diagnosis;
-  isOver = true; // nothing is said behind what ends the start
+  isOver = true; // after the final failure, a late diagnosis stays silent
   throw failure!;
 }
 
@@ -57,8 +57,8 @@ async function ready(channel: Client, deadline: number): Promise<boolean> {
 }
 
 /**
- * Whether the other side knows Sensor's service: opens a stream and ends it without a word, which Sensor takes for a
- * Collector that has nothing to say.
+ * Checks for Sensor's service by opening a stream and ending it without a message. To Sensor this looks like a
+ * Collector with nothing to report.
  */
 async function wrongService(channel: Client, address: string): Promise<Failure | undefined> {
   return new Promise((resolve) => {

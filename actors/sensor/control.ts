@@ -4,7 +4,7 @@ import type { Sliced } from '../capture/slices.js';
 import { NETWORK_WORDS, type ControlFact } from '../capture/facts.js';
 import type { ControlMessage } from './messages.js';
 
-/** What of a control message can be used, and a warning for each list that cannot. */
+/** The usable lists of a control message, and a warning for each unusable one. */
 export interface Control {
   readonly lists: Omit<ControlFact, 'kind' | 'time'>;
   readonly warnings: readonly string[];
@@ -15,15 +15,14 @@ const IPV4_NETWORK = 5;
 const IPV6_NETWORK = 17;
 const NONE = new Uint8Array(0);
 
-/** Entries of a list that are read at a time. */
+/** Entries of a list read in one slice. */
 const SLICE = 8192;
-/** In each list: more than a cluster can have. With room for the answers to come they are 80 MB in IPv6. */
+/** Most entries of a list, more than a cluster can have. In IPv6, with room for lookups to come, they take 80 MB. */
 const MOST = 1_000_000;
 
 /**
- * The lists of a control message. One of the wrong length is left out with a warning, and so is one with a prefix that
- * no address has or with more than a million entries; what was in force stays then. Each of the two lists is taken
- * whether or not the other is there.
+ * Reads the lists of a control message. A list of the wrong length, with an impossible prefix or with more than a
+ * million entries is left out with a warning; the one in force before stays. Either list may come without the other.
  */
 export function* readControl({ publicIpAddresses, ipNetworks }: ControlMessage): Sliced<Control> {
   const warnings: string[] = [];
@@ -86,7 +85,7 @@ function writeWide(word: Wide, out: Rows, at: number): void {
   out[at + 1] = isNumber ? word : word.low;
 }
 
-/** @throws Error if a list is cut, has a prefix that no address has, or too many networks */
+/** @throws Error if a list is cut, has an impossible prefix, or too many networks */
 function* readNetworks({
   ipv4Networks,
   ipv6Networks,
@@ -100,15 +99,15 @@ function* readNetworks({
   return rows;
 }
 
-/** How many networks there are in a list. @throws Error if it is cut */
+/** Counts the networks of a list. @throws Error if it is cut */
 function countIn(bytes: Uint8Array, size: number, name: string): number {
   if (bytes.length % size === 0) return bytes.length / size;
   throw new Error(`${bytes.length} bytes of ${name} networks are not a multiple of ${size}`);
 }
 
 /**
- * @param size of one network: its address in network order, then one byte with its prefix's length
- * @throws Error at a prefix that no address has
+ * @param size bytes of one network: its address in network order, then one byte with its prefix's length
+ * @throws Error at a prefix longer than an address
  */
 function* writeNetworks(bytes: Uint8Array, size: number, family: number, rows: Rows): Sliced<void> {
   for (let from = 0; from < bytes.length; from += SLICE * size) {

@@ -3,22 +3,20 @@ import dns from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { splitHostPort } from '../settings/host-port.js';
-import { Failure, type FailureParameters } from '../telemetry/failures.js';
+import { Failure, type TlsRemedy } from '../telemetry/failures.js';
 import { collectorsOwn } from './certificate.js';
 import type { SensorAddress } from './channel.js';
 import { clientRefusal, handshake, mistrust, openssl } from './handshake.js';
-import { codeOf, shown } from './shown.js';
+import { codeOf, printable } from './printable.js';
 import { NO_TLS, type TlsMaterial } from './tls.js';
 
-type TlsRemedy = FailureParameters<'SENSOR_TLS'>['remedy'];
-
-/** The client's half of how an HTTP/2 connection starts (RFC 9113 §3.4): the preface and an empty SETTINGS frame. */
+/** The client's start of an HTTP/2 connection (RFC 9113 §3.4): the preface and an empty SETTINGS frame. */
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 /** A frame's type is its fourth byte; the server has to start with its own SETTINGS. */
 const FRAME_TYPE = 3;
 const SETTINGS = 4;
 const SILENCE = 'nothing at all';
-/** Of a name with many addresses, so many are tried. */
+/** Most addresses tried of one name. */
 const MOST_ADDRESSES = 4;
 
 export interface DiagnoseOptions {
@@ -28,7 +26,7 @@ export interface DiagnoseOptions {
   readonly lookup?: (host: string) => Promise<readonly LookupAddress[]>;
 }
 
-/** How an attempt is bounded: for each step, ms, and by whom it is given up. */
+/** The bounds of an attempt: ms for each step, and the signal to give it up. */
 interface Attempt {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -38,8 +36,8 @@ interface Attempt {
  * Finds out why Sensor cannot be reached, by an attempt of its own, step by step: name, TCP, TLS, HTTP/2.
  * @param tls undefined: plain text
  * @param timeout for each step, ms
- * @returns never more than one reason, the first that stands in the way
- * @throws what `signal` was aborted with
+ * @returns one reason: the first obstacle met
+ * @throws the reason `signal` was aborted with
  */
 export async function diagnose(
   { address, serverName }: SensorAddress,
@@ -52,10 +50,10 @@ export async function diagnose(
   let socket: Socket | undefined;
   try {
     signal?.throwIfAborted();
-    const ips = isIP(host) === 0 ? await resolved(address, host, lookup, attempt) : [host];
-    socket = await connected(address, ips, port, attempt);
+    const ips = isIP(host) === 0 ? await resolvedAddresses(address, host, lookup, attempt) : [host];
+    socket = await connectedSocket(address, ips, port, attempt);
     const ip = socket.remoteAddress!;
-    if (tls !== undefined) socket = await secured(address, serverName, socket, tls, attempt);
+    if (tls !== undefined) socket = await securedSocket(address, serverName, socket, tls, attempt);
     const answer = await greeting(socket, attempt);
     if (Buffer.isBuffer(answer) && answer[0] === 0 && answer[FRAME_TYPE] === SETTINGS)
       return new Failure('SENSOR_UNREADY', { address });
@@ -71,10 +69,10 @@ export async function diagnose(
   }
 }
 
-/** Lookups on their way. A resolver that does not answer holds up a thread for each, long after it is given up. */
+/** Lookups in progress. Without an answer each blocks a thread long after it was given up. */
 const lookups = new Map<string, Promise<LookupAddress[]>>();
 
-/** As the system does; two who ask for a name at the same time share a lookup. */
+/** Resolves like the system. Two requests for a name at the same time share a lookup. */
 async function systemLookup(host: string): Promise<LookupAddress[]> {
   let lookup = lookups.get(host);
   if (lookup === undefined) {
@@ -84,7 +82,7 @@ async function systemLookup(host: string): Promise<LookupAddress[]> {
   return lookup;
 }
 
-async function resolved(
+async function resolvedAddresses(
   address: string,
   host: string,
   lookup: (host: string) => Promise<readonly LookupAddress[]>,
@@ -102,7 +100,7 @@ async function resolved(
 }
 
 /** A connection to the first address that takes one, as gRPC would; all are asked at once. */
-async function connected(
+async function connectedSocket(
   address: string,
   ips: readonly string[],
   port: number,
@@ -115,7 +113,12 @@ async function connected(
     const socket = tolerant(connectTcp({ host: ip, port }));
     sockets.push(socket);
     try {
-      await first(socket, 'connect', attempt, () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }));
+      await firstEvent(
+        socket,
+        'connect',
+        attempt,
+        () => new Failure('SENSOR_TIMEOUT', { address, ip, timeout }),
+      );
       return socket;
     } catch (error) {
       if (error instanceof Failure) throw error;
@@ -132,7 +135,7 @@ async function connected(
   }
 }
 
-async function secured(
+async function securedSocket(
   address: string,
   serverName: string,
   socket: Socket,
@@ -145,7 +148,7 @@ async function secured(
   try {
     const late = () =>
       failure(`the TLS handshake was not answered within ${attempt.timeout / 1000} s`, 'server');
-    await first(secure, 'secureConnect', attempt, late);
+    await firstEvent(secure, 'secureConnect', attempt, late);
   } catch (error) {
     if (error instanceof Failure) throw error;
     const [code, text] = [codeOf(error), openssl(error)];
@@ -160,18 +163,18 @@ async function secured(
     throw failure(`the TLS handshake failed (${code})`, 'server', error);
   }
   if (!secure.authorized) {
-    // No server that Node speaks TLS with has none.
+    // Node completes no handshake with a server without a certificate.
     const { reason, remedy } = mistrust(secure, serverName, ca)!;
     throw failure(reason, remedy);
   }
   return secure;
 }
 
-/** How the other side answers a client of HTTP/2: its first bytes, or why there are none. */
+/** Greets a server as an HTTP/2 client. Returns its first bytes, or the reason for their absence. */
 async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Error> {
   socket.write(HELLO);
   try {
-    return await first<Buffer>(socket, 'data', attempt, () => new Error(SILENCE));
+    return await firstEvent<Buffer>(socket, 'data', attempt, () => new Error(SILENCE));
   } catch (error) {
     attempt.signal?.throwIfAborted();
     return error as Error;
@@ -181,11 +184,11 @@ async function greeting(socket: Socket, attempt: Attempt): Promise<Buffer | Erro
 function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial | undefined): Failure {
   if (Buffer.isBuffer(answer)) {
     const line = answer.toString('latin1').split('\r\n')[0] ?? '';
-    return new Failure('SENSOR_WRONG_SERVICE', { address, answer: `'${shown(line)}'` });
+    return new Failure('SENSOR_WRONG_SERVICE', { address, answer: `'${printable(line)}'` });
   }
   if (answer.message === SILENCE) return new Failure('SENSOR_WRONG_SERVICE', { address, answer: SILENCE });
   if (tls === undefined) return new Failure('SENSOR_BROKEN', { address, reason: codeOf(answer) });
-  // With TLS 1.3 the server looks at our certificate when the handshake is over for us.
+  // With TLS 1.3 the server checks our certificate after the handshake is over on our side.
   const own = collectorsOwn(tls.cert);
   const refusal = clientRefusal(answer);
   const reason =
@@ -195,11 +198,11 @@ function otherAnswer(address: string, answer: Buffer | Error, tls: TlsMaterial |
   return new Failure('SENSOR_TLS', { address, reason, remedy: 'client' }, { cause: answer });
 }
 
-/** Whether a TLS handshake gets any answer in TLS: the end of it, or an alert. */
+/** Whether a TLS handshake gets an answer in TLS: its completion, or an alert. */
 async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<boolean> {
   const socket = tolerant(connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }));
   try {
-    await first(socket, 'secureConnect', attempt, () => new Error(SILENCE));
+    await firstEvent(socket, 'secureConnect', attempt, () => new Error(SILENCE));
     return true;
   } catch (error) {
     attempt.signal?.throwIfAborted();
@@ -209,16 +212,16 @@ async function speaksTls(ip: string, port: number, attempt: Attempt): Promise<bo
   }
 }
 
-/** A socket that may break once more after it has been given up. */
+/** Makes a socket ignore errors: it may break once more after it was given up. */
 function tolerant<S extends Socket>(socket: S): S {
   return socket.on('error', () => undefined);
 }
 
 /**
- * The first `event` of a socket.
- * @throws what `late` makes after the timeout; the socket's error; ECONNRESET if it ends without one
+ * Waits for the first `event` of a socket.
+ * @throws the error of `late` after the timeout; the socket's error; ECONNRESET if it ends without one
  */
-async function first<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
+async function firstEvent<T>(socket: Socket, event: string, attempt: Attempt, late: () => Error): Promise<T> {
   const happened = new Promise<T>((resolve, reject) => {
     socket.once(event, resolve);
     socket.once('error', reject);
@@ -227,7 +230,7 @@ async function first<T>(socket: Socket, event: string, attempt: Attempt, late: (
   return inTime(happened, attempt, late);
 }
 
-/** @throws what `late` makes after the timeout; what the attempt was aborted with */
+/** @throws the error of `late` after the timeout; the reason the attempt was aborted with */
 async function inTime<T>(work: Promise<T>, { timeout, signal }: Attempt, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), timeout);

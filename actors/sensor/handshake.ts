@@ -1,17 +1,17 @@
-/** What everybody has in common here who secures a connection in order to find out why it fails. */
+/** TLS for diagnoses: connections secured to find out why they fail. */
 import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { certificatesIn, distrust } from './certificate.js';
-import { codeOf } from './shown.js';
+import { codeOf } from './printable.js';
 
 /**
- * Options for a handshake with a server that has to be `serverName`. It is not refused at once, so that there is a
- * certificate to talk about: ask `mistrust` before anything is said to it.
+ * Options for a handshake with the server named `serverName`. An untrusted server is not refused at once, so its
+ * certificate can be examined: call `mistrust` before anything is sent.
  * @param protocol for ALPN
  */
 export function handshake(serverName: string, protocol: string): ConnectionOptions {
   return {
-    // An address is no server name to a server (RFC 6066 §3), but still what its certificate is checked for.
+    // An IP address must not be sent as server name (RFC 6066 §3); the certificate is checked for it all the same.
     servername: isIP(serverName) === 0 ? serverName : '',
     checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
     ALPNProtocols: [protocol],
@@ -20,9 +20,8 @@ export function handshake(serverName: string, protocol: string): ConnectionOptio
 }
 
 /**
- * What is wrong with the certificate of a server that is not trusted, and what to do about it; undefined: it showed
- * none.
- * @param ca PEM of those to trust; undefined: those that Node does
+ * Says why the certificate of an untrusted server is bad, and picks the remedy; undefined: it showed none.
+ * @param ca PEM of the trusted authorities; undefined: Node's
  */
 export function mistrust(
   socket: TLSSocket,
@@ -36,12 +35,12 @@ export function mistrust(
   return distrust({ code, certificate, serverName, authorities, now: new Date() });
 }
 
-/** What OpenSSL says is in the code, such as `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, or, of a write, in the message. */
+/** The words of OpenSSL: from the code (`ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`) or, for a write, from the message. */
 export function openssl(error: unknown): string {
   return error instanceof Error ? `${codeOf(error)}:${error.message}`.toUpperCase().replaceAll(' ', '_') : '';
 }
 
-/** What the other side said of our certificate in a TLS alert (RFC 8446 §6.2), if it is that. */
+/** The TLS alert about our certificate from the other side (RFC 8446 §6.2), if the error is one. */
 export function clientRefusal(error: unknown): string | undefined {
   const [, alert] =
     /ALERT_((?:NO_|BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED)/.exec(openssl(error)) ??

@@ -1,4 +1,4 @@
-/** Messages to Sensor as bytes, and Sensor's as values. proto/ has the messages; the code that knows them is generated. */
+/** Encodes messages to Sensor, and decodes Sensor's. Their codec is generated from proto/. */
 import { sensor, storage } from '../../proto/generated/messages.js';
 import { AF_INET6 } from '../connections/address.js';
 import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../connections/report.js';
@@ -23,15 +23,15 @@ const ROLES: readonly sensor.ClientServerRole[] = [
   sensor.ClientServerRole.ROLE_CLIENT,
 ];
 
-/** Who opens a stream: the first message on each. */
+/** Identifies Collector: the first message on each stream. */
 export interface Registration {
   /** The node's name. */
   readonly hostname: string;
-  /** Tells one life of Collector from the next. */
+  /** Distinguishes one start of Collector from the next. */
   readonly instanceId: string;
 }
 
-/** What Sensor says of addresses. */
+/** The network lists sent by Sensor. */
 export type ControlMessage = sensor.NetworkFlowsControlMessage;
 
 /** A `sensor.SignalStreamMessage`. */
@@ -50,7 +50,7 @@ export function signalMessage(signal: ProcessSignal): Buffer {
   const processSignal: storage.ProcessSignal.$Properties = {
     id,
     containerId: containerId(container),
-    time: timestamp(time),
+    time: protoTimestamp(time),
     name,
     args,
     execFilePath: path,
@@ -70,30 +70,30 @@ export function signalMessage(signal: ProcessSignal): Buffer {
  */
 export function networkMessage(delta: Delta, time: number, originator: (id: number) => Originator): Buffer {
   const info: sensor.NetworkConnectionInfo.$Properties = {
-    updatedConnections: delta.connections.map(connection),
-    time: timestamp(time),
-    updatedEndpoints: delta.endpoints.map((report) => endpoint(report, originator)),
+    updatedConnections: delta.connections.map(connectionMessage),
+    time: protoTimestamp(time),
+    updatedEndpoints: delta.endpoints.map((report) => endpointMessage(report, originator)),
   };
   return asBuffer(NetworkConnectionInfoMessage.encode({ info }).finish());
 }
 
-/** @throws Error if the bytes are no such message */
-export function decodeControl(bytes: Buffer): ControlMessage {
+/** @throws Error if the bytes are no control message */
+export function decodeControlMessage(bytes: Buffer): ControlMessage {
   return NetworkFlowsControlMessage.decode(bytes);
 }
 
-function connection(report: ConnectionReport): sensor.NetworkConnection.$Properties {
+function connectionMessage(report: ConnectionReport): sensor.NetworkConnection.$Properties {
   return {
-    localAddress: report.local === undefined ? null : address(report.local),
-    remoteAddress: address(report.remote),
+    localAddress: report.local === undefined ? null : addressMessage(report.local),
+    remoteAddress: addressMessage(report.remote),
     protocol: PROTOCOLS[report.protocol] ?? L4Protocol.L4_PROTOCOL_UNKNOWN,
     role: ROLES[report.role]!,
     containerId: containerId(report.container),
-    closeTimestamp: report.closedAt === undefined ? null : timestamp(report.closedAt),
+    closeTimestamp: report.closedAt === undefined ? null : protoTimestamp(report.closedAt),
   };
 }
 
-function endpoint(
+function endpointMessage(
   report: EndpointReport,
   originator: (id: number) => Originator,
 ): sensor.NetworkEndpoint.$Properties {
@@ -104,9 +104,9 @@ function endpoint(
         ? sensor.SocketFamily.SOCKET_FAMILY_IPV6
         : sensor.SocketFamily.SOCKET_FAMILY_IPV4,
     protocol: PROTOCOLS[report.protocol] ?? L4Protocol.L4_PROTOCOL_UNKNOWN,
-    listenAddress: address(report.listen),
+    listenAddress: addressMessage(report.listen),
     containerId: containerId(report.container),
-    closeTimestamp: report.closedAt === undefined ? null : timestamp(report.closedAt),
+    closeTimestamp: report.closedAt === undefined ? null : protoTimestamp(report.closedAt),
     originator:
       process === undefined
         ? null
@@ -114,12 +114,12 @@ function endpoint(
   };
 }
 
-function address({ address, port, network }: AddressReport): sensor.NetworkAddress.$Properties {
+function addressMessage({ address, port, network }: AddressReport): sensor.NetworkAddress.$Properties {
   return { addressData: address, port, ipNetwork: network };
 }
 
 /** @param time Unix time in µs */
-function timestamp(time: number): { seconds: number; nanos: number } {
+function protoTimestamp(time: number): { seconds: number; nanos: number } {
   const seconds = Math.floor(time / 1_000_000);
   return { seconds, nanos: (time - seconds * 1_000_000) * 1000 };
 }

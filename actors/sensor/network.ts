@@ -4,9 +4,9 @@ import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings deltas to the stream of the moment. While one has not left, or no stream is open, nobody hears the next: it
- * will be made of all that has changed by then. A new stream gets the unconfirmed deltas once more, since ends are in
- * no later one, and then all there is.
+ * Brings deltas to the current stream. While one has not left, or no stream is open, the next has no audience: a later
+ * delta will cover all changes. A new stream gets the unconfirmed deltas once more, since no later delta repeats ends,
+ * and then the full state.
  */
 export class NetworkSender implements StreamUser {
   readonly registration: Buffer;
@@ -17,7 +17,7 @@ export class NetworkSender implements StreamUser {
 
   /**
    * @param capacity bytes of deltas that wait at most
-   * @param onReceived takes what Sensor sends, and the next message when it is done with one
+   * @param onReceived takes a message of Sensor; the next one follows when its promise is fulfilled
    */
   constructor(capacity: number, registration: Buffer, onReceived: (message: Buffer) => Promise<void>) {
     this.registration = registration;
@@ -26,12 +26,12 @@ export class NetworkSender implements StreamUser {
     this.#sender = new StreamSender([this.#queue]);
   }
 
-  /** Of deltas; a lost one counts as many as the ends in it. */
+  /** Counts deltas; a lost one counts as the number of ends in it. */
   get counts(): QueueCounts {
     return this.#queue.counts;
   }
 
-  /** Who hears a delta that is made now; asking is a promise to make it. */
+  /** The audience of a delta made now. The caller has to make that delta. */
   audience(): Audience {
     if (!this.#sender.isOpen || !this.#sender.isIdle) return 'none';
     const audience = this.#isFresh ? 'fresh' : 'same';
@@ -40,9 +40,9 @@ export class NetworkSender implements StreamUser {
   }
 
   /**
-   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. One that has no room is left out:
-   * all there is follows later, but for the ends in it, which are counted.
-   * @param ends connections and endpoints that the message says have ended
+   * Sends a delta or a part of it, on the next stream if this one broke meanwhile. Without room it is left out: the
+   * full state follows later, without the ends, and these are counted as lost.
+   * @param ends connections and endpoints reported as ended in the message
    */
   send(message: Buffer, ends: number): void {
     if (this.#queue.hasRoom(message.length)) {

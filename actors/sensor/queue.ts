@@ -1,12 +1,12 @@
 import { Refusals } from '../shares/refusals.js';
 import { Shares } from '../shares/shares.js';
 
-/** A message that waits for Sensor. */
-export interface Message {
+/** A message waiting for Sensor. */
+export interface QueuedMessage {
   readonly bytes: Buffer;
-  /** Number of the container whose share it takes, as in records; 0: it speaks of none, or of several. */
+  /** Number of the container charged for it, as in records; 0: it concerns none, or several. */
   readonly container: number;
-  /** What its loss counts as: 1 for a process signal. */
+  /** Its weight in the count of losses: 1 for a process signal. */
   readonly worth: number;
 }
 
@@ -26,40 +26,39 @@ export interface QueueCounts {
   readonly repeated: number;
 }
 
-/** A place in the queue. */
-interface Place {
+/** A slot of the queue. */
+interface QueueSlot {
   /** undefined: dropped, or gone. */
-  message: Message | undefined;
+  message: QueuedMessage | undefined;
   /** Given to some stream. */
   wasSent: boolean;
-  /** Given to the stream of the moment. */
+  /** Given to the current stream. */
   isOut: boolean;
 }
 
-/** Bytes a message takes beside its own: its objects and its places. */
+/** Bytes a message takes beside its own: its objects and its slots. */
 const OVERHEAD = 128;
-/** Free places before the others move up. */
+/** Free slots at the front before the others move up. */
 const MOST_FREE = 1024;
 
 /**
- * Messages in order, bounded in bytes. A sent message stays until it is confirmed, so that it can be sent once more
- * when the stream breaks. Beyond the bound the oldest of the container with most bytes goes first, and each one that
- * goes unconfirmed is counted.
+ * Queues messages in order, bounded in bytes. A sent message stays until it is confirmed, to be sent once more when the
+ * stream breaks. Beyond the bound the oldest message of the container with most bytes is dropped, and counted.
  */
 export class MessageQueue {
   readonly capacity: number;
-  /** Containers whose messages were dropped. */
+  /** Dropped messages by container. */
   readonly refusals = new Refusals('what waits for Sensor');
-  readonly #shares: Shares<Place>;
+  readonly #shares: Shares<QueueSlot>;
   /** From `#first` on: the sent ones, then from `#next` on the others. */
-  #places: Place[] = [];
+  #slots: QueueSlot[] = [];
   #first = 0;
   #next = 0;
-  /** Places that have left the front since the beginning: `#first` as a position. */
+  /** Slots removed from the front since the beginning: `#first` as a position. */
   #gone = 0;
-  /** The highest position that there was for the next message to send. */
+  /** The highest position ever reached by the next message to send. */
   #highest = 0;
-  /** Places from `#highest` on whose message was dropped. */
+  /** Slots from `#highest` on without their message, after a drop. */
   #gaps = 0;
   #unsentBytes = 0;
   #waiting = 0;
@@ -85,9 +84,9 @@ export class MessageQueue {
     };
   }
 
-  /** Places taken in memory, those of dropped messages included. */
-  get places(): number {
-    return this.#places.length;
+  /** Slots in memory, including the ones of dropped messages. */
+  get slots(): number {
+    return this.#slots.length;
   }
 
   /** Nothing is left to send. */
@@ -95,36 +94,36 @@ export class MessageQueue {
     return this.#unsentBytes === 0;
   }
 
-  /** Whether a message of `length` bytes has room without another being dropped that was not sent. */
+  /** Whether a message of `length` bytes has room without dropping an unsent one. */
   hasRoom(length = 0): boolean {
     return this.#unsentBytes + length + OVERHEAD <= this.capacity;
   }
 
-  push(message: Message): void {
-    const size = sizeOf(message);
+  push(message: QueuedMessage): void {
+    const size = heldBytes(message);
     const place = { message, wasSent: false, isOut: false };
-    this.#places.push(place);
+    this.#slots.push(place);
     this.#shares.add(message.container, place, size);
     this.#unsentBytes += size;
     this.#waiting++;
     for (let excess; (excess = this.#shares.excess()) !== undefined;) this.#drop(excess.member, excess.owner);
-    while (this.#first < this.#places.length && this.#places[this.#first]!.message === undefined)
-      this.#shift();
+    while (this.#first < this.#slots.length && this.#slots[this.#first]!.message === undefined)
+      this.#dropFront();
     if (this.#gaps > MOST_FREE && this.#gaps > this.#waiting) this.#closeGaps();
   }
 
-  /** Counts a message of this worth as dropped that was not even pushed. */
+  /** Counts a message of this worth as dropped without pushing it. */
   drop(worth: number): void {
     this.#dropped += worth;
   }
 
   /** The next message to send, which counts as sent; undefined if there is none. */
-  take(): Message | undefined {
+  take(): QueuedMessage | undefined {
     while (!this.isSent) {
-      const place = this.#pass();
+      const place = this.#advance();
       const { message } = place;
       if (message === undefined) continue;
-      this.#unsentBytes -= sizeOf(message);
+      this.#unsentBytes -= heldBytes(message);
       place.isOut = true;
       if (place.wasSent) {
         this.#repeated++;
@@ -138,40 +137,40 @@ export class MessageQueue {
     return undefined;
   }
 
-  /** Where the next message to send stands, for `confirm`. A message keeps its position. */
+  /** The position of the next message to send, for `confirm`. A message keeps its position. */
   get position(): number {
     return this.#gone + this.#next - this.#first;
   }
 
-  /** The position of the oldest of the messages taken last, `count` of them; the next one's if that is 0. */
+  /** The position of the oldest of the last `count` messages taken; with 0, of the next message to send. */
   positionBefore(count: number): number {
     let at = this.#next;
-    for (let left = count; left > 0 && at > this.#first; at--) if (this.#places[at - 1]!.isOut) left--;
+    for (let left = count; left > 0 && at > this.#first; at--) if (this.#slots[at - 1]!.isOut) left--;
     return this.#gone + at - this.#first;
   }
 
   /** Lets go of all messages before `position`: they have arrived. */
   confirm(position: number): void {
-    while (this.#gone < position && this.#first < this.#places.length) this.#shift();
+    while (this.#gone < position && this.#first < this.#slots.length) this.#dropFront();
   }
 
-  /** Has all unconfirmed messages sent once more: the stream broke. */
+  /** Starts again with the unconfirmed messages, after the stream broke. */
   rewind(): void {
-    for (let at = this.#first; at < this.#next; at++) this.#places[at]!.isOut = false;
+    for (let at = this.#first; at < this.#next; at++) this.#slots[at]!.isOut = false;
     this.#next = this.#first;
     this.#unsentBytes = this.#shares.used;
   }
 
   /** Takes all messages out, as if they had never been in. */
-  empty(): readonly Message[] {
-    const messages = this.#places.slice(this.#first).flatMap(({ message }) => message ?? []);
+  empty(): readonly QueuedMessage[] {
+    const messages = this.#slots.slice(this.#first).flatMap(({ message }) => message ?? []);
     this.confirm(Infinity);
     return messages;
   }
 
-  /** The place at `#next`, behind which the next one is. */
-  #pass(): Place {
-    const place = this.#places[this.#next++]!;
+  /** Returns the slot at `#next` and moves on to the one behind it. */
+  #advance(): QueueSlot {
+    const place = this.#slots[this.#next++]!;
     if (this.position > this.#highest) {
       this.#highest = this.position;
       if (place.message === undefined) this.#gaps--;
@@ -179,49 +178,49 @@ export class MessageQueue {
     return place;
   }
 
-  #drop(place: Place, container: number): void {
+  #drop(place: QueueSlot, container: number): void {
     const { worth } = place.message!;
     this.refusals.note(container, worth);
     if (place.wasSent) this.#uncertain += worth;
     else this.#dropped += worth;
-    // Every message that was sent stands before the highest position.
+    // Every sent message is before the highest position.
     if (!place.wasSent) this.#gaps++;
-    this.#leave(place);
+    this.#removeMessage(place);
   }
 
-  /** Takes the message of a place out. */
-  #leave(place: Place): void {
+  /** Takes the message out of a slot. */
+  #removeMessage(place: QueueSlot): void {
     const message = place.message!;
     this.#shares.remove(message.container, place);
-    if (!place.isOut) this.#unsentBytes -= sizeOf(message);
+    if (!place.isOut) this.#unsentBytes -= heldBytes(message);
     if (place.wasSent) this.#unconfirmed--;
     else this.#waiting--;
     place.message = undefined;
   }
 
-  #shift(): void {
-    const place = this.#places[this.#first]!;
-    if (this.#next === this.#first) this.#pass();
-    if (place.message !== undefined) this.#leave(place);
+  #dropFront(): void {
+    const place = this.#slots[this.#first]!;
+    if (this.#next === this.#first) this.#advance();
+    if (place.message !== undefined) this.#removeMessage(place);
     this.#first++;
     this.#gone++;
-    if (this.#first < MOST_FREE || this.#first * 2 < this.#places.length) return;
-    this.#places = this.#places.slice(this.#first);
+    if (this.#first < MOST_FREE || this.#first * 2 < this.#slots.length) return;
+    this.#slots = this.#slots.slice(this.#first);
     this.#next -= this.#first;
     this.#first = 0;
   }
 
-  /** Closes the gaps between messages that never had a position. */
+  /** Closes the gaps between messages without a position yet. */
   #closeGaps(): void {
     const end = this.#highest - this.#gone + this.#first;
-    this.#places = [
-      ...this.#places.slice(0, end),
-      ...this.#places.slice(end).filter(({ message }) => message !== undefined),
+    this.#slots = [
+      ...this.#slots.slice(0, end),
+      ...this.#slots.slice(end).filter(({ message }) => message !== undefined),
     ];
     this.#gaps = 0;
   }
 }
 
-function sizeOf({ bytes }: Message): number {
+function heldBytes({ bytes }: QueuedMessage): number {
   return bytes.length + OVERHEAD;
 }

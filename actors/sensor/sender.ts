@@ -2,20 +2,20 @@ import type { MessageQueue } from './queue.js';
 import type { OpenStream } from './stream.js';
 
 /**
- * When a message counts as arrived. The wire has no acknowledgement, but HTTP/2 has windows (RFC 9113 §5.2): a peer
- * holds no more than its stream window unread. So a message has been read once so many windows of later bytes have
- * left; two, since a peer may take some bytes out of HTTP/2 before it reads them.
+ * Stream windows of later bytes to leave before a message counts as arrived. The wire has no acknowledgement, but
+ * HTTP/2 has windows (RFC 9113 §5.2): a peer holds no more than one unread. Two, since a peer may take some bytes out
+ * of HTTP/2 before it reads them.
  */
 const WINDOWS = 2;
 /**
- * Without later bytes, a message has arrived when its stream has stayed open, and not full, for so many steps of so
- * many ms. Half of them would do for the channel's keepalive to prove that the peer's HTTP/2 has it (10 s until a
- * ping, which may have been sent just before, and 10 s for its answer, then the same again); the rest is for Sensor
- * to read it. A Sensor that leaves less than a window unread for longer than that, and then dies, loses it silently.
+ * Steps, and ms of one, a stream has to stay open and not full for a message to count as arrived without later bytes.
+ * Half of them would do for the channel's keepalive to prove the message is in the peer's HTTP/2: 10 s until a ping
+ * (the last may just have been sent), 10 s for its answer, then the same again. The rest is for Sensor to read it. If
+ * Sensor leaves less than a window unread for longer and then dies, the message is lost silently.
  */
 const STEPS = 60;
 const STEP_MS = 1000;
-/** Bytes between two marks, so that a stream which carries a lot confirms a lot. */
+/** Bytes between two marks, so that a busy stream confirms often. */
 const MARK_BYTES = 16 * 1024;
 /** Bytes on their way out of this process at most; the queues hold the rest. */
 const MOST_LEAVING = 64 * 1024;
@@ -26,31 +26,31 @@ interface Lane {
   leaving: number;
 }
 
-/** How far each queue had left this process at some time. */
+/** The position of each queue at some time: earlier messages had left this process. */
 interface Mark {
-  /** Bytes that had left on the stream. */
+  /** Bytes sent on the stream by then. */
   readonly bytes: number;
   readonly step: number;
   readonly positions: readonly number[];
 }
 
 /**
- * Brings the messages of queues to a stream, no faster than it takes them, and confirms them. A queue comes before the
- * ones that follow it.
+ * Brings the messages of queues to a stream, no faster than it takes them, and confirms them. Earlier queues have
+ * priority over later ones.
  */
 export class StreamSender {
   readonly #lanes: readonly Lane[];
   #stream: OpenStream | undefined;
   #isFull = false;
   #leavingBytes = 0;
-  /** Bytes that have left on this stream. */
+  /** Bytes sent on this stream. */
   #leftBytes = 0;
   /** Oldest first. */
   #marks: Mark[] = [];
   #step = 0;
   #timer: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
-  /** Messages that have left this process, ever. */
+  /** Messages sent by this process, ever. */
   sent = 0;
 
   constructor(queues: readonly MessageQueue[]) {
@@ -79,7 +79,7 @@ export class StreamSender {
     this.#isFull = false;
     this.#leavingBytes = this.#leftBytes = this.#step = 0;
     this.#timer = setInterval(() => {
-      // Time does not count while the stream is full: what left may be held up on the way.
+      // Time does not count while the stream is full: sent bytes may be held up on the way.
       if (this.#isFull || this.#leavingBytes >= MOST_LEAVING) return;
       this.#step++;
       this.#mark();
@@ -91,14 +91,14 @@ export class StreamSender {
     this.flow();
   }
 
-  /** Sends what waits, as far as the stream has room. */
+  /** Sends waiting messages, as far as the stream has room. */
   flow(): void {
     for (let lane; (lane = this.#next()) !== undefined;) this.#write(lane);
   }
 
   /**
    * The stream is over.
-   * @returns lets go of all that had left on it; to be called if Sensor turns out to have read it to its end
+   * @returns confirms all messages sent on it; to be called if Sensor turns out to have read it to its end
    */
   closed(): () => void {
     clearInterval(this.#timer);
@@ -113,7 +113,7 @@ export class StreamSender {
     return () => left.forEach(([queue, position]) => queue.confirm(position));
   }
 
-  /** The lane whose turn it is, if the stream has room for it. */
+  /** The next lane to send from, if the stream has room. */
   #next(): Lane | undefined {
     if (this.#stream === undefined || this.#isFull || this.#leavingBytes >= MOST_LEAVING) return undefined;
     return this.#lanes.find(({ queue }) => !queue.isSent);

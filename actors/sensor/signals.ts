@@ -1,35 +1,35 @@
 import { createHash } from 'node:crypto';
 import type { ProcessSignal } from '../processes/signal.js';
 import type { Refusal } from '../shares/refusals.js';
-import { FoundQueue } from './found.js';
+import { ScannedQueue } from './scanned-queue.js';
 import { signalMessage } from './messages.js';
 import { MessageQueue, type QueueCounts } from './queue.js';
 import { StreamSender } from './sender.js';
 import type { OpenStream, StreamUser } from './stream.js';
 
 /**
- * Brings process signals to the stream of the moment: found processes first, since a new stream's reader knows none,
- * then started ones in their order.
+ * Brings process signals to the current stream: scanned processes first, since a new stream's reader knows none, then
+ * started ones in their order.
  */
 export class SignalSender implements StreamUser {
   readonly registration: Buffer;
   readonly #started: MessageQueue;
-  readonly #found: FoundQueue;
+  readonly #scanned: ScannedQueue;
   readonly #sender: StreamSender;
   readonly #onOpened: () => void;
   readonly #onRoom: () => void;
   #hadRoom = true;
 
   /**
-   * @param capacity bytes of the started processes' queue; the found ones have half as many
-   * @param onOpened a stream has opened, whose reader knows of no process yet; called before anything queued is sent
-   * @param onRoom a scan that waited for `hasRoom` can go on
+   * @param capacity bytes of the started processes' queue; scanned ones have half as many
+   * @param onOpened a stream has opened and its reader knows of no process yet; called before anything queued is sent
+   * @param onRoom a scan waiting for `hasRoom` can go on
    */
   constructor(capacity: number, registration: Buffer, onOpened: () => void, onRoom: () => void) {
     this.registration = registration;
     this.#started = new MessageQueue(capacity);
-    this.#found = new FoundQueue(capacity / 2);
-    this.#sender = new StreamSender([this.#found.queue, this.#started]);
+    this.#scanned = new ScannedQueue(capacity / 2);
+    this.#sender = new StreamSender([this.#scanned.queue, this.#started]);
     this.#onOpened = onOpened;
     this.#onRoom = onRoom;
   }
@@ -39,36 +39,36 @@ export class SignalSender implements StreamUser {
   }
 
   get counts(): QueueCounts {
-    return sum(this.#started.counts, this.#found.counts);
+    return addCounts(this.#started.counts, this.#scanned.counts);
   }
 
-  /** Containers whose signals were dropped, each once in a run. */
+  /** Containers with dropped signals, each once in a run. */
   takeRefusals(): Refusal[] {
-    return [this.#started, this.#found.queue].flatMap(({ refusals }) => refusals.take());
+    return [this.#started, this.#scanned.queue].flatMap(({ refusals }) => refusals.take());
   }
 
-  /** Messages that have left this process, ever. */
+  /** Messages sent by this process, ever. */
   get sent(): number {
     return this.#sender.sent;
   }
 
-  /** Whether more found processes can be taken; without a stream they are not sent anyway. */
+  /** Whether there is room for more scanned processes; without a stream they are not sent anyway. */
   get hasRoom(): boolean {
-    return !this.isOpen || this.#found.hasRoom;
+    return !this.isOpen || this.#scanned.hasRoom;
   }
 
   send(signal: ProcessSignal): void {
     const message = { bytes: signalMessage(signal), container: signal.sharer, worth: 1 };
-    if (signal.scraped) this.#found.push({ ...message, process: processName(signal) }, this.isOpen);
+    if (signal.scraped) this.#scanned.push({ ...message, process: processKey(signal) }, this.isOpen);
     else this.#started.push(message);
     this.#sender.flow();
     this.#hadRoom = this.hasRoom;
   }
 
   /** A scan for a new stream is over. */
-  scanned(): void {
+  scanEnded(): void {
     if (!this.isOpen) return;
-    this.#found.scanned();
+    this.#scanned.scanEnded();
     this.#sender.flow();
   }
 
@@ -83,7 +83,7 @@ export class SignalSender implements StreamUser {
       write: (message, flushed) =>
         stream.write(message, () => {
           flushed?.();
-          this.#tellRoom();
+          this.#announceRoom();
         }),
     });
     this.#onOpened();
@@ -96,24 +96,24 @@ export class SignalSender implements StreamUser {
 
   closed(): () => void {
     const arrived = this.#sender.closed();
-    this.#found.closed();
-    this.#tellRoom();
+    this.#scanned.streamBroke();
+    this.#announceRoom();
     return arrived;
   }
 
-  #tellRoom(): void {
+  #announceRoom(): void {
     if (this.#hadRoom || !this.hasRoom) return;
     this.#hadRoom = true;
     this.#onRoom();
   }
 }
 
-/** The same text for the same process in each scan. */
-function processName({ pid, path, args }: ProcessSignal): string {
+/** Identifies a process by the same text in each scan. */
+function processKey({ pid, path, args }: ProcessSignal): string {
   return createHash('sha256').update(`${pid}\0${path}\0${args}`).digest('base64');
 }
 
-function sum(a: QueueCounts, b: QueueCounts): QueueCounts {
+function addCounts(a: QueueCounts, b: QueueCounts): QueueCounts {
   return {
     waiting: a.waiting + b.waiting,
     unconfirmed: a.unconfirmed + b.unconfirmed,

@@ -9,25 +9,25 @@ export const methods = {
   network: '/sensor.NetworkConnectionInfoService/PushNetworkConnectionInfo',
 } as const;
 
-/** How long a channel may take to connect before the attempt counts as failed, ms. */
+/** Time for a channel to connect before the attempt counts as failed, ms. */
 const CONNECT_MS = 20_000;
-/** Taken for a peer's window when it cannot be seen, bytes. */
+/** Assumed window of a peer if the real one is not accessible, bytes. */
 const WINDOW_BYTES = 1024 * 1024;
 
-type Call = ClientDuplexStream<Buffer, Buffer>;
+type StreamCall = ClientDuplexStream<Buffer, Buffer>;
 
-/** An open stream, as its user writes to it. */
+/** The writing side of an open stream. */
 export interface OpenStream {
   /**
    * @param flushed called when the message has left this process, hardly ever if the stream breaks before
    * @returns false when the stream is full: the next message has to wait for `drained`
    */
   readonly write: (message: Buffer, flushed?: () => void) => boolean;
-  /** Bytes of messages that the peer may hold unread: its stream window. */
+  /** Bytes of messages the peer may hold unread: its stream window. */
   readonly window: () => number;
 }
 
-/** Who writes to a stream, and reads it. */
+/** Writes to a stream, and reads it. */
 export interface StreamUser {
   /** The first message on every stream. */
   readonly registration: Buffer;
@@ -36,25 +36,25 @@ export interface StreamUser {
   /** There is room again. */
   readonly drained: () => void;
   /**
-   * Nothing more can be written, and what was written may not have arrived.
-   * @returns to be called if it has arrived after all: Sensor has ended the stream well after its end
+   * Nothing more can be written, and earlier messages may not have arrived.
+   * @returns to be called if they have arrived after all: Sensor answered the end of the stream with OK
    */
   readonly closed: () => () => void;
-  /** Takes a message; the next one is read when the promise is fulfilled, so that no more of them pile up. */
+  /** Takes a message; the next one is read when the promise is fulfilled, so none pile up. */
   readonly received?: (message: Buffer) => Promise<void>;
 }
 
-/** What a stream is made of. */
+/** The parts of a stream. */
 export interface StreamOptions {
-  /** The channel of the moment. */
+  /** The current channel. */
   readonly channel: () => Client;
   /** One of `methods`. */
   readonly method: string;
   readonly metadata: Metadata;
   readonly user: StreamUser;
-  /** Gets a promise for each stream that is being ended. */
+  /** Gets a promise for each stream being ended. */
   readonly ending: Set<Promise<void>>;
-  /** By when a stream that is ended now has to be over. */
+  /** The deadline for a stream ended now. */
   readonly deadline: () => Deadline;
 }
 
@@ -72,7 +72,7 @@ export function openStream({
 }: StreamOptions): OpenConnection {
   return (update) => {
     let isOver = false;
-    let call: Call | undefined;
+    let call: StreamCall | undefined;
     const over = (reason?: string) => {
       if (isOver) return undefined;
       isOver = true;
@@ -87,11 +87,11 @@ export function openStream({
         over(`no connection within ${CONNECT_MS / 1000} s`);
         return;
       }
-      call = client.makeBidiStreamRequest(method, asIs, asIs, metadata);
+      call = client.makeBidiStreamRequest(method, passBytes, passBytes, metadata);
       call.on('error', ({ message }) => over(message));
       call.on('status', ({ code, details }) => over(`${status[code]}: ${details}`));
       call.on('drain', () => !isOver && user.drained());
-      const open: Call = call;
+      const open: StreamCall = call;
       open.on('data', (message: Buffer) => {
         open.pause();
         void Promise.resolve(user.received?.(message)).then(() => open.resume());
@@ -125,7 +125,7 @@ export function networkMetadata(hostname: string): Metadata {
 }
 
 /** Ends a stream and waits for Sensor to end it, too. Returns whether Sensor has read it to its end. */
-async function endInGoodOrder(call: Call, deadline: Deadline): Promise<boolean> {
+async function endInGoodOrder(call: StreamCall, deadline: Deadline): Promise<boolean> {
   let isRead = false;
   const ended = new Promise<void>((resolve) => {
     call.on('status', ({ code }) => {
@@ -138,8 +138,8 @@ async function endInGoodOrder(call: Call, deadline: Deadline): Promise<boolean> 
   return isRead;
 }
 
-/** The peer's window for this stream, which grpc-js keeps to itself some layers down; if it moves, a spec notices. */
-function windowOf(call: Call): number {
+/** The peer's window for this stream. grpc-js hides it some layers down; if it moves, a spec notices. */
+function windowOf(call: StreamCall): number {
   let layer: Layer | undefined = call as Layer;
   while (layer !== undefined && layer.http2Stream === undefined)
     layer = layer.call ?? layer.child ?? layer.underlyingCalls?.at(-1)?.call;
@@ -154,6 +154,6 @@ interface Layer {
   readonly http2Stream?: ClientHttp2Stream;
 }
 
-function asIs(bytes: Buffer): Buffer {
+function passBytes(bytes: Buffer): Buffer {
   return bytes;
 }

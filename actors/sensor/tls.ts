@@ -10,23 +10,23 @@ import { certificatesIn, DamagedCertificate, subjectOf, untimely } from './certi
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  /** The authorities that may have signed Sensor's certificate. */
+  /** The authorities trusted to sign Sensor's certificate. */
   readonly ca: string;
   /** Collector's own certificate and the key to it. */
   readonly cert: string;
   readonly key: string;
 }
 
-/** What is in the files. */
+/** The contents of the files. */
 export type TlsMaterial = Readonly<Record<keyof TlsFiles, Buffer>>;
 
-/** A bundle of all public authorities has a quarter of it. */
+/** Four times the size of a bundle of all public authorities. */
 const LARGEST_FILE = 1024 * 1024;
 
-/** What OpenSSL makes of bytes that are no TLS. */
+/** OpenSSL's errors for bytes other than TLS. */
 export const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/;
 
-/** The files by the settings, whose rules see to it that all are named or none; undefined: plain text. */
+/** Takes the files from the settings: all of them or none, by the rules there. undefined: plain text. */
 export function tlsFiles(settings: Settings): TlsFiles | undefined {
   const { tlsCerts, tlsCa, tlsClientCert, tlsClientKey } = settings;
   const inFolder = (name: string) => (tlsCerts === undefined ? undefined : path.join(tlsCerts, name));
@@ -37,11 +37,15 @@ export function tlsFiles(settings: Settings): TlsFiles | undefined {
 }
 
 /**
- * Reads the files and checks that they can be used together, at the time `now`.
- * @throws Failure TLS_FILE that names the file
+ * Reads the files and checks that they can be used together at the time `now`.
+ * @throws Failure TLS_FILE with the name of the file
  */
 export async function readTls(files: TlsFiles, now = new Date()): Promise<TlsMaterial> {
-  const material = { ca: await read(files.ca), cert: await read(files.cert), key: await read(files.key) };
+  const material = {
+    ca: await readTlsFile(files.ca),
+    cert: await readTlsFile(files.cert),
+    key: await readTlsFile(files.key),
+  };
   const authorities = certificates(files.ca, material.ca);
   if (authorities.every((authority) => untimely(authority, now) !== undefined))
     throw untimelyIn(files.ca, authorities[0], now);
@@ -54,7 +58,7 @@ export async function readTls(files: TlsFiles, now = new Date()): Promise<TlsMat
 }
 
 export interface TlsWatcher {
-  /** All three files are good, and another set than the last good one. */
+  /** All three files are good, and differ from the last good set. */
   readonly onChange: (material: TlsMaterial) => void;
   /** They cannot be used any more, by a change or because they expired; called once for each reason. */
   readonly onBad: (failure: Failure) => void;
@@ -63,8 +67,8 @@ export interface TlsWatcher {
 }
 
 /**
- * Watches the files. After one has changed the others may be about to, so they are read some time later.
- * @param current what was read of them before
+ * Watches the files. When one has changed the others may be about to, so they are read some time later.
+ * @param current their contents when they were read before
  * @returns ends it
  */
 export function watchTls(
@@ -86,7 +90,7 @@ export function watchTls(
     }
     const isMended = complaint !== undefined;
     complaint = undefined;
-    if (same(found, good)) {
+    if (isSameMaterial(found, good)) {
       if (isMended) onMended();
       return;
     }
@@ -108,11 +112,11 @@ async function tryTls(files: TlsFiles): Promise<TlsMaterial | Failure> {
   }
 }
 
-function same(one: TlsMaterial, other: TlsMaterial): boolean {
+function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
   return one.ca.equals(other.ca) && one.cert.equals(other.cert) && one.key.equals(other.key);
 }
 
-async function read(file: string): Promise<Buffer> {
+async function readTlsFile(file: string): Promise<Buffer> {
   try {
     return await readSmallFile(file, LARGEST_FILE);
   } catch (error) {
@@ -152,7 +156,7 @@ function privateKey(file: string, pem: Buffer): ReturnType<typeof createPrivateK
   }
 }
 
-/** What OpenSSL does not take, such as a key that is too short, would otherwise end the first attempt to connect. */
+/** Tries the files on OpenSSL: a key too short, for example, would otherwise end the first attempt to connect. */
 function assertAccepted(files: TlsFiles, material: TlsMaterial): void {
   try {
     createSecureContext(material);

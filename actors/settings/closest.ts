@@ -1,4 +1,4 @@
-/** The candidate that takes the fewest edits to get to from `text`, or undefined when none is near enough to be meant. */
+/** Returns the candidate the fewest edits away from `text`; undefined if none is near enough to be meant. */
 export function closest(text: string, candidates: readonly string[]): string | undefined {
   const near = candidates
     .map((candidate) => ({ candidate, distance: editDistance(text, candidate) }))

@@ -1,11 +1,11 @@
 import { isObject } from './parser.js';
 
 /**
- * The values of a COLLECTOR_CONFIG object by key, an inner key as `outer.inner`, each as the text that a parser reads.
- * Null counts as not given, since that is what templates leave behind. A known key whose value is no plain one keeps
- * its JSON as text, which its parser then refuses.
- * @param known the keys that mean something
- * @returns the values of known keys, and the keys that mean nothing
+ * Flattens a COLLECTOR_CONFIG object to texts for parsers by key, an inner key as `outer.inner`. Null counts as not
+ * given, since templates leave it behind. A list or an object as the value of a known key keeps its JSON as text, for
+ * its parser to refuse.
+ * @param known the keys of settings
+ * @returns the values of known keys, and the unknown keys
  */
 export function flattenConfig(
   config: Readonly<Record<string, unknown>>,

@@ -1,13 +1,13 @@
 import { closest } from './closest.js';
 import { collectorConfig, table } from './table.js';
 
-/** The arguments that were given, by name and as text, and what is wrong with the command line itself. */
+/** The given arguments, by name and as text, and the errors of the command line itself. */
 export interface CommandLine {
   readonly values: ReadonlyMap<string, string>;
   readonly errors: readonly string[];
 }
 
-/** What people type before they know. */
+/** Forms people try before they know the right ones. */
 const shorthands: ReadonlyMap<string, string> = new Map([['-h', '--help']]);
 
 const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
@@ -19,7 +19,7 @@ const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
 /**
  * Splits a command line into arguments: `--name=value`, `--name value`, and `--name` alone for a switch.
  * An argument given twice has its last value.
- * @param argv what follows the program's name
+ * @param argv the words after the program's name
  */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const values = new Map<string, string>();
@@ -34,8 +34,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     const declaration = known.get(name);
 
     if (declaration === undefined) {
-      errors.push(unknown(name));
-      // What follows an unknown argument is most likely its value: one mistake, one error.
+      errors.push(unknownArgument(name));
+      // The word after an unknown argument is most likely its value: one mistake, one error.
       if (name.startsWith('--') && equals < 0 && hasNext) i++;
     } else if (equals >= 0) {
       values.set(name, word.slice(equals + 1));
@@ -51,7 +51,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   return { values, errors };
 }
 
-function unknown(name: string): string {
+function unknownArgument(name: string): string {
   const meant = closest(name, [...known.keys()]);
   const hint = meant === undefined ? '--help lists those that exist' : `did you mean ${meant}?`;
   return `Unknown argument '${name}': ${hint}`;

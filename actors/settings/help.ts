@@ -2,7 +2,7 @@ import { collectorConfig, groups, table, type Declaration } from './table.js';
 
 const WIDTH = 80;
 
-/** The text of `--help`, made from the table of settings: groups, and in each the settings that can be given. */
+/** The text of `--help`, made from the table of settings: groups with their settings. */
 export function helpText(): string {
   const declarations: readonly Declaration<unknown>[] = [collectorConfig, ...Object.values(table)];
   return [
@@ -22,13 +22,13 @@ export function helpText(): string {
     ...groups.flatMap((group) => [
       '',
       `${group}:`,
-      ...declarations.filter((declaration) => declaration.group === group).flatMap(entry),
+      ...declarations.filter((declaration) => declaration.group === group).flatMap(helpEntry),
     ]),
     '',
   ].join('\n');
 }
 
-function entry(declaration: Declaration<unknown>): string[] {
+function helpEntry(declaration: Declaration<unknown>): string[] {
   const { argument, environment, form, help, key, parser } = declaration;
   const places = [
     ...(argument === undefined ? [] : [form === undefined ? argument : `${argument}=${form}`]),
@@ -45,7 +45,7 @@ function entry(declaration: Declaration<unknown>): string[] {
   ];
 }
 
-/** Empty for a default that is empty or absent: the help of those settings says what that means. */
+/** Returns empty text for an empty or absent default: the help of the setting explains it. */
 export function defaultText(value: unknown): string {
   if (Array.isArray(value)) return value.join(',');
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'

@@ -9,13 +9,13 @@ export const hostPort: Parser<string> = {
   parse: (text) => (text === '' || isHostPort(text) ? { value: text } : { bad: text }),
 };
 
-/** Where a server listens: as above, but never empty, and port 0 stands for any that is free. */
+/** The address a server listens on: as above, but never empty, and port 0 stands for any free one. */
 export const listenAddress: Parser<string> = {
   allowed: 'host:port, such as 0.0.0.0:8080, [::]:8080 or 127.0.0.1:0 for any port that is free',
   parse: (text) => (isHostPort(text.replace(/:0$/, ':1')) ? { value: text } : { bad: text }),
 };
 
-/** The parts of an address that these have accepted; an IPv6 address without its brackets. */
+/** Splits an address accepted by one of these; an IPv6 address loses its brackets. */
 export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };

@@ -1,4 +1,4 @@
-/** What a text was read as, or the part of it that is wrong and, when there is more to say than what is allowed, why. */
+/** The value of a text, or its bad part and, if the allowed values do not explain it, the reason. */
 export type Parsed<T> = { readonly value: T } | { readonly bad: string; readonly why?: string };
 
 /** Reads one setting's text. `allowed` completes the phrase "allowed: …" in errors and in the help. */
@@ -16,7 +16,7 @@ export const boolean: Parser<boolean> = {
   },
 };
 
-/** One of a few words, in any case, with `-` and `_` taken as the same; the value is the word as it stands in `words`. */
+/** One of a few words, in any case, with `-` and `_` taken as the same; the value is the word as in `words`. */
 export function oneOf<const W extends string>(...words: readonly W[]): Parser<W> {
   const plain = (text: string): string => text.toLowerCase().replaceAll('-', '_');
   return {
@@ -28,7 +28,7 @@ export function oneOf<const W extends string>(...words: readonly W[]): Parser<W>
   };
 }
 
-/** A whole number in decimal digits, from `least` to `most`, that `fits` accepts; `what` says what it has to be. */
+/** A whole number in decimal digits, from `least` to `most` and accepted by `fits`; `what` describes it. */
 export function wholeNumber(
   least: number,
   most: number,
@@ -44,7 +44,7 @@ export function wholeNumber(
   };
 }
 
-/** A number in decimal notation that lies between two others, which it is not; `what` says so. */
+/** A number in decimal notation between two others, both excluded; `what` says so. */
 export function decimal(above: number, below: number, what: string): Parser<number> {
   return {
     allowed: `a number ${what}`,
@@ -103,7 +103,7 @@ export const absolutePath: Parser<string> = {
   parse: (text) => (/^\/[^\0]*$/.test(text) ? { value: text.replace(/\/+$/, '') } : { bad: text }),
 };
 
-/** The release of a kernel, as it stands in the name of a driver: never a way out of the folder that this is in. */
+/** The release of a kernel as part of a driver's name: never a way out of the driver's folder. */
 export const kernelName: Parser<string> = {
   allowed: 'the release of a kernel of letters, digits, ".", "_", "+", "~" and "-", at most 128 characters',
   parse: (text) => (/^\w[\w.+~-]{0,127}$/.test(text) ? { value: text } : { bad: text }),

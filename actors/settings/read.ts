@@ -1,34 +1,33 @@
 import { flattenConfig } from './collector-config.js';
 import { parseCommandLine } from './command-line.js';
 import { applyRules, type Notice } from './rules.js';
+import { shorten } from './shorten.js';
 import { collectorConfig, table, type Declaration, type Settings } from './table.js';
 
 /** The variables of a process, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface SettingsReport {
-  /** Complete even with errors, when bad values are left out: good for --help and the log level, not to collect with. */
+  /** Complete even with errors, bad values left out: good for --help and the log level, not to collect with. */
   readonly settings: Settings;
   /** To be logged. */
   readonly warnings: readonly Notice[];
-  /** One line for each value that is refused. With any, Collector does not start. */
+  /** One line for each refused value. With any, Collector does not start. */
   readonly errors: readonly string[];
 }
 
-/** A text that was given for a setting, and where. */
+/** A text given for a setting, and its place. */
 interface Given {
   readonly text: string;
   readonly place: string;
 }
 
-const LONGEST_SHOWN = 100;
-
 /**
  * Reads and validates all settings. A setting's value comes from the command line, else the COLLECTOR_CONFIG JSON,
- * else the environment, else its default. What is overridden is validated all the same.
+ * else the environment, else its default. Overridden values are validated all the same.
  *
- * An empty environment variable counts as not set, except for a setting that an empty text means something to.
- * @param argv what follows the program's name: `process.argv.slice(2)`
+ * An empty environment variable counts as not set, unless empty text is a valid value of the setting.
+ * @param argv the words after the program's name: `process.argv.slice(2)`
  */
 export function readSettings(argv: readonly string[], env: Environment): SettingsReport {
   const commandLine = parseCommandLine(argv);
@@ -80,7 +79,7 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
     });
   }
 
-  // The table gives every name its value's type, which the compiler loses on the way through Object.entries.
+  // The table gives every name its value's type; the compiler loses it on the way through Object.entries.
   const ruled = applyRules(Object.fromEntries(values) as Settings);
   warnings.push(...ruled.notices);
   errors.push(...ruled.errors);
@@ -90,10 +89,6 @@ export function readSettings(argv: readonly string[], env: Environment): Setting
 const keys = new Set(
   Object.values<Declaration<unknown>>(table).flatMap(({ key }) => (key === undefined ? [] : [key])),
 );
-
-function shorten(text: string): string {
-  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
-}
 
 /** Freezes the settings and the lists in them; they are shared, the defaults even between reports. */
 function deepFreeze(settings: Settings): Settings {

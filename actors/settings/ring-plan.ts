@@ -17,7 +17,7 @@ const PAGE = 4096;
  * - each ring has `bufferSize` bytes, halved until all rings together are within `totalBufferSize`;
  * - if rings of one page are still too much, the CPUs that share a ring are doubled until the total holds.
  * So the total always holds, since it is a page or more.
- * @param cpus the CPUs that the kernel could ever use (`possible`, not only those online), 1 or more
+ * @param cpus the CPUs the kernel could ever use (`possible`, not only the ones online), 1 or more
  */
 export function ringPlan(
   cpus: number,

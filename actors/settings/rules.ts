@@ -1,17 +1,17 @@
 import type { Settings } from './table.js';
 
-/** A line to log about settings that are good enough to start with. */
+/** A line to log about settings good enough to start with. */
 export interface Notice {
   readonly level: 'warning' | 'error';
   readonly message: string;
 }
 
-/** The bound of the existing product. */
+/** The bound of the C++ collector. */
 const LONGEST_AFTERGLOW = 300;
-/** The smallest ring that every record fits into: the largest record has 24 KiB. */
+/** The smallest ring with room for any record: the largest one has 24 KiB. */
 const SMALLEST_USEFUL_BUFFER = 32 * 1024;
 
-/** Of the three files that TLS needs, those that no setting names; none without any TLS setting. */
+/** The files needed for TLS and named by no setting; none without any TLS setting. */
 function missingTls({ tlsCerts, tlsCa, tlsClientCert, tlsClientKey }: Settings): string[] {
   const files = {
     'ROX_COLLECTOR_TLS_CA (tlsConfig.caCertPath)': tlsCa,
@@ -23,9 +23,8 @@ function missingTls({ tlsCerts, tlsCa, tlsClientCert, tlsClientKey }: Settings):
 }
 
 /**
- * The rules that one value alone cannot break: about two settings together, or that bend a value instead of refusing
- * it.
- * @returns the settings with bent values, what to log about them, and the combinations that are refused
+ * Applies the rules for several settings together, and the ones adjusting a value instead of refusing it.
+ * @returns the settings with adjusted values, the lines to log about them, and the refused combinations
  */
 export function applyRules(settings: Settings): {
   readonly settings: Settings;

@@ -3,29 +3,29 @@ import { parseRuntimeConfig, RuntimeConfigError, type RuntimeConfig } from './ru
 import { readSmallFile, UnreadableFile } from './small-file.js';
 import { watchFiles, type WatchTimes } from './watch.js';
 
-/** All that can be said takes less than 1 KiB: the rest is room for comments. */
+/** All keys together take less than 1 KiB: the rest is room for comments. */
 const LARGEST_FILE = 16 * 1024;
 
-/** Whoever puts a line into the log. */
-type Say = (notice: Notice | { readonly level: 'info'; readonly message: string }) => void;
+/** Puts a line into the log. */
+type WriteNotice = (notice: Notice | { readonly level: 'info'; readonly message: string }) => void;
 
 /**
- * The runtime configuration file: what it says, now and whenever it changes. While it is not there, what holds without
- * it is in force; while it cannot be used, what was in force before, and a line says why, once for each reason.
+ * The runtime configuration by its file, now and after each change. While the file is absent, the configuration without
+ * it is in force. While it is unusable, the one before stays in force, and a line says why, once for each reason.
  */
 export class RuntimeConfigFile {
   readonly #path: string;
   readonly #without: RuntimeConfig;
-  readonly #say: Say;
+  readonly #write: WriteNotice;
   #current: RuntimeConfig;
-  /** What was said of the file the last time: said again only when it is something else. */
-  #said = '';
+  /** The last lines logged about the file: the same ones are not logged again. */
+  #lastNotices = '';
 
-  /** @param without what is in force without a file, and until it is read */
-  constructor(path: string, without: RuntimeConfig, say: Say) {
+  /** @param without the configuration in force without a file, and until it is read */
+  constructor(path: string, without: RuntimeConfig, say: WriteNotice) {
     this.#path = path;
     this.#without = without;
-    this.#say = say;
+    this.#write = say;
     this.#current = without;
   }
 
@@ -35,7 +35,7 @@ export class RuntimeConfigFile {
   }
 
   /**
-   * Reads the file again when it changes, until it is told to end.
+   * Reads the file again when it changes, until it is ended.
    * @param onChange the configuration in force is another one now
    * @returns ends it
    */
@@ -44,7 +44,7 @@ export class RuntimeConfigFile {
     const look = async (): Promise<void> => {
       const before = this.#current;
       await this.read();
-      if (!isOver && !same(before, this.#current)) onChange(this.#current);
+      if (!isOver && !isSameConfig(before, this.#current)) onChange(this.#current);
     };
     const stop = watchFiles([this.#path], look, times);
     return () => {
@@ -64,7 +64,7 @@ export class RuntimeConfigFile {
       this.#current = config;
       const { externalIps, maxConnectionsPerMinute } = config;
       const inForce = `external IPs: ${externalIps}, connections per minute: at most ${maxConnectionsPerMinute}`;
-      this.#tell([
+      this.#report([
         {
           level: 'info',
           message: `Runtime configuration ${this.#path} ${text === undefined ? 'is not there' : 'is read'}: ${inForce}`,
@@ -79,15 +79,15 @@ export class RuntimeConfigFile {
       const message =
         `Runtime configuration ${this.#path} cannot be used, and what was in force before still is: ` +
         error.message;
-      this.#tell([{ level: 'error', message }]);
+      this.#report([{ level: 'error', message }]);
     }
   }
 
-  #tell(notices: readonly Parameters<Say>[0][]): void {
+  #report(notices: readonly Parameters<WriteNotice>[0][]): void {
     const said = JSON.stringify(notices);
-    if (said === this.#said) return;
-    this.#said = said;
-    notices.forEach((notice) => this.#say(notice));
+    if (said === this.#lastNotices) return;
+    this.#lastNotices = said;
+    notices.forEach((notice) => this.#write(notice));
   }
 }
 
@@ -103,7 +103,7 @@ async function contents(path: string): Promise<string | undefined> {
   }
 }
 
-function same(one: RuntimeConfig, other: RuntimeConfig): boolean {
+function isSameConfig(one: RuntimeConfig, other: RuntimeConfig): boolean {
   return (
     one.externalIps === other.externalIps && one.maxConnectionsPerMinute === other.maxConnectionsPerMinute
   );

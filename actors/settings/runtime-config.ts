@@ -1,35 +1,35 @@
 import { isAlias, isMap, isScalar, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { closest } from './closest.js';
 import { oneOf, wholeNumber, type Parser } from './parser.js';
+import { shorten } from './shorten.js';
 import type { Settings } from './table.js';
 
-/** What can be changed while Collector runs. */
+/** The settings changeable while Collector runs. */
 export interface RuntimeConfig {
-  /** External peers that are told by their address: who connects to containers, whom containers connect to, or both. */
+  /** Directions of connections with external peers reported by address: into containers, out of them, or both. */
   readonly externalIps: (typeof EXTERNAL_IPS)[number];
-  /** New connections of one container that are reported in a minute, at most. */
+  /** New connections of one container reported in a minute, at most. */
   readonly maxConnectionsPerMinute: number;
 }
 
 export const EXTERNAL_IPS = ['none', 'ingress', 'egress', 'both'] as const;
 
-/** protobuf's int32, which the existing product keeps it in. */
+/** The largest int32 of protobuf, the type it has in the C++ collector. */
 export const MOST_CONNECTIONS_PER_MINUTE = 2_147_483_647;
-/** The existing product's. */
+/** The default of the C++ collector. */
 const CONNECTIONS_PER_MINUTE = 2048;
 
-/** Unknown keys that are named, so that a file of something else fills no log. */
+/** Most unknown keys named in warnings, so that a file of something else fills no log. */
 const MOST_NAMED = 10;
-const LONGEST_SHOWN = 100;
 
 /**
- * Bounds of how deep a text can be nested, far beyond what is ever needed: the parser calls itself for each level, and
- * out of its stack V8 can end the process (a regular expression that cannot be compiled) instead of throwing.
+ * Bounds for the nesting of a text, far beyond any need. The parser calls itself for each level, and on an exhausted
+ * stack V8 can end the process (a regular expression it cannot compile) instead of throwing.
  */
 const MOST_BRACKETS = 100;
 const LONGEST_LINE = 500;
 
-/** The keys of the file: what they are read by. An object is a mapping. */
+/** The keys of the file with their parsers. An object is a mapping. */
 const keys = {
   networking: {
     externalIps: {
@@ -40,13 +40,13 @@ const keys = {
   },
 } as const;
 
-type Reader = Parser<string | number>;
+type ValueParser = Parser<string | number>;
 
-interface Keys {
-  readonly [key: string]: Reader | Keys;
+interface KeyTree {
+  readonly [key: string]: ValueParser | KeyTree;
 }
 
-/** What is in force without a file: what the environment says, and defaults. */
+/** The configuration in force without a file: from the environment, and defaults. */
 export function withoutFile({ externalIps }: Pick<Settings, 'externalIps'>): RuntimeConfig {
   return {
     externalIps: externalIps ? 'both' : 'none',
@@ -54,12 +54,12 @@ export function withoutFile({ externalIps }: Pick<Settings, 'externalIps'>): Run
   };
 }
 
-/** A file that cannot be used; the message says of what, where in the file, and what is allowed. */
+/** An unusable file; the message names the value, its position in the file and the allowed values. */
 export class RuntimeConfigError extends Error {}
 
 /**
  * Reads the text of a runtime configuration file.
- * @param without what holds for the keys that the file does not have, or that it leaves empty
+ * @param without the configuration for keys missing or empty in the file
  * @returns the configuration, and a warning for each unknown key
  * @throws RuntimeConfigError
  */
@@ -71,7 +71,7 @@ export function parseRuntimeConfig(
   const enabled = values.get('networking.externalIps.enabled');
   const direction = values.get('networking.externalIps.direction') ?? 'BOTH';
   const limit = values.get('networking.maxConnectionsPerMinute');
-  // A direction alone narrows what the environment has turned on.
+  // A direction alone narrows external IPs turned on by the environment.
   const isEnabled = enabled === undefined ? without.externalIps !== 'none' : enabled === 'ENABLED';
   const externalIps = EXTERNAL_IPS.find((name) => name === String(direction).toLowerCase());
   const more = unknown.length - MOST_NAMED;
@@ -90,7 +90,7 @@ export function parseRuntimeConfig(
 /** The values of the known keys by their paths, and a sentence for each unknown one. */
 function valuesIn(text: string): { values: Map<string, string | number>; unknown: string[] } {
   const lines = new LineCounter();
-  const document = parsed(text, lines);
+  const document = parseYaml(text, lines);
   const values = new Map<string, string | number>();
   const unknown: string[] = [];
   const placeOf = (node: Node | null): string => {
@@ -98,7 +98,7 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
     return `line ${line}, column ${col}`;
   };
 
-  /** What an alias stands for, or the node itself. */
+  /** Follows an alias to its node; any other node is its own. */
   const target = (node: Node | null): Node | null => {
     if (!isAlias(node)) return node;
     const meant = node.resolve(document);
@@ -107,17 +107,17 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
     return meant;
   };
 
-  const visit = (node: Node | null, known: Keys, path: string): void => {
+  const visit = (node: Node | null, known: KeyTree, path: string): void => {
     const value = target(node);
     if (value === null || (isScalar(value) && value.value === null)) return;
     const of = path === '' ? '' : ` of ${path}`;
     if (!isMap<Node, Node | null>(value)) {
       throw new RuntimeConfigError(
-        `Bad value '${shown(value)}'${of} at ${placeOf(node)} (allowed: a mapping with ${Object.keys(known).join(', ')})`,
+        `Bad value '${sourceText(value)}'${of} at ${placeOf(node)} (allowed: a mapping with ${Object.keys(known).join(', ')})`,
       );
     }
     for (const { key, value: inner } of value.items) {
-      const name = shown(target(key));
+      const name = sourceText(target(key));
       const full = path === '' ? name : `${path}.${name}`;
       const reader = Object.hasOwn(known, name) ? known[name] : undefined;
       if (reader === undefined) {
@@ -129,7 +129,7 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
       } else {
         const scalar = target(inner);
         if (scalar === null || (isScalar(scalar) && scalar.value === null)) continue;
-        const result = isScalar(scalar) ? reader.parse(shown(scalar)) : { bad: shown(scalar) };
+        const result = isScalar(scalar) ? reader.parse(sourceText(scalar)) : { bad: sourceText(scalar) };
         if ('bad' in result) {
           throw new RuntimeConfigError(
             `Bad value '${result.bad}' of ${full} at ${placeOf(inner)} (allowed: ${reader.allowed})`,
@@ -143,7 +143,7 @@ function valuesIn(text: string): { values: Map<string, string | number>; unknown
   return { values, unknown };
 }
 
-/** @throws RuntimeConfigError if it might be nested deeper than is safe to parse */
+/** @throws RuntimeConfigError if it may be nested too deep to parse safely */
 function assertShallow(text: string): void {
   let brackets = 0;
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
@@ -156,7 +156,7 @@ function assertShallow(text: string): void {
   }
 }
 
-function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
+function parseYaml(text: string, lineCounter: LineCounter): Document.Parsed {
   assertShallow(text);
   let document: Document.Parsed;
   try {
@@ -173,16 +173,12 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed {
   throw new RuntimeConfigError(`It is not YAML at line ${line}, column ${col}: ${error.message}`);
 }
 
-/** A scalar as it stands in the file; of anything else, what it is. */
-function shown(node: Node | null): string {
+/** Describes a node: the source text of a scalar, the type of anything else. */
+function sourceText(node: Node | null): string {
   if (isScalar(node)) return shorten(node.source ?? String(node.value));
   return isMap(node) ? 'a mapping' : 'a list';
 }
 
-function shorten(text: string): string {
-  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
-}
-
-function isParser(reader: Reader | Keys): reader is Reader {
+function isParser(reader: ValueParser | KeyTree): reader is ValueParser {
   return typeof reader['parse'] === 'function';
 }

@@ -2,10 +2,10 @@ import { withoutFile, type RuntimeConfig } from './runtime-config.js';
 import type { Settings } from './table.js';
 
 /**
- * The settings that a run's state and output depend on, in the shape of `StateSettings` in capture/facts.ts
- * (not imported: settings know nobody), but for the format, which a replay may change. Afterglow that is off is a
+ * Picks the settings a run's state and output depend on, in the shape of `StateSettings` in capture/facts.ts (not
+ * imported: settings know nobody). The format is left out, since a replay may change it. Afterglow turned off is a
  * period of 0.
- * @param config the runtime configuration that the run starts with
+ * @param config the runtime configuration at the start of the run
  */
 export function stateSettings(
   settings: Settings,

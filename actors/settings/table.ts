@@ -30,7 +30,7 @@ export const groups = [
   'Host',
 ] as const;
 
-/** One setting: where it may come from, how it is read, what it is without being given, and what it means. */
+/** One setting: its sources, its parser, its default and its meaning. */
 export interface Declaration<T> {
   readonly group: (typeof groups)[number];
   /** Its command line argument. */
@@ -39,7 +39,7 @@ export interface Declaration<T> {
   readonly key?: string;
   /** Its environment variable. */
   readonly environment?: string;
-  /** What stands for the value in the help; without it the argument is a switch and takes no value. */
+  /** The placeholder of the value in the help; without it the argument is a switch and takes no value. */
   readonly form?: string;
   readonly parser: Parser<T>;
   readonly default: NoInfer<T>;
@@ -55,7 +55,7 @@ function setting<T>(declaration: Declaration<T>): Declaration<T> {
 const PAGE = 4096;
 const MIB = 1024 * 1024;
 
-/** The JSON object that other settings are read from; so it is no setting of its own. */
+/** The JSON object other settings are read from; not a setting of its own. */
 export const collectorConfig = setting({
   group: 'General',
   argument: '--collector-config',
@@ -240,7 +240,7 @@ export const table = {
     group: 'Network',
     key: 'scrapeInterval',
     environment: 'ROX_COLLECTOR_SCRAPE_INTERVAL',
-    // A day: long before the 24 days beyond which a Node timer fires at once.
+    // A day: well below the 24 days after which a Node timer fires at once.
     parser: wholeNumber(1, 86_400, 'a whole number of seconds'),
     default: 30,
     help: 'Seconds between two scans of all sockets, and between two network reports.',
@@ -376,7 +376,7 @@ export const table = {
   bufferSize: setting({
     group: 'Kernel buffers',
     environment: 'ROX_COLLECTOR_SINSP_BUFFER_SIZE',
-    // A power of two from one page on is also the multiple of the page that the kernel asks for.
+    // A power of two from one page on is also a multiple of the page, as the kernel requires.
     parser: wholeNumber(PAGE, 1024 * MIB, 'a number of bytes that is a power of two', isPowerOfTwo),
     default: 8 * MIB,
     help: 'Bytes of one buffer that kernel events pass through; less if all of them would exceed the total.',
@@ -496,11 +496,13 @@ export const table = {
   }),
 } as const;
 
-type Table = typeof table;
+type SettingsTable = typeof table;
 
-/** Everything that can be set, validated and frozen; its values have the types that their parsers give. */
+/** All settings, validated and frozen; each value has the type of its parser. */
 export type Settings = {
-  readonly [Name in keyof Table]: Table[Name] extends Declaration<infer Value> ? Value : never;
+  readonly [Name in keyof SettingsTable]: SettingsTable[Name] extends Declaration<infer Value>
+    ? Value
+    : never;
 };
 
 function isPowerOfTwo(value: number): boolean {

@@ -6,7 +6,7 @@ import path from 'node:path';
 export interface WatchTimes {
   /** After a change: there may be more to come. */
   readonly settle?: number;
-  /** Between two looks where the system tells of no change, or tells none on this file system. */
+  /** Between two looks without any notice of a change; some file systems give none. */
   readonly poll?: number;
 }
 
@@ -20,7 +20,7 @@ const POLL_MS = 30_000;
  *
  * Looks at once, too: at changes before the watch. There is one look at a time, and one for each folder: a disk
  * without an answer holds up these, and a thread of libuv's for each, not the event loop.
- * @param look finds out what has changed, if anything has; must not reject
+ * @param look finds out the changes, if any; must not reject
  * @returns ends it
  */
 export function watchFiles(
@@ -58,12 +58,12 @@ export function watchFiles(
   };
 }
 
-/** What the system tells of a folder; nothing where it has no watch left, or the folder is not there: polling goes on. */
+/** Listens for changes of a folder. Without a free watch, or without the folder, only polling is left. */
 class FolderWatch {
   readonly #folder: string;
   readonly #onEvent: () => void;
   #watcher: FSWatcher | undefined;
-  /** Device and inode of the folder that is watched. */
+  /** Device and inode of the watched folder. */
   #identity = '';
   #isRenewing = false;
   #isClosed = false;
@@ -74,7 +74,7 @@ class FolderWatch {
     void this.renew();
   }
 
-  /** A watch stays with the folder that it was made for, and what has the name now may be another one. */
+  /** Watches the folder by this name now: the old watch stays with the old folder. */
   async renew(): Promise<void> {
     if (this.#isRenewing) return;
     this.#isRenewing = true;

@@ -1,4 +1,4 @@
-/** The phases of a run, and the steps of the event loop in one of them; `''`: none of these. */
+/** The phases of a run, and the steps of the event loop in a phase; `''`: between steps. */
 export const phases = [
   'start',
   'connect-sensor',
@@ -23,7 +23,7 @@ export const steps = [
 ] as const;
 
 export type ActivityPhase = (typeof phases)[number];
-export type Step = (typeof steps)[number];
+export type LoopStep = (typeof steps)[number];
 
 /** The phase and step of the event loop, in memory for a watchdog's thread to read while the loop stands still. */
 export class Activity {
@@ -34,7 +34,7 @@ export class Activity {
     this.cell[0] = phases.indexOf(name);
   }
 
-  set step(name: Step) {
+  set step(name: LoopStep) {
     this.cell[1] = steps.indexOf(name);
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The point in time by which something has to be over. It stands still until it is started. */
+/** A point in time for some work to be over. It stands still until it is started. */
 export class Deadline {
   readonly #milliseconds: number;
   readonly #now: () => number;
@@ -31,12 +31,12 @@ export class Deadline {
     return this;
   }
 
-  /** A deadline after a part of the time that is left now, 0 to 1: the rest is for what follows. */
+  /** A deadline after a part of the time left now, 0 to 1: the rest is for later work. */
   share(part: number): Deadline {
     return new Deadline(this.left * part, this.#now).start();
   }
 
-  /** Waits for work, but no longer. Returns whether the work was done in time. @throws what the work rejects with */
+  /** Waits for work until the deadline. Returns whether it was done in time. @throws the error of the work */
   async wait(work: Promise<unknown>): Promise<boolean> {
     const done = work.then(() => true);
     if (!this.isStarted) return done;

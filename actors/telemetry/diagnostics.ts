@@ -2,15 +2,14 @@ import type { Diagnostics, Phase } from '../../machines/lifecycle.js';
 import type { Failure } from './failures.js';
 import type { Level } from './line.js';
 
-export interface Line {
+export interface DiagnosticLine {
   readonly level: Level;
   readonly message: string;
 }
 
 /**
- * The start-up diagnostics, in the words and columns that people search for, a line an element, for the level info.
- * Without a Sensor, "Connected to Sensor?" is false, which is the truth, and a line below the table says why that is
- * no fault.
+ * The start-up diagnostics in their well-known words and columns, one line an element, for the level info. Without a
+ * Sensor, "Connected to Sensor?" is truly false, and a line below the table says why this is no fault.
  */
 export function diagnosticsTable(diagnostics: Diagnostics & { readonly standalone: boolean }): string[] {
   return [
@@ -27,7 +26,7 @@ export function diagnosticsTable(diagnostics: Diagnostics & { readonly standalon
   ];
 }
 
-/** What never came to be tried when a phase failed, or, by `start`, what comes before all of them. */
+/** Steps not tried after a phase failed; by `start`, after a failure before all phases. */
 const untried: Readonly<Record<Phase | 'start', string | undefined>> = {
   start: 'to connect to Sensor, to find a driver, to load it',
   'connect-sensor': 'to find a driver, to load it',
@@ -38,10 +37,10 @@ const untried: Readonly<Record<Phase | 'start', string | undefined>> = {
 };
 
 /**
- * What stands below the table after a failure: what the table calls false only since it was never tried, cause, remedy,
- * and the last line, which is the termination log's too.
+ * The lines below the table after a failure: steps shown as false only because they were not tried, cause, remedy, and
+ * the last line, also written to the termination log.
  */
-export function failureLines(failure: Failure, lastWord: string, failed: Phase | 'start'): Line[] {
+export function failureLines(failure: Failure, lastWord: string, failed: Phase | 'start'): DiagnosticLine[] {
   const left = untried[failed];
   return [
     ...(left === undefined
@@ -54,8 +53,8 @@ export function failureLines(failure: Failure, lastWord: string, failed: Phase |
 }
 
 /**
- * The one FATAL line of a phase that failed.
- * @param host `sensor`: the address that was tried; `release`: the kernel's, as `uname -r` says it
+ * The one FATAL line of a failed phase.
+ * @param host `sensor`: the address tried; `release`: the kernel's, as in `uname -r`
  */
 export function fatalText(
   phase: Phase,

@@ -1,18 +1,18 @@
 import { remedyOf, resourceOf, type ShortageCode } from './shortage.js';
 
-/** What a person reads about a failure: one line of what went wrong, one line of what to do. */
+/** The text of a failure: one line of cause, one line of remedy. */
 export interface FailureText {
   readonly cause: string;
-  /** Stands alone: it says what is missing and how to get it, to somebody who reads nothing else. */
+  /** Stands alone: says the need and the way to meet it, to a reader of nothing else. */
   readonly remedy: string;
 }
 
 /**
- * The catalogue: every failure that Collector can stop with, by its code, and the parameters its text needs.
+ * The catalogue: every failure Collector can stop with, by its code, and the parameters of its text.
  * Codes are stable, since people search and alert on them.
  */
 const catalogue = {
-  /** @param missing capabilities by their names, such as `CAP_BPF` @param euid the effective user id */
+  /** @param missing capabilities by name: `CAP_BPF`, for example @param euid the effective user id */
   NOT_ROOT_OR_CAPABILITY: ({ missing, euid }: { missing: readonly string[]; euid: number }) => ({
     cause: `Collector runs as user ${euid} without ${missing.join(', ')}.`,
     remedy:
@@ -22,7 +22,7 @@ const catalogue = {
       'securityContext.runAsUser: 0; outside of Kubernetes, start it as root (sudo).',
   }),
 
-  /** @param path where BTF was looked for */
+  /** @param path the expected place of BTF */
   NO_BTF: ({ path, release }: { path: string; release: string }) => ({
     cause: `The kernel ${release} gives no type information (BTF): ${path} is missing or cannot be read.`,
     remedy:
@@ -32,8 +32,8 @@ const catalogue = {
   }),
 
   /**
-   * @param errno the name of the error that the bpf system call gave, or undefined if the kernel shows no trace of it
-   * @param blockers what can have refused it to a process with the capabilities
+   * @param errno the name of the error of the bpf system call, or undefined if the kernel shows no trace of the call
+   * @param blockers possible reasons of the refusal to a process with the capabilities
    */
   NO_BPF: ({
     errno,
@@ -72,7 +72,7 @@ const catalogue = {
       'the node and not in a rootless container.',
   }),
 
-  /** @param program the BPF program that was refused @param verifier the last lines of the verifier's log */
+  /** @param program the refused BPF program @param verifier the last lines of the verifier's log */
   KERNEL_LACKS: ({
     release,
     program,
@@ -93,8 +93,8 @@ const catalogue = {
   }),
 
   /**
-   * @param program the BPF program that was refused @param verifier the last lines of the verifier's log, if any
-   * @param blockers what can have refused it to a process with the capabilities
+   * @param program the refused BPF program @param verifier the last lines of the verifier's log, if any
+   * @param blockers possible reasons of the refusal to a process with the capabilities
    */
   LOAD_REFUSED: ({
     program,
@@ -115,13 +115,13 @@ const catalogue = {
     remedy: errno === 'EPERM' ? permissionRemedy(blockers) : (loadRemedies[errno] ?? loadRemedies.EINVAL),
   }),
 
-  /** @param what could not be done, for want of it, after several attempts */
+  /** @param what the operation that failed for want of it, after several attempts */
   SHORTAGE: ({ code, what }: { code: ShortageCode; what: string }) => ({
     cause: `There are too few ${resourceOf(code)} for Collector: ${what} failed with ${code}, again and again.`,
     remedy: remedyOf(code),
   }),
 
-  /** @param lacking what the kernel was built without */
+  /** @param lacking features the kernel was built without */
   NO_KERNEL_FEATURE: ({ lacking, release }: { lacking: readonly string[]; release: string }) => ({
     cause: `The kernel ${release} has no ${lacking.join(' and no ')} for BPF programs.`,
     remedy:
@@ -135,19 +135,19 @@ const catalogue = {
     remedy: 'Run the cluster on Linux nodes, or keep Collector off this one with a nodeSelector.',
   }),
 
-  /** @param oldest the oldest release that is supported */
+  /** @param oldest the oldest supported release */
   KERNEL_TOO_OLD: ({ release, oldest }: { release: string; oldest: string }) => ({
     cause: `The kernel ${release} is too old: it lacks the BPF features that Collector is built on.`,
     remedy: `Upgrade the node's kernel to ${oldest} or later, or keep Collector off this node with a nodeSelector.`,
   }),
 
-  /** @param reason what the system said, such as `ENOENT` */
+  /** @param reason the code of the system, like `ENOENT` */
   OBJECT_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The driver ${path} cannot be loaded: ${reason}.`,
     remedy: `Restore ${path}, which is part of the build: run "npm run build", or deploy the collector image again.`,
   }),
 
-  /** @param path of a BPF object that was given or downloaded @param reason what is the matter with it */
+  /** @param path of a given or downloaded BPF object @param reason why it is unusable */
   OBJECT_FOREIGN: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The BPF object ${path} cannot be used: ${reason}.`,
     remedy:
@@ -156,8 +156,8 @@ const catalogue = {
   }),
 
   /**
-   * @param release `uname -r` @param tried each place that was looked at, and what came of it
-   * @param trouble what to mend, @param place and where
+   * @param release `uname -r` @param tried each place looked at, with the outcome
+   * @param trouble the problem to mend, @param place and its place
    */
   DRIVER_UNAVAILABLE: ({
     release,
@@ -171,7 +171,7 @@ const catalogue = {
     place: DriverPlace;
   }) => ({
     cause: `There is no driver for the kernel ${release}: ${tried.join('; ')}.`,
-    // Where nothing is broken there is just no driver, and what helps most users comes first.
+    // If nothing is broken there is just no driver, and the remedy for most users comes first.
     remedy: NO_DRIVER.has(trouble)
       ? `Set COLLECTION_METHOD to core_bpf, whose driver is part of Collector. If it has to be another method: ${driverRemedy(trouble, place)}`
       : `${driverRemedy(trouble, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
@@ -182,19 +182,19 @@ const catalogue = {
     remedy: `Give --replay a readable file that this version of Collector wrote with --record, instead of ${path}.`,
   }),
 
-  /** @param position bytes of the file that were read */
+  /** @param position bytes of the file read so far */
   REPLAY_CUT: ({ path, position }: { path: string; position: number }) => ({
     cause: `The recording ${path} ends inside a frame, ${position} bytes in: its run was cut short, or its copy was.`,
     remedy: `Use what ${path} had up to there, which has been printed; a run that is to be recorded whole ends by Ctrl-C or SIGTERM.`,
   }),
 
-  /** @param reason what the system said, such as `ENOSPC` */
+  /** @param reason the code of the system, like `ENOSPC` */
   OUTPUT_UNWRITABLE: ({ reason }: { reason: string }) => ({
     cause: `Standard output cannot be written: ${reason}.`,
     remedy: 'Make room where standard output goes to, or send it elsewhere, and start Collector again.',
   }),
 
-  /** @param seconds at least @param since ISO time @param cause what the loop did, and what its thread waited for */
+  /** @param seconds at least @param since ISO time @param cause the work of the loop and the wait of its thread */
   LOOP_STALLED: ({ seconds, since, cause }: { seconds: number; since: string; cause: string }) => ({
     cause: `The run before stood still for at least ${seconds} s from ${since} on, in ${cause}.`,
     remedy:
@@ -209,7 +209,7 @@ const catalogue = {
       'there, only a recording of the same user is replaced.',
   }),
 
-  /** @param bytes that wait for the disk */
+  /** @param bytes waiting for the disk */
   RECORD_SLOW: ({ path, bytes }: { path: string; bytes: number }) => ({
     cause: `The recording ${path} ends here, and the run goes on: ${bytes} bytes wait for its disk, and there is room for no more.`,
     remedy:
@@ -217,13 +217,13 @@ const catalogue = {
       'recorded up to here can be replayed.',
   }),
 
-  /** @param problems one line for each value that was refused */
+  /** @param problems one line for each refused value */
   BAD_SETTINGS: ({ problems }: { problems: readonly string[] }) => ({
     cause: problems.join('; '),
     remedy: 'Correct the values where they are said to be; --help lists every setting with what it allows.',
   }),
 
-  /** @param address host:port @param setting its name @param reason what the system said, such as `EADDRINUSE` */
+  /** @param address host:port @param setting its name @param reason the code of the system, like `EADDRINUSE` */
   ADDRESS_UNUSABLE: ({ address, setting, reason }: { address: string; setting: string; reason: string }) => ({
     cause: `Collector cannot listen on ${address} (${setting}): ${listenReasons[reason] ?? reason}.`,
     remedy:
@@ -234,7 +234,7 @@ const catalogue = {
           'that Collector may take: from 1024 on without further rights.',
   }),
 
-  /** @param reason what the system said, such as `EROFS` */
+  /** @param reason the code of the system, like `EROFS` */
   DRIVER_UNWRITABLE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The driver cannot be put at ${path}: ${reason}.`,
     remedy:
@@ -256,13 +256,13 @@ const catalogue = {
     };
   },
 
-  /** Nothing reads what such a module writes. */
+  /** Nothing reads the events of a kernel module. */
   MODULE_UNREAD: ({ path }: { path: string }) => ({
     cause: `The kernel took the module ${path}, but this version of Collector reads events of BPF programs only.`,
     remedy: 'Set COLLECTION_METHOD=core_bpf, and remove the module from the node: rmmod collector.',
   }),
 
-  /** @param path a PEM file @param reason what is the matter with it */
+  /** @param path a PEM file @param reason why it is unusable */
   TLS_FILE: ({ path, reason }: { path: string; reason: string }) => ({
     cause: `The TLS file ${path} cannot be used: ${reason}.`,
     remedy:
@@ -270,7 +270,7 @@ const catalogue = {
       'kubectl describe pod); outside of it, ROX_COLLECTOR_TLS_CERTS or tlsConfig say where the files are.',
   }),
 
-  /** @param address host:port @param host the part that has no address @param reason code such as ENOTFOUND */
+  /** @param address host:port @param host the name without an address @param reason a code like ENOTFOUND */
   SENSOR_DNS: ({ address, host, reason }: { address: string; host: string; reason: string }) => ({
     cause: `Sensor at ${address} cannot be found: the name ${host} does not resolve (${reason}).`,
     remedy:
@@ -279,7 +279,7 @@ const catalogue = {
       'has to be ClusterFirstWithHostNet with hostNetwork.',
   }),
 
-  /** @param ip what the name resolved to @param reason code such as ECONNREFUSED */
+  /** @param ip the address of the name @param reason a code like ECONNREFUSED */
   SENSOR_REFUSED: ({ address, ip, reason }: { address: string; ip: string; reason: string }) => ({
     cause: `Sensor at ${address} does not take connections: ${ip} answers ${reason}.`,
     remedy:
@@ -297,7 +297,7 @@ const catalogue = {
       "the Sensor pod's node is up.",
   }),
 
-  /** @param reason what is wrong with whose certificate @param remedy which of the remedies fits */
+  /** @param reason the fault, and the certificate it is in @param remedy the fitting one of the remedies */
   SENSOR_TLS: ({ address, reason, remedy }: { address: string; reason: string; remedy: TlsRemedy }) => ({
     cause: `TLS with Sensor at ${address} fails: ${reason}.`,
     remedy: tlsRemedies[remedy],
@@ -310,7 +310,7 @@ const catalogue = {
       '/var/run/secrets/stackrox.io/certs.',
   }),
 
-  /** @param answer what came instead */
+  /** @param answer the answer of the other server */
   SENSOR_WRONG_SERVICE: ({ address, answer }: { address: string; answer: string }) => ({
     cause: `What answers at ${address} is not Sensor: it said ${answer}.`,
     remedy:
@@ -324,7 +324,7 @@ const catalogue = {
       'Sensor may be overloaded or starting: look at its log and at its CPU limit; Collector is started again.',
   }),
 
-  /** @param reason code such as ECONNRESET */
+  /** @param reason a code like ECONNRESET */
   SENSOR_BROKEN: ({ address, reason }: { address: string; reason: string }) => ({
     cause: `The connection to Sensor at ${address} broke while it was made (${reason}).`,
     remedy:
@@ -333,8 +333,8 @@ const catalogue = {
   }),
 
   /**
-   * @param missing what was not seen, of exec, open, close, exit @param reason what is known of why
-   * @param trouble what kept the proof from running; none: it ran, and was not seen
+   * @param missing the unseen ones of exec, open, close, exit @param reason the known part of the cause
+   * @param trouble the problem that kept the proof from running; none: it ran, and was not seen
    */
   SELF_CHECK: ({
     missing,
@@ -351,7 +351,7 @@ const catalogue = {
     remedy: selfCheckRemedies[trouble],
   }),
 
-  /** @param programs which somebody has detached @param errno why they can't be attached again, by name */
+  /** @param programs detached by somebody @param errno why they can't be attached again, by name */
   PROGRAMS_DETACHED: ({ programs, errno }: { programs: readonly string[]; errno: string }) => ({
     cause:
       `Somebody detached BPF programs of Collector, and the kernel does not let it attach them again (${errno}): ` +
@@ -361,7 +361,7 @@ const catalogue = {
       'detach them (CAP_BPF or CAP_SYS_ADMIN): the audit log has bpf(2) calls, "bpftool link" shows what is attached.',
   }),
 
-  /** Whatever has no entry of its own: a defect of Collector. @param message what was thrown */
+  /** Any error without an entry of its own: a defect of Collector. @param message of the error */
   UNEXPECTED: ({ message }: { message: string }) => ({
     cause: `Unexpected error: ${message}`,
     remedy:
@@ -389,7 +389,7 @@ function suspects(blockers: readonly Blocker[]): string {
   return blockers.length === 0 ? '' : `, by ${blockers.map((one) => `its ${one}`).join(' or ')}`;
 }
 
-/** @param blockers found to be in force; none: all that is possible is named */
+/** @param blockers found to be in force; none: all possible ones are named */
 function permissionRemedy(blockers: readonly Blocker[]): string {
   if (blockers.length > 0)
     return `Let the collector container call bpf(2): ${blockers.map((one) => blockerRemedies[one]).join('; ')}.`;
@@ -400,7 +400,7 @@ function permissionRemedy(blockers: readonly Blocker[]): string {
   );
 }
 
-/** What to do about a self-check that fails, by what is the matter. */
+/** Remedies for a failed self-check, by its problem. */
 const selfCheckRemedies = {
   events:
     'Do not trust what this node reports until it passes: restart this pod, and if it fails again, look for what detaches ' +
@@ -426,7 +426,7 @@ const selfCheckRemedies = {
   hung: 'Look for what keeps a process of this pod from going on: a frozen cgroup, a CPU limit, or a security agent that holds it.',
 } as const;
 
-/** What keeps a server from listening. */
+/** Reasons why a server cannot listen. */
 const listenReasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else does (EADDRINUSE)',
   EADDRNOTAVAIL: 'it is no address of this node or pod (EADDRNOTAVAIL)',
@@ -434,7 +434,7 @@ const listenReasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name has no address (ENOTFOUND)',
 };
 
-/** What to do about the errors that inserting a kernel module gives. */
+/** Remedies for the errors of inserting a kernel module. */
 const moduleRemedies: Readonly<Record<string, string>> = {
   ENOSYS: "The node's kernel was built without loadable modules (CONFIG_MODULES).",
   EPERM:
@@ -447,9 +447,9 @@ const moduleRemedies: Readonly<Record<string, string>> = {
   EEXIST: 'A module of that name is loaded already: rmmod collector.',
 };
 
-type TlsRemedy = keyof typeof tlsRemedies;
+export type TlsRemedy = keyof typeof tlsRemedies;
 
-/** What to do about a TLS handshake that fails, by what is the matter. */
+/** Remedies for a failed TLS handshake, by its problem. */
 const tlsRemedies = {
   name: "Set SNI_HOSTNAME to a name that is in Sensor's certificate, or point GRPC_SERVER to the right Sensor.",
   authority:
@@ -472,14 +472,14 @@ type DriverPlace = keyof typeof driverPlaces;
 
 const NO_DRIVER: ReadonlySet<DriverTrouble> = new Set(['missing', 'nowhere', 'kernel', 'version']);
 
-/** Where a driver is looked for, as a remedy calls it. */
+/** The sources of a driver, in the words of remedies. */
 const driverPlaces = {
   sensor: 'Sensor',
   mirror: 'the server in MODULE_DOWNLOAD_BASE_URL',
   local: 'local storage (ROX_COLLECTOR_KERNEL_MODULES_DIR)',
 } as const;
 
-/** What to do when a place does not give a driver, by what is the matter; without the troubles of TLS. */
+/** Remedies for a source that gives no driver, by its problem; without the problems of TLS. */
 const driverRemedies = {
   missing: (place) =>
     `See whether this kernel is supported (the file KERNEL_VERSIONS lists all that are); if it is, give ${place} the ` +
@@ -533,7 +533,7 @@ function driverRemedy(trouble: DriverTrouble, place: DriverPlace): string {
   return remedies[trouble as TlsRemedy];
 }
 
-/** What to do about the errors that loading a BPF program gives. */
+/** Remedies for the errors of loading a BPF program. */
 const loadRemedies: Readonly<Record<string, string>> & { readonly EINVAL: string } = {
   EINVAL:
     'Report the cause above with the output of "uname -a": the node\'s kernel does not accept this program; until it ' +
@@ -547,12 +547,12 @@ export type FailureParameters<Code extends FailureCode> = Parameters<(typeof cat
 export class Failure<Code extends FailureCode = FailureCode> extends Error {
   override readonly name = 'Failure';
   readonly code: Code;
-  /** One line: what to do about it. */
+  /** One line: the way to mend it. */
   readonly remedy: string;
 
-  /** @param options `cause`: the error that this failure comes from, if there is one */
+  /** @param options `cause`: the error behind this failure, if there is one */
   constructor(code: Code, parameters: FailureParameters<Code>, options?: ErrorOptions) {
-    // Each entry takes its own parameters; that code and parameters belong together, the signature has made sure.
+    // Each entry takes its own parameters; the signature has made sure that code and parameters belong together.
     const text = (catalogue[code] as (parameters: FailureParameters<Code>) => FailureText)(parameters);
     super(oneLine(text.cause), options);
     this.code = code;
@@ -560,7 +560,7 @@ export class Failure<Code extends FailureCode = FailureCode> extends Error {
   }
 }
 
-/** The failure that was thrown; anything else that was thrown becomes UNEXPECTED. */
+/** Returns a thrown failure; anything else thrown becomes UNEXPECTED. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error as Failure;
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -8,7 +8,7 @@ export interface Sample {
   readonly part?: 'count' | 'sum';
 }
 
-/** Values that somebody else keeps: they are asked for at each scrape. */
+/** A metric with values kept elsewhere: each scrape reads them. */
 export interface Family {
   readonly name: string;
   readonly help: string;
@@ -16,7 +16,7 @@ export interface Family {
   readonly read: () => readonly Sample[];
 }
 
-/** Adds families to what a registry shows; it asks them for no more than prom-client's own metrics offer in `get`. */
+/** Adds families to a registry, through the one method of prom-client's metrics it needs: `get`. */
 export function register(registry: Registry, families: readonly Family[]): void {
   for (const { name, help, type, read } of families) {
     const get = () => ({

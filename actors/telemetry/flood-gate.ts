@@ -1,27 +1,27 @@
 import type { ThrottleOutlet } from './throttle.js';
 
-/** Lines of one kind that a window lets through, and kinds that are told apart in it. */
+/** Lines of one kind let through in a window, and kinds told apart in it. */
 const MOST_LINES = 20;
 const MOST_KINDS = 64;
 const LONGEST_KIND = 200;
 
-interface Kind {
+interface MessageKind {
   lines: number;
   swallowed: number;
   last: string;
 }
 
 /**
- * Keeps a message that comes in a flood from filling a disk, wherever it comes from: of messages that differ in their
- * numbers only, a window lets a few through and tells at its end how many it swallowed. When there are too many kinds,
- * all further ones count as one.
+ * Keeps floods of messages from filling a disk, whatever their origin. Messages differing only in their numbers are of
+ * one kind: a window lets a few through, and reports at its end how many it swallowed. With too many kinds, all
+ * further ones count as one.
  */
 export class FloodGate {
   /** Lines swallowed so far. */
   swallowed = 0;
   readonly #seconds: number;
   readonly #outlet: ThrottleOutlet;
-  #kinds = new Map<string, Kind>();
+  #kinds = new Map<string, MessageKind>();
   #cancel: (() => void) | undefined;
 
   /** @param seconds the length of a window */
@@ -55,7 +55,7 @@ export class FloodGate {
     }
   }
 
-  #kindOf(message: string): Kind {
+  #kindOf(message: string): MessageKind {
     const name = message.slice(0, LONGEST_KIND).replaceAll(/\d+/g, '0');
     const known = this.#kinds.get(name) ?? (this.#kinds.size < MOST_KINDS ? undefined : this.#kinds.get(''));
     if (known !== undefined) return known;

@@ -11,7 +11,7 @@ import {
 } from './publication.js';
 import type { WindowSummary } from './window-summary.js';
 
-/** What is told of the events in the kernel. */
+/** Totals of the events in the kernel. */
 export interface KernelTotals {
   readonly events: number;
   readonly drops: { readonly total: number; readonly ringbuffer: number; readonly threadcache: number };
@@ -35,7 +35,7 @@ export function kernelTotals(programs: readonly ProgramCounts[], evicted: number
   };
 }
 
-/** Under the names of the existing product, so that its dashboards work: its types too, hence gauges for what only grows. */
+/** Metrics by the names and types of the C++ collector, so that its dashboards work: hence gauges for totals. */
 export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] {
   return [
     ...connectionSummaries(sources),
@@ -45,19 +45,19 @@ export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] 
         'Collector timers, by type: <timer>_events is how often it ran, <timer>_us_total and <timer>_times_us_total how ' +
         'long in all, <timer>_us_avg and <timer>_times_us_avg on average. process_info_wait stays 0: nothing waits here.',
       type: 'gauge',
-      read: () => timerNames.flatMap((name) => timer(name, sources)),
+      read: () => timerNames.flatMap((name) => timerSamples(name, sources)),
     },
     {
       name: 'rox_collector_counters',
-      help: `Collector counters, by type. ${listed({ ...counterHelp, ...procfsHelp })}`,
+      help: `Collector counters, by type. ${helpList({ ...counterHelp, ...procfsHelp })}`,
       type: 'gauge',
-      read: () => typed({ ...sources.counters(), ...sources.procfs() }),
+      read: () => samplesByType({ ...sources.counters(), ...sources.procfs() }),
     },
     {
       name: 'rox_collector_events',
-      help: `Collector events, by type. ${listed(eventHelp)} ${listed(procfsHelp)}`,
+      help: `Collector events, by type. ${helpList(eventHelp)} ${helpList(procfsHelp)}`,
       type: 'gauge',
-      read: () => [...typed(events(sources)), ...(detailed ? bracketed(sources) : [])],
+      read: () => [...samplesByType(eventCounts(sources)), ...(detailed ? bracketed(sources) : [])],
     },
     ...(detailed ? typedEvents(sources) : []),
     {
@@ -66,7 +66,7 @@ export function inheritedMetrics(sources: Sources, detailed: boolean): Family[] 
         'Lineages of process signals: lineage_count is their number, lineage_avg the mean number of ancestors, ' +
         "lineage_avg_string_len the mean bytes of the ancestors' paths in one, std_dev the standard deviation of these bytes.",
       type: 'gauge',
-      read: () => lineage(sources),
+      read: () => lineageSamples(sources),
     },
   ];
 }
@@ -88,7 +88,7 @@ const eventHelp = {
   processRateLimitCount: 'process signals held back by their rate limit',
 } as const;
 
-function events(sources: Sources): Readonly<Record<keyof typeof eventHelp | ProcfsName, number>> {
+function eventCounts(sources: Sources): Readonly<Record<keyof typeof eventHelp | ProcfsName, number>> {
   const programs = sources.programs();
   const { size, evicted } = sources.threadCache();
   const { events: kernel, drops, preemptions } = kernelTotals(programs, evicted);
@@ -113,13 +113,13 @@ function events(sources: Sources): Readonly<Record<keyof typeof eventHelp | Proc
   };
 }
 
-/** Everything that Collector is told of has happened: what the existing product calls the exit of a system call. */
+/** The exit of a system call, in the words of the C++ collector: Collector sees events after they happened. */
 const DIRECTION = '<';
 
-/** The names that the guide writes as `userspace[syscall]`. */
+/** The types written `userspace[syscall]` in the guide. */
 function bracketed(sources: Sources): Sample[] {
   return sources.events().flatMap(({ name, count, times }) =>
-    typed({
+    samplesByType({
       [`userspace[${name}${DIRECTION}]`]: count,
       [`parse_micros[${name}${DIRECTION}]`]: Math.round(times.parse),
       [`process_micros[${name}${DIRECTION}]`]: Math.round(times.process),
@@ -127,7 +127,7 @@ function bracketed(sources: Sources): Sample[] {
   );
 }
 
-/** Labels in the order of the guide's examples, for those who look for its lines with grep. */
+/** Metrics by event type, their labels in the order of the guide's examples: people grep for its lines. */
 function typedEvents(sources: Sources): Family[] {
   const times = (value: (microseconds: number, count: number) => number) => () =>
     sources.events().flatMap(({ name, count, times: { parse, process } }) =>
@@ -165,9 +165,9 @@ function typedEvents(sources: Sources): Family[] {
   ];
 }
 
-function timer(name: (typeof timerNames)[number], sources: Sources): Sample[] {
+function timerSamples(name: (typeof timerNames)[number], sources: Sources): Sample[] {
   const { laps, microseconds, mean } = sources.timer(name);
-  return typed({
+  return samplesByType({
     [`${name}_events`]: laps,
     [`${name}_us_total`]: Math.round(microseconds),
     [`${name}_us_avg`]: Math.round(mean),
@@ -176,13 +176,13 @@ function timer(name: (typeof timerNames)[number], sources: Sources): Sample[] {
   });
 }
 
-function lineage(sources: Sources): Sample[] {
+function lineageSamples(sources: Sources): Sample[] {
   const { signals, ancestors, bytes, byteSquares } = sources.lineage();
   const mean = (sum: number) => (signals === 0 ? 0 : sum / signals);
-  return typed({
+  return samplesByType({
     lineage_count: signals,
     lineage_avg: mean(ancestors),
-    // Rounding may take what is 0 below it.
+    // Rounding may turn 0 into a negative number.
     std_dev: Math.sqrt(Math.max(mean(byteSquares) - mean(bytes) ** 2, 0)),
     lineage_avg_string_len: mean(bytes),
   });
@@ -214,13 +214,13 @@ function connectionSummaries({ peers: allPeers, quantiles }: Sources): Family[] 
   ];
 }
 
-function typed(
+function samplesByType(
   values: Readonly<Partial<Record<CounterName | ProcfsName, number>> | Record<string, number>>,
 ): Sample[] {
   return Object.entries(values).map(([type, value]) => ({ value, labels: { type } }));
 }
 
-function listed(help: Readonly<Record<string, string>>): string {
+function helpList(help: Readonly<Record<string, string>>): string {
   return `${Object.entries(help)
     .map(([name, text]) => `${name}: ${text}`)
     .join('; ')}.`;

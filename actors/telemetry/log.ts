@@ -3,18 +3,18 @@ import { FloodGate } from './flood-gate.js';
 import { formatJson, formatLine, levels, type Level } from './line.js';
 import { setTimer, throttle, type Throttle } from './throttle.js';
 
-/** Writes one line at each level. Callers keep secrets out: nothing is filtered here. */
+/** Writes one line, by a method for each level. Callers keep secrets out: nothing is filtered here. */
 export interface Log extends Readonly<Record<Level, (message: string) => void>> {
-  /** The least severe level that is written; can be set at any time. */
+  /** The least severe level written; can be set at any time. */
   level: Level;
-  /** Lines that were held back so far: by throttled writers, and since too many were alike. */
+  /** Lines held back so far: by throttled writers, and because too many were alike. */
   readonly suppressed: number;
   /**
-   * A writer for messages that may come in floods: at most one line each `seconds`, marked `[Throttled]`, which says
-   * how many were swallowed. Make it once, where the messages come from; each writer counts for itself.
+   * Makes a writer for messages in floods: at most one line each `seconds`, marked `[Throttled]` and with the number of
+   * swallowed ones. Make it once, at the origin of the messages; each writer counts for itself.
    */
   readonly throttled: (level: Level, seconds?: number) => (message: string) => void;
-  /** Writes the counts that throttled writers still hold back: the last thing before the process ends. */
+  /** Writes the counts still held back by throttled writers: the last call before the process ends. */
   readonly flush: () => void;
 }
 
@@ -64,7 +64,7 @@ export function createLog({ level = 'info', format = 'text', write, now = Date.n
   );
   const writers = Object.fromEntries(
     levels.map((name, index) => {
-      // What ends Collector is said in any case; and an empty line is a part of what stands around it.
+      // The lines that end Collector are always written; and an empty line belongs to the lines around it.
       const isExempt = name === 'fatal' || name === 'critical';
       const admits = (message: string) => isExempt || message === '' || gates[index]!.admits(message);
       return [

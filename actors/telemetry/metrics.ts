@@ -4,28 +4,28 @@ import { inheritedMetrics } from './inherited-metrics.js';
 import { nativeMetrics } from './native-metrics.js';
 import type { Sources } from './publication.js';
 
-/** What prom-client makes of a timer that wakes the process a hundred times a second; see below. */
+/** Metrics of prom-client from a timer with 100 wake-ups a second; see below. */
 const LAG_STATISTICS = /^nodejs_eventloop_lag_.+_seconds$/;
 const NEVER_MS = 2_147_483_647;
 
 /** 0.1 ms to 26 s, each four times the one before. */
 const DURATIONS = Array.from({ length: 10 }, (_, index) => 0.0001 * 4 ** index);
 
-/** Durations that the wiring measures; observe seconds. */
+/** Durations measured by the wiring; observe seconds. */
 export interface Durations {
   readonly tick: (seconds: number) => void;
   readonly scan: (of: 'processes' | 'sockets', seconds: number) => void;
 }
 
-/** All that `/metrics` shows. */
+/** All metrics of `/metrics`. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly durations: Durations;
   #scrape: Promise<string> | undefined;
 
   constructor() {
-    // An idle Collector sleeps: the statistics of the loop's lag would need a timer of 10 ms. What remains, the lag
-    // at a scrape, costs nothing.
+    // An idle Collector sleeps: statistics of the loop's lag would need a timer of 10 ms. The lag at a scrape remains;
+    // it costs nothing.
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: NEVER_MS });
     for (const { name } of this.#registry.getMetricsAsArray())
       if (LAG_STATISTICS.test(name)) this.#registry.removeSingleMetric(name);
@@ -57,7 +57,7 @@ export class Metrics {
     register(this.#registry, [...inheritedMetrics(sources, detailed), ...nativeMetrics(sources)]);
   }
 
-  /** The exposition text. Whoever asks while one is being made gets that. */
+  /** The exposition text. A call during a scrape shares its text. */
   async text(): Promise<string> {
     this.#scrape ??= this.#registry.metrics().finally(() => (this.#scrape = undefined));
     return this.#scrape;

@@ -1,7 +1,7 @@
 import type { Family, Sample } from './family.js';
 import type { Loss, ProgramCounts, Sources } from './publication.js';
 
-/** What a BPF program can lose, by the names of the loss ledger. */
+/** Losses of a BPF program, by their causes in the loss ledger. */
 const kernelCauses = {
   ring_full: 'lost',
   over_share: 'overShare',
@@ -9,7 +9,7 @@ const kernelCauses = {
   program_busy: 'missed',
 } as const;
 
-/** Under names of their own, after the conventions of Prometheus. */
+/** Metrics by Collector's own names, after the conventions of Prometheus. */
 export function nativeMetrics(sources: Sources): Family[] {
   const { programs, tables, queue, streams } = sources;
   const perProgram = (read: (program: ProgramCounts) => number) => () =>
@@ -191,7 +191,7 @@ function lossSample({ stage, cause, count }: Loss): Sample {
   return { value: count, labels: { stage, cause } };
 }
 
-/** Nothing while the kernel does not measure. */
+/** Samples of measured programs; none while the kernel does not measure. */
 function measured(programs: readonly ProgramCounts[], read: (program: ProgramCounts) => number): Sample[] {
   return programs
     .filter(({ runs }) => runs > 0)

@@ -16,8 +16,8 @@ export function escapeControls(text: string): string {
 }
 
 /**
- * Replaces unsafe characters in finished JSON by `\uXXXX`, which means the same to a parser. JSON.stringify escapes C0
- * alone. A control outside of a string, such as a newline between two members, stays.
+ * Replaces unsafe characters in finished JSON by `\uXXXX`, the same to a parser. JSON.stringify escapes C0 alone. A
+ * control outside of a string, a newline between two members for example, stays.
  */
 export function escapeJson(json: string): string {
   return json.replace(UNSAFE, (found) => (found < ' ' ? found : [...escapes(found, 'u')].join('')));

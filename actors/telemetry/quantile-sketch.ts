@@ -1,10 +1,10 @@
-/** A quantile that is asked for, 0 to 1, and how far its answer's rank may be off, as a part of all values. */
-export interface Target {
+/** A quantile to answer, 0 to 1, and the allowed error of the answer's rank, as a part of all values. */
+export interface QuantileTarget {
   readonly quantile: number;
   readonly error: number;
 }
 
-/** Values that are gathered before they are merged, so that a merge is worth its while. */
+/** Values gathered before a merge, to make it worth its while. */
 const BUFFERED = 64;
 
 /**
@@ -13,10 +13,10 @@ const BUFFERED = 64;
  * Streams" (ICDE 2005), section 4, as the Prometheus clients have them.
  */
 export class QuantileSketch {
-  readonly #targets: readonly Target[];
+  readonly #targets: readonly QuantileTarget[];
   /**
-   * The samples in order. A sample's lowest possible rank is the sum of the widths up to it; its highest is that and
-   * its slack.
+   * The samples in order. A sample's lowest possible rank is the sum of the widths up to it; its highest is this sum
+   * plus its slack.
    */
   #values: number[] = [];
   #widths: number[] = [];
@@ -24,11 +24,11 @@ export class QuantileSketch {
   #count = 0;
   #buffer: number[] = [];
 
-  constructor(targets: readonly Target[]) {
+  constructor(targets: readonly QuantileTarget[]) {
     this.#targets = targets;
   }
 
-  /** Samples kept: what the sketch costs. */
+  /** Samples kept: the cost of the sketch. */
   get size(): number {
     return this.#values.length + this.#buffer.length;
   }
@@ -38,7 +38,7 @@ export class QuantileSketch {
     if (this.#buffer.length >= BUFFERED) this.#merge();
   }
 
-  /** The value at a quantile that is among the targets; NaN without any value. */
+  /** The value at one of the target quantiles; NaN without any value. */
   query(quantile: number): number {
     this.#merge();
     const last = this.#values.length - 1;
@@ -53,7 +53,7 @@ export class QuantileSketch {
     return this.#values[last]!;
   }
 
-  /** How far apart the ranks of two neighbours may be around `rank`. */
+  /** Allowed distance between the ranks of two neighbours around `rank`. */
   #tolerance(rank: number): number {
     let least = Infinity;
     for (const { quantile, error } of this.#targets) {
@@ -98,7 +98,7 @@ export class QuantileSketch {
     this.#slacks.push(slack);
   }
 
-  /** Joins neighbours, from the highest down, where nobody asks for more than their sum can answer. */
+  /** Joins neighbours, from the highest down, where their sum is precise enough for all targets. */
   #compress(): void {
     const [values, widths, slacks] = [this.#values, this.#widths, this.#slacks];
     let lowest = this.#count;

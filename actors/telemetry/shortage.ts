@@ -1,6 +1,6 @@
 /**
- * What a system call lacked for now, by the names of its errors: each passes by itself when others give something back,
- * so whatever met it is tried again.
+ * Resources a system call lacked for now, by the name of its error. Each shortage passes by itself when others give
+ * something back, so the failed operation is tried again.
  */
 const resources = {
   EMFILE: 'descriptors of this process',
@@ -13,12 +13,12 @@ const resources = {
 
 export type ShortageCode = keyof typeof resources;
 
-/** What there is too little of, in words. */
+/** The scarce resource in words. */
 export function resourceOf(code: ShortageCode): string {
   return resources[code];
 }
 
-/** The shortage behind an error, or behind what caused it: of Node's own (`code`) or the add-on's (`errno`). */
+/** The shortage behind an error or its cause: Node's errors have it in `code`, the add-on's in `errno`. */
 export function shortageOf(error: unknown): ShortageCode | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, errno, cause } = error as { code?: unknown; errno?: unknown; cause?: unknown };
@@ -29,7 +29,7 @@ function isShortage(code: unknown): code is ShortageCode {
   return typeof code === 'string' && Object.hasOwn(resources, code);
 }
 
-/** Counts how often something could not be done for now, and says so. */
+/** Counts operations not possible for now, and warns of them. */
 export class Shortages {
   /** By the error's name. */
   readonly counts = new Map<ShortageCode, number>();
@@ -42,7 +42,7 @@ export class Shortages {
 
   /**
    * Notes a shortage, if an error is one.
-   * @param what could not be done, as a noun, such as `a scan`
+   * @param what the failed operation as a noun: `a scan`, for example
    * @returns false if it is none
    */
   note(error: unknown, what: string): boolean {
@@ -54,7 +54,7 @@ export class Shortages {
   }
 }
 
-/** One sentence: what gives more of it. */
+/** One sentence: the way to get more of it. */
 export function remedyOf(code: ShortageCode): string {
   switch (code) {
     case 'EMFILE':

@@ -1,10 +1,10 @@
-/** How often something was done, and how long it took in all. */
+/** Counts laps, and sums up their durations. */
 export class Stopwatch {
   laps = 0;
   microseconds = 0;
   readonly #onLap: ((seconds: number) => void) | undefined;
 
-  /** @param onLap hears of each lap */
+  /** @param onLap called with the duration of each lap */
   constructor(onLap?: (seconds: number) => void) {
     this.#onLap = onLap;
   }

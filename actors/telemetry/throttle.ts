@@ -1,4 +1,4 @@
-/** Where throttled messages go, and the timer that ends a window; `setTimer` returns what cancels it. */
+/** Writes throttled messages, and times the end of a window; `setTimer` returns a function to cancel it. */
 export interface ThrottleOutlet {
   readonly write: (message: string) => void;
   readonly setTimer: (end: () => void, ms: number) => () => void;
@@ -7,16 +7,16 @@ export interface ThrottleOutlet {
 /** Lets one message a window through and counts the others. */
 export interface Throttle {
   readonly write: (message: string) => void;
-  /** Ends the open window now, so that a count still held back is written. */
+  /** Ends the open window now, and writes a count still held back. */
   readonly flush: () => void;
   /** Messages swallowed so far. */
   readonly swallowed: number;
 }
 
 /**
- * The first message is written at once and opens a window; those that follow within it are swallowed. When the window
- * ends, the last of them is written with their number, and that line opens the next window; a window that swallowed
- * nothing just closes. So there is never more than one line a window, and the last state always shows.
+ * Writes the first message at once and opens a window; later messages in it are swallowed. When the window ends, the
+ * last of them is written with their number, and this line opens the next window; a window without swallowed messages
+ * just closes. So there is never more than one line a window, and the last state is always written.
  * @param seconds the length of a window
  */
 export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
@@ -58,7 +58,7 @@ export function throttle(seconds: number, outlet: ThrottleOutlet): Throttle {
   };
 }
 
-/** The outlet's timer on the clock of the process, which it does not keep alive. */
+/** A timer for outlets on the clock of the process; it does not keep the process alive. */
 export function setTimer(end: () => void, ms: number): () => void {
   const timer = setTimeout(end, ms).unref();
   return () => clearTimeout(timer);

@@ -1,24 +1,23 @@
-import { QuantileSketch, type Target } from './quantile-sketch.js';
+import { QuantileSketch, type QuantileTarget } from './quantile-sketch.js';
 
-/** Sketches that share a window, each started a fifth of it after the one before: as the Prometheus clients have it. */
+/** Sketches sharing a window, each started a fifth of it after the one before, as in the Prometheus clients. */
 const AGES = 5;
 
 /**
- * Count and sum of all values ever observed, and quantiles of those that are not older than a window. What is asked
- * covers between 4/5 of the window and all of it: the sketch that began longest ago answers, and starts anew when it is
- * as old as the window.
+ * Count and sum of all values ever observed, and quantiles of the values within a window. An answer covers between 4/5
+ * of the window and all of it: it comes from the oldest sketch, restarted when it is as old as the window.
  */
 export class WindowSummary {
   count = 0;
   sum = 0;
-  readonly #targets: readonly Target[];
+  readonly #targets: readonly QuantileTarget[];
   readonly #step: number;
   /** The oldest first. */
   readonly #sketches: QuantileSketch[];
   #nextTurn: number | undefined;
 
-  /** @param window in the unit of the times that are given */
-  constructor(targets: readonly Target[], window: number) {
+  /** @param window in the unit of the observed times */
+  constructor(targets: readonly QuantileTarget[], window: number) {
     this.#targets = targets;
     this.#step = window / AGES;
     this.#sketches = Array.from({ length: AGES }, () => new QuantileSketch(targets));
@@ -31,7 +30,7 @@ export class WindowSummary {
     for (const sketch of this.#sketches) sketch.insert(value);
   }
 
-  /** The value at one of the quantiles that were asked for; NaN if the window has none. */
+  /** The value at one of the target quantiles; NaN if the window is empty. */
   quantile(quantile: number): number {
     return this.#sketches[0]!.query(quantile);
   }
@@ -43,7 +42,7 @@ export class WindowSummary {
       this.#sketches.shift();
       this.#sketches.push(new QuantileSketch(this.#targets));
     }
-    // After a gap that is longer than the window nothing is left to turn.
+    // After a gap longer than the window nothing is left to turn.
     if (time >= this.#nextTurn) this.#nextTurn = time + this.#step;
   }
 }

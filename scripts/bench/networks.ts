@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { AF_INET, AF_INET6 } from '../../actors/connections/address.js';
 import { Networks } from '../../actors/connections/networks.js';
 import { readControl } from '../../actors/sensor/control.js';
-import { decodeControl } from '../../actors/sensor/messages.js';
+import { decodeControlMessage } from '../../actors/sensor/messages.js';
 import { sensor } from '../../proto/generated/messages.js';
 import { LinearNetworks } from './linear-networks.js';
 import { medianOf } from './statistics.js';
@@ -90,7 +90,7 @@ function take(encoded: Buffer): { networks: Networks; rows: Uint32Array; longest
     total += duration;
     return result;
   };
-  const work = timed(() => readControl(decodeControl(encoded)));
+  const work = timed(() => readControl(decodeControlMessage(encoded)));
   for (;;) {
     const { done, value } = timed(() => work.next());
     if (!done) continue;

@@ -5,10 +5,10 @@ import { cidr } from '../../actors/settings/cidr.js';
 import { closest } from '../../actors/settings/closest.js';
 import { listOf, type Parser } from '../../actors/settings/parser.js';
 import { controlMessage } from './control.js';
-import type { TlsIdentity } from './door.js';
+import type { TlsIdentity } from './listener.js';
 import { readIdentity } from './identity.js';
 
-/** What the double is started with. */
+/** The arguments of the double. */
 export interface Arguments {
   readonly help: boolean;
   readonly makeCerts: string | undefined;
@@ -19,8 +19,8 @@ export interface Arguments {
   readonly kernelObjects: string | undefined;
 }
 
-interface Declaration<T> {
-  /** What stands behind the `=`; a switch has nothing. */
+interface ArgumentDeclaration<T> {
+  /** The text behind the `=`; a switch has none. */
   readonly form?: string;
   readonly parser: Parser<T>;
   readonly help: string;
@@ -97,16 +97,16 @@ const table = {
     help: 'Serves <folder>/<version>/<file> as /kernel-objects/<version>/<file>, over HTTP at the same port.',
   },
   help: { parser: isOn, help: 'Prints this text and ends.' },
-} satisfies Record<string, Declaration<unknown>>;
+} satisfies Record<string, ArgumentDeclaration<unknown>>;
 
 type Name = keyof typeof table;
 
-/** @throws Error with a line for each argument that is wrong: its value, its name and what is allowed */
+/** @throws Error with a line for each wrong argument: its value, its name and the allowed values */
 export function readArguments(argv: readonly string[]): Arguments {
   const texts = new Map<Name, string[]>();
   const errors: string[] = [];
   const options = Object.fromEntries(
-    Object.entries<Declaration<unknown>>(table).map(([name, { form }]) => [
+    Object.entries<ArgumentDeclaration<unknown>>(table).map(([name, { form }]) => [
       name,
       { type: form === undefined ? ('boolean' as const) : ('string' as const) },
     ]),
@@ -116,10 +116,10 @@ export function readArguments(argv: readonly string[]): Arguments {
       const name = token.name as Name;
       texts.set(name, [...(texts.get(name) ?? []), token.value ?? '']);
     } else if (token.kind !== 'option-terminator') {
-      errors.push(unknown(token.kind === 'option' ? token.rawName : token.value));
+      errors.push(unknownArgumentError(token.kind === 'option' ? token.rawName : token.value));
     }
   }
-  const values = <T>(name: Name, { parser }: Declaration<T>): T[] =>
+  const values = <T>(name: Name, { parser }: ArgumentDeclaration<T>): T[] =>
     (texts.get(name) ?? []).flatMap((text) => {
       const parsed = parser.parse(text);
       if ('value' in parsed) return [parsed.value];
@@ -142,12 +142,12 @@ export function readArguments(argv: readonly string[]): Arguments {
 
 /** The arguments' part of the help. */
 export function argumentsHelp(): string {
-  return Object.entries<Declaration<unknown>>(table)
+  return Object.entries<ArgumentDeclaration<unknown>>(table)
     .map(([name, { form, help }]) => `  --${name}${form === undefined ? '' : `=${form}`}\n      ${help}`)
     .join('\n');
 }
 
-function unknown(name: string): string {
+function unknownArgumentError(name: string): string {
   const names = Object.keys(table).map((one) => `--${one}`);
   const meant = closest(name, names);
   return `Unknown argument '${name}'${meant === undefined ? '' : `: did you mean ${meant}?`} (allowed: ${names.join(', ')})`;

@@ -1,4 +1,4 @@
-/** A certificate authority for the Sensor double and for specs: what a cluster's own would issue. */
+/** A certificate authority for the Sensor double and for specs, in place of a cluster's own. */
 import { randomBytes, webcrypto } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -32,9 +32,9 @@ export interface Validity {
   readonly notAfter?: Date;
 }
 
-export interface Request extends Validity {
+export interface CertificateRequest extends Validity {
   readonly commonName: string;
-  /** Names and IP addresses that it is for; default: the common name. */
+  /** Names and IP addresses to certify; default: the common name. */
   readonly names?: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export class Authority {
         name: `CN=${name}`,
         keys,
         signingAlgorithm: ALGORITHM,
-        ...period(validity),
+        ...validityDates(validity),
         extensions: [
           new BasicConstraintsExtension(true, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -66,14 +66,14 @@ export class Authority {
     return new Authority(keys.privateKey, certificate);
   }
 
-  /** One that was created before. @throws Error when that is not what the PEM texts are of */
+  /** Restores an authority created before. @throws Error if the PEM texts are not of one */
   static async restore({ certificate, key }: Identity): Promise<Authority> {
     const bytes = Buffer.from(key.replace(/-----[^-]+-----|\s/g, ''), 'base64');
     const imported = await crypto.subtle.importKey('pkcs8', bytes, ALGORITHM, true, ['sign']);
     return new Authority(imported, new X509Certificate(certificate));
   }
 
-  /** What `restore` takes. */
+  /** The argument of `restore`. */
   async secret(): Promise<Identity> {
     return { certificate: this.certificate, key: await pem(this.#key) };
   }
@@ -83,7 +83,7 @@ export class Authority {
     return this.#certificate.toString('pem');
   }
 
-  async issue({ commonName, names = [commonName], ...validity }: Request): Promise<Identity> {
+  async issue({ commonName, names = [commonName], ...validity }: CertificateRequest): Promise<Identity> {
     const keys = await generateKeys();
     const certificate = await X509CertificateGenerator.create(
       {
@@ -93,7 +93,7 @@ export class Authority {
         publicKey: keys.publicKey,
         signingKey: this.#key,
         signingAlgorithm: ALGORITHM,
-        ...period(validity),
+        ...validityDates(validity),
         extensions: [
           new SubjectAlternativeNameExtension(
             names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
@@ -124,7 +124,7 @@ export function writeIdentity(folder: string, authority: Authority, { certificat
   write('ca.pem', authority.certificate, 0o644);
 }
 
-function period({ notBefore, notAfter }: Validity): Required<Validity> {
+function validityDates({ notBefore, notAfter }: Validity): Required<Validity> {
   return {
     notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
     notAfter: notAfter ?? new Date(Date.now() + DAY_MS),
@@ -136,5 +136,5 @@ async function generateKeys(): Promise<CryptoKeyPair> {
 }
 
 function serialNumber(): string {
-  return `01${randomBytes(8).toString('hex')}`; // a first digit that keeps the number positive
+  return `01${randomBytes(8).toString('hex')}`; // the first digit keeps the number positive
 }

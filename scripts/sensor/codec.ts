@@ -1,6 +1,6 @@
 /**
- * The wire as proto/*.proto has it, read by protobufjs at start: not by the code that is generated for the daemon, so
- * that each of the two checks the other.
+ * The wire by proto/*.proto, read by protobufjs at start. The daemon has generated code instead, so each of the two
+ * checks the other.
  */
 import path from 'node:path';
 import protobuf from 'protobufjs';
@@ -13,7 +13,7 @@ export interface Method {
   /** As in the HTTP/2 request. */
   readonly path: string;
   readonly service: string;
-  /** @throws Error if the bytes are no such message */
+  /** @throws Error if the bytes are no message of this method */
   readonly read: (bytes: Buffer) => Json;
   /** @param message with protobufjs's names and values: lowerCamelCase, bytes as they are */
   readonly write: (message: Json) => Buffer;
@@ -52,7 +52,7 @@ export function method(service: string, name: string): Method {
 }
 
 function messageWriter(type: protobuf.Type): Write {
-  if (type.fullName === TIMESTAMP) return timestamp;
+  if (type.fullName === TIMESTAMP) return timestampJson;
   const known = messageWriters.get(type);
   if (known !== undefined) return known;
   const fields = type.fieldsArray.map(fieldWriter);
@@ -76,7 +76,7 @@ function fieldWriter(field: protobuf.Field): FieldWriter {
     const isLeftOut = (values: unknown) => (values as unknown[]).length === 0;
     return { name, isLeftOut, write: (values) => (values as unknown[]).map(write) };
   }
-  // What has presence is told whatever its value is.
+  // A field with presence is written whatever its value is.
   const hasPresence = field.partOf !== null || field.resolvedType instanceof protobuf.Type;
   return { name, isLeftOut: hasPresence ? () => false : isDefault, write };
 }
@@ -87,7 +87,7 @@ function isDefault(value: unknown): boolean {
 
 function valueWriter({ type, resolvedType, fullName }: protobuf.Field): Write {
   if (resolvedType instanceof protobuf.Type) return messageWriter(resolvedType);
-  // A number that has no name is told as a number.
+  // A number without a name is written as a number.
   if (resolvedType instanceof protobuf.Enum)
     return (value) => resolvedType.valuesById[Number(value)] ?? value;
   if (type === 'bytes') return (value) => Buffer.from(value as Uint8Array).toString('base64');
@@ -96,7 +96,7 @@ function valueWriter({ type, resolvedType, fullName }: protobuf.Field): Write {
 }
 
 /** RFC 3339, with µs as the daemon writes it, and with ns only where there are any. */
-function timestamp(value: unknown): string {
+function timestampJson(value: unknown): string {
   // protobufjs has whole numbers of 64 bits as objects.
   const { seconds, nanos } = value as { readonly seconds: unknown; readonly nanos: number };
   const digits = String(nanos).padStart(9, '0');

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { AF_INET, addressBytes, parseNetwork, type Network } from '../../actors/connections/address.js';
 import type { Json } from './codec.js';
 
-/** What Sensor tells collectors of addresses. A list that is not given is not told, an empty one is told as empty. */
+/** The network lists sent to collectors. A list not given is not sent, an empty one is sent as empty. */
 export interface ControlLists {
   /** In CIDR form. */
   readonly networks?: readonly string[];
@@ -11,7 +11,7 @@ export interface ControlLists {
 
 /**
  * A `sensor.NetworkFlowsControlMessage`.
- * @throws Error that names the value that is wrong, and what is allowed
+ * @throws Error with the bad value and the allowed ones
  */
 export function controlMessage({ networks, publicIps }: ControlLists): Json {
   return {
@@ -30,7 +30,7 @@ function addressList(addresses: readonly Network[]): Json {
   const { v4, v6 } = byFamily(addresses);
   return {
     ipv4Addresses: v4.map(({ words }) => words[0]),
-    // Halves of 64 bits, the upper one first, in the form that protobufjs takes a fixed64 in.
+    // Halves of 64 bits, the upper one first, as objects protobufjs accepts for a fixed64.
     ipv6Addresses: v6.flatMap(({ words }) => [
       { high: words[0], low: words[1] },
       { high: words[2], low: words[3] },
@@ -43,7 +43,7 @@ function networkList(networks: readonly Network[]): Json {
   return { ipv4Networks: networkBytes(v4), ipv6Networks: networkBytes(v6) };
 }
 
-/** Of each its address in network order, then the prefix's length. */
+/** Writes for each network its address in network order, then the prefix's length. */
 function networkBytes(networks: readonly Network[]): Buffer {
   return Buffer.from(
     networks.flatMap(({ words, family, prefix }) => [...addressBytes(words, 0, family), prefix]),

@@ -2,13 +2,13 @@ import http from 'node:http';
 import { Server, ServerCredentials, status, type ConnectionInjector } from '@grpc/grpc-js';
 import { method, type Method } from './codec.js';
 import { controlMessage, type ControlLists } from './control.js';
-import { Door, type TlsIdentity } from './door.js';
-import type { Happening, StreamName } from './happening.js';
+import { Listener, type TlsIdentity } from './listener.js';
+import type { SensorEvent, StreamName } from './events.js';
 import { kernelObjects } from './kernel-objects.js';
-import { refusal, Refusals } from './refusals.js';
-import { IncomingStream, type Call } from './stream.js';
+import { refusalReason, TlsRefusals } from './refusals.js';
+import { IncomingStream, type IncomingCall } from './stream.js';
 
-export type { Happening, StreamHappening, StreamName } from './happening.js';
+export type { SensorEvent, SensorStreamEvent, StreamName } from './events.js';
 
 const methods: Readonly<Record<StreamName, Method>> = {
   signals: method('sensor.SignalService', 'PushSignals'),
@@ -26,33 +26,33 @@ export interface DoubleOptions {
   readonly address?: string;
   /** For mutual TLS; without it, plaintext. */
   readonly tls?: TlsIdentity;
-  /** Told to each stream of connections when it opens. */
+  /** Sent on each stream of connections when it opens. */
   readonly control?: ControlLists;
-  /** Folder that `/kernel-objects/<version>/<file>` is served from. */
+  /** Folder of the files served as `/kernel-objects/<version>/<file>`. */
   readonly kernelObjects?: string;
   /** Sees a request first, and may answer it itself; false: as usual. */
   readonly onRequest?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
-  /** Happenings that are kept, at least; the oldest go when there are twice as many. Default: 200,000. */
+  /** Events kept, at least; the oldest are dropped when there are twice as many. Default: 200,000. */
   readonly keep?: number;
-  /** While a promise of its is pending, nothing more is read from the stream that it is about. */
-  readonly onHappening?: (happening: Happening) => void | Promise<void>;
+  /** Takes each event. While its promise is pending, nothing more is read from the stream of the event. */
+  readonly onEvent?: (event: SensorEvent) => void | Promise<void>;
 }
 
 /**
- * Stands in for Sensor, which is no part of this project: takes both streams, sends control messages and serves kernel
- * objects, all at one port, and fails in the ways that it is told to.
+ * Stands in for Sensor, not a part of this project: takes both streams, sends control messages and serves kernel
+ * objects, all at one port, and fails on request in several ways.
  */
 export class SensorDouble {
-  /** Answers that there is no such service, as a gRPC server does that is not Sensor. Open streams stay. */
+  /** Answers streams with UNIMPLEMENTED, like a gRPC server other than Sensor. Open streams stay. */
   unimplemented = false;
   readonly #options: DoubleOptions;
   readonly #grpc = new Server({ 'grpc.max_receive_message_length': LARGEST_MESSAGE });
   readonly #injector: ConnectionInjector;
-  readonly #door: Door;
-  readonly #refusals = new Refusals((error) => void this.#tell({ event: 'tls-error', error }));
-  readonly #happenings: Happening[] = [];
+  readonly #listener: Listener;
+  readonly #refusals = new TlsRefusals((error) => void this.#report({ event: 'tls-error', error }));
+  readonly #events: SensorEvent[] = [];
   #dropped = 0;
-  /** Told to each stream of connections when it opens. */
+  /** Sent on each stream of connections when it opens. */
   #control: ControlLists | undefined;
   #connections = 0;
   readonly #open = new Map<IncomingStream, StreamName>();
@@ -63,63 +63,69 @@ export class SensorDouble {
     this.#control = options.control;
     const asIs = (bytes: Buffer): Buffer => bytes;
     for (const name of streamNames) {
-      this.#grpc.register(methods[name].path, (call: Call) => this.#take(name, call), asIs, asIs, 'bidi');
+      this.#grpc.register(
+        methods[name].path,
+        (call: IncomingCall) => this.#openStream(name, call),
+        asIs,
+        asIs,
+        'bidi',
+      );
     }
-    // TLS ends at the door.
+    // TLS ends at the listener.
     const grpc = (this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure()));
-    const web = http.createServer(this.#answer(kernelObjects(options.kernelObjects)));
-    this.#door = new Door({
+    const web = http.createServer(this.#withRequestEvents(kernelObjects(options.kernelObjects)));
+    this.#listener = new Listener({
       address: options.address ?? '127.0.0.1:0',
       tls: options.tls,
       onHttp2: (socket) => grpc.injectConnection(socket),
       onHttp1: (socket) => web.emit('connection', socket),
-      onTlsError: (error, socket) => this.#refusals.add(refusal(error, socket)),
+      onTlsError: (error, socket) => this.#refusals.add(refusalReason(error, socket)),
     });
   }
 
-  /** @throws Error that names the value if a list, the address or the TLS identity is wrong */
+  /** @throws Error with the bad value if a list, the address or the TLS identity is wrong */
   static async start(options: DoubleOptions = {}): Promise<SensorDouble> {
     if (options.control !== undefined) controlMessage(options.control);
     const double = new SensorDouble(options);
-    await double.#door.listen();
+    await double.#listener.listen();
     return double;
   }
 
   /** host:port, also while it refuses. */
   get address(): string {
-    return this.#door.address;
+    return this.#listener.address;
   }
 
-  /** What happened, the oldest first. */
-  get happenings(): readonly Happening[] {
-    return this.#happenings;
+  /** The kept events, oldest first. */
+  get events(): readonly SensorEvent[] {
+    return this.#events;
   }
 
-  /** How many happenings are not kept any more. */
+  /** Number of events no longer kept. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Streams that are open now. */
+  /** Streams open now. */
   get open(): readonly StreamName[] {
     return [...this.#open.values()];
   }
 
   /**
-   * Tells all collectors these lists: those that are connected now, and each that connects from now on.
-   * @throws Error that names the value that is wrong
+   * Sends these lists to all collectors connected now, and to each one connecting later.
+   * @throws Error with the bad value
    */
   control(lists: ControlLists): void {
     this.send(methods.network.write(controlMessage(lists)));
     this.#control = { ...this.#control, ...lists };
   }
 
-  /** Sends bytes, whatever they are, as a `sensor.NetworkFlowsControlMessage` on the open streams of connections. */
+  /** Sends any bytes as a `sensor.NetworkFlowsControlMessage` on the open streams of connections. */
   send(bytes: Buffer): void {
     for (const stream of this.#of(['network'])) stream.send(bytes);
   }
 
-  /** Reads nothing more from these streams, now and when they open again, so that collectors have to wait. */
+  /** Stops reading these streams, now and when they open again, so collectors have to wait. */
   stall(...names: readonly StreamName[]): void {
     for (const name of names) this.#stalled.add(name);
     for (const stream of this.#of(names)) stream.stall();
@@ -131,39 +137,39 @@ export class SensorDouble {
     for (const stream of this.#of(names)) stream.resume();
   }
 
-  /** Ends these streams with a status, UNAVAILABLE: as a Sensor does that shuts down. */
+  /** Ends these streams with the status UNAVAILABLE, like a Sensor shutting down. */
   hangUp(...names: readonly StreamName[]): void {
     for (const stream of this.#of(names)) stream.hangUp(status.UNAVAILABLE, 'Sensor is shutting down');
   }
 
   /**
-   * Breaks connections without a word: as a Sensor does that is killed.
-   * @param names the connections that these streams go over, and with them whatever else does; without them, all
+   * Resets connections, like a killed Sensor.
+   * @param names streams to break with everything else on their connections; without any, all connections
    */
   reset(...names: readonly StreamName[]): void {
-    this.#door.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
+    this.#listener.reset(names.length === 0 ? undefined : new Set(this.#of(names).map(({ peer }) => peer)));
   }
 
   /**
-   * Asks collectors to come again by another connection (GOAWAY), and breaks the ones that there are after so many
-   * ms: as a proxy does whose connections have an age.
+   * Asks collectors to come again by another connection (GOAWAY), and breaks the present ones after `graceMs`, like a
+   * proxy with a maximum age of connections.
    */
   goAway(graceMs: number): void {
     this.#injector.drain(graceMs);
   }
 
-  /** Takes no connections any more, and ends those that there are. */
+  /** Takes no more connections, and ends the present ones. */
   async refuse(): Promise<void> {
-    await this.#door.close();
+    await this.#listener.close();
   }
 
   /** Takes connections again, at the same port. */
   async accept(): Promise<void> {
-    await this.#door.listen();
+    await this.#listener.listen();
   }
 
   async stop(): Promise<void> {
-    await this.#door.close();
+    await this.#listener.close();
     this.#refusals.flush();
     this.#grpc.forceShutdown();
   }
@@ -172,7 +178,7 @@ export class SensorDouble {
     return [...this.#open].flatMap(([stream, name]) => (names.includes(name) ? [stream] : []));
   }
 
-  #take(name: StreamName, call: Call): void {
+  #openStream(name: StreamName, call: IncomingCall): void {
     const { service, read, write } = methods[name];
     if (this.unimplemented) {
       call.emit('error', { code: status.UNIMPLEMENTED, details: `unknown service ${service}` });
@@ -181,7 +187,7 @@ export class SensorDouble {
     const connection = ++this.#connections;
     const stream = new IncomingStream(call, {
       read,
-      tell: (news) => this.#tell({ stream: name, connection, ...news }),
+      onEvent: (event) => this.#report({ stream: name, connection, ...event }),
       onEnd: () => this.#open.delete(stream),
     });
     this.#open.set(stream, name);
@@ -189,23 +195,23 @@ export class SensorDouble {
     if (name === 'network' && this.#control !== undefined) stream.send(write(controlMessage(this.#control)));
   }
 
-  #answer(usual: http.RequestListener): http.RequestListener {
+  #withRequestEvents(usual: http.RequestListener): http.RequestListener {
     return (request, response) => {
       response.on('close', () => {
-        void this.#tell({ event: 'request', path: request.url ?? '', status: response.statusCode });
+        void this.#report({ event: 'request', path: request.url ?? '', status: response.statusCode });
       });
       if (this.#options.onRequest?.(request, response) !== true) usual(request, response);
     };
   }
 
-  #tell(happening: Happening): void | Promise<void> {
-    const { keep = KEEP, onHappening } = this.#options;
-    this.#happenings.push(happening);
-    // All at once, since what takes out the first one moves all others.
-    if (this.#happenings.length > keep * 2) {
-      this.#dropped += this.#happenings.length - keep;
-      this.#happenings.splice(0, this.#happenings.length - keep);
+  #report(event: SensorEvent): void | Promise<void> {
+    const { keep = KEEP, onEvent } = this.#options;
+    this.#events.push(event);
+    // Many at a time, since removing the first ones moves all others.
+    if (this.#events.length > keep * 2) {
+      this.#dropped += this.#events.length - keep;
+      this.#events.splice(0, this.#events.length - keep);
     }
-    return onHappening?.(happening);
+    return onEvent?.(event);
   }
 }

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Authority, writeIdentity } from './certificates.js';
-import type { TlsIdentity } from './door.js';
+import type { TlsIdentity } from './listener.js';
 
-/** The names of Sensor in a cluster, and of where the double listens. */
+/** The names of Sensor in a cluster, and of the addresses the double listens on. */
 const SERVER_NAMES = ['sensor.stackrox', 'sensor.stackrox.svc', 'localhost', '127.0.0.1'];
 
 const YEAR_MS = 365 * 86_400_000;
@@ -17,8 +17,7 @@ export interface IdentityFolders {
 
 /**
  * Makes identities of Sensor and of Collector, for a day, in `<folder>/server` and `<folder>/client`. They come from
- * the authority in `<folder>/authority`, which is made if there is none: so to do this again is to rotate the
- * certificates.
+ * the authority in `<folder>/authority`, made if there is none: another call rotates the certificates.
  */
 export async function makeIdentities(folder: string): Promise<IdentityFolders> {
   const folders = { server: path.join(folder, 'server'), client: path.join(folder, 'client') };
@@ -40,7 +39,7 @@ async function authorityIn(folder: string): Promise<Authority> {
   return authority;
 }
 
-/** @throws Error that names the file that cannot be read, or says what is wrong with what the files hold */
+/** @throws Error with the name of an unreadable file, or the fault of the contents */
 export function readIdentity(folder: string): TlsIdentity {
   const identity = {
     ca: readFileSync(path.join(folder, 'ca.pem')),

@@ -1,10 +1,10 @@
 import type { TLSSocket } from 'node:tls';
 import { setTimer, throttle, type Throttle } from '../../actors/telemetry/throttle.js';
 
-/** How far apart are two lines on refusals for the same reason, seconds. */
+/** Time between two lines about refusals for the same reason, seconds. */
 const WINDOW = 10;
 
-/** What OpenSSL calls the reasons that clients are refused for, or that they leave for. */
+/** Reasons of refusals, and of clients leaving, by OpenSSL's codes. */
 const words: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the client does not speak TLS, as one does that was told of no certificates',
   ERR_SSL_HTTP_REQUEST: 'the client speaks HTTP without TLS: use https://',
@@ -16,35 +16,38 @@ const words: Readonly<Record<string, string>> = {
     'the client hung up in the TLS handshake: it speaks no TLS, or does not trust the certificate of the double',
 };
 
-/** Why a client was not let in, in words. */
-export function refusal(error: Error, { authorizationError }: Pick<TLSSocket, 'authorizationError'>): string {
-  // Node has looked at the certificate when the handshake was over, and says so nowhere else.
+/** The reason of a refusal in words. */
+export function refusalReason(
+  error: Error,
+  { authorizationError }: Pick<TLSSocket, 'authorizationError'>,
+): string {
+  // Node has checked the certificate after the handshake, and reports the result nowhere else.
   const distrust = authorizationError as unknown;
   if (typeof distrust === 'string') return `the certificate of the client is no good (${distrust})`;
   const code = 'code' in error ? String(error.code) : error.message;
   return words[code] ?? `the TLS handshake failed (${code})`;
 }
 
-/** Tells of refusals, which come every second from a client that tries again: once in a while for each reason. */
-export class Refusals {
-  readonly #tell: (text: string) => void;
-  /** By the reason, of which OpenSSL knows a few. */
+/** Reports refusals once in a while for each reason: a client trying again causes one every second. */
+export class TlsRefusals {
+  readonly #report: (text: string) => void;
+  /** By the reason; OpenSSL knows a few. */
   readonly #throttles = new Map<string, Throttle>();
 
-  constructor(tell: (text: string) => void) {
-    this.#tell = tell;
+  constructor(report: (text: string) => void) {
+    this.#report = report;
   }
 
   add(reason: string): void {
     let made = this.#throttles.get(reason);
     if (made === undefined) {
-      made = throttle(WINDOW, { write: this.#tell, setTimer });
+      made = throttle(WINDOW, { write: this.#report, setTimer });
       this.#throttles.set(reason, made);
     }
     made.write(reason);
   }
 
-  /** Tells what is held back. */
+  /** Reports the refusals held back. */
   flush(): void {
     for (const made of this.#throttles.values()) made.flush();
   }

@@ -1,41 +1,41 @@
 import { Metadata, status, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { Json } from './codec.js';
-import type { StreamNews } from './happening.js';
+import type { CallEvent } from './events.js';
 
 /** A call as gRPC hands it over, its messages as bytes. */
-export type Call = ServerDuplexStream<Buffer, Buffer>;
+export type IncomingCall = ServerDuplexStream<Buffer, Buffer>;
 
-export interface StreamOptions {
-  /** @throws Error if the bytes are no message of this stream's */
+export interface IncomingStreamOptions {
+  /** @throws Error if the bytes are no message of this stream */
   readonly read: (bytes: Buffer) => Json;
-  /** Hears the news. While it takes its time, nothing more is read from this stream. */
-  readonly tell: (news: StreamNews) => void | Promise<void>;
+  /** Takes an event. While its promise is pending, nothing more is read from this stream. */
+  readonly onEvent: (event: CallEvent) => void | Promise<void>;
   /** Nothing more can be done with it. */
   readonly onEnd: () => void;
 }
 
 /** One stream of a collector's, from its opening to its end. */
 export class IncomingStream {
-  readonly #call: Call;
-  readonly #options: StreamOptions;
+  readonly #call: IncomingCall;
+  readonly #options: IncomingStreamOptions;
   #isStalled = false;
-  /** News that are still being taken. */
+  /** Events with a pending promise. */
   #pending = 0;
   #isOver = false;
 
-  constructor(call: Call, options: StreamOptions) {
+  constructor(call: IncomingCall, options: IncomingStreamOptions) {
     this.#call = call;
     this.#options = options;
     call.on('data', (bytes: Buffer) => this.#receive(bytes));
-    // One whose connection broke ends as well, and is known for it only then.
+    // A stream on a broken connection ends as well, and shows as cancelled only after that.
     call.on('end', () => setImmediate(() => this.#finish()));
     call.on('cancelled', () => this.#end(status.CANCELLED));
     const metadata = Object.entries(call.metadata.getMap());
-    this.#tell({
+    this.#report({
       event: 'open',
       metadata: Object.fromEntries(metadata.map(([name, value]) => [name, value.toString()])),
     });
-    // As Sensor does, so that a collector knows at once that somebody is there.
+    // As Sensor does: the collector sees at once that the stream is accepted.
     call.sendMetadata(new Metadata());
   }
 
@@ -48,7 +48,7 @@ export class IncomingStream {
     if (!this.#isOver) this.#call.write(message);
   }
 
-  /** Reads nothing more: what is on its way fills the windows of HTTP/2, and then the collector has to wait. */
+  /** Stops reading: bytes on their way fill the windows of HTTP/2, and then the collector has to wait. */
   stall(): void {
     this.#isStalled = true;
     this.#flow();
@@ -72,11 +72,11 @@ export class IncomingStream {
     try {
       message = this.#options.read(bytes);
     } catch (error) {
-      this.#tell({ event: 'malformed', error: String(error), bytes: bytes.toString('base64') });
+      this.#report({ event: 'malformed', error: String(error), bytes: bytes.toString('base64') });
       this.hangUp(status.INTERNAL, 'malformed message');
       return;
     }
-    this.#tell({ message });
+    this.#report({ message });
   }
 
   #finish(): void {
@@ -89,11 +89,11 @@ export class IncomingStream {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.onEnd();
-    this.#tell({ event: 'end', status: status[code] });
+    this.#report({ event: 'end', status: status[code] });
   }
 
-  #tell(news: StreamNews): void {
-    const taken = this.#options.tell(news);
+  #report(event: CallEvent): void {
+    const taken = this.#options.onEvent(event);
     if (taken === undefined) return;
     this.#pending++;
     this.#flow();

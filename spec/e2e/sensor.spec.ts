@@ -180,7 +180,7 @@ describe('Collector with a Sensor', () => {
     await caller.run('execs', '50');
     await collector.stop();
     assert.match(collector.stderr, /Caught signal 15 \(SIGTERM\): Terminated/);
-    assert.ok(sensor.happenings.filter((one) => 'status' in one && one.status === 'OK').length >= 2);
+    assert.ok(sensor.events.filter((one) => 'status' in one && one.status === 'OK').length >= 2);
   });
 });
 

@@ -133,7 +133,7 @@ describe('Sensor, over gRPC', () => {
     await double1.opens('network');
     await eventually(() => double1.messages('network').length > 0, 'the registration');
     assert.deepEqual(double1.messages('network'), [{ register: registration }]);
-    const opening = double1.happenings.find((one) => one.stream === 'network' && 'event' in one);
+    const opening = double1.events.find((one) => one.stream === 'network' && 'event' in one);
     assert.ok(opening && 'metadata' in opening);
     assert.equal(opening.metadata['rox-collector-hostname'], 'node-1');
     assert.equal(opening.metadata['rox-collector-capabilities'], 'public-ips,network-graph-external-srcs');
@@ -248,7 +248,7 @@ describe('Sensor, over gRPC', () => {
     await end();
     await eventually(() => double1.signals.length === 1000, 'all are there');
     await eventually(
-      () => double1.happenings.filter((one) => 'status' in one && one.status === 'OK').length === 2,
+      () => double1.events.filter((one) => 'status' in one && one.status === 'OK').length === 2,
       'both streams ended well',
     );
   });
@@ -366,7 +366,7 @@ describe('Sensor, over gRPC', () => {
       await eventually(() => new Set(double1.signals.map(({ id }) => id)).size === sent, 'all arrive');
       assert.match(log.join(''), /TLS files have changed/);
       await eventually(
-        () => double1.happenings.filter((one) => 'status' in one && one.status === 'OK').length >= 2,
+        () => double1.events.filter((one) => 'status' in one && one.status === 'OK').length >= 2,
         'the old streams end well',
       );
     });

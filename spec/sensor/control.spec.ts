@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { allAtOnce } from '../../actors/capture/slices.js';
 import { readControl, type Control } from '../../actors/sensor/control.js';
-import { decodeControl, type ControlMessage } from '../../actors/sensor/messages.js';
+import { decodeControlMessage, type ControlMessage } from '../../actors/sensor/messages.js';
 import { messageType } from '../support/proto-json.js';
 import { Story, client } from '../connections/support.js';
 
@@ -9,7 +9,7 @@ const type = messageType('sensor.NetworkFlowsControlMessage');
 
 /** A message as it comes over the wire. */
 function wired(message: object): ControlMessage {
-  return decodeControl(type.encode(type.fromObject(message)).finish() as Buffer);
+  return decodeControlMessage(type.encode(type.fromObject(message)).finish() as Buffer);
 }
 
 /** What is made of it. */

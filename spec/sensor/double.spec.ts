@@ -101,7 +101,7 @@ describe('The Sensor double', () => {
       const ended = ending(call);
       call.end(encode('sensor.NetworkConnectionInfoMessage', { register: { hostname: 'node-1' } }));
       assert.equal(await ended, 'OK: OK');
-      const [opening, ...rest] = sensor.happenings;
+      const [opening, ...rest] = sensor.events;
       assert.ok(opening !== undefined && 'metadata' in opening);
       assert.equal(opening.metadata['rox-collector-hostname'], 'node-1');
       assert.deepEqual(rest, [
@@ -140,7 +140,7 @@ describe('The Sensor double', () => {
         await over('OK', (call) => call.end());
         await over('CANCELLED', () => sensor.double.reset());
       }
-      const statuses = sensor.happenings.flatMap((one) => ('status' in one ? [one.status] : []));
+      const statuses = sensor.events.flatMap((one) => ('status' in one ? [one.status] : []));
       assert.deepEqual(statuses, expected);
     });
 
@@ -232,7 +232,7 @@ describe('The Sensor double', () => {
       const ended = ending(call);
       call.write(Buffer.of(0x0a, 0x7f));
       assert.match(await ended, /^INTERNAL: malformed/);
-      const [, malformed, end] = sensor.happenings as object[];
+      const [, malformed, end] = sensor.events as object[];
       assert.ok(malformed !== undefined && 'bytes' in malformed && malformed.bytes === 'Cn8=');
       assert.deepEqual(end, { stream: 'signals', connection: 1, event: 'end', status: 'INTERNAL' });
     });
@@ -252,13 +252,13 @@ describe('The Sensor double', () => {
       );
     });
 
-    it('keeps no more happenings than it is told to, and counts the others', async () => {
+    it('keeps no more events than it is told to, and counts the others', async () => {
       const sensor = await start({ keep: 10 });
       const call = open(sensor.address, SIGNALS);
       for (let pid = 1; pid <= 100; pid++) call.write(signal({ pid }));
       call.end();
       await ending(call);
-      const kept = sensor.double.happenings;
+      const kept = sensor.double.events;
       assert.ok(kept.length >= 10 && kept.length <= 20, `${kept.length} are kept`);
       assert.equal(kept.length + sensor.double.dropped, 102);
       assert.deepEqual(kept.at(-1), { stream: 'signals', connection: 1, event: 'end', status: 'OK' });
@@ -268,9 +268,9 @@ describe('The Sensor double', () => {
       let go: () => void = () => undefined;
       const heard: unknown[] = [];
       const sensor = await start({
-        onHappening: async (happening) => {
-          heard.push(happening);
-          if ('message' in happening) await new Promise<void>((resolve) => (go = resolve));
+        onEvent: async (event) => {
+          heard.push(event);
+          if ('message' in event) await new Promise<void>((resolve) => (go = resolve));
         },
       });
       const call = open(sensor.address, SIGNALS);
@@ -396,7 +396,7 @@ describe('The Sensor double', () => {
       sensor.double.hangUp('signals');
       assert.equal(await ended, 'UNAVAILABLE: Sensor is shutting down');
       assert.deepEqual(sensor.double.open, ['network']);
-      assert.deepEqual(sensor.happenings.at(-1), {
+      assert.deepEqual(sensor.events.at(-1), {
         stream: 'signals',
         connection: 1,
         event: 'end',
@@ -449,7 +449,7 @@ describe('The Sensor double', () => {
   describe('with mutual TLS', () => {
     const tls = () => ({ tls: readIdentity(folders.server) });
     const refusals = ({ double }: TestSensor) =>
-      double.happenings.flatMap((one) => ('event' in one && one.event === 'tls-error' ? [one.error] : []));
+      double.events.flatMap((one) => ('event' in one && one.event === 'tls-error' ? [one.error] : []));
     const refused = async (sensor: TestSensor) => eventually(() => refusals(sensor)[0], 'it says so');
 
     it('hears a client that has a certificate', async () => {
@@ -468,7 +468,7 @@ describe('The Sensor double', () => {
       );
       assert.match(await ending(call), /^UNAVAILABLE/);
       assert.equal(await refused(sensor), '[Throttled] the client did not return a certificate');
-      assert.deepEqual(sensor.happenings, []);
+      assert.deepEqual(sensor.events, []);
     });
 
     it("refuses a client with another authority's", async () => {
@@ -480,7 +480,7 @@ describe('The Sensor double', () => {
       writeFileSync(path.join(identity, 'ca.pem'), readFileSync(path.join(folders.client, 'ca.pem')));
       assert.match(await ending(open(sensor.address, SIGNALS, identity)), /^UNAVAILABLE/);
       assert.match(await refused(sensor), /the certificate of the client is no good \(\w+\)$/);
-      assert.deepEqual(sensor.happenings, []);
+      assert.deepEqual(sensor.events, []);
     });
 
     it('refuses a client without TLS, and says so in words and once, however often it comes', async () => {

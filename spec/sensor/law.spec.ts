@@ -41,7 +41,7 @@ const faults: readonly Fault[] = [
   { name: 'asks for another connection and breaks its own', before: ({ double }) => double.goAway(20) },
   {
     name: 'reads slowly until the queue is full',
-    options: { onHappening: (happening) => ('message' in happening ? sleep(2) : undefined) },
+    options: { onEvent: (event) => ('message' in event ? sleep(2) : undefined) },
     queueSize: SMALL,
     overflows: true,
     before: () => undefined,

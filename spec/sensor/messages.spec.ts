@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { networkMessage as networkJson, processMessage } from '../../actors/output/json.js';
 import {
-  decodeControl,
+  decodeControlMessage,
   networkMessage,
   networkRegistration,
   signalMessage,
@@ -60,8 +60,8 @@ describe('messages to Sensor', () => {
   it('come back as Sensor wrote them', () => {
     const type = messageType('sensor.NetworkFlowsControlMessage');
     const bytes = type.encode({ ipNetworks: { ipv4Networks: Buffer.of(10, 0, 0, 0, 8) } }).finish();
-    const message = decodeControl(bytes as Buffer);
+    const message = decodeControlMessage(bytes as Buffer);
     assert.deepEqual([...message.ipNetworks!.ipv4Networks!], [10, 0, 0, 0, 8]);
-    assert.throws(() => decodeControl(Buffer.of(0x0a, 0x7f)));
+    assert.throws(() => decodeControlMessage(Buffer.of(0x0a, 0x7f)));
   });
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MessageQueue, type Message } from '../../actors/sensor/queue.js';
+import { MessageQueue, type QueuedMessage } from '../../actors/sensor/queue.js';
 
 const ROOMY = 1e9;
 
-function message(number: number, length = 8): Message {
+function message(number: number, length = 8): QueuedMessage {
   const bytes = Buffer.alloc(length);
   bytes.writeUInt32LE(number);
   return { bytes, container: 0, worth: 1 };
@@ -191,6 +191,6 @@ describe('the queue of messages to Sensor', () => {
     queue.push({ ...message(0, 872), container: 1 });
     for (let n = 1; n < 200_000; n++) queue.push({ ...message(n, 872), container: 2 });
     assert.equal(queue.counts.waiting, 10);
-    assert.ok(queue.places < 4000, `${queue.places}`);
+    assert.ok(queue.slots < 4000, `${queue.slots}`);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { FoundQueue } from '../../actors/sensor/found.js';
-import { MessageQueue, type Message } from '../../actors/sensor/queue.js';
+import { ScannedQueue } from '../../actors/sensor/scanned-queue.js';
+import { MessageQueue, type QueuedMessage } from '../../actors/sensor/queue.js';
 import { StreamSender } from '../../actors/sensor/sender.js';
 
 const KIB = 1024;
@@ -9,7 +9,7 @@ const WINDOW = 64 * KIB;
 /** Its own, so that a message is 1 KiB with what keeping it takes. */
 const LENGTH = KIB - 128;
 
-function message(number: number, length = LENGTH): Message {
+function message(number: number, length = LENGTH): QueuedMessage {
   const bytes = Buffer.alloc(length);
   bytes.writeUInt32LE(number);
   return { bytes, container: 0, worth: 1 };
@@ -167,23 +167,23 @@ describe('The sender of messages to Sensor', () => {
 
 describe('The queue of found processes', () => {
   const found = (number: number, process: string) => ({ ...message(number), process });
-  const takeAll = ({ queue }: FoundQueue): number[] => {
+  const takeAll = ({ queue }: ScannedQueue): number[] => {
     const taken: number[] = [];
     for (let next; (next = queue.take()) !== undefined;) taken.push(next.bytes.readUInt32LE());
     return taken;
   };
 
   it('tells once more, after the next scan, which processes a broken stream may not have brought', () => {
-    const queue = new FoundQueue(1e6);
+    const queue = new ScannedQueue(1e6);
     queue.push(found(0, 'lives on'), true);
     queue.push(found(1, 'ends'), true);
     assert.deepEqual(takeAll(queue), [0, 1]);
-    queue.closed();
+    queue.streamBroke();
     assert.deepEqual(takeAll(queue), [], 'a scan comes first');
     assert.equal(queue.counts.unconfirmed, 2);
     queue.push(found(2, 'lives on'), true);
     assert.deepEqual(takeAll(queue), [2]);
-    queue.scanned();
+    queue.scanEnded();
     assert.deepEqual(takeAll(queue), [1]);
     queue.queue.confirm(queue.queue.position);
     assert.deepEqual(queue.counts, {
@@ -192,22 +192,22 @@ describe('The queue of found processes', () => {
   });
 
   it('holds what is found without a stream', () => {
-    const queue = new FoundQueue(1e6);
+    const queue = new ScannedQueue(1e6);
     queue.push(found(0, 'one'), false);
     assert.deepEqual(takeAll(queue), []);
-    queue.scanned();
+    queue.scanEnded();
     assert.deepEqual(takeAll(queue), [0]);
   });
 
   it('has a scan wait when half of its room is taken, and counts what does not wait', () => {
-    const queue = new FoundQueue(20 * KIB);
+    const queue = new ScannedQueue(20 * KIB);
     for (let n = 0; n < 9; n++) queue.push(found(n, `${n}`), true);
     assert.equal(queue.hasRoom, true);
     for (let n = 9; n < 30; n++) queue.push(found(n, `${n}`), true);
     assert.equal(queue.hasRoom, false);
     assert.equal(queue.counts.dropped, 10);
     takeAll(queue);
-    queue.closed();
+    queue.streamBroke();
     for (let n = 30; n < 60; n++) queue.push(found(n, `${n}`), false);
     assert.ok(queue.counts.bytes <= 2 * 20 * KIB);
     assert.equal(queue.counts.dropped + queue.counts.uncertain + queue.counts.unconfirmed, 60);

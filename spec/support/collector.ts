@@ -73,28 +73,28 @@ export class Collector implements Resource {
   }
 
   /**
-   * Starts the daemon and waits until it collects: until it tells of a process in a container, which goes when it has.
+   * Starts the daemon and waits until it collects: until it reports a process in a container made for this.
    */
   static async start(args: readonly string[], options: Options = {}): Promise<Collector> {
     const { sensor } = options;
     const address = sensor === undefined ? [] : [`--grpc-server=${sensor.address}`];
     const collector = new Collector(new Daemon([...address, ...args], options), sensor);
-    const door = await Container.create();
+    const container = await Container.create();
     try {
       const isHeard = () =>
         sensor === undefined
-          ? collector.lines.some((line) => line.includes(KNOCK) && line.includes(door.shortId))
-          : sensor.signals.some(({ containerId }) => containerId === door.shortId);
+          ? collector.lines.some((line) => line.includes(KNOCK) && line.includes(container.shortId))
+          : sensor.signals.some(({ containerId }) => containerId === container.shortId);
       while (!isHeard()) {
         assert.ok(collector.#daemon.isRunning, `The daemon has ended:\n${collector.stderr}`);
-        await door.run('exec', workload(), 'exit', KNOCK);
+        await container.run('exec', workload(), 'exit', KNOCK);
         await sleep(KNOCK_INTERVAL_MS);
       }
     } catch (error) {
       await collector.remove();
       throw error;
     } finally {
-      await door.remove();
+      await container.remove();
     }
     return collector;
   }

@@ -76,7 +76,7 @@ export class Container implements Resource {
     this.procs = path.join(folder, 'cgroup.procs');
     const job = hostPids ? 'container-host-pids' : 'container';
     this.#process = spawn(workload(), [job, this.procs], { stdio: ['pipe', 'pipe', 'inherit'] });
-    // Writing to a container that has just ended is no news: whoever waits for its answer says so.
+    // Writing to a container that has just ended is no failure: waiting for its answer reports the end.
     this.#process.stdin.on('error', () => undefined);
     createInterface(this.#process.stdout).on('line', (line) => this.#hear(line));
   }
@@ -153,11 +153,11 @@ export class Container implements Resource {
   }
 }
 
-/** Something that a container was told to do. */
+/** A job given to a container. */
 export class Job {
   /** Its pid in the container. */
   readonly id: number;
-  /** What it said so far. */
+  /** Its output so far. */
   readonly lines: string[] = [];
   /** Its status when it has ended. */
   readonly ended: Promise<number>;

@@ -11,7 +11,7 @@ import type { Resource } from './resources.js';
 
 const { v1 } = runtime;
 
-/** What a fake runtime has. */
+/** The contents of a fake runtime. */
 export interface Inventory {
   containers: runtime.v1.Container.$Properties[];
   items: runtime.v1.PodSandbox.$Properties[];
@@ -23,11 +23,11 @@ export interface FakeOptions {
   readonly version?: string;
   /** Offers GetContainerEvents. */
   readonly hasEvents?: boolean;
-  /** Answers with bytes that are no message. */
+  /** Answers with bytes of no valid message. */
   readonly babbles?: boolean;
 }
 
-/** A container runtime on a unix socket, which has what it is told to have. */
+/** A container runtime on a unix socket, with the given contents. */
 export class FakeRuntime implements Resource {
   readonly inventory: Inventory = { containers: [], items: [], images: [] };
   /** How often each method was called. */
@@ -88,8 +88,8 @@ export class FakeRuntime implements Resource {
     this.inventory.containers.push({ id, podSandboxId, metadata: { name: 'main' }, ...image });
   }
 
-  /** Tells everybody who listens that something happened. */
-  tell(): void {
+  /** Sends an event to all listeners. */
+  sendEvent(): void {
     for (const listener of this.#listeners) listener.write(Buffer.alloc(0));
   }
 
@@ -102,8 +102,8 @@ export class FakeRuntime implements Resource {
   }
 }
 
-/** Something that listens on a unix socket and is no runtime: it says `text` to everybody, and nothing more. */
-export class Stranger implements Resource {
+/** A server on a unix socket other than a runtime: it writes `text` to every client, and nothing more. */
+export class ForeignServer implements Resource {
   readonly #server: NetServer;
   readonly #sockets = new Set<Socket>();
 
@@ -115,8 +115,8 @@ export class Stranger implements Resource {
     });
   }
 
-  static async start(socket: string, text: string): Promise<Stranger> {
-    const made = new Stranger(text);
+  static async start(socket: string, text: string): Promise<ForeignServer> {
+    const made = new ForeignServer(text);
     await new Promise<void>((resolve) => made.#server.listen(socket, resolve));
     return made;
   }

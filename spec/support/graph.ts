@@ -1,4 +1,4 @@
-/** Draws the graph of connections and listening ports as a user would who sees nothing but Sensor's messages. */
+/** Draws the graph of connections and listening ports from Sensor's messages alone, like a user. */
 import type { Address, Message } from './messages.js';
 
 /** From when to when something was there, Unix time in ms; without an end it still is. */
@@ -7,13 +7,13 @@ export interface Span {
   readonly until?: number;
 }
 
-/** The times of each edge by its name, and what in the messages did not make sense. */
+/** The times of each edge by its name, and the contradictions in the messages. */
 export interface Graph {
   readonly edges: ReadonlyMap<string, readonly Span[]>;
   readonly flaws: readonly string[];
 }
 
-/** A client's edge to a peer as it is shown, a server's from one, or a port that is listened on. */
+/** A client's edge to a peer as reported, a server's from one, or a listening port. */
 export const edgeName = {
   client: (container: string, peer: string, port: number) => `${container} -> ${peer} :${port}`,
   server: (container: string, peer: string, port: number) => `${container} :${port} <- ${peer}`,
@@ -32,9 +32,8 @@ export function peerName(address: Uint8Array, network: Uint8Array): string {
 }
 
 /**
- * An edge is there from the time of the message that first tells of it until the time at which a later one says that
- * it closed.
- * @param messages in the order in which they came
+ * An edge exists from the time of the first message reporting it until the closing time in a later one.
+ * @param messages in the order of their arrival
  */
 export function drawGraph(messages: readonly Message[]): Graph {
   const edges = new Map<string, { from: number; until?: number }[]>();
@@ -45,10 +44,10 @@ export function drawGraph(messages: readonly Message[]): Graph {
     const last = spans.at(-1);
     const isOpen = last !== undefined && last.until === undefined;
     if (closed === undefined) {
-      if (isOpen) flaws.push(`${name} is told to open while it is open`);
+      if (isOpen) flaws.push(`${name} is reported open while it is open`);
       else spans.push({ from: time });
     } else if (isOpen) last.until = Date.parse(closed);
-    else flaws.push(`${name} is told to close and is not open`);
+    else flaws.push(`${name} is reported closed and is not open`);
   };
 
   for (const { info } of messages) {
@@ -67,7 +66,7 @@ export function drawGraph(messages: readonly Message[]): Graph {
       if (isServer && remoteAddress.port !== undefined)
         flaws.push(`${containerId} has two ports in one connection`);
       if (isServer ? localAddress?.addressData : localAddress) {
-        flaws.push(`${containerId} tells a local address as ${role}`);
+        flaws.push(`${containerId} reports a local address as ${role}`);
       }
       const name = isServer ? edgeName.server : edgeName.client;
       draw(

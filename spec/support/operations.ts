@@ -10,7 +10,7 @@ export interface Section {
   /** What its console blocks have behind `$ ` or `# `; one that goes on in the next line is one. */
   readonly commands: readonly string[];
   /** The lines of its other blocks, cut ones too. */
-  readonly shown: readonly string[];
+  readonly printed: readonly string[];
 }
 
 /** All sections of docs/operations.md, in their order. */
@@ -27,7 +27,7 @@ export const sections: readonly Section[] = readFileSync(FILE, 'utf8')
       commands: of(true).flatMap((lines) =>
         [...lines.matchAll(/^[$#] ((?:.*\\\n)*.*)$/gm)].map(([, command]) => command!),
       ),
-      shown: of(false).flatMap((lines) => lines.trimEnd().split('\n')),
+      printed: of(false).flatMap((lines) => lines.trimEnd().split('\n')),
     };
   });
 
@@ -46,9 +46,9 @@ const VARIES = /([\w./:-]*\d[\w./:-]*|(?<= )\/[\w./:-]+|…)/;
  * anything.
  * @param output what the run wrote
  */
-export function notWritten({ shown }: Section, output: string): string[] {
+export function notWritten({ printed }: Section, output: string): string[] {
   const lines = output.split('\n').map((line) => line.trimEnd());
-  return shown.filter((line) => {
+  return printed.filter((line) => {
     const parts = line.trimEnd().split(VARIES);
     const pattern = parts.map((part, index) => {
       if (part === '…') return '.*';

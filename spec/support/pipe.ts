@@ -6,7 +6,7 @@ import type { Resource } from './resources.js';
 
 const READ_BYTES = 64 * 1024;
 
-/** A pipe with a name, whose reader is the spec: it reads when it is told to, and else hangs. */
+/** A named pipe read by the spec: on request only, and else not at all. */
 export class Pipe implements Resource {
   /** What a daemon can be given as its standard output or error. */
   readonly fd: number;

@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import type { KernelFacts } from '../../actors/capture/driver.js';
 
-/** How most specs load the BPF programs: those built in, without what is told about UDP, and unmeasured. */
+/** Options to load the BPF programs in most specs: the builtin ones, without reports on UDP, and unmeasured. */
 export const plainProbe = {
   object: '',
   btf: '',

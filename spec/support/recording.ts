@@ -7,7 +7,7 @@ import { members } from './members.js';
 const names = new Map(members(RecordType).map(([name, type]) => [type, name]));
 const roles = new Map(members(SocketRole).map(([name, role]) => [role, name]));
 
-/** What a recording has of the events that the kernel told of; scans are left out. */
+/** The kernel events of a recording; scans are left out. */
 export interface Counts {
   /** Of `CONTAINER TYPE`, with the role of a connection behind it; the host's container is `host`. */
   readonly events: ReadonlyMap<string, number>;

@@ -8,7 +8,7 @@ export const ID = '4f2a91bc03de';
 export const TIME = 1_700_000_000_000_007;
 const NOTHING = new Uint8Array(0);
 
-/** A process with everything that one can have. */
+/** A process with everything one can have. */
 export const signal: ProcessSignal = {
   record: 0,
   id: 'abcdef01-2345-8678-8000-000000000000',

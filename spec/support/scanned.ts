@@ -5,7 +5,7 @@ import type { ScanFact } from '../../actors/capture/facts.js';
 import { Records } from '../../actors/capture/records.js';
 import type { Scanner } from '../../actors/capture/scanner.js';
 
-/** All that a scan finds, in one. */
+/** All results of a scan, in one. */
 export async function scanned(scanner: Scanner, of: ScanFact['of']): Promise<Records> {
   const parts: Buffer[] = [];
   const add = (records: Records) => parts.push(Buffer.from(records.u8.subarray(0, records.length)));

@@ -1,7 +1,7 @@
 import {
   SensorDouble,
   type DoubleOptions,
-  type StreamHappening,
+  type SensorStreamEvent,
   type StreamName,
 } from '../../scripts/sensor/double.js';
 import { eventually } from './eventually.js';
@@ -11,7 +11,7 @@ import type { Resource } from './resources.js';
 /** A collector tries again after 10 s, or while its channel backs off. */
 const OPENING_MS = 30_000;
 
-/** The Sensor double, and all that it heard. */
+/** The Sensor double, and all it received. */
 export class TestSensor implements Resource {
   readonly double: SensorDouble;
 
@@ -27,26 +27,23 @@ export class TestSensor implements Resource {
     return this.double.address;
   }
 
-  /** What happened on streams. */
-  get happenings(): StreamHappening[] {
-    return this.double.happenings.filter((happening) => 'stream' in happening);
+  /** The events of streams. */
+  get events(): SensorStreamEvent[] {
+    return this.double.events.filter((event) => 'stream' in event);
   }
 
-  /** Requests for kernel objects that have been answered: paths and HTTP statuses. */
+  /** Answered requests for kernel objects: paths and HTTP statuses. */
   get requests(): { readonly path: string; readonly status: number }[] {
-    return this.double.happenings.flatMap((happening) =>
-      'event' in happening && happening.event === 'request'
-        ? [{ path: happening.path, status: happening.status }]
-        : [],
+    return this.double.events.flatMap((event) =>
+      'event' in event && event.event === 'request' ? [{ path: event.path, status: event.status }] : [],
     );
   }
 
   /** The messages of one kind of stream, or of one stream. */
   messages(stream: StreamName, connection?: number): Message[] {
-    return this.happenings.flatMap((happening) => {
-      const isOurs =
-        happening.stream === stream && (connection ?? happening.connection) === happening.connection;
-      return isOurs && 'message' in happening ? [happening.message] : [];
+    return this.events.flatMap((event) => {
+      const isOurs = event.stream === stream && (connection ?? event.connection) === event.connection;
+      return isOurs && 'message' in event ? [event.message] : [];
     });
   }
 
@@ -62,16 +59,14 @@ export class TestSensor implements Resource {
     return this.messages('network').flatMap(({ info }) => info?.updatedEndpoints ?? []);
   }
 
-  /** Numbers of the streams that have opened so far. */
+  /** Numbers of the streams opened so far. */
   opened(stream: StreamName): number[] {
-    return this.happenings.flatMap((happening) =>
-      happening.stream === stream && 'event' in happening && happening.event === 'open'
-        ? [happening.connection]
-        : [],
+    return this.events.flatMap((event) =>
+      event.stream === stream && 'event' in event && event.event === 'open' ? [event.connection] : [],
     );
   }
 
-  /** Waits until as many streams of this kind as that have opened. */
+  /** Waits until `count` streams of this kind have opened. */
   async opens(stream: StreamName, count = 1): Promise<void> {
     await eventually(
       () => this.opened(stream).length >= count,
@@ -80,11 +75,11 @@ export class TestSensor implements Resource {
     );
   }
 
-  /** Waits until messages show what `look` looks for; `what` is asked only after waiting in vain. */
+  /** Waits until `look` finds something in the messages; `what` is asked only after waiting in vain. */
   async shows<T>(what: () => string, look: () => T | undefined | false): Promise<T> {
     return eventually(look, () => {
-      const latest = this.double.happenings.slice(-5).map((happening) => JSON.stringify(happening));
-      return `${what()}; the latest that happened:\n${latest.join('\n')}`;
+      const latest = this.double.events.slice(-5).map((event) => JSON.stringify(event));
+      return `${what()}; the latest events:\n${latest.join('\n')}`;
     });
   }
 

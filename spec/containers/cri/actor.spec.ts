@@ -7,7 +7,7 @@ import { Subject, type Subscription } from 'rxjs';
 import { runtimeNews, type RuntimeNews } from '../../../actors/containers/cri/actor.js';
 import { createLog } from '../../../actors/telemetry/log.js';
 import { eventually } from '../../support/eventually.js';
-import { FakeRuntime, Stranger, type FakeOptions } from '../../support/fake-runtime.js';
+import { FakeRuntime, ForeignServer, type FakeOptions } from '../../support/fake-runtime.js';
 import type { Resource } from '../../support/resources.js';
 
 const ID = 'a'.repeat(64);
@@ -131,7 +131,7 @@ describe('the names of containers', () => {
       await eventually(() => fake.calls.has('RuntimeService/GetContainerEvents'), 'it listens for events');
       fake.add('web-0', ID);
       await eventually(() => {
-        fake.tell();
+        fake.sendEvent();
         return 'aaaaaaaaaaaa' in pods();
       }, 'the event leads to a name');
     });
@@ -154,7 +154,7 @@ describe('the names of containers', () => {
   });
 
   it('come from several runtimes at once, one of them hanging, and one not there yet', async () => {
-    made.push(await Stranger.start(at('hangs.sock'), ''));
+    made.push(await ForeignServer.start(at('hangs.sock'), ''));
     const first = await start('a.sock');
     first.add('web-0', ID);
     listen(['hangs.sock', 'a.sock', 'late.sock']);
@@ -171,8 +171,8 @@ describe('the names of containers', () => {
   });
 
   const nonsense: Readonly<Record<string, () => Promise<Resource>>> = {
-    'speaks HTTP/1': () => Stranger.start(at('a.sock'), 'HTTP/1.1 400 Bad Request\r\n\r\n'),
-    'speaks nothing known': () => Stranger.start(at('a.sock'), '\0'.repeat(10_000)),
+    'speaks HTTP/1': () => ForeignServer.start(at('a.sock'), 'HTTP/1.1 400 Bad Request\r\n\r\n'),
+    'speaks nothing known': () => ForeignServer.start(at('a.sock'), '\0'.repeat(10_000)),
     'speaks gRPC of something else': () => FakeRuntime.start(at('a.sock'), { babbles: true }),
   };
   for (const [what, make] of Object.entries(nonsense)) {

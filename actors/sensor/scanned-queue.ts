@@ -1,21 +1,20 @@
 import { Shares } from '../shares/shares.js';
-import { MessageQueue, type Message, type QueueCounts } from './queue.js';
+import { MessageQueue, type QueuedMessage, type QueueCounts } from './queue.js';
 
-/** A message about a process that a scan found. */
-export interface FoundMessage extends Message {
-  /** Names the process, the same in each scan. */
+/** A message about a process found by a scan. */
+export interface ScannedMessage extends QueuedMessage {
+  /** Identifies the process: the same text in each scan. */
   readonly process: string;
 }
 
 /**
- * Found processes on their way to Sensor. A stream's first scan finds again what its predecessor may not have
- * delivered, so a broken stream's messages are held back until that scan is over; then only the processes it did not
- * find are sent once more.
+ * Queues scanned processes on their way to Sensor. When a stream breaks, its messages are held back until the first
+ * scan for the next stream is over: the scan lists most of them again, and only the missing ones are sent once more.
  */
-export class FoundQueue {
+export class ScannedQueue {
   readonly queue: MessageQueue;
   /** Messages of broken streams, by process. */
-  readonly #doubtful = new Map<string, FoundMessage>();
+  readonly #doubtful = new Map<string, ScannedMessage>();
   readonly #shares: Shares<string>;
   #uncertain = 0;
 
@@ -40,26 +39,26 @@ export class FoundQueue {
     return this.queue.hasRoom(this.queue.capacity / 2);
   }
 
-  /** @param isOpen whether there is a stream; else the next one's first scan comes before the message */
-  push(message: FoundMessage, isOpen: boolean): void {
+  /** @param isOpen whether there is a stream; without one, the next stream's first scan comes before the message */
+  push(message: ScannedMessage, isOpen: boolean): void {
     this.#forget(message.process);
     if (isOpen) this.queue.push(message);
     else this.#doubt(message);
   }
 
   /** The stream broke. */
-  closed(): void {
-    for (const message of this.queue.empty()) this.#doubt(message as FoundMessage);
+  streamBroke(): void {
+    for (const message of this.queue.empty()) this.#doubt(message as ScannedMessage);
   }
 
   /** The first scan of a stream is over, and the stream is open. */
-  scanned(): void {
+  scanEnded(): void {
     const messages = [...this.#doubtful.values()];
     for (const { process } of messages) this.#forget(process);
     for (const message of messages) this.queue.push(message);
   }
 
-  #doubt(message: FoundMessage): void {
+  #doubt(message: ScannedMessage): void {
     this.#forget(message.process);
     this.#doubtful.set(message.process, message);
     this.#shares.add(message.container, message.process, message.bytes.length);

@@ -4,46 +4,46 @@ import tls from 'node:tls';
 
 /** PEM. */
 export interface TlsIdentity {
-  /** The authority whose certificates are good. */
+  /** The trusted authority. */
   readonly ca: string | Buffer;
   readonly cert: string | Buffer;
   readonly key: string | Buffer;
 }
 
-export interface DoorOptions {
-  /** host:port, an IPv6 address in brackets; port 0: any that is free. */
+export interface ListenerOptions {
+  /** host:port, an IPv6 address in brackets; port 0: any free one. */
   readonly address: string;
   /** Without it, plaintext. Clients have to have a certificate, too. */
   readonly tls: TlsIdentity | undefined;
-  /** Takes connections that speak HTTP/2. */
+  /** Takes HTTP/2 connections. */
   readonly onHttp2: (socket: net.Socket) => void;
   /** Takes all others. */
   readonly onHttp1: (socket: net.Socket) => void;
-  /** A client was not let in. */
+  /** A client was refused. */
   readonly onTlsError: (error: Error, socket: tls.TLSSocket) => void;
 }
 
-/** How a client that speaks HTTP/2 without TLS begins (RFC 9113 §3.4); no method of HTTP/1.1 is called like that. */
+/** A client's first bytes in HTTP/2 without TLS (RFC 9113 §3.4); no method of HTTP/1.1 has this name. */
 const PREFACE = Buffer.from('PRI ');
 
-/** The port that everything goes through: gRPC and downloads, as with Sensor. */
-export class Door {
-  readonly #options: DoorOptions;
-  readonly #listener: net.Server;
+/** Accepts connections at one port for everything: gRPC and downloads, as with Sensor. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: net.Server;
   /** By the peer's `address:port`. */
   readonly #sockets = new Map<string, net.Socket>();
   readonly #host: string;
   #port: number;
 
   /** Does not listen yet. */
-  constructor(options: DoorOptions) {
+  constructor(options: ListenerOptions) {
     this.#options = options;
     const [, bracketed, host, port] = /^(?:\[(.+)\]|(.+)):(\d+)$/.exec(options.address) ?? [];
     this.#host = bracketed ?? host ?? '';
     this.#port = Number(port);
-    this.#listener = this.#listenerOf(options);
+    this.#server = this.#createServer(options);
     // Raw sockets, with TLS as well.
-    this.#listener.on('connection', (socket: net.Socket) => {
+    this.#server.on('connection', (socket: net.Socket) => {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
       this.#sockets.set(peer, socket);
       socket.on('close', () => this.#sockets.delete(peer));
@@ -51,41 +51,41 @@ export class Door {
     });
   }
 
-  /** Where it listens, or did: host:port. */
+  /** Its present or last host:port. */
   get address(): string {
     return `${net.isIPv6(this.#host) ? `[${this.#host}]` : this.#host}:${this.#port}`;
   }
 
   /**
    * Takes connections, from the second time on at the same port as before.
-   * @throws Error that names the address if it cannot be listened at
+   * @throws Error with the address if it cannot be listened on
    */
   async listen(): Promise<void> {
-    if (this.#listener.listening) return;
+    if (this.#server.listening) return;
     try {
-      this.#listener.listen(this.#port, this.#host);
-      await once(this.#listener, 'listening');
+      this.#server.listen(this.#port, this.#host);
+      await once(this.#server, 'listening');
     } catch (error) {
       throw new Error(`Cannot listen at ${this.#options.address}: ${String(error)}`, { cause: error });
     }
-    this.#port = (this.#listener.address() as net.AddressInfo).port;
+    this.#port = (this.#server.address() as net.AddressInfo).port;
   }
 
-  /** Takes no connections any more, and ends those that there are. */
+  /** Takes no more connections, and ends the present ones. */
   async close(): Promise<void> {
-    if (!this.#listener.listening) return;
-    const closed = once(this.#listener, 'close');
-    this.#listener.close();
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
     for (const socket of this.#sockets.values()) socket.destroy();
     await closed;
   }
 
-  /** Breaks connections without a word. @param peers of which collectors; all without them */
+  /** Resets connections. @param peers `address:port` of collectors; default: all */
   reset(peers: Iterable<string> = [...this.#sockets.keys()]): void {
     for (const peer of peers) this.#sockets.get(peer)?.resetAndDestroy();
   }
 
-  #listenerOf({ tls: identity, onHttp2, onHttp1, onTlsError }: DoorOptions): net.Server {
+  #createServer({ tls: identity, onHttp2, onHttp1, onTlsError }: ListenerOptions): net.Server {
     if (identity === undefined) {
       return net.createServer((socket) =>
         whenRecognised(socket, (isHttp2) => (isHttp2 ? onHttp2 : onHttp1)(socket)),
@@ -105,7 +105,7 @@ export class Door {
   }
 }
 
-/** Looks at the first bytes that come in, and leaves them there. */
+/** Looks at the first incoming bytes, and leaves them in the socket. */
 function whenRecognised(socket: net.Socket, then: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0);
   const look = (): void => {
