@@ -35,7 +35,7 @@ export class Introspection implements IntrospectionSources {
     this.#sources = { ...this.#sources, ...views };
   }
 
-  container(id: string): ContainerMetadata | undefined {
+  container(id: string): ContainerView | undefined {
     return this.#sources.container(id);
   }
 
