@@ -3,7 +3,7 @@ import type { Fact, TickFact } from '../capture/facts.js';
 import type { Sliced, Slices } from '../capture/slices.js';
 import type { Refusal } from '../shares/refusals.js';
 import type { Stopwatch } from '../telemetry/stopwatch.js';
-import type { OriginatorOf } from './listeners.js';
+import type { OriginatorOf } from './listening-sockets.js';
 import type { Delta } from './report.js';
 import type { Limited } from './rate-limit.js';
 import { ConnectionState } from './state.js';

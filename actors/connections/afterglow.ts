@@ -1,5 +1,5 @@
 import { isActive } from './activity.js';
-import { ACTIVE, type Table } from './table.js';
+import { ACTIVE, type SlotTable } from './table.js';
 
 /**
  * A table of what is reported has for each entry what it is now, if it is CURRENT, and beside it what it was reported
@@ -9,10 +9,10 @@ export const CURRENT = 2;
 export const REPORTED = 4;
 export const WAS_ACTIVE = 8;
 /** It was reported before, to somebody else. */
-export const RETOLD = 16;
+export const REPORTED_BEFORE = 16;
 
 /** When a delta is made, all in the table's clock. */
-export interface Moment {
+export interface ReportTimes {
   /** T: of this report. */
   readonly now: number;
   /** T0: of the report before. */
@@ -27,15 +27,15 @@ export type Emit = (slot: number, closed: number | undefined) => void;
 /** What else decides about an entry; by default nothing does. */
 export interface Rules {
   /** Whether the entry counts as closed from now on, active or not, and is then forgotten. */
-  readonly isOver?: (table: Table, slot: number) => boolean;
+  readonly isOver?: (table: SlotTable, slot: number) => boolean;
   /** Whether there is room to report the entry as active. Asked once for each that is to be. */
-  readonly admits?: (table: Table, slot: number) => boolean;
+  readonly admits?: (table: SlotTable, slot: number) => boolean;
   /** Asks `admits` about closed entries too, if they were never reported as active. */
   readonly limitsClosed?: boolean;
 }
 
 /** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
-export function merge(table: Table, slot: number, lastActive: number, active: boolean): void {
+export function merge(table: SlotTable, slot: number, lastActive: number, active: boolean): void {
   const flags = table.flags[slot]!;
   const isFirst = (flags & CURRENT) === 0;
   if (isFirst || lastActive > table.lastActive[slot]!) table.lastActive[slot] = lastActive;
@@ -46,10 +46,10 @@ export function merge(table: Table, slot: number, lastActive: number, active: bo
  * Makes what was reported news again, as closed when it was last seen to be active: it may have been told to nobody.
  * What is still there will say so itself.
  */
-export function forget(table: Table, slot: number): void {
+export function markUnreported(table: SlotTable, slot: number): void {
   if ((table.flags[slot]! & REPORTED) === 0) return;
   merge(table, slot, table.reportedActive[slot]!, false);
-  table.flags[slot] = (table.flags[slot]! & ~(REPORTED | WAS_ACTIVE)) | RETOLD;
+  table.flags[slot] = (table.flags[slot]! & ~(REPORTED | WAS_ACTIVE)) | REPORTED_BEFORE;
 }
 
 /**
@@ -65,8 +65,8 @@ export function forget(table: Table, slot: number): void {
  * up again at the next report; if it has closed it is lost.
  */
 export function delta(
-  table: Table,
-  moment: Moment,
+  table: SlotTable,
+  moment: ReportTimes,
   emit: Emit,
   rules: Rules = {},
   from = 0,
@@ -77,9 +77,9 @@ export function delta(
 
 /** @returns whether anything is left to be remembered of the entry */
 function settle(
-  table: Table,
+  table: SlotTable,
   slot: number,
-  { now, before, period }: Moment,
+  { now, before, period }: ReportTimes,
   emit: Emit,
   { isOver = no, admits = yes, limitsClosed = false }: Rules,
 ): boolean {
@@ -87,16 +87,16 @@ function settle(
   const lastActive = table.lastActive[slot]!;
   const reportedActive = table.reportedActive[slot]!;
   const isKnown = (flags & REPORTED) !== 0;
-  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isGlowing(reportedActive, before, period));
+  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isInAfterglow(reportedActive, before, period));
   const over = isOver(table, slot);
   if ((flags & CURRENT) === 0) {
-    if (isGlowing(reportedActive, now, period) && !over) return true;
+    if (isInAfterglow(reportedActive, now, period) && !over) return true;
     if (wasRecent) emit(slot, reportedActive);
     return false;
   }
 
   const active = isActive(table, slot);
-  const isRecent = !over && (active || isGlowing(lastActive, now, period));
+  const isRecent = !over && (active || isInAfterglow(lastActive, now, period));
   const isNew = isRecent ? !wasRecent : limitsClosed && !isKnown;
   if (isNew && !admits(table, slot)) {
     table.flags[slot] = flags & ~(CURRENT | ACTIVE);
@@ -113,6 +113,6 @@ const no = (): boolean => false;
 const yes = (): boolean => true;
 
 /** Whether `time` is less than the period after the last activity; what is newer than `time` is as of `time`. */
-function isGlowing(lastActive: number, time: number, period: number): boolean {
+function isInAfterglow(lastActive: number, time: number, period: number): boolean {
   return Math.max(time - lastActive, 0) < period;
 }

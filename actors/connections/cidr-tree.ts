@@ -40,7 +40,7 @@ export class CidrTree {
    */
   insert(rows: Uint32Array): void {
     const order = inOrder(rows, this.#family);
-    this.#end = build(this.#nodes, this.#width, this.#end, signed(rows), order);
+    this.#end = build(this.#nodes, this.#width, this.#end, signedWords(rows), order);
   }
 
   /** The node of the longest prefix that contains the address at `words[at]`; -1: there is none. */
@@ -80,7 +80,7 @@ export class CidrTree {
  * address as the row's number leaves room for. The order saves time and does not decide what is found.
  */
 function inOrder(rows: Uint32Array, family: number): Int32Array {
-  const words = signed(rows);
+  const words = signedWords(rows);
   const count = rows.length / NETWORK_WORDS;
   const addressBits = signedMask(Math.clz32(count));
   const keys = new Int32Array(count * 2);
@@ -97,7 +97,7 @@ function inOrder(rows: Uint32Array, family: number): Int32Array {
 }
 
 /** The same words as small integers: those above 2^31 would each be a number on the heap until the code is compiled. */
-function signed(words: Uint32Array): Int32Array {
+function signedWords(words: Uint32Array): Int32Array {
   return new Int32Array(words.buffer, words.byteOffset, words.length);
 }
 

@@ -5,12 +5,12 @@ import { escapeJson } from '../telemetry/plain-text.js';
 import { isActive } from './activity.js';
 import { addressBytes, formatAddress } from './address.js';
 import { merge } from './afterglow.js';
-import { normalize, type Surroundings } from './normalize.js';
+import { normalize, type NetworkLists } from './normalize.js';
 import {
   Endpoint,
   Flow,
   Link,
-  Listener,
+  ListeningSocket,
   containerOf,
   familyOf,
   flowRole,
@@ -21,9 +21,9 @@ import {
   prefixOf,
   protocolOf,
   remotePort,
-  roleOf,
+  linkRole,
 } from './rows.js';
-import { Table } from './table.js';
+import { SlotTable } from './table.js';
 
 /** What somebody wants to see. */
 export interface View {
@@ -48,8 +48,8 @@ const CHUNK = 512;
  * pieces too. So it is of no single moment, but has all that is there from its start to its end.
  */
 export function* listConnections(
-  flows: Table,
-  around: Surroundings,
+  flows: SlotTable,
+  around: NetworkLists,
   { container, normalize: isNormalized }: View,
 ): Generator<string> {
   const found = yield* copied(flows, Flow.WORDS, Flow, container);
@@ -57,7 +57,7 @@ export function* listConnections(
     yield* grouped(found, Flow, flowText);
     return;
   }
-  const links = new Table(Link.WORDS, 0, Infinity, flows.seed);
+  const links = new SlotTable(Link.WORDS, 0, Infinity, flows.seed);
   for (let slot = 0; slot < found.size; slot++) {
     normalize(found, slot, around, links.key);
     merge(links, links.put(), found.lastActive[slot]!, isActive(found, slot));
@@ -67,22 +67,22 @@ export function* listConnections(
 }
 
 /** What the sockets in a table listen on, in the same form; normalised, those that are one endpoint are one entry. */
-export function* listEndpoints(sockets: Table, view: View): Generator<string> {
+export function* listEndpoints(sockets: SlotTable, view: View): Generator<string> {
   const { container, originator } = view;
-  const found = yield* copied(sockets, Listener.KEY, Listener, container);
+  const found = yield* copied(sockets, ListeningSocket.KEY, ListeningSocket, container);
   if (!view.normalize) {
-    yield* grouped(found, Listener, (from, slot) => [
-      ...endpointText(from, slot, Listener, originator),
-      ['pid', from.page(slot)[from.row(slot) + Listener.pid]!],
+    yield* grouped(found, ListeningSocket, (from, slot) => [
+      ...endpointText(from, slot, ListeningSocket, originator),
+      ['pid', from.page(slot)[from.row(slot) + ListeningSocket.pid]!],
     ]);
     return;
   }
-  const endpoints = new Table(Endpoint.WORDS, 0, Infinity, sockets.seed);
+  const endpoints = new SlotTable(Endpoint.WORDS, 0, Infinity, sockets.seed);
   for (let slot = 0; slot < found.size; slot++) {
     const rows = found.page(slot);
     const row = found.row(slot);
     for (const word of ['port', 'originator', 'container', 'tag'] as const)
-      endpoints.key[Endpoint[word]] = rows[row + Listener[word]]!;
+      endpoints.key[Endpoint[word]] = rows[row + ListeningSocket[word]]!;
     // A port that is not known yet is not reported either.
     if (endpoints.key[Endpoint.port] !== 0)
       merge(endpoints, endpoints.put(), found.lastActive[slot]!, isActive(found, slot));
@@ -103,13 +103,13 @@ interface Owner {
  * never.
  */
 function* copied(
-  table: Table,
+  table: SlotTable,
   keyWords: number,
   owner: Owner,
   container: number | undefined,
-): Generator<string, Table> {
+): Generator<string, SlotTable> {
   const { words, seed } = table;
-  const copy = new Table(keyWords, words - keyWords, Infinity, seed);
+  const copy = new SlotTable(keyWords, words - keyWords, Infinity, seed);
   for (let slot = table.size - 1; slot >= 0; slot--) {
     if (slot < table.size && (container === undefined || containerAt(table, slot, owner) === container)) {
       const rows = table.page(slot);
@@ -124,7 +124,7 @@ function* copied(
   return copy;
 }
 
-function containerAt(table: Table, slot: number, owner: Owner): number {
+function containerAt(table: SlotTable, slot: number, owner: Owner): number {
   const rows = table.page(slot);
   const row = table.row(slot);
   return containerOf(rows[row + owner.container]!, rows[row + owner.tag]!);
@@ -134,9 +134,9 @@ type Member = readonly [name: string, value: unknown];
 
 /** The text of all entries, by container. */
 function* grouped(
-  entries: Table,
+  entries: SlotTable,
   owner: Owner,
-  members: (entries: Table, slot: number) => readonly Member[],
+  members: (entries: SlotTable, slot: number) => readonly Member[],
 ): Generator<string> {
   const byContainer = new Map<number, number[]>();
   for (let slot = 0; slot < entries.size; slot++) {
@@ -167,13 +167,13 @@ function objectText(members: readonly Member[]): string {
   return known.map(([name, value]) => `      "${name}" : ${escapeJson(JSON.stringify(value))}`).join(',\n');
 }
 
-function linkText(from: Table, slot: number): Member[] {
+function linkText(from: SlotTable, slot: number): Member[] {
   const rows = from.page(slot);
   const row = from.row(slot);
   const tag = rows[row + Link.tag]!;
   const prefix = prefixOf(rows[row + Link.port]!);
   const address = formatAddress(addressBytes(rows, row + Link.remote, familyOf(tag)));
-  const isServer = roleOf(tag) === SocketRole.server;
+  const isServer = linkRole(tag) === SocketRole.server;
   const peer = isAddress(tag) ? address : `${address}/${prefix}`;
   return [
     ['active', isActive(from, slot)],
@@ -184,7 +184,7 @@ function linkText(from: Table, slot: number): Member[] {
   ];
 }
 
-function flowText(from: Table, slot: number): Member[] {
+function flowText(from: SlotTable, slot: number): Member[] {
   const rows = from.page(slot);
   const row = from.row(slot);
   const tag = rows[row + Flow.tag]!;
@@ -205,7 +205,7 @@ function flowText(from: Table, slot: number): Member[] {
 }
 
 function endpointText(
-  from: Table,
+  from: SlotTable,
   slot: number,
   at: { readonly port: number; readonly originator: number; readonly tag: number },
   originator: View['originator'],

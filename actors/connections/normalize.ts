@@ -20,12 +20,12 @@ import {
   localPort,
   prefixOf,
   remotePort,
-  roleOf,
+  linkRole,
 } from './rows.js';
-import type { Table } from './table.js';
+import type { SlotTable } from './table.js';
 
 /** What decides how much of a peer's address is told. */
-export interface Surroundings {
+export interface NetworkLists {
   /** Networks whose addresses are told as they are. */
   readonly nonAggregated: Networks;
   /** Networks that Sensor knows. */
@@ -47,7 +47,7 @@ const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
  * Writes into `link` the row that the flow at `slot` is reported as. A server is known by its own port and its peer's
  * address, a client by its peer's address and port.
  */
-export function normalize(flows: Table, slot: number, around: Surroundings, link: Uint32Array): void {
+export function normalize(flows: SlotTable, slot: number, around: NetworkLists, link: Uint32Array): void {
   const rows = flows.page(slot);
   const row = flows.row(slot);
   const remote = row + Flow.remote;
@@ -87,7 +87,7 @@ export function normalize(flows: Table, slot: number, around: Surroundings, link
 }
 
 /** Directions in which external addresses are told now and were not before, or the other way round. */
-export interface Turned {
+export interface TurnedDirections {
   readonly ingress: boolean;
   readonly egress: boolean;
 }
@@ -96,12 +96,17 @@ export interface Turned {
  * Whether the link at `slot` is of a direction that was turned and is told as nothing is told any more: aggregated
  * where external addresses are told now, or by an address that is aggregated now.
  */
-export function isOutdated(links: Table, slot: number, around: Surroundings, turned: Turned): boolean {
+export function isOutdated(
+  links: SlotTable,
+  slot: number,
+  around: NetworkLists,
+  turned: TurnedDirections,
+): boolean {
   const rows = links.page(slot);
   const row = links.row(slot);
   const remote = row + Link.remote;
   const tag = rows[row + Link.tag]!;
-  const isServer = roleOf(tag) === SocketRole.server;
+  const isServer = linkRole(tag) === SocketRole.server;
   if (!(isServer ? turned.ingress : turned.egress)) return false;
 
   const family = familyOf(tag);

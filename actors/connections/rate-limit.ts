@@ -1,7 +1,7 @@
 const SECONDS_PER_MINUTE = 60;
 
 /** More containers than a node runs; beyond it, who was told first may be told again. */
-const MOST_TOLD = 4096;
+const MOST_REPORTED = 4096;
 /** Containers that are counted each for itself in a tick; those that come after so many share one count. */
 const MOST_COUNTED = 16_384;
 /** Stands for all that share a count: no container has this number. */
@@ -35,7 +35,7 @@ export class RateLimit {
   #most = 0;
   /** In this tick, by container: new connections, admitted or not. */
   readonly #counts = new Map<number, number>();
-  readonly #told = new Set<number>();
+  readonly #reported = new Set<number>();
 
   /** @param interval seconds between two ticks */
   constructor(of: Limits, interval: number, perMinute: number) {
@@ -68,9 +68,9 @@ export class RateLimit {
   endTick(): Limited[] {
     const limited: Limited[] = [];
     for (const [container, count] of this.#counts) {
-      if (count <= this.#most || container === OTHERS || this.#told.has(container)) continue;
-      if (this.#told.size >= MOST_TOLD) this.#told.delete(this.#told.keys().next().value!);
-      this.#told.add(container);
+      if (count <= this.#most || container === OTHERS || this.#reported.has(container)) continue;
+      if (this.#reported.size >= MOST_REPORTED) this.#reported.delete(this.#reported.keys().next().value!);
+      this.#reported.add(container);
       limited.push({ of: this.#of, container, count: count - this.#most, most: this.#most });
     }
     this.#counts.clear();

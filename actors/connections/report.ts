@@ -9,9 +9,9 @@ import {
   portOf,
   prefixOf,
   protocolOf,
-  roleOf,
+  linkRole,
 } from './rows.js';
-import type { Table } from './table.js';
+import type { SlotTable } from './table.js';
 
 /** What changed between two ticks. */
 export interface Delta {
@@ -28,7 +28,7 @@ export interface AddressReport {
   readonly network: Uint8Array;
 }
 
-interface Report {
+interface SocketReport {
   /** As in records: 0 for the host. */
   readonly container: number;
   /** IPPROTO_* */
@@ -38,7 +38,7 @@ interface Report {
 }
 
 /** `sensor.NetworkConnection`: a server's local side has only a port, a client has none. */
-export interface ConnectionReport extends Report {
+export interface ConnectionReport extends SocketReport {
   /** `SocketRole` of the local side. */
   readonly role: number;
   readonly local: AddressReport | undefined;
@@ -46,7 +46,7 @@ export interface ConnectionReport extends Report {
 }
 
 /** `sensor.NetworkEndpoint`: of the address, only the family is told. */
-export interface EndpointReport extends Report {
+export interface EndpointReport extends SocketReport {
   /** AF_INET or AF_INET6. */
   readonly family: number;
   readonly listen: AddressReport;
@@ -56,18 +56,22 @@ export interface EndpointReport extends Report {
 
 const NOTHING = new Uint8Array(0);
 
-export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
+export function connectionReport(
+  links: SlotTable,
+  slot: number,
+  closedAt: number | undefined,
+): ConnectionReport {
   const rows = links.page(slot);
   const row = links.row(slot);
   const tag = rows[row + Link.tag]!;
   const port = portOf(rows[row + Link.port]!);
   const prefix = prefixOf(rows[row + Link.port]!);
   const bytes = addressBytes(rows, row + Link.remote, familyOf(tag));
-  const isServer = roleOf(tag) === SocketRole.server;
+  const isServer = linkRole(tag) === SocketRole.server;
   return {
     container: containerOf(rows[row + Link.container]!, tag),
     protocol: protocolOf(tag),
-    role: roleOf(tag),
+    role: linkRole(tag),
     local: isServer ? { address: NOTHING, port, network: NOTHING } : undefined,
     remote: {
       address: isAddress(tag) ? bytes : NOTHING,
@@ -78,7 +82,11 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
   };
 }
 
-export function endpointReport(endpoints: Table, slot: number, closedAt: number | undefined): EndpointReport {
+export function endpointReport(
+  endpoints: SlotTable,
+  slot: number,
+  closedAt: number | undefined,
+): EndpointReport {
   const rows = endpoints.page(slot);
   const row = endpoints.row(slot);
   const tag = rows[row + Endpoint.tag]!;

@@ -4,18 +4,18 @@ import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
-import { Table } from './table.js';
+import { SlotTable } from './table.js';
 
 const MOST_BINDS = 98_304;
 
 /** Roles of sockets older than Collector, whose connect or accept was not seen. */
 export class Roles {
   /** Where the latest scan saw containers listen. */
-  readonly #binds: Table;
+  readonly #binds: SlotTable;
   readonly #refusals = new Refusals('listening addresses');
 
   constructor(seed: number, sharers: Sharers) {
-    this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
+    this.#binds = new SlotTable(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
       container: Bind.container,
       refusals: this.#refusals,
       sharers,

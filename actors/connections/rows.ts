@@ -38,7 +38,7 @@ export enum Link {
  * originator, and the number of the originator in that of another program which serves the port. A port of 0 is not
  * known yet.
  */
-export enum Listener {
+export enum ListeningSocket {
   cookie = 0,
   container = 2,
   tag = 3,
@@ -163,7 +163,7 @@ export function familyOf(tag: number): number {
 }
 
 /** `SocketRole` of a link. */
-export function roleOf(tag: number): number {
+export function linkRole(tag: number): number {
   return (tag >>> ROLE_SHIFT) & 3;
 }
 

@@ -8,12 +8,21 @@ import { Refusals, type Refusal } from '../shares/refusals.js';
 import { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe, setOwned } from './activity.js';
 import { ADDRESS_WORDS, isLoopback, parseNetwork, readAddress } from './address.js';
-import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
-import { Census } from './census.js';
-import { Listeners, type OriginatorOf } from './listeners.js';
+import {
+  delta,
+  markUnreported,
+  merge,
+  REPORTED,
+  REPORTED_BEFORE,
+  type Emit,
+  type ReportTimes,
+  type Rules,
+} from './afterglow.js';
+import { PeerCounts } from './peer-counts.js';
+import { ListeningSockets, type OriginatorOf } from './listening-sockets.js';
 import { listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
-import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
+import { isOutdated, normalize, type NetworkLists, type TurnedDirections } from './normalize.js';
 import { RateLimit, type Limited } from './rate-limit.js';
 import {
   connectionReport,
@@ -35,7 +44,7 @@ import {
   withFlowRole,
   writeOwner,
 } from './rows.js';
-import { Table } from './table.js';
+import { SlotTable } from './table.js';
 
 const NS_PER_SECOND = 1e9;
 const NS_PER_US = 1e3;
@@ -68,10 +77,10 @@ const SWEEP_AGAIN = 1 / 16;
 /** The discard service (RFC 863): programs send to it to find out a route, or to wake a machine. */
 const IGNORED_PORT = 9;
 
-const NONE_TURNED: Turned = { ingress: false, egress: false };
+const NONE_TURNED: TurnedDirections = { ingress: false, egress: false };
 
 /** How full the state is. */
-export interface Statistics {
+export interface ConnectionCounts {
   /** Connections and listening sockets in the tables. */
   readonly connections: number;
   readonly listeners: number;
@@ -87,7 +96,7 @@ export interface Statistics {
 }
 
 /** How full a table is: entries now, how many anybody may add, and those that it had no room for, ever. */
-export interface TableStatistics {
+export interface TableCounts {
   readonly name: string;
   readonly entries: number;
   readonly capacity: number;
@@ -104,20 +113,20 @@ export interface TableStatistics {
 export class ConnectionState {
   readonly #settings: StateSettings;
   readonly #ignored: Networks;
-  #surroundings: Surroundings;
+  #surroundings: NetworkLists;
   /** Since the last report. */
   #turned = NONE_TURNED;
   readonly #rateLimit: RateLimit;
   readonly #endpointLimit: RateLimit;
   #limited: Limited[] = [];
   readonly #roles: Roles;
-  readonly #listeners: Listeners;
+  readonly #listeners: ListeningSockets;
   /** The connections there are, and those that closed since the last tick. */
-  readonly #flows: Table;
+  readonly #flows: SlotTable;
   /** What `#flows` is reported as: at this tick, beside what it was reported as, with its afterglow. */
-  readonly #links: Table;
-  readonly #endpoints: Table;
-  readonly #census = new Census();
+  readonly #links: SlotTable;
+  readonly #endpoints: SlotTable;
+  readonly #census = new PeerCounts();
   readonly #sharers = new Sharers();
   /** Scratch: the local address of a listening socket. */
   readonly #listenAddress = new Uint32Array(ADDRESS_WORDS);
@@ -152,29 +161,33 @@ export class ConnectionState {
       nonAggregated: new Networks(settings.nonAggregatedNetworks.map(parseNetwork)),
       known: new Networks(),
       publicAddresses: new Networks(),
-      ...toldDirections(settings.externalIps),
+      ...reportedDirections(settings.externalIps),
     };
     const { scrapeInterval, maxConnectionsPerMinute } = settings;
     this.#rateLimit = new RateLimit('connections', scrapeInterval, maxConnectionsPerMinute);
     this.#endpointLimit = new RateLimit('endpoints', scrapeInterval, maxConnectionsPerMinute);
     this.#roles = new Roles(seed, this.#sharers);
-    this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed, this.#sharers);
+    this.#listeners = new ListeningSockets(
+      settings.originators ? originatorOf : () => 0,
+      seed,
+      this.#sharers,
+    );
     const sharers = this.#sharers;
     const { flows, links, endpoints } = this.#refusals;
-    this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed, 'observed', {
+    this.#flows = new SlotTable(Flow.WORDS, 0, mostFlows, seed, 'observed', {
       container: Flow.container,
       refusals: flows,
       sharers,
       mayDrop: (slot) => this.#leaveOut(slot),
     });
     // Those there are, and as many that glow.
-    this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported', {
+    this.#links = new SlotTable(Link.WORDS, 0, 2 * mostFlows, seed, 'reported', {
       container: Link.container,
       refusals: links,
       sharers,
       mayDrop: (slot) => isUnreported(this.#links, slot),
     });
-    this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
+    this.#endpoints = new SlotTable(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
       container: Endpoint.container,
       refusals: endpoints,
       sharers,
@@ -183,11 +196,11 @@ export class ConnectionState {
   }
 
   /** How many connections there are, by kind. */
-  get census(): Census {
+  get peerCounts(): PeerCounts {
     return this.#census;
   }
 
-  get statistics(): Statistics {
+  get counts(): ConnectionCounts {
     return {
       connections: this.#flows.size,
       listeners: this.#listeners.size,
@@ -204,7 +217,7 @@ export class ConnectionState {
     return this.#flows.bytes + this.#links.bytes;
   }
 
-  get tables(): readonly TableStatistics[] {
+  get tables(): readonly TableCounts[] {
     return Object.entries({
       connections: this.#flows,
       reported_connections: this.#links,
@@ -225,7 +238,7 @@ export class ConnectionState {
   }
 
   /** Listening sockets that ended and were dropped, ever. */
-  get unlistened(): number {
+  get endedListeningSockets(): number {
     return this.#listeners.ended;
   }
 
@@ -240,7 +253,7 @@ export class ConnectionState {
   }
 
   /** `SocketRole`, known by now, of the connection in the record at `at`; unknown if the state has no such connection. */
-  roleOf(records: Records, at: number): number {
+  flowRoleOf(records: Records, at: number): number {
     const flows = this.#flows;
     const family = recordFamily(records, at);
     readAddress(records.u32, socketParts.remote(records, at) >> 2, family, flows.key, Flow.remote);
@@ -311,7 +324,7 @@ export class ConnectionState {
       if (!isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at))
         continue;
       this.#roles.listening(records, at);
-      if (this.#isReachable(records, at)) this.#listeners.found(records, at, time);
+      if (this.#isReachable(records, at)) this.#listeners.observeScanned(records, at, time);
     }
     for (let at = 0; at < records.length; at += records.size(at)) {
       if (isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at)) continue;
@@ -336,7 +349,7 @@ export class ConnectionState {
   /** Takes over a runtime configuration; connections that it tells otherwise close and open at the next tick. */
   config({ externalIps, maxConnectionsPerMinute }: ConfigFact): void {
     const { externalIngress, externalEgress } = this.#surroundings;
-    const told = toldDirections(externalIps);
+    const told = reportedDirections(externalIps);
     this.#turned = {
       ingress: this.#turned.ingress || externalIngress !== told.externalIngress,
       egress: this.#turned.egress || externalEgress !== told.externalEgress,
@@ -361,7 +374,7 @@ export class ConnectionState {
     if (audience === 'fresh') {
       for (const table of [this.#links, this.#endpoints])
         yield* this.#inSlices(table.size, slice, (from, to) => {
-          for (let slot = from; slot < to; slot++) forget(table, slot);
+          for (let slot = from; slot < to; slot++) markUnreported(table, slot);
         });
     }
     yield* this.#inSlices(flows.size, slice, (from, to) => this.#collectFlows(from, to, audience));
@@ -406,8 +419,8 @@ export class ConnectionState {
 
   /** Settles a whole table; hands out what `emit` has put into `changes` whenever it is enough for a part. */
   *#deltas(
-    table: Table,
-    moment: Moment,
+    table: SlotTable,
+    moment: ReportTimes,
     emit: Emit,
     slice: number,
     changes: Delta,
@@ -454,7 +467,7 @@ export class ConnectionState {
   #endpointRules(): Rules {
     return {
       admits: (endpoints, slot) => {
-        if ((endpoints.flags[slot]! & RETOLD) !== 0) return true;
+        if ((endpoints.flags[slot]! & REPORTED_BEFORE) !== 0) return true;
         const rows = endpoints.page(slot);
         const row = endpoints.row(slot);
         const container = containerOf(rows[row + Endpoint.container]!, rows[row + Endpoint.tag]!);
@@ -472,7 +485,7 @@ export class ConnectionState {
       }),
       // A fresh audience hears at once all that is known.
       admits: (links, slot) =>
-        (links.flags[slot]! & RETOLD) !== 0 ||
+        (links.flags[slot]! & REPORTED_BEFORE) !== 0 ||
         this.#rateLimit.admits(linkContainer(links, slot), isActive(links, slot)),
     };
   }
@@ -484,7 +497,7 @@ export class ConnectionState {
 
   /** Whether the record at `at` is of UDP and its server has port 0, where nothing arrives, or `IGNORED_PORT`. */
   #isDropped(records: Records, at: number): boolean {
-    if (!isUdp(records, at)) return false;
+    if (!isUdpSocket(records, at)) return false;
     const role = records.u8[at + socket_record.role]! || this.#roles.of(records, at);
     const isServer = isListening(records, at) || role === SocketRole.server;
     const port = records.u16[(at + (isServer ? socket_record.local_port : socket_record.remote_port)) >> 1]!;
@@ -605,26 +618,26 @@ export class ConnectionState {
 }
 
 /** Whether an entry can be dropped without a word: nobody was told of it. */
-function isUnreported(table: Table, slot: number): boolean {
+function isUnreported(table: SlotTable, slot: number): boolean {
   return (table.flags[slot]! & REPORTED) === 0;
 }
 
-function linkContainer(links: Table, slot: number): number {
+function linkContainer(links: SlotTable, slot: number): number {
   const rows = links.page(slot);
   const row = links.row(slot);
   return containerOf(rows[row + Link.container]!, rows[row + Link.tag]!);
 }
 
-function toldDirections(
+function reportedDirections(
   externalIps: StateSettings['externalIps'],
-): Pick<Surroundings, 'externalIngress' | 'externalEgress'> {
+): Pick<NetworkLists, 'externalIngress' | 'externalEgress'> {
   return {
     externalIngress: externalIps === 'ingress' || externalIps === 'both',
     externalEgress: externalIps === 'egress' || externalIps === 'both',
   };
 }
 
-function isUdp(records: Records, at: number): boolean {
+function isUdpSocket(records: Records, at: number): boolean {
   return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }
 

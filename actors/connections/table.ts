@@ -28,7 +28,7 @@ const RESERVE = 1 / 8;
 const RELAXED = 7 / 8;
 
 /** Whether a table remembers what each entry was reported as. */
-export type Kind = 'observed' | 'reported';
+export type EntryKind = 'observed' | 'reported';
 
 /** What shares a table among containers. */
 export interface Sharing {
@@ -64,7 +64,7 @@ export interface Sharing {
  * queueing", INFOCOM 1998), and one that takes all it can gets nobody's entries dropped as long as the others fit into
  * the reserve. Nothing is counted by container before the maximum is reached.
  */
-export class Table {
+export class SlotTable {
   /** The row that the next `find` or `put` is about. */
   readonly key: Uint32Array;
   /** Words in a row. */
@@ -118,7 +118,7 @@ export class Table {
     payloadWords: number,
     maximum: number,
     seed: number,
-    kind: Kind = 'observed',
+    kind: EntryKind = 'observed',
     sharing?: Sharing,
   ) {
     this.words = keyWords + payloadWords;

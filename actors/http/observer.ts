@@ -7,7 +7,7 @@ import type { ContainerMetadata, Fact, TickFact } from '../capture/facts.js';
 import { ProcfsTroubles } from '../capture/procfs/troubles.js';
 import type { Scanner } from '../capture/scanner.js';
 import type { NetworkWatch } from '../connections/actor.js';
-import { peerKinds } from '../connections/census.js';
+import { peerKinds } from '../connections/peer-counts.js';
 import type { ConnectionState } from '../connections/state.js';
 import { containerNumber } from '../containers/id.js';
 import { MOST_NAMED } from '../containers/metadata.js';
@@ -186,7 +186,7 @@ export class Observer {
   #reported({ time }: TickFact, connections: number, endpoints: number): void {
     this.#counts.deltas += connections;
     this.#counts.endpointDeltas += endpoints;
-    const census = this.#network?.census;
+    const census = this.#network?.peerCounts;
     if (census === undefined) return;
     const now = time / NS_PER_SECOND;
     const before = this.#lastReport;
@@ -224,14 +224,14 @@ export class Observer {
       counters: () => ({
         net_conn_updates: this.#events.connectionUpdates,
         net_conn_deltas: this.#counts.deltas,
-        net_conn_inactive: this.#network?.census.removed ?? 0,
+        net_conn_inactive: this.#network?.peerCounts.removed ?? 0,
         net_cep_updates: this.#events.endpointUpdates,
         net_cep_deltas: this.#counts.endpointDeltas,
-        net_cep_inactive: this.#network?.unlistened ?? 0,
+        net_cep_inactive: this.#network?.endedListeningSockets ?? 0,
         net_known_ip_networks: this.#counts.networks,
         net_known_public_ips: this.#counts.addresses,
-        net_conn_rate_limited: this.#network?.statistics.rateLimited ?? 0,
-        net_cep_rate_limited: this.#network?.statistics.endpointsRateLimited ?? 0,
+        net_conn_rate_limited: this.#network?.counts.rateLimited ?? 0,
+        net_cep_rate_limited: this.#network?.counts.endpointsRateLimited ?? 0,
         process_lineage_counts: this.#lineage.signals,
         process_lineage_total: this.#lineage.ancestors,
         process_lineage_sqr_total: this.#lineage.squares,
@@ -312,10 +312,10 @@ export class Observer {
       ...this.#argumentLosses(),
       { stage: 'processes', cause: 'table_full', count: this.processes?.statistics.evicted ?? 0 },
       { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
-      { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
-      { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
+      { stage: 'connections', cause: 'table_full', count: this.#network?.counts.refused ?? 0 },
+      { stage: 'connections', cause: 'rate_limited', count: this.#network?.counts.rateLost ?? 0 },
       { stage: 'recording', cause: 'disk_slow', count: this.unrecorded() },
-      { stage: 'endpoints', cause: 'rate_limited', count: this.#network?.statistics.endpointsRateLost ?? 0 },
+      { stage: 'endpoints', cause: 'rate_limited', count: this.#network?.counts.endpointsRateLost ?? 0 },
       ...(this.sensor === undefined
         ? [{ stage: 'output', cause: 'nobody_reads', count: this.unread }]
         : sensorLosses(this.sensor)),

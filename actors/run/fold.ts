@@ -97,7 +97,7 @@ export function fold(
         ),
         originator: (id) => state.originator(id),
         metadata: (container) => containers.metadataOf(container),
-        roleOf: (records, at) => connections?.roleOf(records, at) ?? SocketRole.unknown,
+        roleOf: (records, at) => connections?.flowRoleOf(records, at) ?? SocketRole.unknown,
       }),
     ),
   );

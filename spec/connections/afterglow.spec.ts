@@ -6,9 +6,9 @@ import {
   WAS_ACTIVE,
   delta,
   merge,
-  type Moment,
+  type ReportTimes,
 } from '../../actors/connections/afterglow.js';
-import { Table } from '../../actors/connections/table.js';
+import { SlotTable } from '../../actors/connections/table.js';
 import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
 
 type Model = Map<number, Status>;
@@ -137,7 +137,7 @@ function of(status: Status | undefined): Model {
 function run(
   old: Model,
   current: Model,
-  moment: Moment,
+  moment: ReportTimes,
 ): { report: string[]; all: string[]; reported: Model } {
   const table = tableOf(old, current);
   const keyOf = (slot: number) => table.page(slot)[table.row(slot)]!;
@@ -154,8 +154,8 @@ function run(
   return { report: all.map((line) => line.replace(/^\d+ /, '')), all: all.sort(), reported: left };
 }
 
-function tableOf(old: Model, current: Model): Table {
-  const table = new Table(1, 0, 1000, 1, 'reported');
+function tableOf(old: Model, current: Model): SlotTable {
+  const table = new SlotTable(1, 0, 1000, 1, 'reported');
   const put = (key: number) => {
     table.key[0] = key;
     return table.put();

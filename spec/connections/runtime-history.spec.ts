@@ -94,8 +94,8 @@ describe('any history of opens, closes and runtime configurations', () => {
           const now = (index + 1) * TICK;
           oracle.check(now, story.connections(now));
         });
-        assert.equal(story.state.statistics.rateLimited, oracle.cut);
-        assert.equal(story.state.statistics.rateLost, oracle.lost);
+        assert.equal(story.state.counts.rateLimited, oracle.cut);
+        assert.equal(story.state.counts.rateLost, oracle.lost);
       }),
       { numRuns: 1500 },
     );

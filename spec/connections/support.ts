@@ -7,7 +7,7 @@ import type {
   Delta,
   EndpointReport,
 } from '../../actors/connections/report.js';
-import type { OriginatorOf } from '../../actors/connections/listeners.js';
+import type { OriginatorOf } from '../../actors/connections/listening-sockets.js';
 import { ConnectionState } from '../../actors/connections/state.js';
 import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
 import { stateSettings } from '../support/facts.js';

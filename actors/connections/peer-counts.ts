@@ -1,17 +1,17 @@
 import { SocketRole } from '../capture/layout.js';
 import { isPrivate } from './address.js';
 import { Flow, familyOf, flowRole } from './rows.js';
-import type { Table } from './table.js';
+import type { SlotTable } from './table.js';
 
 /** What connections are told apart by. */
-export interface Peers {
+export interface PeerKind {
   /** `in`: the peer connected to a container. */
   readonly direction: 'in' | 'out';
   readonly peer: 'private' | 'public';
 }
 
 /** Where each kind stands in the counts. */
-export const peerKinds: readonly Peers[] = [
+export const peerKinds: readonly PeerKind[] = [
   { direction: 'in', peer: 'private' },
   { direction: 'in', peer: 'public' },
   { direction: 'out', peer: 'private' },
@@ -19,7 +19,7 @@ export const peerKinds: readonly Peers[] = [
 ];
 
 /** How many connections of each kind there are, kept up to date as they come and go, so that nobody has to count. */
-export class Census {
+export class PeerCounts {
   /** By kind: connections that were there at any time since the report before, as of the latest one. */
   readonly known = new Float64Array(peerKinds.length);
   /** By kind: connections that came, ever. */
@@ -30,21 +30,21 @@ export class Census {
   readonly #gone = new Float64Array(peerKinds.length);
 
   /** The flow at `slot` has come, and its role is known. */
-  add(flows: Table, slot: number): void {
-    const kind = kindOf(flows, slot);
+  add(flows: SlotTable, slot: number): void {
+    const kind = peerKindOf(flows, slot);
     this.created[kind]!++;
     this.#present[kind]!++;
   }
 
   /** The flow at `slot` goes. */
-  remove(flows: Table, slot: number): void {
+  remove(flows: SlotTable, slot: number): void {
     this.removed++;
-    this.#gone[kindOf(flows, slot)]!++;
+    this.#gone[peerKindOf(flows, slot)]!++;
   }
 
   /** The flow at `slot` is about to get another role, or has just got it. */
-  move(flows: Table, slot: number, by: 1 | -1): void {
-    this.#present[kindOf(flows, slot)]! += by;
+  move(flows: SlotTable, slot: number, by: 1 | -1): void {
+    this.#present[peerKindOf(flows, slot)]! += by;
   }
 
   /** A report has been made, and what is closed has gone. */
@@ -57,7 +57,7 @@ export class Census {
   }
 }
 
-function kindOf(flows: Table, slot: number): number {
+function peerKindOf(flows: SlotTable, slot: number): number {
   const rows = flows.page(slot);
   const row = flows.row(slot);
   const isServer = flowRole(flows.flags[slot]!) === SocketRole.server;

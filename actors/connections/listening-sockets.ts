@@ -5,8 +5,8 @@ import type { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe } from './activity.js';
 import { merge } from './afterglow.js';
 import { listEndpoints, type View } from './listing.js';
-import { Endpoint, Listener, Server, Unbound, containerOf, writeOwner } from './rows.js';
-import { Table } from './table.js';
+import { Endpoint, ListeningSocket, Server, Unbound, containerOf, writeOwner } from './rows.js';
+import { SlotTable } from './table.js';
 
 /**
  * The number of a process's identity in its container, equal for equal name, path and arguments; 0: unknown.
@@ -42,17 +42,17 @@ const BY_PID = 0x8000_0000;
  * A scan lists every process that holds a socket. The originator is the best of them by `Rank`: who called listen(), as
  * long as it holds the socket. A program other than the originator's that serves the port has an entry beside it.
  */
-export class Listeners {
-  readonly #sockets: Table;
+export class ListeningSockets {
+  readonly #sockets: SlotTable;
   /**
    * Processes that listen on a port which is not known yet: listen() without bind() takes one only after the kernel
    * announced it. The accepted connection that shows the port does not name the listening socket, only its process.
    */
-  readonly #unbound: Table;
+  readonly #unbound: SlotTable;
   /** Programs that serve ports, as far as events told since the scan before. */
-  readonly #servers: Table;
+  readonly #servers: SlotTable;
   /** Cookies of sockets that ended since the latest report; only those of `#shared` matter. */
-  readonly #gone: Table;
+  readonly #gone: SlotTable;
   readonly #originatorOf: OriginatorOf;
   readonly #refusals = new Refusals('listening sockets');
   /** Entries of processes that did not call listen(), as of the latest scan: the end of a socket tells of one entry alone. */
@@ -62,18 +62,25 @@ export class Listeners {
 
   constructor(originatorOf: OriginatorOf, seed: number, sharers: Sharers) {
     const refusals = this.#refusals;
-    this.#sockets = new Table(Listener.KEY, Listener.WORDS - Listener.KEY, MOST_LISTENERS, seed, 'observed', {
-      container: Listener.container,
-      refusals,
-      sharers,
-    });
-    this.#unbound = new Table(Unbound.KEY, Unbound.WORDS - Unbound.KEY, MOST_UNBOUND, seed, 'observed', {
+    this.#sockets = new SlotTable(
+      ListeningSocket.KEY,
+      ListeningSocket.WORDS - ListeningSocket.KEY,
+      MOST_LISTENERS,
+      seed,
+      'observed',
+      {
+        container: ListeningSocket.container,
+        refusals,
+        sharers,
+      },
+    );
+    this.#unbound = new SlotTable(Unbound.KEY, Unbound.WORDS - Unbound.KEY, MOST_UNBOUND, seed, 'observed', {
       container: Unbound.container,
       refusals,
       sharers,
     });
-    this.#servers = new Table(Server.WORDS, 0, MOST_SERVERS, seed);
-    this.#gone = new Table(2, 0, MOST_GONE, seed);
+    this.#servers = new SlotTable(Server.WORDS, 0, MOST_SERVERS, seed);
+    this.#gone = new SlotTable(2, 0, MOST_GONE, seed);
     this.#originatorOf = originatorOf;
   }
 
@@ -98,7 +105,7 @@ export class Listeners {
   addOriginators(used: Set<number>, from: number, to: number): void {
     const sockets = this.#sockets;
     for (let slot = from; slot < to; slot++) {
-      used.add(sockets.page(slot)[sockets.row(slot) + Listener.originator]!);
+      used.add(sockets.page(slot)[sockets.row(slot) + ListeningSocket.originator]!);
     }
   }
 
@@ -110,17 +117,17 @@ export class Listeners {
     const rows = this.#sockets.page(slot);
     const row = this.#sockets.row(slot);
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    if (port !== 0) rows[row + Listener.port] = port;
-    else if (active && rows[row + Listener.port] === 0) this.#awaitPort(records, at);
+    if (port !== 0) rows[row + ListeningSocket.port] = port;
+    else if (active && rows[row + ListeningSocket.port] === 0) this.#awaitPort(records, at);
 
     if (!observe(this.#sockets, slot, time, active)) return;
     // Whoever ends a socket may have ended itself by now: the originator is who listened.
     if (active) this.#setHolder(records, at, slot, Rank.listener);
-    else rows[row + Listener.originator] ||= this.#originator(records, at);
+    else rows[row + ListeningSocket.originator] ||= this.#originator(records, at);
   }
 
   /** A scan that began at `time` has found the socket of the record at `at` with one of its holders. */
-  found(records: Records, at: number, time: number): void {
+  observeScanned(records: Records, at: number, time: number): void {
     const rank = this.#rank(records, at, time);
     this.#find(records, at, time, rank, 0);
     if (rank !== Rank.server) return;
@@ -133,7 +140,7 @@ export class Listeners {
     const slot = this.#entry(records, at, served);
     if (slot < 0) return;
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    if (port !== 0) sockets.page(slot)[sockets.row(slot) + Listener.port] = port;
+    if (port !== 0) sockets.page(slot)[sockets.row(slot) + ListeningSocket.port] = port;
     const isFirst = observe(sockets, slot, time, true);
     // What is newer than the scan stands.
     if (sockets.lastActive[slot] !== time) return;
@@ -166,15 +173,15 @@ export class Listeners {
 
     const { key } = this.#sockets;
     const cookie = unbound.row(slot) + Unbound.cookie;
-    key[Listener.cookie] = unbound.page(slot)[cookie]!;
-    key[Listener.cookie + 1] = unbound.page(slot)[cookie + 1]!;
-    writeOwner(records, at, key, Listener.container, Listener.tag);
-    key[Listener.served] = 0;
+    key[ListeningSocket.cookie] = unbound.page(slot)[cookie]!;
+    key[ListeningSocket.cookie + 1] = unbound.page(slot)[cookie + 1]!;
+    writeOwner(records, at, key, ListeningSocket.container, ListeningSocket.tag);
+    key[ListeningSocket.served] = 0;
     unbound.remove(slot);
     const socket = this.#sockets.find();
     if (socket < 0) return;
     const port = records.u16[(at + socket_record.local_port) >> 1]!;
-    this.#sockets.page(socket)[this.#sockets.row(socket) + Listener.port] = port;
+    this.#sockets.page(socket)[this.#sockets.row(socket) + ListeningSocket.port] = port;
   }
 
   /** A scan that began at `time` has listed all sockets. */
@@ -186,12 +193,12 @@ export class Listeners {
     servers.retain((slot) => servers.lastActive[slot]! >= time);
     this.#shared = 0;
     for (let slot = 0; slot < sockets.size; slot++) {
-      if (sockets.page(slot)[sockets.row(slot) + Listener.rank]! < Rank.listener) this.#shared++;
+      if (sockets.page(slot)[sockets.row(slot) + ListeningSocket.rank]! < Rank.listener) this.#shared++;
     }
   }
 
   /** Merges the sockets in the slots `[from, to)` into `endpoints`, and drops the closed ones; see `Table.retain`. */
-  collect(endpoints: Table, from: number, to: number): void {
+  collect(endpoints: SlotTable, from: number, to: number): void {
     const sockets = this.#sockets;
     sockets.retain(
       (slot) => {
@@ -224,17 +231,17 @@ export class Listeners {
   #writeEndpoint(slot: number, endpoint: Uint32Array): boolean {
     const rows = this.#sockets.page(slot);
     const row = this.#sockets.row(slot);
-    const container = rows[row + Listener.container]!;
-    const tag = rows[row + Listener.tag]!;
+    const container = rows[row + ListeningSocket.container]!;
+    const tag = rows[row + ListeningSocket.tag]!;
     // A process's exec may be read after its listen, from another CPU's ring.
-    rows[row + Listener.originator] ||= this.#originatorOf(
+    rows[row + ListeningSocket.originator] ||= this.#originatorOf(
       containerOf(container, tag),
-      rows[row + Listener.pid]!,
-      rows[row + Listener.startTime]! + rows[row + Listener.startTime + 1]! * TWO_32,
+      rows[row + ListeningSocket.pid]!,
+      rows[row + ListeningSocket.startTime]! + rows[row + ListeningSocket.startTime + 1]! * TWO_32,
       0,
     );
-    endpoint[Endpoint.port] = rows[row + Listener.port]!;
-    endpoint[Endpoint.originator] = rows[row + Listener.originator]!;
+    endpoint[Endpoint.port] = rows[row + ListeningSocket.port]!;
+    endpoint[Endpoint.originator] = rows[row + ListeningSocket.originator]!;
     endpoint[Endpoint.container] = container;
     endpoint[Endpoint.tag] = tag;
     return endpoint[Endpoint.port] !== 0;
@@ -244,11 +251,11 @@ export class Listeners {
   #entry(records: Records, at: number, served: number): number {
     const { key } = this.#sockets;
     const cookie = (at + socket_record.cookie) >> 2;
-    key[Listener.cookie] = records.u32[cookie]!;
-    key[Listener.cookie + 1] = records.u32[cookie + 1]!;
-    writeOwner(records, at, key, Listener.container, Listener.tag);
-    key[Listener.served] = served;
-    key.fill(0, Listener.KEY);
+    key[ListeningSocket.cookie] = records.u32[cookie]!;
+    key[ListeningSocket.cookie + 1] = records.u32[cookie + 1]!;
+    writeOwner(records, at, key, ListeningSocket.container, ListeningSocket.tag);
+    key[ListeningSocket.served] = served;
+    key.fill(0, ListeningSocket.KEY);
     return this.#sockets.put();
   }
 
@@ -278,12 +285,13 @@ export class Listeners {
   #isBetter(records: Records, at: number, slot: number, rank: Rank): boolean {
     const rows = this.#sockets.page(slot);
     const row = this.#sockets.row(slot);
-    const known = rows[row + Listener.rank]!;
+    const known = rows[row + ListeningSocket.rank]!;
     if (rank !== known) return rank > known;
-    const started = rows[row + Listener.startTime]! + rows[row + Listener.startTime + 1]! * TWO_32;
+    const started =
+      rows[row + ListeningSocket.startTime]! + rows[row + ListeningSocket.startTime + 1]! * TWO_32;
     const startTime = holderParts.startTime(records, at);
     if (startTime !== started) return startTime < started;
-    return records.pid(at) < rows[row + Listener.pid]!;
+    return records.pid(at) < rows[row + ListeningSocket.pid]!;
   }
 
   #setHolder(records: Records, at: number, slot: number, rank: Rank): void {
@@ -293,16 +301,16 @@ export class Listeners {
     const startTime = holderParts.startTime(records, at);
     const [low, high] = [startTime % TWO_32, Math.floor(startTime / TWO_32)];
     const isSame =
-      rows[row + Listener.pid] === pid &&
-      rows[row + Listener.startTime] === low &&
-      rows[row + Listener.startTime + 1] === high;
+      rows[row + ListeningSocket.pid] === pid &&
+      rows[row + ListeningSocket.startTime] === low &&
+      rows[row + ListeningSocket.startTime + 1] === high;
     const originator = this.#originator(records, at);
     // Who is forgotten by now was known when it was found.
-    if (originator !== 0 || !isSame) rows[row + Listener.originator] = originator;
-    rows[row + Listener.pid] = pid;
-    rows[row + Listener.rank] = rank;
-    rows[row + Listener.startTime] = low;
-    rows[row + Listener.startTime + 1] = high;
+    if (originator !== 0 || !isSame) rows[row + ListeningSocket.originator] = originator;
+    rows[row + ListeningSocket.pid] = pid;
+    rows[row + ListeningSocket.rank] = rank;
+    rows[row + ListeningSocket.startTime] = low;
+    rows[row + ListeningSocket.startTime + 1] = high;
   }
 
   #writeServer(records: Records, at: number, byPid: boolean): void {
@@ -331,8 +339,8 @@ export class Listeners {
     const sockets = this.#sockets;
     const rows = sockets.page(slot);
     const row = sockets.row(slot);
-    gone.key[0] = rows[row + Listener.cookie]!;
-    gone.key[1] = rows[row + Listener.cookie + 1]!;
+    gone.key[0] = rows[row + ListeningSocket.cookie]!;
+    gone.key[1] = rows[row + ListeningSocket.cookie + 1]!;
     const end = gone.find();
     if (end >= 0) observe(sockets, slot, gone.lastActive[end]!, false);
   }
