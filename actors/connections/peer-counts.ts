@@ -3,14 +3,14 @@ import { isPrivate } from './address.js';
 import { Flow, familyOf, flowRole } from './rows.js';
 import type { SlotTable } from './table.js';
 
-/** What connections are told apart by. */
+/** A kind of connection in the counts. */
 export interface PeerKind {
-  /** `in`: the peer connected to a container. */
+  /** `in`: the peer opened the connection. */
   readonly direction: 'in' | 'out';
   readonly peer: 'private' | 'public';
 }
 
-/** Where each kind stands in the counts. */
+/** All kinds, in the order of the counts. */
 export const peerKinds: readonly PeerKind[] = [
   { direction: 'in', peer: 'private' },
   { direction: 'in', peer: 'public' },
@@ -18,36 +18,36 @@ export const peerKinds: readonly PeerKind[] = [
   { direction: 'out', peer: 'public' },
 ];
 
-/** How many connections of each kind there are, kept up to date as they come and go, so that nobody has to count. */
+/** Connections by kind, counted as they come and go, so no reader has to count. */
 export class PeerCounts {
-  /** By kind: connections that were there at any time since the report before, as of the latest one. */
+  /** By kind: connections present at any time between the two latest reports. */
   readonly known = new Float64Array(peerKinds.length);
-  /** By kind: connections that came, ever. */
+  /** By kind: connections added, ever. */
   readonly created = new Float64Array(peerKinds.length);
-  /** Connections that went, ever. */
+  /** Connections removed, ever. */
   removed = 0;
   readonly #present = new Float64Array(peerKinds.length);
   readonly #gone = new Float64Array(peerKinds.length);
 
-  /** The flow at `slot` has come, and its role is known. */
+  /** Counts the flow at `slot`, new and with a known role. */
   add(flows: SlotTable, slot: number): void {
     const kind = peerKindOf(flows, slot);
     this.created[kind]!++;
     this.#present[kind]!++;
   }
 
-  /** The flow at `slot` goes. */
+  /** Counts the flow at `slot` as gone. */
   remove(flows: SlotTable, slot: number): void {
     this.removed++;
     this.#gone[peerKindOf(flows, slot)]!++;
   }
 
-  /** The flow at `slot` is about to get another role, or has just got it. */
+  /** Counts a flow with a changing role: -1 before the change, 1 after it. */
   move(flows: SlotTable, slot: number, by: 1 | -1): void {
     this.#present[peerKindOf(flows, slot)]! += by;
   }
 
-  /** A report has been made, and what is closed has gone. */
+  /** Starts a new interval after a report; gone connections no longer count. */
   endInterval(): void {
     for (let kind = 0; kind < peerKinds.length; kind++) {
       this.known[kind] = this.#present[kind]!;
@@ -58,9 +58,11 @@ export class PeerCounts {
 }
 
 function peerKindOf(flows: SlotTable, slot: number): number {
-  const rows = flows.page(slot);
-  const row = flows.row(slot);
   const isServer = flowRole(flows.flags[slot]!) === SocketRole.server;
-  const isPublic = !isPrivate(rows, row + Flow.remote, familyOf(rows[row + Flow.tag]!));
+  const isPublic = !isPrivate(
+    flows.page(slot),
+    flows.at(slot, Flow.remote),
+    familyOf(flows.get(slot, Flow.tag)),
+  );
   return (isServer ? 0 : 2) + (isPublic ? 1 : 0);
 }

@@ -3,7 +3,7 @@ import { AF_INET6, addressBytes } from './address.js';
 import {
   Endpoint,
   Link,
-  containerOf,
+  containerAt,
   familyOf,
   isAddress,
   portOf,
@@ -13,7 +13,7 @@ import {
 } from './rows.js';
 import type { SlotTable } from './table.js';
 
-/** What changed between two ticks. */
+/** Changes between two ticks, or a part of them. */
 export interface Delta {
   readonly connections: ConnectionReport[];
   readonly endpoints: EndpointReport[];
@@ -21,7 +21,7 @@ export interface Delta {
 
 /** One side of a connection: `sensor.NetworkAddress`. */
 export interface AddressReport {
-  /** 4 or 16 bytes in network order; none if only the network is told, or nothing at all. */
+  /** 4 or 16 bytes in network order; none if only the network is reported, or nothing at all. */
   readonly address: Uint8Array;
   readonly port: number;
   /** The bytes of an address and one of the prefix's length: 5, 17 or none. */
@@ -45,12 +45,12 @@ export interface ConnectionReport extends SocketReport {
   readonly remote: AddressReport;
 }
 
-/** `sensor.NetworkEndpoint`: of the address, only the family is told. */
+/** `sensor.NetworkEndpoint`: of the address, only the family is reported. */
 export interface EndpointReport extends SocketReport {
   /** AF_INET or AF_INET6. */
   readonly family: number;
   readonly listen: AddressReport;
-  /** Number of the process that listens, as interned elsewhere; 0 if it is not known. */
+  /** Number of the listening process, as interned elsewhere; 0 if not known. */
   readonly originator: number;
 }
 
@@ -61,15 +61,13 @@ export function connectionReport(
   slot: number,
   closedAt: number | undefined,
 ): ConnectionReport {
-  const rows = links.page(slot);
-  const row = links.row(slot);
-  const tag = rows[row + Link.tag]!;
-  const port = portOf(rows[row + Link.port]!);
-  const prefix = prefixOf(rows[row + Link.port]!);
-  const bytes = addressBytes(rows, row + Link.remote, familyOf(tag));
+  const tag = links.get(slot, Link.tag);
+  const port = portOf(links.get(slot, Link.port));
+  const prefix = prefixOf(links.get(slot, Link.port));
+  const bytes = addressBytes(links.page(slot), links.at(slot, Link.remote), familyOf(tag));
   const isServer = linkRole(tag) === SocketRole.server;
   return {
-    container: containerOf(rows[row + Link.container]!, tag),
+    container: containerAt(links, slot, Link),
     protocol: protocolOf(tag),
     role: linkRole(tag),
     local: isServer ? { address: NOTHING, port, network: NOTHING } : undefined,
@@ -87,21 +85,19 @@ export function endpointReport(
   slot: number,
   closedAt: number | undefined,
 ): EndpointReport {
-  const rows = endpoints.page(slot);
-  const row = endpoints.row(slot);
-  const tag = rows[row + Endpoint.tag]!;
+  const tag = endpoints.get(slot, Endpoint.tag);
   const family = familyOf(tag);
   const any = new Uint8Array(family === AF_INET6 ? 16 : 4);
   return {
-    container: containerOf(rows[row + Endpoint.container]!, tag),
+    container: containerAt(endpoints, slot, Endpoint),
     protocol: protocolOf(tag),
     family,
     listen: {
       address: any,
-      port: rows[row + Endpoint.port]!,
+      port: endpoints.get(slot, Endpoint.port),
       network: Uint8Array.of(...any, any.length * 8),
     },
-    originator: rows[row + Endpoint.originator]!,
+    originator: endpoints.get(slot, Endpoint.originator),
     closedAt,
   };
 }

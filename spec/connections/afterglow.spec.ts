@@ -4,7 +4,7 @@ import {
   CURRENT,
   REPORTED,
   WAS_ACTIVE,
-  delta,
+  settle,
   merge,
   type ReportTimes,
 } from '../../actors/connections/afterglow.js';
@@ -140,9 +140,9 @@ function run(
   moment: ReportTimes,
 ): { report: string[]; all: string[]; reported: Model } {
   const table = tableOf(old, current);
-  const keyOf = (slot: number) => table.page(slot)[table.row(slot)]!;
+  const keyOf = (slot: number) => table.get(slot, 0);
   const all: string[] = [];
-  delta(table, moment, (slot, closed) =>
+  settle(table, moment, (slot, closed) =>
     all.push(`${keyOf(slot)} ${closed === undefined ? 'active' : `closed ${closed}`}`),
   );
   const left: Model = new Map();

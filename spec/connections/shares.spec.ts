@@ -25,7 +25,7 @@ function shared(mayDrop?: (slot: number) => boolean, sharers = new Sharers()) {
   const counts = () => {
     const all = new Map<number, number>();
     for (let slot = 0; slot < table.size; slot++) {
-      const container = table.page(slot)[table.row(slot)]!;
+      const container = table.get(slot, 0);
       all.set(container, (all.get(container) ?? 0) + 1);
     }
     return all;
@@ -127,10 +127,9 @@ describe('a shared table', () => {
           const read = () => {
             there.clear();
             for (let slot = 0; slot < table.size; slot++) {
-              const row = table.row(slot);
-              const container = table.page(slot)[row]!;
+              const container = table.get(slot, 0);
               if (!there.has(container)) there.set(container, new Set());
-              there.get(container)!.add(table.page(slot)[row + 2]!);
+              there.get(container)!.add(table.get(slot, 2));
             }
           };
           for (const { container, number, removes } of steps) {

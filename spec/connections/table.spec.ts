@@ -26,7 +26,7 @@ describe('table', () => {
     table.put();
     write(table, 5, 88);
     const slot = table.put();
-    assert.equal(table.page(slot)[table.row(slot) + 1], 77);
+    assert.equal(table.get(slot, 1), 77);
   });
 
   it('takes no more than its maximum and counts what it refused', () => {
@@ -185,7 +185,7 @@ function putValue(table: SlotTable, value: number): number {
 }
 
 function valueAt(table: SlotTable, slot: number): number {
-  return table.page(slot)[table.row(slot)]!;
+  return table.get(slot, 0);
 }
 
 function fill(table: SlotTable, count: number): void {
@@ -197,7 +197,7 @@ function contents(table: SlotTable): [string, string][] {
   const all: [string, string][] = [];
   const { words } = table;
   for (let slot = 0; slot < table.size; slot++) {
-    const row = table.page(slot).subarray(table.row(slot), table.row(slot) + words);
+    const row = table.page(slot).subarray(table.at(slot, 0), table.at(slot, 0) + words);
     const key = words === KEY + PAYLOAD ? row.subarray(0, KEY) : row;
     const active = (table.flags[slot]! & ACTIVE) === 0 ? 0 : 1;
     all.push([key.join(), `${table.lastActive[slot]} ${row.at(-1)} ${active}`]);
