@@ -1,8 +1,8 @@
 import { ACTIVE, type SlotTable } from './table.js';
 
 /**
- * The effect of facts on the entry of one socket: **the newest fact stands**. A scan sees sockets open and close while it
- * runs, and a record can be late by the time it takes to write it; with their times, the order of reading does not
+ * The effect of facts on the entry of one socket: **the newest fact stands**. A scan sees sockets open and close while
+ * it runs, and a record can be late by the time it takes to write it; with their times, the order of reading does not
  * matter. All times of one table are of one clock.
  */
 
@@ -27,8 +27,8 @@ export function setOwned(table: SlotTable, slot: number): void {
 }
 
 /**
- * Ends a scan begun at `time`, with all its sockets observed at that time: entries missing from it end, unless something
- * newer stands against it, or their end will be a record. The time of their end is unknown: `lastActive` stays.
+ * Ends a scan begun at `time`, with all its sockets observed at that time: entries missing from it end, unless
+ * something newer stands against it, or their end will be a record. The end's time is unknown: `lastActive` stays.
  * @param afterLoss the records of ends may be lost: entries of owned sockets end as others do
  */
 export function expire(table: SlotTable, time: number, afterLoss = false): void {

@@ -61,9 +61,9 @@ export function isUnreported(table: SlotTable, slot: number): boolean {
  * Reports the entries of `[from, to)` with a difference between their last report and now. Afterwards they are REPORTED
  * and no longer CURRENT, or removed. A whole table can be settled in parts, from the last on.
  *
- * An entry is recent at t if it is active, or was active less than a period before t (its afterglow). So an entry closed
- * and reopened within the period is not reported again, and a closed one is reported after the period. Until then the
- * entry stays, as reported, even without sockets. Without a period, only activity counts.
+ * An entry is recent at t if it is active, or was active less than a period before t (its afterglow). So an entry
+ * closed and reopened within the period is not reported again, and a closed one is reported after the period. Until
+ * then the entry stays, as reported, even without sockets. Without a period, only activity counts.
  */
 export function settle(
   table: SlotTable,

@@ -1,7 +1,7 @@
 import { NETWORK_WORDS } from '../capture/facts.js';
 import { ADDRESS_WORDS, AF_INET6 } from './address.js';
 
-/** A node: bits of its prefix and whether it is a network, its two children (0: none), then the words of its address. */
+/** A node: its prefix length with a bit for networks, its two children (0: none), then the words of its address. */
 const LEFT = 1;
 const ADDRESS = 3;
 const PREFIX = 0xff;

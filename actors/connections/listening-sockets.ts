@@ -146,7 +146,7 @@ export class ListeningSockets {
     if (isFirst || this.#isBetter(records, at, slot, rank)) this.#setHolder(records, at, slot, rank);
   }
 
-  /** Records that a program ended the connection of the record at `at`, accepted by a listening socket of another program. */
+  /** Records that a program ended the connection of the record at `at`, accepted by a socket of another program. */
   served(records: Records, at: number): void {
     const servers = this.#servers;
     // The next connection of a forgotten program shows it again.
@@ -193,7 +193,7 @@ export class ListeningSockets {
     }
   }
 
-  /** Merges the sockets in the slots `[from, to)` into `endpoints`, and drops the closed ones; see `SlotTable.retain`. */
+  /** Merges the sockets in the slots `[from, to)` into `endpoints`, and drops closed ones; see `SlotTable.retain`. */
   collect(endpoints: SlotTable, from: number, to: number): void {
     const sockets = this.#sockets;
     sockets.retain(
@@ -265,7 +265,7 @@ export class ListeningSockets {
     return serves ? Rank.server : Rank.holder;
   }
 
-  /** Whether the program in the record at `at` serves its port; it counts as serving while scans find it with the socket. */
+  /** Whether the program in the record at `at` serves its port: seen once, it counts while scans find it there. */
   #serves(records: Records, at: number, time: number): boolean {
     const servers = this.#servers;
     if (servers.size === 0) return false;
@@ -279,7 +279,7 @@ export class ListeningSockets {
   /** Whether the holder in the record at `at` is a better originator than the one in the entry. */
   #isBetter(records: Records, at: number, slot: number, rank: Rank): boolean {
     const sockets = this.#sockets;
-    const known: Rank = sockets.get(slot, ListeningSocket.rank);
+    const known = sockets.get(slot, ListeningSocket.rank);
     if (rank !== known) return rank > known;
     const knownStart = u64At(sockets, slot, ListeningSocket.startTime);
     const startTime = holderParts.startTime(records, at);

@@ -52,8 +52,8 @@ export class Roles {
 
   /**
    * The role of a connection's local side, for a record without one: server if its container listens on the local
-   * port, at the local or at any address, else the role suggested by the ports. Network namespaces are unknown here, and
-   * a port listened on in one container is often a client's port in another.
+   * port, at the local or at any address, else the role suggested by the ports. Network namespaces are unknown here,
+   * and a port listened on in one container is often a client's port in another.
    */
   of(records: Records, at: number): number {
     this.#write(records, at);

@@ -5,19 +5,20 @@ import type { Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { Sharers } from '../shares/sharers.js';
-import { isActive } from './activity.js';
 import { parseNetwork } from './address.js';
-import { isUnreported, markUnreported, REPORTED_BEFORE, type Rules } from './afterglow.js';
+import { isUnreported, markUnreported } from './afterglow.js';
+import type { ConnectionCounts, SlotTableCounts } from './counts.js';
 import { Flows } from './flows.js';
 import { ListeningSockets, type OriginatorOf } from './listening-sockets.js';
 import { listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
-import { isOutdated, type NetworkLists, type TurnedDirections } from './normalize.js';
+import type { NetworkLists, TurnedDirections } from './normalize.js';
 import type { PeerCounts } from './peer-counts.js';
 import { RateLimit, type Limited } from './rate-limit.js';
 import { isListening, RecordFilter } from './record-filter.js';
+import { endpointRules, linkRules } from './report-rules.js';
 import { Roles } from './role.js';
-import { containerAt, Endpoint, Link } from './rows.js';
+import { Endpoint } from './rows.js';
 import { SlotTable } from './table.js';
 import { Budget, DeltaBuilder, settleInParts, SLICE_ENTRIES, type DeltaParts } from './tick.js';
 
@@ -28,30 +29,6 @@ const MOST_FLOWS = 1_048_576;
 const MOST_ENDPOINTS = 98_304;
 
 const NONE_TURNED: TurnedDirections = { ingress: false, egress: false };
-
-/** Running totals, and entries now. */
-export interface ConnectionCounts {
-  /** Connections and listening sockets in the tables. */
-  readonly connections: number;
-  readonly listeners: number;
-  /** Entries refused by full tables, ever. */
-  readonly refused: number;
-  /** New connections over a tick's limit, ever; one waiting for several ticks counts at each. */
-  readonly rateLimited: number;
-  /** Closed ones among them: they are lost. */
-  readonly rateLost: number;
-  /** The same for endpoints. */
-  readonly endpointsRateLimited: number;
-  readonly endpointsRateLost: number;
-}
-
-/** How full a table is: entries now, entries for all containers at most, and entries refused, ever. */
-export interface TableCounts {
-  readonly name: string;
-  readonly entries: number;
-  readonly capacity: number;
-  readonly refused: number;
-}
 
 /**
  * The connections and endpoints of containers: a fold over the kernel's records, scans and ticks. The same facts
@@ -136,7 +113,7 @@ export class ConnectionState {
     return this.#flows.table.bytes + this.#flows.links.bytes;
   }
 
-  get tables(): readonly TableCounts[] {
+  get tables(): readonly SlotTableCounts[] {
     return Object.entries({
       connections: this.#flows.table,
       reported_connections: this.#flows.links,
@@ -289,7 +266,8 @@ export class ConnectionState {
     const { links } = this.#flows;
     const times = { now, before: this.#lastTick, period: this.#settings.afterglowPeriod * NS_PER_SECOND };
     const emit = (slot: number, closed: number | undefined) => delta.addConnection(links, slot, closed);
-    yield* settleInParts(links, times, emit, this.#linkRules(), delta, budget);
+    const rules = linkRules(this.#rateLimit, this.#flows.lists, this.#turned);
+    yield* settleInParts(links, times, emit, rules, delta, budget);
     this.#turned = NONE_TURNED;
     this.#limited = this.#rateLimit.endTick();
   }
@@ -301,25 +279,8 @@ export class ConnectionState {
     sockets.trim();
     const times = { now, before: this.#lastTick, period: 0 };
     const emit = (slot: number, closed: number | undefined) => delta.addEndpoint(endpoints, slot, closed);
-    yield* settleInParts(endpoints, times, emit, this.#endpointRules(), delta, budget);
+    yield* settleInParts(endpoints, times, emit, endpointRules(this.#endpointLimit), delta, budget);
     this.#limited.push(...this.#endpointLimit.endTick());
-  }
-
-  #linkRules(): Rules {
-    const { ingress, egress } = this.#turned;
-    const { lists } = this.#flows;
-    return {
-      ...((ingress || egress) && { isOver: (links, slot) => isOutdated(links, slot, lists, this.#turned) }),
-      admits: (links, slot) => admits(this.#rateLimit, links, slot, Link),
-    };
-  }
-
-  /** Without an afterglow, a port open for a moment is only ever reported as closed: it counts too. */
-  #endpointRules(): Rules {
-    return {
-      admits: (endpoints, slot) => admits(this.#endpointLimit, endpoints, slot, Endpoint),
-      limitsClosed: true,
-    };
   }
 
   #observeFlow(records: Records, at: number, type: RecordType): void {
@@ -328,7 +289,7 @@ export class ConnectionState {
       return;
     }
     const isOpen = type === RecordType.open;
-    // A connection opened before the latest scan after a loss was listed by it if it was still open: its end may be lost.
+    // A scan after a loss is newer, and lists connections still open: the record of an end may be lost.
     this.#flows.observe(records, at, isOpen && records.time(at) >= this.#lastLossScan);
     if (isOpen && records.u8[at + socket_record.role] === SocketRole.server)
       this.#listeningSockets.accepted(records, at);
@@ -365,17 +326,6 @@ export class ConnectionState {
     if (type === RecordType.exec || type === RecordType.process)
       this.#sharers.note(records.container(at), outermostContainer(records, at));
   }
-}
-
-/** Whether the entry at `slot` may be reported in this tick. A fresh audience gets all known entries at once. */
-function admits(
-  limit: RateLimit,
-  table: SlotTable,
-  slot: number,
-  words: typeof Link | typeof Endpoint,
-): boolean {
-  if ((table.flags[slot]! & REPORTED_BEFORE) !== 0) return true;
-  return limit.admits(containerAt(table, slot, words), isActive(table, slot));
 }
 
 function externalDirections(

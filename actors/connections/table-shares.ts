@@ -33,12 +33,12 @@ interface SharedTable {
 }
 
 /**
- * The shares of containers in a table. Beside the `maximum` of entries for all, the table has a reserve. Only containers
- * with fewer entries than another may add to it; when the reserve is used up, the largest lose the entries over their
- * fair share. A container inside another one counts as the outer one (`Sharers`). So a container is refused only if no
- * other has more, as with "longest queue drop" (B. Suter et al., "Design considerations for supporting TCP with per-flow
- * queueing", INFOCOM 1998), and a greedy container costs others no entries as long as they fit into the reserve. Nothing
- * is counted by container before the maximum is reached.
+ * The shares of containers in a table. Beside the `maximum` of entries for all, the table has a reserve. Only
+ * containers with fewer entries than another may add to it; when the reserve is used up, the largest lose the entries
+ * over their fair share. A container inside another one counts as the outer one (`Sharers`). So a container is refused
+ * only if no other has more, as with "longest queue drop" (B. Suter et al., "Design considerations for supporting TCP
+ * with per-flow queueing", INFOCOM 1998), and a greedy container costs others no entries as long as they fit into the
+ * reserve. Nothing is counted by container before the maximum is reached.
  */
 export class TableShares {
   /** Entries of the reserve. */

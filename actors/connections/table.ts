@@ -16,7 +16,7 @@ const PAGE_ENTRIES = 1 << PAGE_SHIFT;
 
 /** Growth finer than by doubling keeps the unused part below a fifth. */
 const GROWTH = 1.25;
-/** Lengths that let columns grow one after the other: copying all at once would stop a table of a million for too long. */
+/** Lengths at the start. Columns grow one by one: copying all at once would stop a table of a million for too long. */
 const START = {
   lastActive: FEWEST,
   reportedActive: 1.06 * FEWEST,
@@ -31,9 +31,9 @@ export type EntryKind = 'observed' | 'reported';
 /**
  * A hash table whose entries are rows of u32 words with the time of last activity.
  *
- * The entries of a table are `[0, size)`, without gaps: the last one replaces a removed one. Rows lie in pages of typed
- * arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at most 1.25 × 21 bytes
- * for its time, flags, hash and places in the index; 8 more for the time of its last report.
+ * The entries of a table are `[0, size)`, without gaps: the last one replaces a removed one. Rows lie in pages of
+ * typed arrays, so an entry costs no object, no string and nothing to collect: `4 × words` bytes, and at most
+ * 1.25 × 21 bytes for its time, flags, hash and places in the index; 8 more for the time of its last report.
  *
  * Linear hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980): the index has
  * a bucket for each entry. Each added entry splits one bucket in two. So adding never stops to build the index anew,
@@ -158,7 +158,7 @@ export class SlotTable {
   }
 
   /**
-   * The slot of the entry with the identity in `key`, added with its payload if missing; `Slot.none` if there is no room.
+   * The slot of the entry with the identity in `key`, added with its payload if missing; `Slot.none` without room.
    * @param keyWords as in `find`
    */
   put(keyWords = this.#keyWords): number {
@@ -208,8 +208,8 @@ export class SlotTable {
   }
 
   /**
-   * Calls `keep` with the slots of `[from, to)`, the last one first, and removes the entries without its consent. `keep`
-   * must not change the table. Moved entries have been seen, so a walk in parts, from the last on, meets each once.
+   * Calls `keep` with the slots of `[from, to)`, the last one first, and removes the entries without its consent.
+   * `keep` must not change the table. Moved entries have been seen: a walk in parts, from the last on, meets each once.
    */
   retain(keep: (slot: number) => boolean, from = 0, to: number = this.size): void {
     this.#shares?.retry();

@@ -95,7 +95,7 @@ describe('delta', () => {
         let before = 0;
         for (const [step, drawn] of ticks) {
           const now = before + step;
-          // Nothing is newer than the tick that looks at it.
+          // Nothing is newer than its tick.
           const current: Model = new Map(
             [...drawn].map(([key, { active, last }]) => [key, { active, last: Math.min(last, now) }]),
           );
@@ -133,7 +133,7 @@ function of(status: Status | undefined): Model {
   return new Map(status ? [[1, status]] : []);
 }
 
-/** Runs the delta over a table; `all` tells of which key, `report` does not. */
+/** Settles a table; `all` names the keys, `report` does not. */
 function run(
   old: Model,
   current: Model,

@@ -31,7 +31,7 @@ describe('The state of listening sockets', () => {
   });
 });
 
-/** Identity and number are the same: the process's image, which forks share. */
+/** Identity and number are the same: the process's image, shared by forks. */
 const originatorOf = (_container: number, _pid: number, _startTime: number, image: number) => image;
 
 describe('Who listens, of the processes that hold a socket', () => {
@@ -90,7 +90,7 @@ describe('Who listens, of the processes that hold a socket', () => {
     assert.deepEqual(story.scan(6).endpoints(7), []);
   });
 
-  /** Holders by their pid; the caller is there for whoever it says. */
+  /** Holders by their pid; the caller of listen() is among them. */
   const all = [
     caller,
     fork,

@@ -188,7 +188,7 @@ function normalized(socket: Socket, around: Around = {}): ConnectionReport {
   return connectionReport(links, links.put(), undefined);
 }
 
-/** A table whose key is the link of one flow. */
+/** A table with the link of one flow as its key. */
 function linkOf(socket: Socket, around: Around): SlotTable {
   const records = batch(socketRecord(socket));
   const flows = new SlotTable(Flow.WORDS, 0, 1, 1);

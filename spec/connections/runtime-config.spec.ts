@@ -165,7 +165,7 @@ describe('external IPs', () => {
 });
 
 describe('the rate limit', () => {
-  /** A client of `container` that connects to a port of its own. */
+  /** A client of `container`, connecting to a port of its own. */
   const call = (index: number, container = 1) => client({ container, remotePort: 1000 + index });
   const calls = (from: number, to: number, container = 1) =>
     Array.from({ length: to - from }, (_, index) => call(from + index, container));
@@ -252,7 +252,7 @@ describe('the rate limit', () => {
         limited.events(...calls(0, 5).map(at(31, 'close')));
         const told = [60, 90, 120, 330, 360].flatMap((second) => {
           const { connections } = limited.tick(second);
-          // Without an afterglow the table has what was reported at this tick.
+          // Without an afterglow the table has the entries reported at this tick.
           assert.deepEqual(
             limited.state.tables.map(({ entries }) => entries),
             limited.state.tables.map(({ name }) =>
@@ -261,7 +261,7 @@ describe('the rate limit', () => {
           );
           return connections;
         });
-        // Without an afterglow it is not new and open, but closed, and that is not limited.
+        // Without an afterglow it is not new and open, but closed, and so not limited.
         const isReported = afterglowPeriod === 0;
         assert.deepEqual(
           told.sort(),

@@ -87,7 +87,7 @@ describe('table', () => {
     const places = (seed: number) =>
       Array.from({ length: 100 }, (_, value) => hash(Uint32Array.of(value), 0, 1, seed) & 1023);
     assert.notDeepEqual(places(1), places(2));
-    // What falls into one place under one seed is spread by another.
+    // Keys colliding under one seed are spread by another.
     const together = Array.from({ length: 50_000 }, (_, value) => value).filter(
       (value) => (hash(Uint32Array.of(value), 0, 1, 1) & 1023) === 0,
     );
