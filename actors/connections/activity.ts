@@ -1,17 +1,17 @@
-import { ACTIVE, type Table } from './table.js';
+import { ACTIVE, type SlotTable } from './table.js';
 
 /**
- * What facts do to the entry of one socket: **the newest one stands**. A scan sees sockets that
- * open and close while it runs, and a record can be late by the time that it took to be written; with their times the
- * order in which they are read does not matter. All times of one table are of one clock.
+ * The effect of facts on the entry of one socket: **the newest fact stands**. A scan sees sockets open and close while
+ * it runs, and a record can be late by the time it takes to write it; with their times, the order of reading does not
+ * matter. All times of one table are of one clock.
  */
 
-export function isActive(table: Pick<Table, 'flags'>, slot: number): boolean {
+export function isActive(table: Pick<SlotTable, 'flags'>, slot: number): boolean {
   return (table.flags[slot]! & ACTIVE) !== 0;
 }
 
-/** The socket at `slot` was found active, or its end was, at `time`. Says whether that is the newest known of it. */
-export function observe(table: Table, slot: number, time: number, active: boolean): boolean {
+/** Records that the socket at `slot` was active (or ended) at `time`. Returns false if a newer observation exists. */
+export function observe(table: SlotTable, slot: number, time: number, active: boolean): boolean {
   if (time <= table.lastActive[slot]!) return false;
   table.lastActive[slot] = time;
   setActive(table, slot, active);
@@ -21,24 +21,24 @@ export function observe(table: Table, slot: number, time: number, active: boolea
 /** The bit of an active entry's `flags`: the kernel side owns the socket, and its end will be a record. */
 export const OWNED = 2;
 
-/** Notes of an active entry that the kernel side owns the socket. A scan that does not know that changes nothing. */
-export function setOwned(table: Table, slot: number): void {
+/** Marks an active entry's socket as owned by the kernel side. A scan without this knowledge changes nothing. */
+export function setOwned(table: SlotTable, slot: number): void {
   table.flags[slot] = table.flags[slot]! | OWNED;
 }
 
 /**
- * Ends a scan that began at `time` and whose sockets were all observed at that time: an entry it did not list ends,
- * unless something newer says otherwise, or its end will be a record. When it ended is not known: `lastActive` stays.
- * @param afterLoss that record may be lost: entries of owned sockets end as others do
+ * Ends a scan begun at `time`, with all its sockets observed at that time: entries missing from it end, unless
+ * something newer stands against it, or their end will be a record. The end's time is unknown: `lastActive` stays.
+ * @param afterLoss the records of ends may be lost: entries of owned sockets end as others do
  */
-export function expire(table: Table, time: number, afterLoss = false): void {
+export function expire(table: SlotTable, time: number, afterLoss = false): void {
   const spared = afterLoss ? 0 : OWNED;
   for (let slot = 0; slot < table.size; slot++) {
     if (table.lastActive[slot]! < time && (table.flags[slot]! & spared) === 0) setActive(table, slot, false);
   }
 }
 
-function setActive(table: Table, slot: number, active: boolean): void {
+function setActive(table: SlotTable, slot: number, active: boolean): void {
   const flags = table.flags[slot]!;
   table.flags[slot] = active ? flags | ACTIVE : flags & ~(ACTIVE | OWNED);
 }

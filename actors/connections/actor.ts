@@ -5,8 +5,8 @@ import type { Refusal } from '../shares/refusals.js';
 import type { PeerSummaries, Publication } from '../telemetry/publication.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
 import type { WindowSummary } from '../telemetry/window-summary.js';
-import { peerKinds } from './census.js';
-import type { OriginatorOf } from './listeners.js';
+import { peerKinds } from './peer-counts.js';
+import type { OriginatorOf } from './listening-sockets.js';
 import type { View } from './listing.js';
 import type { Limited } from './rate-limit.js';
 import type { Delta } from './report.js';
@@ -86,7 +86,7 @@ export class Connections {
       tables: () =>
         (this.#state?.tables ?? []).map(({ refused, ...table }) => ({ ...table, evicted: refused })),
       losses: () => {
-        const counts = this.#state?.statistics;
+        const counts = this.#state?.counts;
         return [
           { stage: 'connections', cause: 'table_full', count: counts?.refused ?? 0 },
           { stage: 'connections', cause: 'rate_limited', count: counts?.rateLost ?? 0 },
@@ -95,11 +95,11 @@ export class Connections {
       },
       counters: () => ({
         net_conn_deltas: this.#deltas,
-        net_conn_inactive: this.#state?.census.removed ?? 0,
+        net_conn_inactive: this.#state?.peerCounts.removed ?? 0,
         net_cep_deltas: this.#endpointDeltas,
-        net_cep_inactive: this.#state?.unlistened ?? 0,
-        net_conn_rate_limited: this.#state?.statistics.rateLimited ?? 0,
-        net_cep_rate_limited: this.#state?.statistics.endpointsRateLimited ?? 0,
+        net_cep_inactive: this.#state?.endedListeningSockets ?? 0,
+        net_conn_rate_limited: this.#state?.counts.rateLimited ?? 0,
+        net_cep_rate_limited: this.#state?.counts.endpointsRateLimited ?? 0,
       }),
       timers: { net_scrape_update: this.#scanTimer, net_fetch_state: this.#reportTimer },
       peers: () => this.#hooks.peers ?? [],
@@ -198,15 +198,15 @@ export class Connections {
     }
   }
 
-  #observePeers({ census }: ConnectionState, { time }: TickFact): void {
+  #observePeers({ peerCounts }: ConnectionState, { time }: TickFact): void {
     const now = time / NS_PER_SECOND;
     const before = this.#lastReport;
     this.#hooks.peers?.forEach(({ total, rate }, kind) => {
-      total.observe(census.known[kind]!, now);
+      total.observe(peerCounts.known[kind]!, now);
       if (before === undefined || now <= before.time) return;
-      rate.observe((census.created[kind]! - before.created[kind]!) / (now - before.time), now);
+      rate.observe((peerCounts.created[kind]! - before.created[kind]!) / (now - before.time), now);
     });
-    this.#lastReport = { time: now, created: census.created.slice() };
+    this.#lastReport = { time: now, created: peerCounts.created.slice() };
   }
 }
 

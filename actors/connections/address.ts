@@ -4,7 +4,7 @@ import { AF_INET, AF_INET6 } from '../capture/linux.js';
 /**
  * An address is 4 u32 words in some array, most significant first, and its family. IPv4 fills the first word and leaves
  * the rest zero. An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2) stays an IPv6 address, but belongs
- * to the networks of the IPv4 address it carries.
+ * to the networks of its IPv4 address.
  */
 export const ADDRESS_WORDS = 4;
 
@@ -13,7 +13,7 @@ export const MAPPED_PREFIX = 96;
 
 export { AF_INET, AF_INET6 };
 
-/** Addresses that share their first `prefix` bits with `words`, whose other bits are zero. */
+/** All addresses with the first `prefix` bits of `words`; the other bits of `words` are zero. */
 export interface Network {
   readonly family: number;
   readonly words: Uint32Array;
@@ -21,8 +21,8 @@ export interface Network {
 }
 
 /**
- * Copies the address that starts, in network byte order, at word `from` of a little-endian buffer.
- * @param rest where its other words go than the first
+ * Copies the address at word `from` of a little-endian buffer; the address is in network byte order.
+ * @param rest where all words but the first go
  */
 export function readAddress(
   source: Uint32Array,
@@ -60,7 +60,7 @@ export function isLoopback(words: Uint32Array, at: number, family: number): bool
   return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 1;
 }
 
-/** In one of the networks that never leave an organisation: RFC 1918, 6598, 3927 and the fd half of RFC 4193. */
+/** In one of the networks private to an organisation: RFC 1918, 6598, 3927 and the fd half of RFC 4193. */
 export function isPrivate(words: Uint32Array, at: number, family: number): boolean {
   if (family === AF_INET) return isPrivateIPv4(words[at]!);
   if (isMapped(words, at, family)) return isPrivateIPv4(words[at + 3]!);
@@ -79,13 +79,13 @@ function isPrivateIPv4(address: number): boolean {
 
 /**
  * Reads `address/length`. Bits behind the prefix may be set and do not count; an IPv4-mapped network is taken as the
- * IPv4 network that it is.
- * @throws Error that names the value and what is allowed
+ * IPv4 network in it.
+ * @throws Error with the value and the allowed form
  */
 export function parseNetwork(text: string): Network {
   const [address = '', length, ...rest] = text.split('/');
   const isV4 = isIPv4(address);
-  // The zone that isIPv6 lets pass (fe80::1%eth0) means nothing for a network.
+  // isIPv6 allows a zone (fe80::1%eth0), but a network has none.
   if (!isV4 && (!isIPv6(address) || address.includes('%'))) {
     throw new Error(`network '${text}': '${address}' is neither an IPv4 nor an IPv6 address`);
   }
@@ -113,7 +113,7 @@ export function formatAddress(bytes: Uint8Array): string {
   return `${hexadecimal(groups.slice(0, start))}::${hexadecimal(groups.slice(end))}`;
 }
 
-/** The network around the address `words`, in the form that `settleNetwork` gives it. */
+/** The network around the address `words`, in the form of `settleNetwork`. */
 function network(family: number, words: Uint32Array, prefix: number): Network {
   const row = Uint32Array.of(family, prefix, ...words);
   settleNetwork(row, 0);
@@ -121,8 +121,8 @@ function network(family: number, words: Uint32Array, prefix: number): Network {
 }
 
 /**
- * Gives a network its one form, in place: an IPv4-mapped one becomes the IPv4 network that it is, and bits behind the
- * prefix become zero, since they do not count.
+ * Gives a network its one form, in place: an IPv4-mapped one becomes the IPv4 network in it, and bits behind the prefix
+ * become zero, since they do not count.
  * @param rows at `row` the family, the prefix's length and the 4 words of an address
  */
 export function settleNetwork(rows: Uint32Array, row: number): void {
@@ -137,7 +137,7 @@ export function settleNetwork(rows: Uint32Array, row: number): void {
   for (let word = 0; word < ADDRESS_WORDS; word++) rows[address + word]! &= prefixMask(prefix - word * 32);
 }
 
-/** A word whose first `bits` bits are set: none below 1, all from 32 on. */
+/** A word with its first `bits` bits set: none below 1, all from 32 on. */
 export function prefixMask(bits: number): number {
   if (bits <= 0) return 0;
   return bits >= 32 ? 0xffffffff : ~(0xffffffff >>> bits) >>> 0;
@@ -148,7 +148,7 @@ function parseIPv4(text: string): Uint32Array {
   return Uint32Array.of(value, 0, 0, 0);
 }
 
-/** @param text that `isIPv6` found valid */
+/** @param text valid by `isIPv6` */
 function parseIPv6(text: string): Uint32Array {
   const [head = [], tail] = text.split('::').map(groupsOf);
   const groups =

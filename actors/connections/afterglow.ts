@@ -1,41 +1,41 @@
 import { isActive } from './activity.js';
-import { ACTIVE, type Table } from './table.js';
+import { ACTIVE, type SlotTable } from './table.js';
 
 /**
- * A table of what is reported has for each entry what it is now, if it is CURRENT, and beside it what it was reported
- * as, if it is REPORTED: then `reportedActive`, and WAS_ACTIVE as ACTIVE was.
+ * A table of reports has two states for each entry: the present one, if it is CURRENT, and the last reported one, if it
+ * is REPORTED: `reportedActive`, and WAS_ACTIVE in place of ACTIVE.
  */
 export const CURRENT = 2;
 export const REPORTED = 4;
 export const WAS_ACTIVE = 8;
-/** It was reported before, to somebody else. */
-export const RETOLD = 16;
+/** Reported before, to another audience. */
+export const REPORTED_BEFORE = 16;
 
-/** When a delta is made, all in the table's clock. */
-export interface Moment {
-  /** T: of this report. */
+/** Times of a delta, in the table's clock. */
+export interface ReportTimes {
+  /** T: time of this report. */
   readonly now: number;
-  /** T0: of the report before. */
+  /** T0: time of the previous report. */
   readonly before: number;
-  /** P: how long something closed still counts as active; 0 reports every change. */
+  /** P: how long a closed entry still counts as active; 0 reports every change. */
   readonly period: number;
 }
 
-/** Is called with the slot of something to report: as active, or as closed when it was last active. */
+/** Reports the entry at `slot`: as active, or as closed at the time of its last activity. */
 export type Emit = (slot: number, closed: number | undefined) => void;
 
-/** What else decides about an entry; by default nothing does. */
+/** Further rules for entries; none by default. */
 export interface Rules {
-  /** Whether the entry counts as closed from now on, active or not, and is then forgotten. */
-  readonly isOver?: (table: Table, slot: number) => boolean;
-  /** Whether there is room to report the entry as active. Asked once for each that is to be. */
-  readonly admits?: (table: Table, slot: number) => boolean;
-  /** Asks `admits` about closed entries too, if they were never reported as active. */
+  /** Whether the entry counts as closed from now on, active or not, and is forgotten after its report. */
+  readonly isOver?: (table: SlotTable, slot: number) => boolean;
+  /** Whether there is room to report the entry as active. Asked once for each such entry. */
+  readonly admits?: (table: SlotTable, slot: number) => boolean;
+  /** Asks `admits` about closed entries too, if they were never reported. */
   readonly limitsClosed?: boolean;
 }
 
-/** Adds one of the sockets that are reported as the entry at `slot`: it is active as long as any of them is. */
-export function merge(table: Table, slot: number, lastActive: number, active: boolean): void {
+/** Merges a socket into the entry at `slot`: the entry is active as long as one of its sockets is. */
+export function merge(table: SlotTable, slot: number, lastActive: number, active: boolean): void {
   const flags = table.flags[slot]!;
   const isFirst = (flags & CURRENT) === 0;
   if (isFirst || lastActive > table.lastActive[slot]!) table.lastActive[slot] = lastActive;
@@ -43,43 +43,63 @@ export function merge(table: Table, slot: number, lastActive: number, active: bo
 }
 
 /**
- * Makes what was reported news again, as closed when it was last seen to be active: it may have been told to nobody.
- * What is still there will say so itself.
+ * Prepares the entry at `slot` for a fresh audience: as closed at its last known activity. If its sockets still exist,
+ * they are merged after it.
  */
-export function forget(table: Table, slot: number): void {
+export function markUnreported(table: SlotTable, slot: number): void {
   if ((table.flags[slot]! & REPORTED) === 0) return;
   merge(table, slot, table.reportedActive[slot]!, false);
-  table.flags[slot] = (table.flags[slot]! & ~(REPORTED | WAS_ACTIVE)) | RETOLD;
+  table.flags[slot] = (table.flags[slot]! & ~(REPORTED | WAS_ACTIVE)) | REPORTED_BEFORE;
+}
+
+/** Whether the entry at `slot` can be dropped silently: it was never reported. */
+export function isUnreported(table: SlotTable, slot: number): boolean {
+  return (table.flags[slot]! & REPORTED) === 0;
 }
 
 /**
- * Reports in what the entries of `[from, to)` differ between what they were reported as and what they are; then they
- * are REPORTED as that and no more CURRENT, or taken out. All of a table can be done in parts, from the last on.
+ * Reports the entries of `[from, to)` with a difference between their last report and now. Afterwards they are REPORTED
+ * and no longer CURRENT, or removed. A whole table can be settled in parts, from the last on.
  *
- * Something is recently active at t when it is active or was so less than a period before t. Thus what closes and
- * opens again within the period is not reported a second time, and what closes is told once the period is over. So
- * an entry stays, as it was reported, while it is within the period although it is current no more. Without a period
- * all this comes down to what is active.
- *
- * What is not admitted counts as not seen: it is remembered only if it was reported before. If it is open it comes
- * up again at the next report; if it has closed it is lost.
+ * An entry is recent at t if it is active, or was active less than a period before t (its afterglow). So an entry
+ * closed and reopened within the period is not reported again, and a closed one is reported after the period. Until
+ * then the entry stays, as reported, even without sockets. Without a period, only activity counts.
  */
-export function delta(
-  table: Table,
-  moment: Moment,
+export function settle(
+  table: SlotTable,
+  times: ReportTimes,
   emit: Emit,
   rules: Rules = {},
   from = 0,
   to: number = table.size,
 ): void {
-  table.retain((slot) => settle(table, slot, moment, emit, rules), from, to);
+  table.retain((slot) => settleEntry(table, slot, times, emit, rules), from, to);
 }
 
-/** @returns whether anything is left to be remembered of the entry */
-function settle(
-  table: Table,
+/**
+ * The cases, by the entry's state in the last report and now; "closed t" is a report as closed at t, the last activity.
+ *
+ *     last report  now                                  report         kept
+ *     any          no sockets, recent by last report    -              yes
+ *     recent       no sockets, not recent               closed t       no
+ *     not recent   no sockets, not recent               -              no
+ *     none         recent, admitted                     active         yes
+ *     none         recent, not admitted                 -              no: if open, it comes up at the next report
+ *     none         not recent                           closed t       yes (*)
+ *     recent       recent                               -              yes
+ *     recent       not recent                           closed t       yes
+ *     not recent   recent, admitted                     active         yes
+ *     not recent   recent, not admitted                 -              yes, as last reported
+ *     not recent   not recent, active since             closed t       yes
+ *     not recent   not recent, same last activity       -              yes
+ *
+ * (*) With `limitsClosed` only if admitted; else it is lost. An entry over by `isOver` is never recent, nor kept.
+ * @returns whether the entry is kept
+ */
+function settleEntry(
+  table: SlotTable,
   slot: number,
-  { now, before, period }: Moment,
+  { now, before, period }: ReportTimes,
   emit: Emit,
   { isOver = no, admits = yes, limitsClosed = false }: Rules,
 ): boolean {
@@ -87,23 +107,23 @@ function settle(
   const lastActive = table.lastActive[slot]!;
   const reportedActive = table.reportedActive[slot]!;
   const isKnown = (flags & REPORTED) !== 0;
-  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isGlowing(reportedActive, before, period));
+  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isInAfterglow(reportedActive, before, period));
   const over = isOver(table, slot);
   if ((flags & CURRENT) === 0) {
-    if (isGlowing(reportedActive, now, period) && !over) return true;
+    if (isInAfterglow(reportedActive, now, period) && !over) return true;
     if (wasRecent) emit(slot, reportedActive);
     return false;
   }
 
   const active = isActive(table, slot);
-  const isRecent = !over && (active || isGlowing(lastActive, now, period));
+  const isRecent = !over && (active || isInAfterglow(lastActive, now, period));
   const isNew = isRecent ? !wasRecent : limitsClosed && !isKnown;
   if (isNew && !admits(table, slot)) {
     table.flags[slot] = flags & ~(CURRENT | ACTIVE);
     return isKnown;
   }
-  const isNews = !isKnown || isRecent !== wasRecent || (!isRecent && lastActive > reportedActive);
-  if (isNews) emit(slot, isRecent ? undefined : lastActive);
+  const isChanged = !isKnown || isRecent !== wasRecent || (!isRecent && lastActive > reportedActive);
+  if (isChanged) emit(slot, isRecent ? undefined : lastActive);
   table.reportedActive[slot] = lastActive;
   table.flags[slot] = REPORTED | (active ? WAS_ACTIVE : 0);
   return !over;
@@ -112,7 +132,7 @@ function settle(
 const no = (): boolean => false;
 const yes = (): boolean => true;
 
-/** Whether `time` is less than the period after the last activity; what is newer than `time` is as of `time`. */
-function isGlowing(lastActive: number, time: number, period: number): boolean {
+/** Whether `time` is less than a period after the last activity; activity after `time` counts as at `time`. */
+function isInAfterglow(lastActive: number, time: number, period: number): boolean {
   return Math.max(time - lastActive, 0) < period;
 }

@@ -1,7 +1,7 @@
 import { NETWORK_WORDS } from '../capture/facts.js';
 import { ADDRESS_WORDS, AF_INET6 } from './address.js';
 
-/** A node: bits of its prefix and whether it is a network, its two children (0: none), then the words of its address. */
+/** A node: its prefix length with a bit for networks, its two children (0: none), then the words of its address. */
 const LEFT = 1;
 const ADDRESS = 3;
 const PREFIX = 0xff;
@@ -10,22 +10,22 @@ const IS_NETWORK = 0x100;
 const ROOT = 0;
 
 /**
- * Networks of one family as a binary radix tree without the nodes that would have one child only: a node is a network
+ * Networks of one family as a binary radix tree without nodes of a single child: a node is a network
  * or the place where two networks part. A network costs at most two nodes: 32 bytes in IPv4, 56 in IPv6. All of them
- * are words of one array, which the garbage collector does not look into.
+ * are words of one array, opaque to the garbage collector.
  */
 export class CidrTree {
-  /** The nodes. What `find` gives is where one begins in here. */
+  /** The nodes. `find` returns the start of one in here. */
   readonly #nodes: Int32Array;
   readonly #family: number;
   /** u32 words of an address. */
   readonly #width: number;
-  /** Where there is room for the next node. */
+  /** Start of the next node. */
   #end: number;
 
   /**
-   * @param family which networks are taken
-   * @param most networks that there is room for
+   * @param family of the accepted networks
+   * @param most networks with room
    */
   constructor(family: number, most: number) {
     this.#family = family;
@@ -35,15 +35,15 @@ export class CidrTree {
   }
 
   /**
-   * Takes in those of the family. The more of them at a time, the less it costs for each.
-   * @param rows networks as a control fact has them
+   * Inserts the networks of the family. The more at a time, the less each costs.
+   * @param rows networks as in a control fact
    */
   insert(rows: Uint32Array): void {
     const order = inOrder(rows, this.#family);
-    this.#end = build(this.#nodes, this.#width, this.#end, signed(rows), order);
+    this.#end = build(this.#nodes, this.#width, this.#end, signedWords(rows), order);
   }
 
-  /** The node of the longest prefix that contains the address at `words[at]`; -1: there is none. */
+  /** The node of the longest prefix around the address at `words[at]`; -1: there is none. */
   find(words: Uint32Array, at: number): number {
     const nodes = this.#nodes;
     const bits = this.#width * 32;
@@ -52,7 +52,7 @@ export class CidrTree {
     do {
       const head = nodes[node]!;
       const length = head & PREFIX;
-      // Where networks part there is nothing to find: that the way there was wrong shows at the next network.
+      // A node where networks part is no network: a wrong way shows at the next network.
       if (head >= IS_NETWORK) {
         if (!contains(nodes, node, length, words, at)) break;
         found = node;
@@ -75,12 +75,12 @@ export class CidrTree {
 }
 
 /**
- * The rows of a family, of which neighbours share most of their bits: the place of each in the even words. To sort is
- * what the engine does in machine code, from the first list on; so 64 bits are sorted that hold as many of the
- * address as the row's number leaves room for. The order saves time and does not decide what is found.
+ * The rows of a family, sorted so that neighbours share most of their bits: the place of each in the even words. The
+ * engine sorts in machine code, from the first list on: 64 bits, with as much of the address as the row's number leaves
+ * room for. The order saves time, without effect on look-ups.
  */
 function inOrder(rows: Uint32Array, family: number): Int32Array {
-  const words = signed(rows);
+  const words = signedWords(rows);
   const count = rows.length / NETWORK_WORDS;
   const addressBits = signedMask(Math.clz32(count));
   const keys = new Int32Array(count * 2);
@@ -96,20 +96,20 @@ function inOrder(rows: Uint32Array, family: number): Int32Array {
   return keys.subarray(0, end);
 }
 
-/** The same words as small integers: those above 2^31 would each be a number on the heap until the code is compiled. */
-function signed(words: Uint32Array): Int32Array {
+/** The same words as small integers: words above 2^31 would each be a number on the heap until the code is compiled. */
+function signedWords(words: Uint32Array): Int32Array {
   return new Int32Array(words.buffer, words.byteOffset, words.length);
 }
 
-/** A word whose first `bits` bits are set: none below 1, all from 32 on. */
+/** A signed word with its first `bits` bits set: none below 1, all from 32 on. */
 function signedMask(bits: number): number {
   if (bits <= 0) return 0;
   return bits >= 32 ? -1 : -1 << (32 - bits);
 }
 
 /**
- * Inserts networks; where there is room for the next node then. The way from the root to a network starts where it
- * parts from the way to the one before, which is near in a list in order.
+ * Inserts networks. Returns the start of the next node. The way from the root to a network starts where it parts from
+ * the way to the previous one; in a sorted list they part late.
  */
 function build(nodes: Int32Array, width: number, room: number, rows: Int32Array, order: Int32Array): number {
   const size = ADDRESS + width;
@@ -145,7 +145,7 @@ function build(nodes: Int32Array, width: number, room: number, rows: Int32Array,
         path[++depth] = child;
         continue;
       }
-      // The network itself, or where it parts from the child: then it is what is missing there at the next turn.
+      // The network itself, or where it parts from the child: then the network follows at the next turn.
       const fresh = end;
       end += size;
       nodes[fresh] = common === prefix ? prefix | IS_NETWORK : common;

@@ -5,13 +5,13 @@ import { escapeJson } from '../telemetry/plain-text.js';
 import { isActive } from './activity.js';
 import { addressBytes, formatAddress } from './address.js';
 import { merge } from './afterglow.js';
-import { normalize, type Surroundings } from './normalize.js';
+import { normalize, type NetworkLists } from './normalize.js';
 import {
   Endpoint,
   Flow,
   Link,
-  Listener,
-  containerOf,
+  ListeningSocket,
+  containerAt,
   familyOf,
   flowRole,
   isAddress,
@@ -21,13 +21,14 @@ import {
   prefixOf,
   protocolOf,
   remotePort,
-  roleOf,
+  linkRole,
+  type OwnerWords,
 } from './rows.js';
-import { Table } from './table.js';
+import { SlotTable } from './table.js';
 
-/** What somebody wants to see. */
+/** A request for a listing. */
 export interface View {
-  /** The number of the only container to show; all without it. */
+  /** The number of the only container to list; all without it. */
   readonly container?: number;
   /** As reported, or each socket as the kernel has it. */
   readonly normalize: boolean;
@@ -38,105 +39,90 @@ export interface View {
 /** `L4Protocol` without its prefix, by IPPROTO_*. */
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'ICMP', 6: 'TCP', 17: 'UDP' };
 
-/** Entries to go through, and entries to write, between two pauses: a millisecond, about. */
+/** Entries to walk, and entries to write, between two pauses: about a millisecond. */
 const SLICE = 4096;
 const CHUNK = 512;
+/** An empty piece of text gives the caller a pause. */
+const PAUSE = '';
 
 /**
  * The connections in a table as the text of a JSON object: for each container, by its id, a list. The text comes in
- * pieces, some of them empty, and with each of them the caller may do something else: what is shown is a copy, made in
- * pieces too. So it is of no single moment, but has all that is there from its start to its end.
+ * pieces, some of them empty, and the caller may do other work between two: the listing is of a copy, made in pieces
+ * too. So it is of no single moment, but has everything present from its start to its end.
  */
 export function* listConnections(
-  flows: Table,
-  around: Surroundings,
+  flows: SlotTable,
+  lists: NetworkLists,
   { container, normalize: isNormalized }: View,
 ): Generator<string> {
-  const found = yield* copied(flows, Flow.WORDS, Flow, container);
+  const copy = yield* copied(flows, Flow.WORDS, Flow, container);
   if (!isNormalized) {
-    yield* grouped(found, Flow, flowText);
+    yield* grouped(copy, Flow, flowText);
     return;
   }
-  const links = new Table(Link.WORDS, 0, Infinity, flows.seed);
-  for (let slot = 0; slot < found.size; slot++) {
-    normalize(found, slot, around, links.key);
-    merge(links, links.put(), found.lastActive[slot]!, isActive(found, slot));
-    if (slot % SLICE === 0) yield '';
+  const links = new SlotTable(Link.WORDS, 0, Infinity, flows.seed);
+  for (let slot = 0; slot < copy.size; slot++) {
+    normalize(copy, slot, lists, links.key);
+    merge(links, links.put(), copy.lastActive[slot]!, isActive(copy, slot));
+    if (slot % SLICE === 0) yield PAUSE;
   }
   yield* grouped(links, Link, linkText);
 }
 
-/** What the sockets in a table listen on, in the same form; normalised, those that are one endpoint are one entry. */
-export function* listEndpoints(sockets: Table, view: View): Generator<string> {
+/** The listening sockets in a table, in the same form; normalised, the sockets of one endpoint are one entry. */
+export function* listEndpoints(sockets: SlotTable, view: View): Generator<string> {
   const { container, originator } = view;
-  const found = yield* copied(sockets, Listener.KEY, Listener, container);
+  const copy = yield* copied(sockets, ListeningSocket.KEY, ListeningSocket, container);
   if (!view.normalize) {
-    yield* grouped(found, Listener, (from, slot) => [
-      ...endpointText(from, slot, Listener, originator),
-      ['pid', from.page(slot)[from.row(slot) + Listener.pid]!],
+    yield* grouped(copy, ListeningSocket, (from, slot) => [
+      ...endpointText(from, slot, ListeningSocket, originator),
+      ['pid', from.get(slot, ListeningSocket.pid)],
     ]);
     return;
   }
-  const endpoints = new Table(Endpoint.WORDS, 0, Infinity, sockets.seed);
-  for (let slot = 0; slot < found.size; slot++) {
-    const rows = found.page(slot);
-    const row = found.row(slot);
+  const endpoints = new SlotTable(Endpoint.WORDS, 0, Infinity, sockets.seed);
+  for (let slot = 0; slot < copy.size; slot++) {
     for (const word of ['port', 'originator', 'container', 'tag'] as const)
-      endpoints.key[Endpoint[word]] = rows[row + Listener[word]]!;
-    // A port that is not known yet is not reported either.
+      endpoints.key[Endpoint[word]] = copy.get(slot, ListeningSocket[word]);
+    // Sockets on unknown ports are not reported either.
     if (endpoints.key[Endpoint.port] !== 0)
-      merge(endpoints, endpoints.put(), found.lastActive[slot]!, isActive(found, slot));
-    if (slot % SLICE === 0) yield '';
+      merge(endpoints, endpoints.put(), copy.lastActive[slot]!, isActive(copy, slot));
+    if (slot % SLICE === 0) yield PAUSE;
   }
   yield* grouped(endpoints, Endpoint, (from, slot) => endpointText(from, slot, Endpoint, originator));
 }
 
-/** Where a row has its container. */
-interface Owner {
-  readonly container: number;
-  readonly tag: number;
-}
-
 /**
- * A table's entries, or those of one container, in a table of their own. The last one comes first: when one is taken
- * out meanwhile, the last moves into its place, so that an entry may be met twice, which is once in the copy, but not
- * never.
+ * A copy of a table's entries, or those of one container. Walks from the last entry: when one is removed meanwhile, the
+ * last moves into its place, so the walk may meet an entry twice (once in the copy), but misses none.
  */
 function* copied(
-  table: Table,
+  table: SlotTable,
   keyWords: number,
-  owner: Owner,
+  owner: OwnerWords,
   container: number | undefined,
-): Generator<string, Table> {
+): Generator<string, SlotTable> {
   const { words, seed } = table;
-  const copy = new Table(keyWords, words - keyWords, Infinity, seed);
+  const copy = new SlotTable(keyWords, words - keyWords, Infinity, seed);
   for (let slot = table.size - 1; slot >= 0; slot--) {
     if (slot < table.size && (container === undefined || containerAt(table, slot, owner) === container)) {
-      const rows = table.page(slot);
-      const row = table.row(slot);
-      for (let word = 0; word < words; word++) copy.key[word] = rows[row + word]!;
+      for (let word = 0; word < words; word++) copy.key[word] = table.get(slot, word);
       const at = copy.put();
       copy.lastActive[at] = table.lastActive[slot]!;
       copy.flags[at] = table.flags[slot]!;
     }
-    if (slot % SLICE === 0) yield '';
+    if (slot % SLICE === 0) yield PAUSE;
   }
   return copy;
-}
-
-function containerAt(table: Table, slot: number, owner: Owner): number {
-  const rows = table.page(slot);
-  const row = table.row(slot);
-  return containerOf(rows[row + owner.container]!, rows[row + owner.tag]!);
 }
 
 type Member = readonly [name: string, value: unknown];
 
 /** The text of all entries, by container. */
 function* grouped(
-  entries: Table,
-  owner: Owner,
-  members: (entries: Table, slot: number) => readonly Member[],
+  entries: SlotTable,
+  owner: OwnerWords,
+  members: (entries: SlotTable, slot: number) => readonly Member[],
 ): Generator<string> {
   const byContainer = new Map<number, number[]>();
   for (let slot = 0; slot < entries.size; slot++) {
@@ -144,7 +130,7 @@ function* grouped(
     const known = byContainer.get(container);
     if (known === undefined) byContainer.set(container, [slot]);
     else known.push(slot);
-    if (slot % SLICE === 0) yield '';
+    if (slot % SLICE === 0) yield PAUSE;
   }
   let text = '{';
   let separator = '';
@@ -167,36 +153,31 @@ function objectText(members: readonly Member[]): string {
   return known.map(([name, value]) => `      "${name}" : ${escapeJson(JSON.stringify(value))}`).join(',\n');
 }
 
-function linkText(from: Table, slot: number): Member[] {
-  const rows = from.page(slot);
-  const row = from.row(slot);
-  const tag = rows[row + Link.tag]!;
-  const prefix = prefixOf(rows[row + Link.port]!);
-  const address = formatAddress(addressBytes(rows, row + Link.remote, familyOf(tag)));
-  const isServer = roleOf(tag) === SocketRole.server;
-  const peer = isAddress(tag) ? address : `${address}/${prefix}`;
+function linkText(from: SlotTable, slot: number): Member[] {
+  const tag = from.get(slot, Link.tag);
+  const port = from.get(slot, Link.port);
+  const address = addressText(from, slot, Link.remote, tag);
+  const isServer = linkRole(tag) === SocketRole.server;
+  const peer = isAddress(tag) ? address : `${address}/${prefixOf(port)}`;
   return [
     ['active', isActive(from, slot)],
     ...(isServer ? [['from', peer] as const] : []),
     ['l4proto', PROTOCOLS[protocolOf(tag)] ?? 'UNKNOWN'],
-    ['port', portOf(rows[row + Link.port]!)],
+    ['port', portOf(port)],
     ...(isServer ? [] : [['to', peer] as const]),
   ];
 }
 
-function flowText(from: Table, slot: number): Member[] {
-  const rows = from.page(slot);
-  const row = from.row(slot);
-  const tag = rows[row + Flow.tag]!;
-  const ports = rows[row + Flow.ports]!;
-  const text = (words: Uint32Array, at: number) => formatAddress(addressBytes(words, at, familyOf(tag)));
+function flowText(from: SlotTable, slot: number): Member[] {
+  const tag = from.get(slot, Flow.tag);
+  const ports = from.get(slot, Flow.ports);
   const isServer = flowRole(from.flags[slot]!) === SocketRole.server;
-  const peer = text(rows, row + Flow.remote);
+  const peer = addressText(from, slot, Flow.remote, tag);
   return [
     ['active', isActive(from, slot)],
     ...(isServer ? [['from', peer] as const] : []),
     ['l4proto', PROTOCOLS[protocolOf(tag)] ?? 'UNKNOWN'],
-    ['local_address', text(localAddress(rows, row), 0)],
+    ['local_address', formatAddress(addressBytes(localAddress(from, slot), 0, familyOf(tag)))],
     ['local_port', localPort(ports)],
     ['port', isServer ? localPort(ports) : remotePort(ports)],
     ['remote_port', remotePort(ports)],
@@ -205,22 +186,24 @@ function flowText(from: Table, slot: number): Member[] {
 }
 
 function endpointText(
-  from: Table,
+  from: SlotTable,
   slot: number,
   at: { readonly port: number; readonly originator: number; readonly tag: number },
   originator: View['originator'],
 ): Member[] {
-  const rows = from.page(slot);
-  const row = from.row(slot);
-  const id = rows[row + at.originator]!;
+  const id = from.get(slot, at.originator);
   const { name, path, args } = id === 0 ? { name: '', path: '', args: '' } : originator(id);
   return [
     ['active', isActive(from, slot)],
-    ['l4proto', PROTOCOLS[protocolOf(rows[row + at.tag]!)] ?? 'UNKNOWN'],
+    ['l4proto', PROTOCOLS[protocolOf(from.get(slot, at.tag))] ?? 'UNKNOWN'],
     [
       'originator',
       id === 0 ? undefined : { process_name: name, process_exec_file_path: path, process_args: args },
     ],
-    ['port', rows[row + at.port]!],
+    ['port', from.get(slot, at.port)],
   ];
+}
+
+function addressText(from: SlotTable, slot: number, word: number, tag: number): string {
+  return formatAddress(addressBytes(from.page(slot), from.at(slot, word), familyOf(tag)));
 }

@@ -3,41 +3,41 @@ import { NETWORK_WORDS } from '../capture/facts.js';
 import { ADDRESS_WORDS, AF_INET, AF_INET6, isMapped, isPrivate, type Network } from './address.js';
 import { CidrTree } from './cidr-tree.js';
 
-/** Networks that are taken in at a time: a millisecond or two of work, and some more while the code is not compiled yet. */
+/** Networks indexed in a slice: a millisecond or two of work, more while the code is not compiled yet. */
 const SLICE = 4096 * NETWORK_WORDS;
 
-/** What answers are looked up in. It never changes, so that sets can share it. */
+/** An index of networks. Immutable, so sets can share it. */
 interface Index {
   readonly ipv4: CidrTree;
   readonly ipv6: CidrTree;
   readonly familiesWithPrivate: ReadonlySet<number>;
 }
 
-/** Indexes that were made before a set asks for them; they go with their rows. */
+/** Indexes made ahead of their sets; garbage collected with their rows. */
 const prepared = new WeakMap<Uint32Array, Index>();
 
 /**
- * Makes ready what a set of these networks takes long to make, so that it is there at once.
- * @param rows networks as a control fact has them, which must not change any more
+ * Builds the index for a set of these networks, slowly, so the set itself is made at once.
+ * @param rows networks as in a control fact; must not change any more
  */
 export function* prepare(rows: Uint32Array): Sliced<void> {
   prepared.set(rows, yield* index(rows));
 }
 
-/** A set of networks that answers which of them is the most specific one around an address. */
+/** A set of networks, for the most specific network around an address. */
 export class Networks {
   readonly #index: Index;
   readonly #found = { family: AF_INET, words: new Uint32Array(ADDRESS_WORDS), prefix: 0 };
 
-  /** @param networks also as the rows that a control fact has */
+  /** @param networks a list, or rows as in a control fact */
   constructor(networks: readonly Network[] | Uint32Array = []) {
     const rows = networks instanceof Uint32Array ? networks : rowsOf(networks);
     this.#index = prepared.get(rows) ?? allAtOnce(index(rows));
   }
 
   /**
-   * The longest prefix that contains the address; for an IPv4-mapped one, that of the IPv4 address in it.
-   * It is one object for each set, so that nothing is allocated: it holds until the set is asked again.
+   * The network with the longest prefix around the address; an IPv4-mapped address counts as its IPv4 address.
+   * Returns the same object from each call, so nothing is allocated: it is valid until the next call.
    */
   find(words: Uint32Array, at: number, family: number): Network | undefined {
     const mapped = isMapped(words, at, family);
@@ -53,7 +53,7 @@ export class Networks {
     return found;
   }
 
-  /** Whether any network contains the address: as `find`, without what costs to say which. */
+  /** Whether any network contains the address: as `find`, without the cost of copying the network. */
   has(words: Uint32Array, at: number, family: number): boolean {
     const mapped = isMapped(words, at, family);
     return this.#treeOf(mapped ? AF_INET : family).find(words, mapped ? at + 3 : at) >= 0;
@@ -69,7 +69,7 @@ export class Networks {
   }
 }
 
-/** Networks in rows as a control fact has them. */
+/** Networks in rows as in a control fact. */
 export function rowsOf(networks: readonly Network[]): Uint32Array<ArrayBuffer> {
   const rows = new Uint32Array(networks.length * NETWORK_WORDS);
   networks.forEach(({ family, prefix, words }, index) => {

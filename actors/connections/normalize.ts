@@ -20,59 +20,58 @@ import {
   localPort,
   prefixOf,
   remotePort,
-  roleOf,
+  linkRole,
 } from './rows.js';
-import type { Table } from './table.js';
+import type { SlotTable } from './table.js';
 
-/** What decides how much of a peer's address is told. */
-export interface Surroundings {
-  /** Networks whose addresses are told as they are. */
+/** The lists and settings for reporting a peer as address, network or external. */
+export interface NetworkLists {
+  /** Networks with addresses reported as they are. */
   readonly nonAggregated: Networks;
-  /** Networks that Sensor knows. */
+  /** Networks known to Sensor. */
   readonly known: Networks;
-  /** Public addresses that Sensor knows to be of the cluster: networks of full length. */
+  /** Public addresses of the cluster, known to Sensor: networks of full length. */
   readonly publicAddresses: Networks;
-  /** Tell external addresses: of those who connect to containers, of those whom containers connect to. */
+  /** Report external addresses: of clients of containers (ingress), of servers of containers (egress). */
   readonly externalIngress: boolean;
   readonly externalEgress: boolean;
 }
 
-/** Stands for any address that is told as no more than external: all ones, 255.255.255.255 in IPv4. */
+/** Stands for any external address when they are aggregated: all ones, 255.255.255.255 in IPv4. */
 const EXTERNAL: Readonly<Record<number, Uint32Array>> = {
   [AF_INET]: Uint32Array.of(0xffffffff, 0, 0, 0),
   [AF_INET6]: new Uint32Array(ADDRESS_WORDS).fill(0xffffffff),
 };
 
 /**
- * Writes into `link` the row that the flow at `slot` is reported as. A server is known by its own port and its peer's
- * address, a client by its peer's address and port.
+ * Writes the row of the flow's link into `link`. A server is known by its own port and its peer's address, a client by
+ * its peer's address and port.
  */
-export function normalize(flows: Table, slot: number, around: Surroundings, link: Uint32Array): void {
-  const rows = flows.page(slot);
-  const row = flows.row(slot);
-  const remote = row + Flow.remote;
-  const ports = rows[row + Flow.ports]!;
-  const tag = rows[row + Flow.tag]!;
+export function normalize(flows: SlotTable, slot: number, lists: NetworkLists, link: Uint32Array): void {
+  const page = flows.page(slot);
+  const remote = flows.at(slot, Flow.remote);
+  const ports = flows.get(slot, Flow.ports);
+  const tag = flows.get(slot, Flow.tag);
   const role = flowRole(flows.flags[slot]!);
   const isServer = role === SocketRole.server;
 
-  let words = rows;
+  let words = page;
   let from = remote;
   let family = familyOf(tag);
   let prefix = 0;
   let isAddress = true;
 
-  const network = around.known.find(rows, remote, family);
-  if (isPrivate(rows, remote, family) || around.nonAggregated.has(rows, remote, family)) {
-    const networkFamily = isMapped(rows, remote, family) ? AF_INET : family;
-    if (network && around.known.hasPrivate(networkFamily)) prefix = prefixIn(network, family);
-  } else if (around.publicAddresses.has(rows, remote, family)) {
+  const network = lists.known.find(page, remote, family);
+  if (isPrivate(page, remote, family) || lists.nonAggregated.has(page, remote, family)) {
+    const networkFamily = isMapped(page, remote, family) ? AF_INET : family;
+    if (network && lists.known.hasPrivate(networkFamily)) prefix = prefixIn(network, family);
+  } else if (lists.publicAddresses.has(page, remote, family)) {
     if (network) prefix = prefixIn(network, family);
   } else if (network) {
     ({ words, family, prefix } = network);
     from = 0;
     isAddress = false;
-  } else if (isServer ? around.externalIngress : around.externalEgress) {
+  } else if (isServer ? lists.externalIngress : lists.externalEgress) {
     prefix = family === AF_INET6 ? 128 : 32;
     isAddress = false;
   } else {
@@ -82,36 +81,37 @@ export function normalize(flows: Table, slot: number, around: Surroundings, link
 
   link[Link.port] = linkPort(isServer ? localPort(ports) : remotePort(ports), prefix);
   for (let word = 0; word < ADDRESS_WORDS; word++) link[Link.remote + word] = words[from + word]!;
-  link[Link.container] = rows[row + Flow.container]!;
+  link[Link.container] = flows.get(slot, Flow.container);
   link[Link.tag] = linkTag(tag, role, family, isAddress);
 }
 
-/** Directions in which external addresses are told now and were not before, or the other way round. */
-export interface Turned {
+/** Directions with a changed setting: external addresses are reported now and were not before, or the reverse. */
+export interface TurnedDirections {
   readonly ingress: boolean;
   readonly egress: boolean;
 }
 
 /**
- * Whether the link at `slot` is of a direction that was turned and is told as nothing is told any more: aggregated
- * where external addresses are told now, or by an address that is aggregated now.
+ * Whether the link at `slot` has a turned direction and an outdated form: aggregated where external addresses are
+ * reported now, or by an address aggregated now.
  */
-export function isOutdated(links: Table, slot: number, around: Surroundings, turned: Turned): boolean {
-  const rows = links.page(slot);
-  const row = links.row(slot);
-  const remote = row + Link.remote;
-  const tag = rows[row + Link.tag]!;
-  const isServer = roleOf(tag) === SocketRole.server;
+export function isOutdated(
+  links: SlotTable,
+  slot: number,
+  lists: NetworkLists,
+  turned: TurnedDirections,
+): boolean {
+  const tag = links.get(slot, Link.tag);
+  const isServer = linkRole(tag) === SocketRole.server;
   if (!(isServer ? turned.ingress : turned.egress)) return false;
 
+  const page = links.page(slot);
+  const remote = links.at(slot, Link.remote);
   const family = familyOf(tag);
-  const external = EXTERNAL[family]!;
-  const prefix = prefixOf(rows[row + Link.port]!);
-  if (isServer ? around.externalIngress : around.externalEgress)
-    return isAddress(tag) && external.every((word, index) => word === rows[remote + index]);
-  return (
-    !isAddress(tag) && prefix === (family === AF_INET6 ? 128 : 32) && !around.known.has(rows, remote, family)
-  );
+  if (isServer ? lists.externalIngress : lists.externalEgress)
+    return isAddress(tag) && EXTERNAL[family]!.every((word, index) => word === page[remote + index]);
+  const isFullLength = prefixOf(links.get(slot, Link.port)) === (family === AF_INET6 ? 128 : 32);
+  return !isAddress(tag) && isFullLength && !lists.known.has(page, remote, family);
 }
 
 /** The length of the network's prefix in an address of `family`. */

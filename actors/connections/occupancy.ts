@@ -45,7 +45,7 @@ export class Occupancy {
     this.add(other, count);
   }
 
-  /** What a container had before it was forgotten whose share it takes is counted there still, and not here. */
+  /** Takes one entry off. Entries from before `Sharers` forgot a nested container still count for the outer one. */
   remove(container: number): void {
     const before = this.of(container);
     if (before === 0) return;
@@ -57,7 +57,7 @@ export class Occupancy {
     } else {
       this.#counts.delete(container);
     }
-    // Whoever had most has one less now, so that the next largest count is no further away.
+    // The largest container has one less now, so the next largest count is no further away.
     if (before === this.#largest && this.#holders[before] === 0) this.#largest = count;
   }
 }

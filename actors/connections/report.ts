@@ -3,17 +3,17 @@ import { AF_INET6, addressBytes } from './address.js';
 import {
   Endpoint,
   Link,
-  containerOf,
+  containerAt,
   familyOf,
   isAddress,
   portOf,
   prefixOf,
   protocolOf,
-  roleOf,
+  linkRole,
 } from './rows.js';
-import type { Table } from './table.js';
+import type { SlotTable } from './table.js';
 
-/** What changed between two ticks. */
+/** Changes between two ticks, or a part of them. */
 export interface Delta {
   readonly connections: ConnectionReport[];
   readonly endpoints: EndpointReport[];
@@ -21,14 +21,14 @@ export interface Delta {
 
 /** One side of a connection: `sensor.NetworkAddress`. */
 export interface AddressReport {
-  /** 4 or 16 bytes in network order; none if only the network is told, or nothing at all. */
+  /** 4 or 16 bytes in network order; none if only the network is reported, or nothing at all. */
   readonly address: Uint8Array;
   readonly port: number;
   /** The bytes of an address and one of the prefix's length: 5, 17 or none. */
   readonly network: Uint8Array;
 }
 
-interface Report {
+interface SocketReport {
   /** As in records: 0 for the host. */
   readonly container: number;
   /** IPPROTO_* */
@@ -38,36 +38,38 @@ interface Report {
 }
 
 /** `sensor.NetworkConnection`: a server's local side has only a port, a client has none. */
-export interface ConnectionReport extends Report {
+export interface ConnectionReport extends SocketReport {
   /** `SocketRole` of the local side. */
   readonly role: number;
   readonly local: AddressReport | undefined;
   readonly remote: AddressReport;
 }
 
-/** `sensor.NetworkEndpoint`: of the address, only the family is told. */
-export interface EndpointReport extends Report {
+/** `sensor.NetworkEndpoint`: of the address, only the family is reported. */
+export interface EndpointReport extends SocketReport {
   /** AF_INET or AF_INET6. */
   readonly family: number;
   readonly listen: AddressReport;
-  /** Number of the process that listens, as interned elsewhere; 0 if it is not known. */
+  /** Number of the listening process, as interned elsewhere; 0 if not known. */
   readonly originator: number;
 }
 
 const NOTHING = new Uint8Array(0);
 
-export function connectionReport(links: Table, slot: number, closedAt: number | undefined): ConnectionReport {
-  const rows = links.page(slot);
-  const row = links.row(slot);
-  const tag = rows[row + Link.tag]!;
-  const port = portOf(rows[row + Link.port]!);
-  const prefix = prefixOf(rows[row + Link.port]!);
-  const bytes = addressBytes(rows, row + Link.remote, familyOf(tag));
-  const isServer = roleOf(tag) === SocketRole.server;
+export function connectionReport(
+  links: SlotTable,
+  slot: number,
+  closedAt: number | undefined,
+): ConnectionReport {
+  const tag = links.get(slot, Link.tag);
+  const port = portOf(links.get(slot, Link.port));
+  const prefix = prefixOf(links.get(slot, Link.port));
+  const bytes = addressBytes(links.page(slot), links.at(slot, Link.remote), familyOf(tag));
+  const isServer = linkRole(tag) === SocketRole.server;
   return {
-    container: containerOf(rows[row + Link.container]!, tag),
+    container: containerAt(links, slot, Link),
     protocol: protocolOf(tag),
-    role: roleOf(tag),
+    role: linkRole(tag),
     local: isServer ? { address: NOTHING, port, network: NOTHING } : undefined,
     remote: {
       address: isAddress(tag) ? bytes : NOTHING,
@@ -78,22 +80,24 @@ export function connectionReport(links: Table, slot: number, closedAt: number | 
   };
 }
 
-export function endpointReport(endpoints: Table, slot: number, closedAt: number | undefined): EndpointReport {
-  const rows = endpoints.page(slot);
-  const row = endpoints.row(slot);
-  const tag = rows[row + Endpoint.tag]!;
+export function endpointReport(
+  endpoints: SlotTable,
+  slot: number,
+  closedAt: number | undefined,
+): EndpointReport {
+  const tag = endpoints.get(slot, Endpoint.tag);
   const family = familyOf(tag);
   const any = new Uint8Array(family === AF_INET6 ? 16 : 4);
   return {
-    container: containerOf(rows[row + Endpoint.container]!, tag),
+    container: containerAt(endpoints, slot, Endpoint),
     protocol: protocolOf(tag),
     family,
     listen: {
       address: any,
-      port: rows[row + Endpoint.port]!,
+      port: endpoints.get(slot, Endpoint.port),
       network: Uint8Array.of(...any, any.length * 8),
     },
-    originator: rows[row + Endpoint.originator]!,
+    originator: endpoints.get(slot, Endpoint.originator),
     closedAt,
   };
 }

@@ -4,18 +4,18 @@ import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
 import { ADDRESS_WORDS, readAddress } from './address.js';
 import { Bind, recordFamily, writeOwner } from './rows.js';
-import { Table } from './table.js';
+import { SlotTable } from './table.js';
 
 const MOST_BINDS = 98_304;
 
-/** Roles of sockets older than Collector, whose connect or accept was not seen. */
+/** Roles of sockets older than Collector, with an unseen connect or accept. */
 export class Roles {
-  /** Where the latest scan saw containers listen. */
-  readonly #binds: Table;
+  /** Addresses containers listened on in the latest scan. */
+  readonly #binds: SlotTable;
   readonly #refusals = new Refusals('listening addresses');
 
   constructor(seed: number, sharers: Sharers) {
-    this.#binds = new Table(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
+    this.#binds = new SlotTable(Bind.WORDS, 0, MOST_BINDS, seed, 'observed', {
       container: Bind.container,
       refusals: this.#refusals,
       sharers,
@@ -30,7 +30,7 @@ export class Roles {
     return this.#binds.maximum;
   }
 
-  /** Containers whose addresses were refused, each once in a run. */
+  /** Containers with refused addresses, each once in a run. */
   takeRefusals(): Refusal[] {
     return this.#refusals.take();
   }
@@ -39,21 +39,21 @@ export class Roles {
     return this.#binds.refused;
   }
 
-  /** Forgets who listens: a new scan begins. */
+  /** Forgets all addresses: a new scan begins. */
   clear(): void {
     this.#binds.clear();
   }
 
-  /** The scan found the listening socket of the record at `at`. */
+  /** Adds the scanned listening socket of the record at `at`. */
   listening(records: Records, at: number): void {
     this.#write(records, at);
     this.#binds.put();
   }
 
   /**
-   * The role of the local side of a connection whose record has none: server if its container listens on the local
-   * port, at the local or at any address, else the role that the ports suggest. Network namespaces are not known
-   * here, and the same port is often listened on in one container and used by a client in another.
+   * The role of a connection's local side, for a record without one: server if its container listens on the local
+   * port, at the local or at any address, else the role suggested by the ports. Network namespaces are unknown here,
+   * and a port listened on in one container is often a client's port in another.
    */
   of(records: Records, at: number): number {
     this.#write(records, at);
@@ -75,14 +75,14 @@ export class Roles {
 }
 
 /**
- * The role of a connection's local side, told from its ports alone: the side whose port looks less ephemeral is the
- * server. When both look alike it is a client.
+ * The role of a connection's local side, by its ports alone: the side with the less ephemeral port is the server. With
+ * ports of one kind it is a client.
  */
 export function roleFromPorts(local: number, remote: number): number {
   return ephemerality(local) < ephemerality(remote) ? SocketRole.server : SocketRole.client;
 }
 
-/** How much a port looks like one that a kernel picked for a client, 0 to 4. */
+/** How much a port looks like a kernel's choice for a client, 0 to 4. */
 function ephemerality(port: number): number {
   if (port >= 49152) return 4; // RFC 6335 §6, IANA's dynamic ports
   if (port >= 32768) return 3; // Linux's ip_local_port_range

@@ -1,15 +1,15 @@
 import { record_header, socket_record } from '../capture/layout.js';
-import type { Records } from '../capture/records.js';
+import { TWO_32, type Records } from '../capture/records.js';
 import { AF_INET, AF_INET6 } from './address.js';
 
 /**
- * What the words of each table's rows mean. The words that differ most come first, since a comparison stops at the
- * first difference. Enums for the same reason as in `layout.ts`.
+ * The words of each table's rows. The words with most differences come first, since a comparison stops at the first
+ * difference. Enums for the same reason as in `layout.ts`.
  */
 
 /**
- * A connection as the kernel sees it. Its role is in the flags. With IPv4 all after the first word of the remote
- * address is 0; with IPv6 the local address goes on at `localRest`.
+ * A connection as the kernel sees it. Its role is in the flags. With IPv4 all words after the first of the remote
+ * address are 0; with IPv6 the local address goes on at `localRest`.
  */
 export enum Flow {
   ports = 0,
@@ -22,8 +22,8 @@ export enum Flow {
 }
 
 /**
- * A connection as it is reported: without what tells one client, or one use of a port, from another. With IPv4 all
- * after the first word of the remote address is 0.
+ * A connection as reported: without the client's port, and without its peer's address where addresses are aggregated.
+ * With IPv4 all words after the first of the remote address are 0.
  */
 export enum Link {
   port = 0,
@@ -34,11 +34,10 @@ export enum Link {
 }
 
 /**
- * A listening socket in a container that holds it, told apart by its cookie. `served` is 0 in the entry of its
- * originator, and the number of the originator in that of another program which serves the port. A port of 0 is not
- * known yet.
+ * A listening socket, by its cookie, in a container holding it. `served` is 0 in the entry of the originator; the entry
+ * of another program serving the port has its originator number there. A port of 0 is not known yet.
  */
-export enum Listener {
+export enum ListeningSocket {
   cookie = 0,
   container = 2,
   tag = 3,
@@ -54,7 +53,7 @@ export enum Listener {
   WORDS = 11,
 }
 
-/** A program that serves a port: what it accepted there, it ended. `who` is a holder's image, or its pid. */
+/** A program that serves a port: it ended connections accepted there. `who` is a holder's image, or its pid. */
 export enum Server {
   who = 0,
   container = 2,
@@ -63,7 +62,7 @@ export enum Server {
   WORDS = 5,
 }
 
-/** A port that is listened on, as it is reported. */
+/** A listening port, as reported. */
 export enum Endpoint {
   port = 0,
   originator = 1,
@@ -72,7 +71,7 @@ export enum Endpoint {
   WORDS = 4,
 }
 
-/** Where a scan saw somebody listen; an address of zeros is any address. */
+/** The address of a scanned listening socket; zeros are any address. */
 export enum Bind {
   port = 0,
   container = 1,
@@ -81,7 +80,7 @@ export enum Bind {
   WORDS = 7,
 }
 
-/** A process with a listening socket whose port is not known yet. The socket's cookie is payload. */
+/** A process with a listening socket on an unknown port. The socket's cookie is payload. */
 export enum Unbound {
   pid = 0,
   container = 1,
@@ -92,7 +91,7 @@ export enum Unbound {
 }
 
 /**
- * The tag: every row has one, next to the low word of its container.
+ * The tag: part of every row, next to the low word of its container.
  * Bits 0–16 are the container's upper bits, 17–24 the IP protocol, 25 is set for IPv6. A link has its role in bits
  * 26–27, and bit 28 is set when its remote side is an address and not a network.
  */
@@ -106,10 +105,10 @@ const CONTAINER_MASK = (1 << PROTOCOL_SHIFT) - 1;
 const PREFIX_SHIFT = 16;
 const PORT_MASK = 0xffff;
 
-/** A flow's flags above those of the table. */
+/** The role in a flow's flags, above the bits of the table. */
 const FLOW_ROLE_SHIFT = 2;
 
-/** The words of the container that a record belongs to, and what it says of protocol and family. */
+/** Writes the container, protocol and family of a record. */
 export function writeOwner(
   records: Records,
   at: number,
@@ -137,20 +136,45 @@ export function containerOf(low: number, tag: number): number {
   return low + (tag & CONTAINER_MASK) * 0x1_0000_0000;
 }
 
-/** The first words of a flow that can differ from those of another one of its family; see `Table.find`. */
+/** How many first words of a flow can differ within its family; see `SlotTable.find`. */
 export function flowWords(tag: number): number {
   return (tag & IPV6) === 0 ? Flow.remote + 1 : Flow.WORDS;
 }
 
-/** The same of a link. */
+/** How many first words of a link can differ within its family. */
 export function linkWords(tag: number): number {
   return (tag & IPV6) === 0 ? Link.remote + 1 : Link.WORDS;
 }
 
-/** The local address of the flow at `row`, in a copy. */
-export function localAddress(rows: Uint32Array, row: number): Uint32Array {
-  const rest = row + Flow.localRest;
-  return Uint32Array.of(rows[row + Flow.local]!, rows[rest]!, rows[rest + 1]!, rows[rest + 2]!);
+/** Rows, read by slot and word: a `SlotTable`. */
+interface Rows {
+  get(slot: number, word: number): number;
+}
+
+/** The words of a row for its container and tag. */
+export interface OwnerWords {
+  readonly container: number;
+  readonly tag: number;
+}
+
+/** The container of the entry at `slot`, as in records. */
+export function containerAt(rows: Rows, slot: number, { container, tag }: OwnerWords): number {
+  return containerOf(rows.get(slot, container), rows.get(slot, tag));
+}
+
+/** A time or another number of 64 bits in two words of the entry at `slot`, low word first. */
+export function u64At(rows: Rows, slot: number, word: number): number {
+  return rows.get(slot, word) + rows.get(slot, word + 1) * TWO_32;
+}
+
+/** A copy of the local address of the flow at `slot`. */
+export function localAddress(flows: Rows, slot: number): Uint32Array {
+  return Uint32Array.of(
+    flows.get(slot, Flow.local),
+    flows.get(slot, Flow.localRest),
+    flows.get(slot, Flow.localRest + 1),
+    flows.get(slot, Flow.localRest + 2),
+  );
 }
 
 /** IPPROTO_* */
@@ -163,7 +187,7 @@ export function familyOf(tag: number): number {
 }
 
 /** `SocketRole` of a link. */
-export function roleOf(tag: number): number {
+export function linkRole(tag: number): number {
   return (tag >>> ROLE_SHIFT) & 3;
 }
 
@@ -171,14 +195,14 @@ export function isAddress(tag: number): boolean {
   return (tag & IS_ADDRESS) !== 0;
 }
 
-/** A flow's tag made that of the link it is reported as. */
+/** The tag of a flow's link. */
 export function linkTag(flowTag: number, role: number, family: number, isAddress: boolean): number {
   return (
     (flowTag & ~IPV6) | (family === AF_INET6 ? IPV6 : 0) | (role << ROLE_SHIFT) | (isAddress ? IS_ADDRESS : 0)
   );
 }
 
-/** A flow's ports, both in one word as in a socket record. */
+/** The local port in a flow's word of both ports, as in a socket record. */
 export function localPort(ports: number): number {
   return ports & PORT_MASK;
 }

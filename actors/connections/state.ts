@@ -1,196 +1,105 @@
-import { RecordFlag, RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { ConfigFact, ControlFact, ScanFact, StateSettings, TickFact } from '../capture/facts.js';
-import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
 import { outermostContainer } from '../capture/process-record.js';
-import { socketParts, type Records } from '../capture/records.js';
+import type { Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { Sharers } from '../shares/sharers.js';
-import { expire, isActive, observe, setOwned } from './activity.js';
-import { ADDRESS_WORDS, isLoopback, parseNetwork, readAddress } from './address.js';
-import { delta, forget, merge, REPORTED, RETOLD, type Emit, type Moment, type Rules } from './afterglow.js';
-import { Census } from './census.js';
-import { Listeners, type OriginatorOf } from './listeners.js';
+import { parseNetwork } from './address.js';
+import { isUnreported, markUnreported } from './afterglow.js';
+import type { ConnectionCounts, SlotTableCounts } from './counts.js';
+import { Flows } from './flows.js';
+import { ListeningSockets, type OriginatorOf } from './listening-sockets.js';
 import { listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
-import { isOutdated, normalize, type Surroundings, type Turned } from './normalize.js';
+import type { NetworkLists, TurnedDirections } from './normalize.js';
+import type { PeerCounts } from './peer-counts.js';
 import { RateLimit, type Limited } from './rate-limit.js';
-import {
-  connectionReport,
-  endpointReport,
-  type ConnectionReport,
-  type Delta,
-  type EndpointReport,
-} from './report.js';
+import { isListening, RecordFilter } from './record-filter.js';
+import { endpointRules, linkRules } from './report-rules.js';
 import { Roles } from './role.js';
-import {
-  Endpoint,
-  Flow,
-  Link,
-  containerOf,
-  flowRole,
-  flowWords,
-  linkWords,
-  recordFamily,
-  withFlowRole,
-  writeOwner,
-} from './rows.js';
-import { Table } from './table.js';
+import { Endpoint } from './rows.js';
+import { SlotTable } from './table.js';
+import { Budget, DeltaBuilder, settleInParts, SLICE_ENTRIES, type DeltaParts } from './tick.js';
 
 const NS_PER_SECOND = 1e9;
-const NS_PER_US = 1e3;
 
 /** Of 150 bytes each, all tables together: 150 MB, and an eighth of that for the reserve. */
 const MOST_FLOWS = 1_048_576;
 const MOST_ENDPOINTS = 98_304;
 
-/**
- * Closed flows that are kept, at least, until they are looked at. A storm of short connections then works on a table
- * that stays in the processor's first caches (4096 took a third more time a record, 64 no less), and an event that was
- * read too late still finds what it is about.
- */
-const CLOSED_KEPT = 512;
-
-/**
- * Entries that a slice of a tick works through: some 3 to 5 ms when the tables are far too large for the processor's
- * caches. What is reported costs several times as much as what is only looked at.
- */
-const SLICE_ENTRIES = 8_192;
-const REPORT_COST = 8;
-/** Entries that are settled at once, and reports that a part of a tick's delta holds at least, but for the last one. */
-const PART_ENTRIES = 1_024;
-
-/** Entries that are looked at together to find closed flows. */
-const SWEEP_ENTRIES = 4_096;
-/** Part of the flows that has to have closed before a table without room is looked at once more. */
-const SWEEP_AGAIN = 1 / 16;
-
-/** The discard service (RFC 863): programs send to it to find out a route, or to wake a machine. */
-const IGNORED_PORT = 9;
-
-const NONE_TURNED: Turned = { ingress: false, egress: false };
-
-/** How full the state is. */
-export interface Statistics {
-  /** Connections and listening sockets in the tables. */
-  readonly connections: number;
-  readonly listeners: number;
-  /** Entries that a full table had no room for, ever. */
-  readonly refused: number;
-  /** New connections that a tick had no room for, ever; one that waits for several ticks counts at each. */
-  readonly rateLimited: number;
-  /** Those among them that had closed, so that they are lost. */
-  readonly rateLost: number;
-  /** The same of endpoints. */
-  readonly endpointsRateLimited: number;
-  readonly endpointsRateLost: number;
-}
-
-/** How full a table is: entries now, how many anybody may add, and those that it had no room for, ever. */
-export interface TableStatistics {
-  readonly name: string;
-  readonly entries: number;
-  readonly capacity: number;
-  readonly refused: number;
-}
+const NONE_TURNED: TurnedDirections = { ingress: false, egress: false };
 
 /**
  * The connections and endpoints of containers: a fold over the kernel's records, scans and ticks. The same facts
  * give the same deltas.
  *
- * Times are kept as the facts have them, CLOCK_BOOTTIME in ns, so that nothing closes or reopens when the wall clock is
- * set; only reports speak Unix time.
+ * Times stay in the clock of the facts, CLOCK_BOOTTIME in ns, so nothing closes or reopens when the wall clock is set;
+ * only reports have Unix time.
  */
 export class ConnectionState {
   readonly #settings: StateSettings;
-  readonly #ignored: Networks;
-  #surroundings: Surroundings;
-  /** Since the last report. */
-  #turned = NONE_TURNED;
+  readonly #filter: RecordFilter;
+  readonly #flows: Flows;
+  readonly #roles: Roles;
+  readonly #listeningSockets: ListeningSockets;
+  readonly #endpoints: SlotTable;
+  readonly #endpointRefusals = new Refusals('reported endpoints');
+  readonly #sharers = new Sharers();
   readonly #rateLimit: RateLimit;
   readonly #endpointLimit: RateLimit;
   #limited: Limited[] = [];
-  readonly #roles: Roles;
-  readonly #listeners: Listeners;
-  /** The connections there are, and those that closed since the last tick. */
-  readonly #flows: Table;
-  /** What `#flows` is reported as: at this tick, beside what it was reported as, with its afterglow. */
-  readonly #links: Table;
-  readonly #endpoints: Table;
-  readonly #census = new Census();
-  readonly #sharers = new Sharers();
-  /** Scratch: the local address of a listening socket. */
-  readonly #listenAddress = new Uint32Array(ADDRESS_WORDS);
-  /** Before the first one not 0, which V8 would keep as a whole number and, at the first time, compile everything anew. */
+  /** Since the last report. */
+  #turned = NONE_TURNED;
+  /** Starts at -Infinity: V8 would keep 0 as an integer, and compile everything anew at the first tick. */
   #lastTick = -Infinity;
-  /** When the latest scan began, and the latest one after a loss. */
+  /** Starts of the latest scan, and of the latest scan after a loss. */
   #lastScan = -Infinity;
   #lastLossScan = -Infinity;
-  /** Flows that closed and were not swept since, more or less. */
-  #closed = 0;
-  /** Flows from here on have been swept since the last time round. */
-  #hand = 0;
-  /** Entries left of the slice that a tick is at. */
-  #slice = 0;
-  /** Hardly any closed flow is left to make room with, until the next tick or until many have closed. */
-  #crowded = false;
-  readonly #refusals = {
-    flows: new Refusals('connections'),
-    links: new Refusals('reported connections'),
-    endpoints: new Refusals('reported endpoints'),
-  };
 
   /**
-   * @param originatorOf asked for listening sockets only, and not at all unless the settings want originators
-   * @param seed 32 bits of the run's seed, against peers that choose addresses and ports which collide
+   * @param originatorOf asked for listening sockets only, and only if the settings want originators
+   * @param seed 32 bits of the run's seed, against peers that choose colliding addresses and ports
    * @param mostFlows connections to keep at a time
    */
   constructor(settings: StateSettings, originatorOf: OriginatorOf, seed: number, mostFlows = MOST_FLOWS) {
+    const sharers = this.#sharers;
     this.#settings = settings;
-    this.#ignored = new Networks(settings.ignoredNetworks.map(parseNetwork));
-    this.#surroundings = {
+    this.#roles = new Roles(seed, sharers);
+    this.#filter = new RecordFilter(settings, this.#roles);
+    const ignored = new Networks(settings.ignoredNetworks.map(parseNetwork));
+    const lists: NetworkLists = {
       nonAggregated: new Networks(settings.nonAggregatedNetworks.map(parseNetwork)),
       known: new Networks(),
       publicAddresses: new Networks(),
-      ...toldDirections(settings.externalIps),
+      ...externalDirections(settings.externalIps),
     };
-    const { scrapeInterval, maxConnectionsPerMinute } = settings;
-    this.#rateLimit = new RateLimit('connections', scrapeInterval, maxConnectionsPerMinute);
-    this.#endpointLimit = new RateLimit('endpoints', scrapeInterval, maxConnectionsPerMinute);
-    this.#roles = new Roles(seed, this.#sharers);
-    this.#listeners = new Listeners(settings.originators ? originatorOf : () => 0, seed, this.#sharers);
-    const sharers = this.#sharers;
-    const { flows, links, endpoints } = this.#refusals;
-    this.#flows = new Table(Flow.WORDS, 0, mostFlows, seed, 'observed', {
-      container: Flow.container,
-      refusals: flows,
+    this.#flows = new Flows(ignored, lists, this.#roles, mostFlows, seed, sharers);
+    this.#listeningSockets = new ListeningSockets(
+      settings.originators ? originatorOf : () => 0,
+      seed,
       sharers,
-      mayDrop: (slot) => this.#leaveOut(slot),
-    });
-    // Those there are, and as many that glow.
-    this.#links = new Table(Link.WORDS, 0, 2 * mostFlows, seed, 'reported', {
-      container: Link.container,
-      refusals: links,
-      sharers,
-      mayDrop: (slot) => isUnreported(this.#links, slot),
-    });
-    this.#endpoints = new Table(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
+    );
+    this.#endpoints = new SlotTable(Endpoint.WORDS, 0, 2 * MOST_ENDPOINTS, seed, 'reported', {
       container: Endpoint.container,
-      refusals: endpoints,
+      refusals: this.#endpointRefusals,
       sharers,
       mayDrop: (slot) => isUnreported(this.#endpoints, slot),
     });
+    const { scrapeInterval, maxConnectionsPerMinute } = settings;
+    this.#rateLimit = new RateLimit('connections', scrapeInterval, maxConnectionsPerMinute);
+    this.#endpointLimit = new RateLimit('endpoints', scrapeInterval, maxConnectionsPerMinute);
   }
 
-  /** How many connections there are, by kind. */
-  get census(): Census {
-    return this.#census;
+  /** Connections by kind of peer. */
+  get peerCounts(): PeerCounts {
+    return this.#flows.counts;
   }
 
-  get statistics(): Statistics {
+  get counts(): ConnectionCounts {
     return {
-      connections: this.#flows.size,
-      listeners: this.#listeners.size,
+      connections: this.#flows.table.size,
+      listeners: this.#listeningSockets.size,
       refused: this.tables.reduce((sum, { refused }) => sum + refused, 0),
       rateLimited: this.#rateLimit.withheld,
       rateLost: this.#rateLimit.lost,
@@ -201,438 +110,229 @@ export class ConnectionState {
 
   /** Memory of the tables of connections, used or not. */
   get bytes(): number {
-    return this.#flows.bytes + this.#links.bytes;
+    return this.#flows.table.bytes + this.#flows.links.bytes;
   }
 
-  get tables(): readonly TableStatistics[] {
+  get tables(): readonly SlotTableCounts[] {
     return Object.entries({
-      connections: this.#flows,
-      reported_connections: this.#links,
-      listeners: this.#listeners,
+      connections: this.#flows.table,
+      reported_connections: this.#flows.links,
+      listeners: this.#listeningSockets,
       reported_endpoints: this.#endpoints,
       listening_addresses: this.#roles,
     }).map(([name, { size, maximum, refused }]) => ({ name, entries: size, capacity: maximum, refused }));
   }
 
-  /** Containers whose entries a table refused, each once in a run and table. */
+  /** Containers with entries refused by a table, each once in a run and table. */
   takeRefusals(): readonly Refusal[] {
-    const { flows, links, endpoints } = this.#refusals;
     return [
-      ...[flows, links, endpoints].flatMap((refusals) => refusals.take()),
-      ...this.#listeners.takeRefusals(),
+      ...this.#flows.takeRefusals(),
+      ...this.#endpointRefusals.take(),
+      ...this.#listeningSockets.takeRefusals(),
       ...this.#roles.takeRefusals(),
     ];
   }
 
-  /** Listening sockets that ended and were dropped, ever. */
-  get unlistened(): number {
-    return this.#listeners.ended;
-  }
-
-  /** What there is now, for somebody who asks: see `listConnections`. */
-  connections(view: View): Generator<string> {
-    return listConnections(this.#flows, this.#surroundings, view);
-  }
-
-  /** The same of what is listened on. */
-  endpoints(view: View): Generator<string> {
-    return this.#listeners.list(view);
-  }
-
-  /** `SocketRole`, known by now, of the connection in the record at `at`; unknown if the state has no such connection. */
-  roleOf(records: Records, at: number): number {
-    const flows = this.#flows;
-    const family = recordFamily(records, at);
-    readAddress(records.u32, socketParts.remote(records, at) >> 2, family, flows.key, Flow.remote);
-    const slot = flows.find(this.#writeFlow(records, at, family));
-    return slot < 0 ? SocketRole.unknown : flowRole(flows.flags[slot]!);
-  }
-
-  /** Containers that the latest tick had no room for, each once in a run. */
+  /** Containers over the latest tick's limit, each once in a run. */
   get limited(): readonly Limited[] {
     return this.#limited;
   }
 
+  /** Listening sockets ended and dropped, ever. */
+  get endedListeningSockets(): number {
+    return this.#listeningSockets.ended;
+  }
+
+  /** The current connections as text: see `listConnections`. */
+  connections(view: View): Generator<string> {
+    return listConnections(this.#flows.table, this.#flows.lists, view);
+  }
+
+  /** The current listening sockets as text. */
+  endpoints(view: View): Generator<string> {
+    return this.#listeningSockets.list(view);
+  }
+
+  /** The known `SocketRole` of the connection in the record at `at`; unknown without such a connection. */
+  flowRoleOf(records: Records, at: number): number {
+    return this.#flows.roleOf(records, at);
+  }
+
   /**
-   * Numbers of all processes that a report may still speak of. Run it to its end before any other fact is folded.
+   * Numbers of all processes a report may still name. Run it to its end before folding another fact.
    * @param slice entries to work through before a pause
    */
   *usedOriginators(slice = SLICE_ENTRIES): Sliced<ReadonlySet<number>> {
     const used = new Set<number>();
-    const listeners = this.#listeners;
+    const sockets = this.#listeningSockets;
     const endpoints = this.#endpoints;
-    this.#slice = slice;
-    yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.addOriginators(used, from, to));
-    yield* this.#inSlices(endpoints.size, slice, (from, to) => {
-      for (let slot = from; slot < to; slot++)
-        used.add(endpoints.page(slot)[endpoints.row(slot) + Endpoint.originator]!);
+    const budget = new Budget(slice);
+    yield* budget.spread(sockets.size, (from, to) => sockets.addOriginators(used, from, to));
+    yield* budget.spread(endpoints.size, (from, to) => {
+      for (let slot = from; slot < to; slot++) used.add(endpoints.get(slot, Endpoint.originator));
     });
     return used;
   }
 
-  /** Folds the record at `at` of a batch. Those of processes tell whose share of a table a container takes. */
+  /** Folds the record at `at` of a batch. Records of processes say whose share of a table a container takes. */
   record(records: Records, at: number): void {
     const type = records.type(at);
-    const isDatagram = type === RecordType.datagram;
-    if (!isDatagram && (type < RecordType.open || type > RecordType.unlisten)) {
-      if (type === RecordType.served && this.#isInScope(records, at)) this.#listeners.served(records, at);
-      else this.#noteSharer(records, at);
-      return;
+    switch (type) {
+      case RecordType.open:
+      case RecordType.close:
+      case RecordType.datagram:
+        if (this.#filter.admits(records, at)) this.#observeFlow(records, at, type);
+        return;
+      case RecordType.listen:
+      case RecordType.unlisten:
+        if (this.#filter.admits(records, at)) this.#observeListening(records, at, type);
+        return;
+      case RecordType.served:
+        if (this.#filter.isInScope(records, at)) this.#listeningSockets.served(records, at);
+        return;
+      case RecordType.exec:
+      case RecordType.process:
+        this.#noteSharer(records, at);
     }
-    if (!this.#isInScope(records, at) || this.#isDropped(records, at)) return;
-    if (isDatagram) {
-      this.#observeFlow(records, at, undefined);
-      return;
-    }
-    const time = records.time(at);
-    if (type === RecordType.listen || type === RecordType.unlisten) {
-      // A socket that listened before the latest scan, and still does, was listed by it, and that is newer.
-      const active = type === RecordType.listen && time >= this.#lastScan;
-      if (this.#isReachable(records, at)) this.#listeners.observe(records, at, time, active);
-      return;
-    }
-    // The same of a connection whose end may be lost. Others are open until their end comes.
-    this.#observeFlow(records, at, type === RecordType.open && time >= this.#lastLossScan);
-    const isAccepted = records.u8[at + socket_record.role] === SocketRole.server;
-    if (isAccepted && type === RecordType.open) this.#listeners.accepted(records, at);
   }
 
   /**
-   * Folds a scan or a part of it. Once it is complete, it ends what it did not list and nothing newer speaks for, but
-   * no connection whose end will be a record; after a loss, those too.
+   * Folds a scan or a part of it. A complete scan ends everything it did not list, unless something newer stands
+   * against it; connections with their end in a record only after a loss.
    */
   scan({ of, part, afterLoss, time, records }: ScanFact): void {
-    if (of === 'processes')
-      for (let at = 0; at < records.length; at += records.size(at)) this.#noteSharer(records, at);
+    if (of === 'processes') this.#scanProcesses(records);
     if (of !== 'sockets' || this.#settings.networkDisabled) return;
-    // The listening ones first, since they tell the roles of the others.
     if (part === undefined || part === 'first') this.#roles.clear();
-    for (let at = 0; at < records.length; at += records.size(at)) {
-      if (!isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at))
-        continue;
-      this.#roles.listening(records, at);
-      if (this.#isReachable(records, at)) this.#listeners.found(records, at, time);
-    }
-    for (let at = 0; at < records.length; at += records.size(at)) {
-      if (isListening(records, at) || !this.#isInScope(records, at) || this.#isDropped(records, at)) continue;
-      this.#observeFlow(records, at, true, time);
-    }
+    this.#scanSockets(records, time);
     if (part === 'first' || part === 'next') return;
-    expire(this.#flows, time, afterLoss);
-    this.#listeners.expire(time);
+    this.#flows.expire(time, afterLoss);
+    this.#listeningSockets.expire(time);
     this.#lastScan = time;
     if (afterLoss === true) this.#lastLossScan = time;
   }
 
-  /** Takes over what Sensor knows; connections that are now told otherwise close and open at the next tick. */
+  /** Takes over networks from Sensor; connections reported differently by them close and open at the next tick. */
   control({ publicAddresses, networks }: ControlFact): void {
-    this.#surroundings = {
-      ...this.#surroundings,
+    this.#flows.lists = {
+      ...this.#flows.lists,
       ...(publicAddresses && { publicAddresses: new Networks(publicAddresses) }),
       ...(networks && { known: new Networks(networks) }),
     };
   }
 
-  /** Takes over a runtime configuration; connections that it tells otherwise close and open at the next tick. */
+  /** Takes over a runtime configuration; connections reported differently by it close and open at the next tick. */
   config({ externalIps, maxConnectionsPerMinute }: ConfigFact): void {
-    const { externalIngress, externalEgress } = this.#surroundings;
-    const told = toldDirections(externalIps);
+    const { externalIngress, externalEgress } = this.#flows.lists;
+    const directions = externalDirections(externalIps);
     this.#turned = {
-      ingress: this.#turned.ingress || externalIngress !== told.externalIngress,
-      egress: this.#turned.egress || externalEgress !== told.externalEgress,
+      ingress: this.#turned.ingress || externalIngress !== directions.externalIngress,
+      egress: this.#turned.egress || externalEgress !== directions.externalEgress,
     };
-    this.#surroundings = { ...this.#surroundings, ...told };
+    this.#flows.lists = { ...this.#flows.lists, ...directions };
     this.#rateLimit.setPerMinute(maxConnectionsPerMinute);
     this.#endpointLimit.setPerMinute(maxConnectionsPerMinute);
   }
 
   /**
-   * What changed since the tick before, in parts, with pauses between: run it to its end before any other fact is
-   * folded. A slice is bounded by the entries that it works through, which does not change what all parts together
-   * say. What is closed is looked at once and then dropped; while nobody hears of it, it is kept as it would be
-   * reported.
+   * The changes since the previous tick, in parts with pauses between. Run it to its end before folding another fact.
+   * A slice is bounded by the entries it works through, without effect on the sum of all parts. Closed connections are
+   * merged once and then dropped; without an audience, their links wait for the next one.
    * @param slice entries to work through before a pause
    * @yields a part of the delta, or a pause
    */
-  *tick({ time, epoch, audience }: TickFact, slice = SLICE_ENTRIES): Generator<Delta | undefined, void> {
+  *tick({ time, epoch, audience }: TickFact, slice = SLICE_ENTRIES): DeltaParts {
     this.#limited = [];
-    this.#slice = slice;
+    const budget = new Budget(slice);
     const flows = this.#flows;
-    if (audience === 'fresh') {
-      for (const table of [this.#links, this.#endpoints])
-        yield* this.#inSlices(table.size, slice, (from, to) => {
-          for (let slot = from; slot < to; slot++) forget(table, slot);
+    if (audience === 'fresh')
+      for (const table of [flows.links, this.#endpoints])
+        yield* budget.spread(table.size, (from, to) => {
+          for (let slot = from; slot < to; slot++) markUnreported(table, slot);
         });
-    }
-    yield* this.#inSlices(flows.size, slice, (from, to) => this.#collectFlows(from, to, audience));
-    this.#census.endInterval();
-    this.#closed = 0;
-    this.#crowded = false;
+    yield* budget.spread(flows.table.size, (from, to) => flows.collect(from, to, audience !== 'none'));
+    flows.endTick();
     if (audience === 'none') return;
 
-    flows.trim();
-    const moment = { now: time, before: this.#lastTick };
-    const unixMicroseconds = (ns: number) => Math.floor(ns / NS_PER_US + epoch / NS_PER_US);
-    const report =
-      <T>(build: (slot: number, closedAt: number | undefined) => T, into: T[]): Emit =>
-      (slot, closed) =>
-        into.push(build(slot, closed === undefined ? undefined : unixMicroseconds(closed)));
-    const connections: ConnectionReport[] = [];
-    const endpoints: EndpointReport[] = [];
-    const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
-    const link = report((slot, closedAt) => connectionReport(this.#links, slot, closedAt), connections);
-    yield* this.#deltas(
-      this.#links,
-      { ...moment, period },
-      link,
-      slice,
-      { connections, endpoints },
-      this.#linkRules(),
-    );
+    flows.table.trim();
+    const delta = new DeltaBuilder(epoch);
+    yield* this.#settleLinks(time, delta, budget);
+    yield* this.#settleEndpoints(time, delta, budget);
+    this.#lastTick = time;
+    if (delta.size > 0) yield delta.take();
+  }
+
+  *#settleLinks(now: number, delta: DeltaBuilder, budget: Budget): DeltaParts {
+    const { links } = this.#flows;
+    const times = { now, before: this.#lastTick, period: this.#settings.afterglowPeriod * NS_PER_SECOND };
+    const emit = (slot: number, closed: number | undefined) => delta.addConnection(links, slot, closed);
+    const rules = linkRules(this.#rateLimit, this.#flows.lists, this.#turned);
+    yield* settleInParts(links, times, emit, rules, delta, budget);
     this.#turned = NONE_TURNED;
     this.#limited = this.#rateLimit.endTick();
+  }
 
-    const listeners = this.#listeners;
-    yield* this.#inSlices(listeners.size, slice, (from, to) => listeners.collect(this.#endpoints, from, to));
-    listeners.trim();
-    const endpoint = report((slot, closedAt) => endpointReport(this.#endpoints, slot, closedAt), endpoints);
-    const changes = { connections, endpoints };
-    const atOnce = { ...moment, period: 0 };
-    yield* this.#deltas(this.#endpoints, atOnce, endpoint, slice, changes, this.#endpointRules());
+  *#settleEndpoints(now: number, delta: DeltaBuilder, budget: Budget): DeltaParts {
+    const sockets = this.#listeningSockets;
+    const endpoints = this.#endpoints;
+    yield* budget.spread(sockets.size, (from, to) => sockets.collect(endpoints, from, to));
+    sockets.trim();
+    const times = { now, before: this.#lastTick, period: 0 };
+    const emit = (slot: number, closed: number | undefined) => delta.addEndpoint(endpoints, slot, closed);
+    yield* settleInParts(endpoints, times, emit, endpointRules(this.#endpointLimit), delta, budget);
     this.#limited.push(...this.#endpointLimit.endTick());
-    this.#lastTick = time;
-    if (connections.length + endpoints.length > 0) yield { connections, endpoints };
   }
 
-  /** Settles a whole table; hands out what `emit` has put into `changes` whenever it is enough for a part. */
-  *#deltas(
-    table: Table,
-    moment: Moment,
-    emit: Emit,
-    slice: number,
-    changes: Delta,
-    rules?: Rules,
-  ): Generator<Delta | undefined, void> {
-    const { connections, endpoints } = changes;
-    const count = () => connections.length + endpoints.length;
-    let reported = count();
-    const settle = (from: number, to: number) => {
-      delta(table, moment, emit, rules, from, to);
-      this.#slice -= (count() - reported) * REPORT_COST;
-      reported = count();
-    };
-    for (let to = table.size; to > 0; to -= PART_ENTRIES) {
-      const from = Math.max(to - PART_ENTRIES, 0);
-      yield* this.#inSlices(to - from, slice, (low, high) => settle(from + low, from + high));
-      if (count() < PART_ENTRIES) continue;
-      yield { connections: connections.splice(0), endpoints: endpoints.splice(0) };
-      // Whoever takes a part has as much to do with it as it took to make.
-      yield;
-      reported = 0;
+  #observeFlow(records: Records, at: number, type: RecordType): void {
+    if (type === RecordType.datagram) {
+      this.#flows.observe(records, at, undefined);
+      return;
     }
-    table.trim();
+    const isOpen = type === RecordType.open;
+    // A scan after a loss is newer, and lists connections still open: the record of an end may be lost.
+    this.#flows.observe(records, at, isOpen && records.time(at) >= this.#lastLossScan);
+    if (isOpen && records.u8[at + socket_record.role] === SocketRole.server)
+      this.#listeningSockets.accepted(records, at);
   }
 
-  /** Has `work` go through `[0, size)` in parts, from the last on, with a pause wherever a slice ends. */
-  *#inSlices(
-    size: number,
-    slice: number,
-    work: (from: number, to: number) => void,
-  ): Generator<undefined, void> {
-    for (let to = size; to > 0;) {
-      const from = Math.max(to - this.#slice, 0);
-      work(from, to);
-      this.#slice -= to - from;
-      to = from;
-      if (this.#slice > 0) continue;
-      yield;
-      this.#slice = slice;
+  #observeListening(records: Records, at: number, type: RecordType): void {
+    if (!this.#filter.isReachable(records, at)) return;
+    const time = records.time(at);
+    // A socket listening since before the latest scan was listed by it if it still did, and the scan is newer.
+    const active = type === RecordType.listen && time >= this.#lastScan;
+    this.#listeningSockets.observe(records, at, time, active);
+  }
+
+  #scanProcesses(records: Records): void {
+    for (let at = 0; at < records.length; at += records.size(at)) this.#noteSharer(records, at);
+  }
+
+  /** Takes the listening sockets first, since they tell the roles of the others. */
+  #scanSockets(records: Records, time: number): void {
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (!isListening(records, at) || !this.#filter.admits(records, at)) continue;
+      this.#roles.listening(records, at);
+      if (this.#filter.isReachable(records, at)) this.#listeningSockets.observeScanned(records, at, time);
+    }
+    for (let at = 0; at < records.length; at += records.size(at)) {
+      if (isListening(records, at) || !this.#filter.admits(records, at)) continue;
+      this.#flows.observe(records, at, true, time);
     }
   }
 
-  /** Without an afterglow, a port that was listened on for a moment is only ever reported as closed: it counts too. */
-  #endpointRules(): Rules {
-    return {
-      admits: (endpoints, slot) => {
-        if ((endpoints.flags[slot]! & RETOLD) !== 0) return true;
-        const rows = endpoints.page(slot);
-        const row = endpoints.row(slot);
-        const container = containerOf(rows[row + Endpoint.container]!, rows[row + Endpoint.tag]!);
-        return this.#endpointLimit.admits(container, isActive(endpoints, slot));
-      },
-      limitsClosed: true,
-    };
-  }
-
-  #linkRules(): Rules {
-    const { ingress, egress } = this.#turned;
-    return {
-      ...((ingress || egress) && {
-        isOver: (links, slot) => isOutdated(links, slot, this.#surroundings, this.#turned),
-      }),
-      // A fresh audience hears at once all that is known.
-      admits: (links, slot) =>
-        (links.flags[slot]! & RETOLD) !== 0 ||
-        this.#rateLimit.admits(linkContainer(links, slot), isActive(links, slot)),
-    };
-  }
-
-  #isInScope(records: Records, at: number): boolean {
-    if (this.#settings.networkDisabled) return false;
-    return this.#settings.scope === 'all' || records.container(at) !== 0;
-  }
-
-  /** Whether the record at `at` is of UDP and its server has port 0, where nothing arrives, or `IGNORED_PORT`. */
-  #isDropped(records: Records, at: number): boolean {
-    if (!isUdp(records, at)) return false;
-    const role = records.u8[at + socket_record.role]! || this.#roles.of(records, at);
-    const isServer = isListening(records, at) || role === SocketRole.server;
-    const port = records.u16[(at + (isServer ? socket_record.local_port : socket_record.remote_port)) >> 1]!;
-    return port === 0 || (this.#settings.dropIgnored && port === IGNORED_PORT);
-  }
-
-  /** Whether a listening socket is to be reported: what listens on the loopback alone nobody reaches from outside. */
-  #isReachable(records: Records, at: number): boolean {
-    if (!this.#settings.endpoints) return false;
-    const family = recordFamily(records, at);
-    const local = this.#listenAddress;
-    readAddress(records.u32, socketParts.local(at) >> 2, family, local, 0);
-    return !isLoopback(local, 0, family);
-  }
-
-  /** Writes into the flows' key what the record at `at` says, but for the remote address. @returns words to compare */
   /** Notes whose shares a container takes, if the record at `at` is of a process. */
   #noteSharer(records: Records, at: number): void {
     const type = records.type(at);
     if (type === RecordType.exec || type === RecordType.process)
       this.#sharers.note(records.container(at), outermostContainer(records, at));
   }
-
-  #writeFlow(records: Records, at: number, family: number): number {
-    const { key } = this.#flows;
-    readAddress(records.u32, socketParts.local(at) >> 2, family, key, Flow.local, Flow.localRest);
-    key[Flow.ports] = records.u32[(at + socket_record.local_port) >> 2]!;
-    writeOwner(records, at, key, Flow.container, Flow.tag);
-    return flowWords(key[Flow.tag]!);
-  }
-
-  /**
-   * @param active undefined: it was at that time, and nothing tells its end; what is known to be open stays so
-   * @param found when a scan found it; an event has a time of its own
-   */
-  #observeFlow(records: Records, at: number, active: boolean | undefined, found?: number): void {
-    const flows = this.#flows;
-    const { key } = flows;
-    const family = recordFamily(records, at);
-    readAddress(records.u32, socketParts.remote(records, at) >> 2, family, key, Flow.remote);
-    if (isLoopback(key, Flow.remote, family) || this.#ignored.has(key, Flow.remote, family)) return;
-    const words = this.#writeFlow(records, at, family);
-    if (flows.full && flows.find(words) < 0) this.#makeRoom();
-    const known = flows.size;
-    const slot = flows.put(words);
-    if (slot < 0) return;
-    const isOpen = active ?? isActive(flows, slot);
-    // A number for sure: else V8 makes an object of each of them.
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- it needs to be told
-    const time = found === undefined ? records.time(at) : +found;
-    if (!observe(flows, slot, time, isOpen)) return;
-    if (isOpen && (found === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
-    // The role is no part of the key, so that a record that does not know it finds the entry all the same.
-    const flags = flows.flags[slot]!;
-    const role = records.u8[at + socket_record.role]! || flowRole(flags) || this.#roles.of(records, at);
-    const isNew = flows.size > known;
-    const isMoved = !isNew && role !== flowRole(flags);
-    if (isMoved) this.#census.move(flows, slot, -1);
-    flows.flags[slot] = withFlowRole(flags, role);
-    if (isNew) this.#census.add(flows, slot);
-    else if (isMoved) this.#census.move(flows, slot, 1);
-    // Looking at them costs as much as there are: half of them have to go.
-    if (!isOpen && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
-  }
-
-  /** Looks at the closed flows early, so that a storm of short connections needs no more than the open ones do. */
-  #makeRoom(): void {
-    if (this.#crowded && this.#closed < this.#flows.size * SWEEP_AGAIN) return;
-    const enough = Math.min(this.#flows.size / 8, SWEEP_ENTRIES);
-    let freed = 0;
-    for (let left = this.#flows.size; left > 0 && freed < enough; left -= SWEEP_ENTRIES)
-      freed += this.#sweep();
-    this.#crowded = freed < enough;
-  }
-
-  /** Looks at the closed ones of the next flows, so that it stops nobody for long. @returns how many there were */
-  #sweep(): number {
-    const { size } = this.#flows;
-    // Once round, all that had closed by then have been looked at, whatever was counted.
-    if (this.#hand <= 0) this.#closed = 0;
-    const to = this.#hand <= 0 ? size : Math.min(this.#hand, size);
-    this.#hand = Math.max(to - SWEEP_ENTRIES, 0);
-    this.#collectFlows(this.#hand, to, 'none');
-    const found = size - this.#flows.size;
-    this.#closed = Math.max(this.#closed - found, 0);
-    return found;
-  }
-
-  /** Merges the flows in the slots `[from, to)` into the links: the closed ones, which are dropped, or all. */
-  #collectFlows(from: number, to: number, audience: TickFact['audience']): void {
-    const flows = this.#flows;
-    flows.retain(
-      (slot) => {
-        const active = isActive(flows, slot);
-        if (!active || audience !== 'none') this.#addLink(slot);
-        if (!active) this.#census.remove(flows, slot);
-        return active;
-      },
-      from,
-      to,
-    );
-  }
-
-  /** Merges a flow that is dropped for want of room into the links, as it was last seen. */
-  #leaveOut(slot: number): boolean {
-    this.#addLink(slot);
-    this.#census.remove(this.#flows, slot);
-    return true;
-  }
-
-  #addLink(slot: number): void {
-    const flows = this.#flows;
-    const links = this.#links;
-    normalize(flows, slot, this.#surroundings, links.key);
-    const link = links.put(linkWords(links.key[Link.tag]!));
-    if (link >= 0) merge(links, link, flows.lastActive[slot]!, isActive(flows, slot));
-  }
 }
 
-/** Whether an entry can be dropped without a word: nobody was told of it. */
-function isUnreported(table: Table, slot: number): boolean {
-  return (table.flags[slot]! & REPORTED) === 0;
-}
-
-function linkContainer(links: Table, slot: number): number {
-  const rows = links.page(slot);
-  const row = links.row(slot);
-  return containerOf(rows[row + Link.container]!, rows[row + Link.tag]!);
-}
-
-function toldDirections(
+function externalDirections(
   externalIps: StateSettings['externalIps'],
-): Pick<Surroundings, 'externalIngress' | 'externalEgress'> {
+): Pick<NetworkLists, 'externalIngress' | 'externalEgress'> {
   return {
     externalIngress: externalIps === 'ingress' || externalIps === 'both',
     externalEgress: externalIps === 'egress' || externalIps === 'both',
   };
-}
-
-function isUdp(records: Records, at: number): boolean {
-  return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
-}
-
-/** Whether a scan says that the kernel side will tell the end of the socket. */
-function isOwned(records: Records, at: number): boolean {
-  return (records.flags(at) & RecordFlag.owned) !== 0;
-}
-
-function isListening(records: Records, at: number): boolean {
-  return records.u8[at + socket_record.state] === TCP_LISTEN;
 }

@@ -71,7 +71,7 @@ export class Pipeline {
           network: connections.updates(shared),
           originator: (id) => processes.state.originator(id),
           metadata: (container) => containers.state.metadataOf(container),
-          roleOf: (records, at) => connections.state?.roleOf(records, at) ?? SocketRole.unknown,
+          roleOf: (records, at) => connections.state?.flowRoleOf(records, at) ?? SocketRole.unknown,
         }),
       ),
     );

@@ -1,26 +1,26 @@
-/** Containers in others to remember, more than a node runs at a time. Beyond it the first has a share of its own again. */
+/** Nested containers to remember, more than a node runs at a time. Beyond it the first has a share of its own again. */
 const MOST_NESTED = 16_384;
 
 /**
- * Whose share the entries of a container take: that of the outermost container around it. Whoever may make cgroups can
- * make up as many containers as there are names, and has one share for all of them.
+ * Maps containers to the owner of their share: the outermost container around each. A container allowed to make cgroups
+ * can make up any number of containers, and has one share for all of them.
  */
 export class Sharers {
-  /** By the containers that are in another one. */
+  /** By nested container. */
   readonly #outermost = new Map<number, number>();
   readonly #watchers: ((container: number, outermost: number) => void)[] = [];
 
-  /** Calls back whenever it turns out that a container is in another one. */
+  /** Calls back for each container found inside another one. */
   watch(joined: (container: number, outermost: number) => void): void {
     this.#watchers.push(joined);
   }
 
-  /** The container whose share it is. */
+  /** The container with the share. */
   of(container: number): number {
     return this.#outermost.size === 0 ? container : (this.#outermost.get(container) ?? container);
   }
 
-  /** Notes the outermost container around another one; that one itself if it is in none. */
+  /** Notes the outermost container around another one; the container itself if it is not nested. */
   note(container: number, outermost: number): void {
     const all = this.#outermost;
     if (outermost === container) all.delete(container); // its name may have been made up elsewhere before

@@ -1,6 +1,6 @@
 import { fairLevel } from './level.js';
 
-/** Of what there is room for, the part that owners may keep once some of them have to give way. */
+/** Part of the room left to owners once some of them have to give way. */
 const KEPT = 15 / 16;
 
 interface Party<Member> {
@@ -62,20 +62,20 @@ export class Shares<Member> {
     return { owner: party.owner, member: party.members.keys().next().value! };
   }
 
-  /** One of the owners found over their shares that still is. */
+  /** One of the owners found over their shares, and still over. */
   #nextOver(): Party<Member> | undefined {
     for (let party; (party = this.#over.at(-1)) !== undefined; this.#over.pop())
       if (this.#isOver(party)) return party;
     return undefined;
   }
 
-  /** The level may be that of an earlier look, with more owners: nobody loses what is within an equal share of now. */
+  /** The level may be from an earlier look, with more owners: nobody loses members within an equal share of today. */
   #isOver({ units, members }: Party<Member>): boolean {
     const equal = Math.floor((this.#room * KEPT) / this.#parties.size);
     return units > Math.max(this.#level, equal) && members.size > 0;
   }
 
-  /** Looks anew. More is used than there is room for, so that somebody has more than a fair share of less. */
+  /** Looks anew. More is used than there is room for, so some owner is over its fair share. */
   #look(): Party<Member> {
     const parties = [...this.#parties.values()];
     this.#level = fairLevel(

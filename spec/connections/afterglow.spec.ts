@@ -4,11 +4,11 @@ import {
   CURRENT,
   REPORTED,
   WAS_ACTIVE,
-  delta,
+  settle,
   merge,
-  type Moment,
+  type ReportTimes,
 } from '../../actors/connections/afterglow.js';
-import { Table } from '../../actors/connections/table.js';
+import { SlotTable } from '../../actors/connections/table.js';
 import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
 
 type Model = Map<number, Status>;
@@ -95,7 +95,7 @@ describe('delta', () => {
         let before = 0;
         for (const [step, drawn] of ticks) {
           const now = before + step;
-          // Nothing is newer than the tick that looks at it.
+          // Nothing is newer than its tick.
           const current: Model = new Map(
             [...drawn].map(([key, { active, last }]) => [key, { active, last: Math.min(last, now) }]),
           );
@@ -133,16 +133,16 @@ function of(status: Status | undefined): Model {
   return new Map(status ? [[1, status]] : []);
 }
 
-/** Runs the delta over a table; `all` tells of which key, `report` does not. */
+/** Settles a table; `all` names the keys, `report` does not. */
 function run(
   old: Model,
   current: Model,
-  moment: Moment,
+  moment: ReportTimes,
 ): { report: string[]; all: string[]; reported: Model } {
   const table = tableOf(old, current);
-  const keyOf = (slot: number) => table.page(slot)[table.row(slot)]!;
+  const keyOf = (slot: number) => table.get(slot, 0);
   const all: string[] = [];
-  delta(table, moment, (slot, closed) =>
+  settle(table, moment, (slot, closed) =>
     all.push(`${keyOf(slot)} ${closed === undefined ? 'active' : `closed ${closed}`}`),
   );
   const left: Model = new Map();
@@ -154,8 +154,8 @@ function run(
   return { report: all.map((line) => line.replace(/^\d+ /, '')), all: all.sort(), reported: left };
 }
 
-function tableOf(old: Model, current: Model): Table {
-  const table = new Table(1, 0, 1000, 1, 'reported');
+function tableOf(old: Model, current: Model): SlotTable {
+  const table = new SlotTable(1, 0, 1000, 1, 'reported');
   const put = (key: number) => {
     table.key[0] = key;
     return table.put();

@@ -105,11 +105,11 @@ describe('who hears the report of a tick', () => {
   });
 });
 
-/** What somebody knows who hears reports. */
+/** The knowledge of an audience. */
 class Picture {
   open = new Set<string>();
 
-  /** Takes in a report; what it was about. */
+  /** Takes in a report. Returns its subjects. */
   draw({ connections, endpoints }: Changes): Set<string> {
     const names = [...connections, ...endpoints].map((text) => {
       const [name = '', closed] = text.split(' closed ');

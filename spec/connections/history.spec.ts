@@ -5,7 +5,7 @@ import type { Socket } from '../support/records.js';
 import { specifiedAfterglow, specifiedChanges, type Status } from './oracle.js';
 import { Story, client, listener, server } from './support.js';
 
-/** A socket, and what it is reported as; undefined if it must not be. */
+/** A socket, and its reported form; undefined if it must not be reported. */
 interface Subject {
   socket: Socket;
   shown: string | undefined;
@@ -40,18 +40,18 @@ const LISTENERS: Subject[] = [
 ];
 const SUBJECTS = [...CONNECTIONS, ...LISTENERS];
 
-/** Something that happens between two ticks; `when` is a fraction of the time between them. */
-type Happening =
+/** An event between two ticks; `when` is a fraction of the time between them. */
+type HistoryEvent =
   | { kind: 'event'; subject: number; opens: boolean; when: number }
   | { kind: 'scan'; listed: number[]; afterLoss: boolean; when: number };
 
-/** Happenings in the order in which they are read, which need not be that in which they happened. */
-type History = Happening[][];
+/** Events in the order of reading, possibly another order than by time. */
+type History = HistoryEvent[][];
 
 const TICK = 30;
 const when = fc.integer({ min: 1, max: 980 }).map((part) => part / 1000);
 const subject = fc.nat(SUBJECTS.length - 1);
-const happening: fc.Arbitrary<Happening> = fc.oneof(
+const historyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({ kind: fc.constant('event' as const), subject, opens: fc.boolean(), when }),
@@ -67,7 +67,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
 );
 const history: fc.Arbitrary<History> = fc
-  .array(fc.array(happening, { maxLength: 12 }), { minLength: 1, maxLength: 8 })
+  .array(fc.array(historyEvent, { maxLength: 12 }), { minLength: 1, maxLength: 8 })
   .map((intervals) => intervals.map((interval) => scansInOrder(interval)));
 const period = fc.constantFrom(0, 10, 40, 70);
 
@@ -81,8 +81,8 @@ describe('any history of opens, closes and scans', () => {
         history.forEach((interval, index) => {
           for (const [at, one] of interval.entries()) {
             const time = timeOf(index, at, one);
-            tell(story, one, time);
-            for (const oracle of [connections, endpoints]) oracle.tell(one, time);
+            apply(story, one, time);
+            for (const oracle of [connections, endpoints]) oracle.apply(one, time);
           }
           const now = (index + 1) * TICK;
           const changes = story.tick(now);
@@ -100,7 +100,7 @@ describe('any history of opens, closes and scans', () => {
         const run = () => {
           const story = storyOf(afterglowPeriod, seed);
           return history.map((interval, index) => {
-            for (const [at, one] of interval.entries()) tell(story, one, timeOf(index, at, one));
+            for (const [at, one] of interval.entries()) apply(story, one, timeOf(index, at, one));
             return story.delta((index + 1) * TICK);
           });
         };
@@ -116,8 +116,8 @@ describe('any history of opens, closes and scans', () => {
         history.forEach((interval, index) => {
           for (const [at, one] of interval.entries()) {
             const time = timeOf(index, at, one);
-            tell(once, one, time);
-            if (one.kind === 'event') tell(sliced, one, time);
+            apply(once, one, time);
+            if (one.kind === 'event') apply(sliced, one, time);
             else sliced.scanInParts(time, slice, socketsOf(one.listed), one.afterLoss);
           }
           const audience = index % 4 === 3 ? 'fresh' : 'same';
@@ -137,13 +137,13 @@ describe('any history of opens, closes and scans', () => {
         const [story, shuffled] = [storyOf(afterglowPeriod), storyOf(afterglowPeriod)];
         history.forEach((interval, index) => {
           const facts = interval.map((one, at) => ({ one, time: timeOf(index, at, one) }));
-          for (const { one, time } of facts) tell(story, one, time);
+          for (const { one, time } of facts) apply(story, one, time);
           const order = facts.map((fact) => ({ fact, rank: random.next().value as number }));
           order.sort((a, b) => a.rank - b.rank);
           const scans = facts.filter(({ one }) => one.kind === 'scan');
           for (const { fact } of order) {
             const { one, time } = fact.one.kind === 'scan' ? scans.shift()! : fact;
-            tell(shuffled, one, time);
+            apply(shuffled, one, time);
           }
           assert.deepEqual(shuffled.tick((index + 1) * TICK), story.tick((index + 1) * TICK));
         });
@@ -153,7 +153,7 @@ describe('any history of opens, closes and scans', () => {
   });
 });
 
-/** What is reported of some sockets, from all that ever happened to each. */
+/** The reports of some sockets, from all events of each. */
 class Oracle {
   readonly #sights = new Map<Subject, { time: number; active: boolean; isNew: boolean }[]>();
   readonly #scans: { time: number; afterLoss: boolean }[] = [];
@@ -169,7 +169,7 @@ class Oracle {
     for (const subject of subjects) this.#sights.set(subject, []);
   }
 
-  tell(one: Happening, time: number): void {
+  apply(one: HistoryEvent, time: number): void {
     if (one.kind === 'event') {
       if (hasNoEvents(SUBJECTS[one.subject]!)) return;
       this.#sights.get(SUBJECTS[one.subject]!)?.push({ time, active: one.opens, isNew: true });
@@ -186,7 +186,7 @@ class Oracle {
     for (const subject of this.#subjects) {
       const sights = this.#sights.get(subject)!;
       const newest = sights.reduce((a, b) => (b.time > a.time ? b : a), { time: -1, active: false });
-      // Whatever a later scan had listed would have a later sight.
+      // An entry of a later scan would have a later sight.
       const ends = this.#scans.filter(({ afterLoss }) => afterLoss || !isOwned(subject));
       const active = newest.active && !ends.some(({ time }) => time > newest.time);
       if (active) isActive.add(subject);
@@ -234,7 +234,7 @@ function isOwned({ socket }: Subject): boolean {
   return socket.protocol === undefined && socket.type !== 'listen';
 }
 
-function tell(story: Story, one: Happening, time: number): void {
+function apply(story: Story, one: HistoryEvent, time: number): void {
   if (one.kind === 'scan') {
     if (one.afterLoss) story.scanAfterLoss(time, ...socketsOf(one.listed));
     else story.scan(time, ...socketsOf(one.listed));
@@ -257,12 +257,12 @@ function socketsOf(subjects: readonly number[]): Socket[] {
 }
 
 /** Seconds, different for each fact: whole ms by chance, µs by place. */
-function timeOf(interval: number, at: number, { when }: Happening): number {
+function timeOf(interval: number, at: number, { when }: HistoryEvent): number {
   return (Math.round((interval + when) * TICK * 1e3) * 1e3 + at) / 1e6;
 }
 
-/** One scan follows another, whatever is read between. */
-function scansInOrder(interval: Happening[]): Happening[] {
+/** One scan follows another, with any events read between. */
+function scansInOrder(interval: HistoryEvent[]): HistoryEvent[] {
   const times = interval.filter(({ kind }) => kind === 'scan').map(({ when }) => when);
   times.sort((a, b) => a - b);
   return interval.map((one) => (one.kind === 'scan' ? { ...one, when: times.shift()! } : one));

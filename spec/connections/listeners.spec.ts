@@ -31,7 +31,7 @@ describe('The state of listening sockets', () => {
   });
 });
 
-/** Identity and number are the same: the process's image, which forks share. */
+/** Identity and number are the same: the process's image, shared by forks. */
 const originatorOf = (_container: number, _pid: number, _startTime: number, image: number) => image;
 
 describe('Who listens, of the processes that hold a socket', () => {
@@ -90,7 +90,7 @@ describe('Who listens, of the processes that hold a socket', () => {
     assert.deepEqual(story.scan(6).endpoints(7), []);
   });
 
-  /** Holders by their pid; the caller is there for whoever it says. */
+  /** Holders by their pid; the caller of listen() is among them. */
   const all = [
     caller,
     fork,
@@ -161,7 +161,7 @@ describe('Ports that are listened on for a moment', () => {
     const reports = story.endpoints(2);
     assert.equal(reports.filter((line) => line.startsWith('1 ')).length, 10);
     assert.equal(reports.filter((line) => line.startsWith('2 ')).length, 5);
-    const { endpointsRateLimited, endpointsRateLost } = story.state.statistics;
+    const { endpointsRateLimited, endpointsRateLost } = story.state.counts;
     assert.deepEqual([endpointsRateLimited, endpointsRateLost], [40, 40]);
     assert.deepEqual(story.state.limited, [{ of: 'endpoints', container: 1, count: 40, most: 10 }]);
     assert.equal(story.state.tables.find(({ name }) => name === 'reported_endpoints')?.entries, 15);
@@ -180,6 +180,6 @@ describe('Ports that are listened on for a moment', () => {
     const counts = [2, 3, 4].map((second) => story.scan(second, ...sockets).endpoints(second + 0.5).length);
     assert.deepEqual(counts, [10, 10, 5]);
     assert.equal(story.scan(5).endpoints(6).length, 25);
-    assert.equal(story.state.statistics.endpointsRateLost, 0);
+    assert.equal(story.state.counts.endpointsRateLost, 0);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { peerKinds } from '../../actors/connections/census.js';
+import { peerKinds } from '../../actors/connections/peer-counts.js';
 import type { View } from '../../actors/connections/listing.js';
 import { containerNumber, type Socket } from '../support/records.js';
 import { client, listener, server, Story } from './support.js';
@@ -173,7 +173,7 @@ describe('The census', () => {
       server({ type: 'open', remote: '1.1.1.1', time: 1 }),
       server({ type: 'open', remote: '1.1.1.1', remotePort: 50_001, time: 1 }),
     );
-    const { census } = story.state;
+    const { peerCounts: census } = story.state;
     const counts = (values: Float64Array) => Object.fromEntries(kinds.map((kind, at) => [kind, values[at]]));
     story.tick(10);
     const first = { 'in private': 1, 'in public': 2, 'out private': 1, 'out public': 1 };
@@ -210,7 +210,7 @@ describe('The census', () => {
             expected[(entry['from'] === undefined ? 2 : 0) + (isPublic ? 1 : 0)]!++;
           }
           story.tick(time++);
-          assert.deepEqual([...story.state.census.known], expected);
+          assert.deepEqual([...story.state.peerCounts.known], expected);
         }
       }),
     );

@@ -5,7 +5,7 @@ import { Networks } from '../../actors/connections/networks.js';
 import { normalize } from '../../actors/connections/normalize.js';
 import { connectionReport, type ConnectionReport } from '../../actors/connections/report.js';
 import { Flow, Link, recordFamily, withFlowRole, writeOwner } from '../../actors/connections/rows.js';
-import { Table } from '../../actors/connections/table.js';
+import { SlotTable } from '../../actors/connections/table.js';
 import { socket_record } from '../../actors/capture/layout.js';
 import { socketParts } from '../../actors/capture/records.js';
 import { addressBytes, batch, containerNumber, socketRecord, type Socket } from '../support/records.js';
@@ -188,10 +188,10 @@ function normalized(socket: Socket, around: Around = {}): ConnectionReport {
   return connectionReport(links, links.put(), undefined);
 }
 
-/** A table whose key is the link of one flow. */
-function linkOf(socket: Socket, around: Around): Table {
+/** A table with the link of one flow as its key. */
+function linkOf(socket: Socket, around: Around): SlotTable {
   const records = batch(socketRecord(socket));
-  const flows = new Table(Flow.WORDS, 0, 1, 1);
+  const flows = new SlotTable(Flow.WORDS, 0, 1, 1);
   const family = recordFamily(records, 0);
   readAddress(records.u32, socketParts.remote(records, 0) >> 2, family, flows.key, Flow.remote);
   readAddress(records.u32, socketParts.local(0) >> 2, family, flows.key, Flow.local, Flow.localRest);
@@ -200,7 +200,7 @@ function linkOf(socket: Socket, around: Around): Table {
   const slot = flows.put();
   flows.flags[slot] = withFlowRole(flows.flags[slot]!, SocketRole[socket.role ?? 'unknown']);
 
-  const links = new Table(Link.WORDS, 0, 1, 1);
+  const links = new SlotTable(Link.WORDS, 0, 1, 1);
   const networks = (texts: string[] = []) => new Networks(texts.map(parseNetwork));
   normalize(
     flows,

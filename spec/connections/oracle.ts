@@ -31,7 +31,7 @@ export function specifiedAfterglow<Key extends string | number>(
   return { report: report.sort(), old: new Map([...kept, ...now]) };
 }
 
-/** §7, Delta, afterglow off: what changed activity, is new, is gone, and closed ones whose time moved on. */
+/** §7, Delta, afterglow off: changes of activity, new and gone entries, and closed ones with a later time. */
 export function specifiedChanges<Key extends string | number>(
   old: Map<Key, Status>,
   now: Map<Key, Status>,
@@ -55,7 +55,7 @@ export function specifiedRoom(maxConnectionsPerMinute: number, scrapeInterval: n
   return Math.round((maxConnectionsPerMinute * scrapeInterval) / 60);
 }
 
-/** §7, external IPs turned on or off: entries that are over, because nothing is told like that any more. */
+/** §7, external IPs turned on or off: entries over because nothing is reported in their form any more. */
 export function specifiedClosing<Key extends string | number>(
   old: Map<Key, Status>,
   isOver: (key: Key) => boolean,

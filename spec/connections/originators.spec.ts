@@ -13,7 +13,7 @@ const PROCESSES = 2500;
 const LONG = 'x'.repeat(4000);
 
 describe('The processes that listen', () => {
-  /** What each report said, `open` or `closed` and the first word of the arguments. */
+  /** Each report: `open` or `closed`, and the first word of the arguments. */
   const told: string[] = [];
   const state = new ProcessState(100);
   const facts = new Subject<Fact>();

@@ -165,7 +165,7 @@ describe('external IPs', () => {
 });
 
 describe('the rate limit', () => {
-  /** A client of `container` that connects to a port of its own. */
+  /** A client of `container`, connecting to a port of its own. */
   const call = (index: number, container = 1) => client({ container, remotePort: 1000 + index });
   const calls = (from: number, to: number, container = 1) =>
     Array.from({ length: to - from }, (_, index) => call(from + index, container));
@@ -186,7 +186,7 @@ describe('the rate limit', () => {
       const story = new Story({ scrapeInterval, maxConnectionsPerMinute });
       story.events(...calls(0, 20).map(at(0.5)));
       assert.equal(story.connections(scrapeInterval).length, most);
-      assert.equal(story.state.statistics.rateLimited, 20 - most);
+      assert.equal(story.state.counts.rateLimited, 20 - most);
     });
   }
 
@@ -203,7 +203,7 @@ describe('the rate limit', () => {
           [5, 5, 2, 0],
         );
         assert.equal(new Set(told.flat()).size, 12);
-        assert.equal(limited.state.statistics.rateLimited, 7 + 2);
+        assert.equal(limited.state.counts.rateLimited, 7 + 2);
       });
 
       it('is of each container by itself', () => {
@@ -228,7 +228,7 @@ describe('the rate limit', () => {
         limited.events(call(0)).tick(30);
         assert.equal(limited.state.limited.length, 1);
         limited.events(at(31)(call(1))).tick(60);
-        assert.equal(limited.state.statistics.rateLimited, 1 + 2);
+        assert.equal(limited.state.counts.rateLimited, 1 + 2);
         assert.deepEqual(limited.state.limited, []);
       });
 
@@ -252,7 +252,7 @@ describe('the rate limit', () => {
         limited.events(...calls(0, 5).map(at(31, 'close')));
         const told = [60, 90, 120, 330, 360].flatMap((second) => {
           const { connections } = limited.tick(second);
-          // Without an afterglow the table has what was reported at this tick.
+          // Without an afterglow the table has the entries reported at this tick.
           assert.deepEqual(
             limited.state.tables.map(({ entries }) => entries),
             limited.state.tables.map(({ name }) =>
@@ -261,7 +261,7 @@ describe('the rate limit', () => {
           );
           return connections;
         });
-        // Without an afterglow it is not new and open, but closed, and that is not limited.
+        // Without an afterglow it is not new and open, but closed, and so not limited.
         const isReported = afterglowPeriod === 0;
         assert.deepEqual(
           told.sort(),
@@ -269,7 +269,7 @@ describe('the rate limit', () => {
             ? calls(0, 5).map((_, index) => `1 client nothing - 10.0.0.9 :${1000 + index} closed 31`)
             : [],
         );
-        assert.equal(limited.state.statistics.rateLost, isReported ? 0 : 5);
+        assert.equal(limited.state.counts.rateLost, isReported ? 0 : 5);
       });
 
       it('follows the runtime configuration', () => {
@@ -306,8 +306,8 @@ describe('the rate limit', () => {
           [30, 60, 90].map((second) => limited.endpoints(second).length),
           [5, 2, 0],
         );
-        assert.equal(limited.state.statistics.rateLimited, 0);
-        assert.equal(limited.state.statistics.endpointsRateLimited, 2);
+        assert.equal(limited.state.counts.rateLimited, 0);
+        assert.equal(limited.state.counts.endpointsRateLimited, 2);
       });
     });
   }
@@ -327,6 +327,6 @@ describe('the rate limit', () => {
         [0, true],
       ],
     );
-    assert.equal(limited.state.statistics.rateLost, 5);
+    assert.equal(limited.state.counts.rateLost, 5);
   });
 });

@@ -13,7 +13,7 @@ import { Story, client, server } from './support.js';
 
 type ExternalIps = (typeof EXTERNAL_IPS)[number];
 
-/** A socket, and what it is reported as: by its address, and as one of all external ones. */
+/** A socket, and its reported forms: by its address, and aggregated as external. */
 interface Subject {
   readonly socket: Socket;
   readonly direction: 'ingress' | 'egress';
@@ -50,12 +50,12 @@ const SUBJECTS: readonly Subject[] = [
   { socket: client(), direction: 'egress', told: PRIVATE, aggregated: PRIVATE },
 ];
 
-type Happening =
+type HistoryEvent =
   | { readonly kind: 'event'; readonly subject: number; readonly opens: boolean }
   | { readonly kind: 'config'; readonly externalIps: ExternalIps; readonly maxConnectionsPerMinute: number };
 
 const TICK = 30;
-const happening: fc.Arbitrary<Happening> = fc.oneof(
+const historyEvent: fc.Arbitrary<HistoryEvent> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -73,7 +73,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
     }),
   },
 );
-const history = fc.array(fc.array(happening, { maxLength: 14 }), { minLength: 1, maxLength: 10 });
+const history = fc.array(fc.array(historyEvent, { maxLength: 14 }), { minLength: 1, maxLength: 10 });
 
 describe('any history of opens, closes and runtime configurations', () => {
   it('gives the deltas that the specification gives', () => {
@@ -83,30 +83,30 @@ describe('any history of opens, closes and runtime configurations', () => {
         const story = new Story({ afterglowPeriod: period, scrapeInterval: TICK, ...start });
         const oracle = new Oracle(period, start.externalIps, start.maxConnectionsPerMinute);
         // Then as many quiet ticks as it takes until nobody waits and nothing glows any more.
-        const quiet = Array.from({ length: 6 }, (): Happening[] => []);
+        const quiet = Array.from({ length: 6 }, (): HistoryEvent[] => []);
         [...history, ...quiet].forEach((interval, index) => {
           interval.forEach((one, at) => {
             const time = index * TICK + 1 + at;
             if (one.kind === 'config') story.config(time, one);
             else story.events({ ...SUBJECTS[one.subject]!.socket, type: one.opens ? 'open' : 'close', time });
-            oracle.tell(one, time);
+            oracle.apply(one, time);
           });
           const now = (index + 1) * TICK;
           oracle.check(now, story.connections(now));
         });
-        assert.equal(story.state.statistics.rateLimited, oracle.cut);
-        assert.equal(story.state.statistics.rateLost, oracle.lost);
+        assert.equal(story.state.counts.rateLimited, oracle.cut);
+        assert.equal(story.state.counts.rateLost, oracle.lost);
       }),
       { numRuns: 1500 },
     );
   });
 });
 
-/** §7 for these subjects. Which ones a full report takes is not specified: it has to be as many as there is room for. */
+/** §7 for these subjects. The choice of a full report is not specified: it has to use all its room. */
 class Oracle {
-  /** New active connections that a report had no room for. */
+  /** New active connections over a report's limit. */
   cut = 0;
-  /** Those of them that had closed. */
+  /** Closed ones among them. */
   lost = 0;
   readonly #period: number;
   #externalIps: ExternalIps;
@@ -115,7 +115,7 @@ class Oracle {
   #flows = new Map<Subject, Status>();
   #reported = new Map<string, Status>();
   #before = 0;
-  /** Directions that are another way than at the tick before. */
+  /** Directions turned since the previous tick. */
   #turned = { ingress: false, egress: false };
 
   constructor(period: number, externalIps: ExternalIps, limit: number) {
@@ -125,7 +125,7 @@ class Oracle {
     this.#limit = limit;
   }
 
-  tell(one: Happening, time: number): void {
+  apply(one: HistoryEvent, time: number): void {
     if (one.kind === 'event') {
       this.#flows.set(SUBJECTS[one.subject]!, { active: one.opens, last: time });
     } else {
@@ -134,7 +134,7 @@ class Oracle {
     }
   }
 
-  /** Holds the report of a tick against what it has to be. */
+  /** Holds the report of a tick against the specified one. */
   check(now: number, actual: string[]): void {
     for (const direction of ['ingress', 'egress'] as const)
       this.#turned[direction] =
@@ -182,7 +182,7 @@ class Oracle {
       : shown === subject.told;
   }
 
-  /** What is there, and what closed since the tick before, which is looked at once. */
+  /** Open subjects, and subjects closed since the previous tick: they are looked at once. */
   #current(): Map<string, Status> {
     const current = new Map<string, Status>();
     for (const [subject, { active, last }] of this.#flows) {

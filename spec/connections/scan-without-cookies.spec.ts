@@ -84,7 +84,7 @@ describe('A listening socket that events know by its cookie and scans by its ino
           happen(before, start);
           late.splice(0).forEach((tell) => tell());
           const listed = new Set([...listening].map(([socket, cookie]) => `${socket} ${cookie}`));
-          // What happens while the scan runs is read after the tick that follows it.
+          // Events during the scan are read after the next tick.
           happen(during, start + 29, listed);
           const scanned = (cookieOf: (cookie: number) => number | bigint) =>
             [...listed].map((text) => {

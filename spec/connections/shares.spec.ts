@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Table } from '../../actors/connections/table.js';
+import { SlotTable } from '../../actors/connections/table.js';
 import { Refusals } from '../../actors/shares/refusals.js';
 import { Sharers } from '../../actors/shares/sharers.js';
 import { Story, client, listener } from './support.js';
@@ -12,7 +12,7 @@ const RESERVE = MAXIMUM / 8;
 /** Rows of two words of container and its tag, then a number. */
 function shared(mayDrop?: (slot: number) => boolean, sharers = new Sharers()) {
   const refusals = new Refusals('rows');
-  const table = new Table(3, 0, MAXIMUM, SEED, 'observed', {
+  const table = new SlotTable(3, 0, MAXIMUM, SEED, 'observed', {
     container: 0,
     refusals,
     sharers,
@@ -25,7 +25,7 @@ function shared(mayDrop?: (slot: number) => boolean, sharers = new Sharers()) {
   const counts = () => {
     const all = new Map<number, number>();
     for (let slot = 0; slot < table.size; slot++) {
-      const container = table.page(slot)[table.row(slot)]!;
+      const container = table.get(slot, 0);
       all.set(container, (all.get(container) ?? 0) + 1);
     }
     return all;
@@ -117,7 +117,7 @@ describe('a shared table', () => {
         fc.integer(),
         (steps, seed) => {
           const refusals = new Refusals('rows');
-          const table = new Table(3, 0, MAXIMUM, seed, 'observed', {
+          const table = new SlotTable(3, 0, MAXIMUM, seed, 'observed', {
             container: 0,
             refusals,
             sharers: new Sharers(),
@@ -127,10 +127,9 @@ describe('a shared table', () => {
           const read = () => {
             there.clear();
             for (let slot = 0; slot < table.size; slot++) {
-              const row = table.row(slot);
-              const container = table.page(slot)[row]!;
+              const container = table.get(slot, 0);
               if (!there.has(container)) there.set(container, new Set());
-              there.get(container)!.add(table.page(slot)[row + 2]!);
+              there.get(container)!.add(table.get(slot, 2));
             }
           };
           for (const { container, number, removes } of steps) {
@@ -216,7 +215,7 @@ describe('one container that takes all it can', () => {
     assert.equal(told.length, 2);
     assert.ok(told.some((line) => line.startsWith('3 ') && line.includes(':8443')));
     assert.ok(told.some((line) => line.startsWith('2 ') && line.endsWith('closed 33')));
-    assert.ok(story.state.statistics.refused > 0);
+    assert.ok(story.state.counts.refused > 0);
     assert.deepEqual(
       story.state.takeRefusals().map(({ of, container }) => `${container} ${of}`),
       ['1 listening sockets'],

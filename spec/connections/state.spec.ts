@@ -113,7 +113,7 @@ describe('connections', () => {
       const socket = client({ time: 1, local: remote.includes(':') ? '::1' : '127.0.0.1', remote });
       story.events(socket).scan(2, socket);
       assert.deepEqual(story.connections(30), []);
-      assert.equal(story.state.statistics.connections, 0);
+      assert.equal(story.state.counts.connections, 0);
     });
   }
 
@@ -140,7 +140,7 @@ describe('connections', () => {
     const story = new Story({ networkDisabled: true, scope: 'all' });
     story.events(client({ time: 1 }), listener({ time: 1 })).scan(2, client(), listener());
     assert.deepEqual(story.tick(30), { connections: [], endpoints: [] });
-    assert.deepEqual(story.state.statistics, {
+    assert.deepEqual(story.state.counts, {
       connections: 0,
       listeners: 0,
       refused: 0,
@@ -366,7 +366,7 @@ describe('endpoints', () => {
     const story = new Story({ endpoints: false });
     story.events(listener({ time: 1 })).scan(2, listener());
     assert.deepEqual(story.endpoints(30), []);
-    assert.equal(story.state.statistics.listeners, 0);
+    assert.equal(story.state.counts.listeners, 0);
   });
 
   describe('of a port that is not known yet', () => {
@@ -415,7 +415,7 @@ describe('endpoints', () => {
     it('are forgotten with their socket', () => {
       const story = new Story().events(unbound, listener({ type: 'unlisten', time: 2, localPort: 0 }));
       assert.deepEqual(story.endpoints(30), []);
-      assert.equal(story.state.statistics.listeners, 0);
+      assert.equal(story.state.counts.listeners, 0);
     });
   });
 
@@ -489,19 +489,19 @@ describe('a full table', () => {
     const story = new Story({ mostFlows: 10 });
     story.events(client({ time: 1 }), ...flood(100, 2));
     assert.deepEqual(story.connections(30), [CLIENT, `${SERVER} closed 2.0995`]);
-    assert.equal(story.state.statistics.refused, 0);
-    assert.equal(story.state.statistics.connections, 1);
+    assert.equal(story.state.counts.refused, 0);
+    assert.equal(story.state.counts.connections, 1);
   });
 
   it('makes room again after a tick, although there was none to make before', () => {
     const story = new Story({ mostFlows: 10 });
     const open = Array.from({ length: 11 }, (_, index) => client({ time: 1, localPort: 1 + index }));
     story.events(...open);
-    assert.equal(story.state.statistics.refused, 1);
+    assert.equal(story.state.counts.refused, 1);
     story.tick(30);
     const close = open.slice(0, 10).map((socket) => ({ ...socket, type: 'close', time: 31 }) as const);
     story.events(...close, server({ time: 32 }));
-    assert.equal(story.state.statistics.refused, 1);
+    assert.equal(story.state.counts.refused, 1);
     assert.deepEqual(story.connections(60), [`${CLIENT} closed 31`, SERVER]);
   });
 
@@ -510,7 +510,7 @@ describe('a full table', () => {
     const open = Array.from({ length: 15 }, (_, index) => client({ time: 1 + index, remotePort: 1 + index }));
     story.events(...open);
     assert.equal(story.connections(30).length, 10);
-    assert.equal(story.state.statistics.refused, 5);
+    assert.equal(story.state.counts.refused, 5);
     story.events(client({ type: 'close', time: 31, remotePort: 1 }));
     assert.equal(story.connections(60).length, 1);
     story.events(client({ time: 61, remotePort: 99 }));

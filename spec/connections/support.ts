@@ -7,7 +7,7 @@ import type {
   Delta,
   EndpointReport,
 } from '../../actors/connections/report.js';
-import type { OriginatorOf } from '../../actors/connections/listeners.js';
+import type { OriginatorOf } from '../../actors/connections/listening-sockets.js';
 import { ConnectionState } from '../../actors/connections/state.js';
 import type { RuntimeConfig } from '../../actors/settings/runtime-config.js';
 import { stateSettings } from '../support/facts.js';
@@ -17,7 +17,7 @@ export const SECOND = 1e9;
 
 const ROLES = ['unknown', 'server', 'client'];
 
-/** What a tick changed, in words and in order of the words. */
+/** The changes of a tick, in words and in order of the words. */
 export interface Changes {
   connections: string[];
   endpoints: string[];
@@ -33,7 +33,7 @@ interface Options extends Partial<StateSettings> {
   slice?: number;
 }
 
-/** A state that is told facts in words; its times are seconds of CLOCK_BOOTTIME, its containers small numbers. */
+/** A state fed with facts in words; its times are seconds of CLOCK_BOOTTIME, its containers small numbers. */
 export class Story {
   readonly state: ConnectionState;
   readonly #epoch: number;
@@ -55,7 +55,7 @@ export class Story {
     return this;
   }
 
-  /** A scan that began at `second` and listed these sockets. */
+  /** A scan begun at `second`, with these sockets. */
   scan(second: number, ...sockets: Socket[]): this {
     return this.#scan(second, sockets);
   }
@@ -114,7 +114,7 @@ export class Story {
   }
 }
 
-/** What all slices of a tick gave. */
+/** The sum of all parts of a tick. */
 export function whole(parts: Iterable<Delta | undefined>): Delta {
   const all: Delta = { connections: [], endpoints: [] };
   for (const part of parts) {
@@ -137,7 +137,7 @@ export function client(socket: Socket = {}): Socket {
   };
 }
 
-/** A connection that container 1 accepted. */
+/** A connection accepted by container 1. */
 export function server(socket: Socket = {}): Socket {
   return {
     container: 1,
@@ -150,18 +150,18 @@ export function server(socket: Socket = {}): Socket {
   };
 }
 
-/** A socket on which process 7 of container 1 listens. */
+/** A listening socket of process 7 in container 1. */
 export function listener(socket: Socket = {}): Socket {
   return { type: 'listen', container: 1, pid: 7, cookie: 100, local: '0.0.0.0', localPort: 8080, ...socket };
 }
 
-/** `<container> <role> :<local port> - <remote side>`, and the second at which it closed. */
+/** `<container> <role> :<local port> - <remote side>`, and the second of its end. */
 export function showConnection(report: ConnectionReport): string {
   const { container, role, local, remote } = report;
   return `${container} ${ROLES[role]} ${showSide(local)} - ${showSide(remote)}${showClosed(report)}`;
 }
 
-/** `<container> <family> :<port> by <originator>`, and the second at which it closed. */
+/** `<container> <family> :<port> by <originator>`, and the second of its end. */
 export function showEndpoint(report: EndpointReport): string {
   const { container, listen, originator } = report;
   return `${container} ${showSide(listen)} by ${originator}${showClosed(report)}`;
@@ -185,7 +185,7 @@ function listed(...sockets: Socket[]): Records {
   return batch(...sockets.map((socket) => socketRecord({ state: 1, ...stateOf(socket), type: 'socket' })));
 }
 
-/** A scan has no types: what a listener is, its TCP state says. */
+/** A scan has no types: the TCP state marks a listening socket. */
 function stateOf(socket: Socket): Socket {
   return socket.type === 'listen' ? { ...socket, state: 10 } : socket;
 }

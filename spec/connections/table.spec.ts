@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Flow, Link } from '../../actors/connections/rows.js';
-import { ACTIVE, hash, Table } from '../../actors/connections/table.js';
+import { ACTIVE, hash, SlotTable } from '../../actors/connections/table.js';
 
 const SEED = 0x1234_5678;
 const KEY = 3;
@@ -9,7 +9,7 @@ const PAYLOAD = 1;
 
 describe('table', () => {
   it('finds what was put, and nothing else', () => {
-    const table = new Table(2, 0, 10, SEED);
+    const table = new SlotTable(2, 0, 10, SEED);
     write(table, 1, 2);
     const slot = table.put();
     assert.equal(table.find(), slot);
@@ -21,16 +21,16 @@ describe('table', () => {
   });
 
   it('identifies an entry by its key and keeps the payload it was put with', () => {
-    const table = new Table(1, 1, 10, SEED);
+    const table = new SlotTable(1, 1, 10, SEED);
     write(table, 5, 77);
     table.put();
     write(table, 5, 88);
     const slot = table.put();
-    assert.equal(table.page(slot)[table.row(slot) + 1], 77);
+    assert.equal(table.get(slot, 1), 77);
   });
 
   it('takes no more than its maximum and counts what it refused', () => {
-    const table = new Table(1, 0, 3, SEED);
+    const table = new SlotTable(1, 0, 3, SEED);
     const slots = [1, 2, 3, 4, 5].map((value) => putValue(table, value));
     assert.deepEqual(
       slots.map((slot) => slot >= 0),
@@ -44,7 +44,7 @@ describe('table', () => {
   });
 
   it('grows with its entries, and gives the room back when they are gone', () => {
-    const table = new Table(1, 0, 1e6, SEED);
+    const table = new SlotTable(1, 0, 1e6, SEED);
     const empty = table.capacity;
     fill(table, 50_000);
     assert.ok(table.capacity >= 50_000 && table.capacity <= 1.25 * 50_000 + 1);
@@ -59,7 +59,7 @@ describe('table', () => {
   });
 
   it('keeps room for as many entries as there were when it is cleared', () => {
-    const table = new Table(1, 0, 1e6, SEED);
+    const table = new SlotTable(1, 0, 1e6, SEED);
     fill(table, 50_000);
     const { capacity } = table;
     table.clear();
@@ -72,8 +72,8 @@ describe('table', () => {
   });
 
   it('costs at most 150 bytes a connection and the link it is reported as, at any size past 1,000', () => {
-    const flows = new Table(Flow.WORDS, 0, 1e6, SEED);
-    const links = new Table(Link.WORDS, 0, 1e6, SEED, 'reported');
+    const flows = new SlotTable(Flow.WORDS, 0, 1e6, SEED);
+    const links = new SlotTable(Link.WORDS, 0, 1e6, SEED, 'reported');
     for (let value = 0; value < 100_000; value++) {
       putValue(flows, value);
       putValue(links, value);
@@ -87,7 +87,7 @@ describe('table', () => {
     const places = (seed: number) =>
       Array.from({ length: 100 }, (_, value) => hash(Uint32Array.of(value), 0, 1, seed) & 1023);
     assert.notDeepEqual(places(1), places(2));
-    // What falls into one place under one seed is spread by another.
+    // Keys colliding under one seed are spread by another.
     const together = Array.from({ length: 50_000 }, (_, value) => value).filter(
       (value) => (hash(Uint32Array.of(value), 0, 1, 1) & 1023) === 0,
     );
@@ -98,7 +98,7 @@ describe('table', () => {
   it('shows each entry once while it takes entries out', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(), { maxLength: 700, minLength: 300 }), fc.nat(5), (values, rest) => {
-        const table = new Table(1, 0, 1e6, SEED);
+        const table = new SlotTable(1, 0, 1e6, SEED);
         for (const value of values) putValue(table, value);
         const seen: number[] = [];
         table.retain((slot) => {
@@ -129,7 +129,7 @@ describe('table', () => {
         fc.array(step, { minLength: 1, maxLength: 3000, size: 'max' }),
         fc.integer(),
         (steps, seed) => {
-          const table = new Table(KEY, PAYLOAD, 1200, seed);
+          const table = new SlotTable(KEY, PAYLOAD, 1200, seed);
           const oracle = new Map<string, { value: number; payload: number }>();
           let refused = 0;
           for (const { kind, key, value } of steps) {
@@ -175,29 +175,29 @@ describe('table', () => {
   });
 });
 
-function write(table: Table, ...row: number[]): void {
+function write(table: SlotTable, ...row: number[]): void {
   table.key.set(row);
 }
 
-function putValue(table: Table, value: number): number {
+function putValue(table: SlotTable, value: number): number {
   write(table, value);
   return table.put();
 }
 
-function valueAt(table: Table, slot: number): number {
-  return table.page(slot)[table.row(slot)]!;
+function valueAt(table: SlotTable, slot: number): number {
+  return table.get(slot, 0);
 }
 
-function fill(table: Table, count: number): void {
+function fill(table: SlotTable, count: number): void {
   for (let value = 0; value < count; value++) putValue(table, value);
 }
 
 /** Each entry's key, and its time with its payload and whether it is active. */
-function contents(table: Table): [string, string][] {
+function contents(table: SlotTable): [string, string][] {
   const all: [string, string][] = [];
   const { words } = table;
   for (let slot = 0; slot < table.size; slot++) {
-    const row = table.page(slot).subarray(table.row(slot), table.row(slot) + words);
+    const row = table.page(slot).subarray(table.at(slot, 0), table.at(slot, 0) + words);
     const key = words === KEY + PAYLOAD ? row.subarray(0, KEY) : row;
     const active = (table.flags[slot]! & ACTIVE) === 0 ? 0 : 1;
     all.push([key.join(), `${table.lastActive[slot]} ${row.at(-1)} ${active}`]);
