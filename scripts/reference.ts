@@ -1,5 +1,7 @@
-import { defaultText } from '../actors/settings/help.js';
+import { defaultText, wrap } from '../actors/settings/help.js';
 import { collectorConfig, groups, table, type Declaration } from '../actors/settings/table.js';
+
+const WIDTH = 120;
 
 /** docs/configuration.md, made from the table of settings. */
 export function configurationReference(): string {
@@ -7,9 +9,16 @@ export function configurationReference(): string {
   return [
     '# Configuration',
     '',
-    'Every setting, as `collector --help` has them. A setting comes from its argument, else from its key in the',
-    '`COLLECTOR_CONFIG` JSON, else from its environment variable, else it is the default. A value that is not allowed ends the',
-    'start with a line that names it; an unknown key is a warning.',
+    ...wrapped(
+      'You set Collector by arguments, by keys of the `COLLECTOR_CONFIG` JSON, or by environment variables; with ' +
+        'the chart, by environment variables below `env`. A setting comes from its argument, else from its key, ' +
+        'else from its environment variable, else it is the default. A value not allowed ends the start with a ' +
+        'line naming it; an unknown key is a warning.',
+    ),
+    '',
+    ...wrapped('Find every setting here, as `collector --help` has them, in these groups:'),
+    '',
+    ...groups.map((group) => `- [${group}](#${group.toLowerCase().replaceAll(' ', '-')})`),
     '',
     'This file is written by `npx tsx scripts/configuration.ts`.',
     ...groups.flatMap((group) => [
@@ -41,17 +50,25 @@ function entry({
     '',
     `### ${names.join(', ')}`,
     '',
-    escaped(help),
-    ...(isSwitch ? [] : ['', `- Allowed: ${escaped(parser.allowed)}`]),
+    ...wrapped(escaped(help)),
+    ...(isSwitch ? [] : ['', ...item(`Allowed: ${escaped(parser.allowed)}`)]),
     ...(isSwitch || text === '' ? [] : [`- Default: ${code(text)}`]),
   ];
+}
+
+function wrapped(text: string): string[] {
+  return wrap(text, '', WIDTH);
+}
+
+function item(text: string): string[] {
+  return wrap(text, '  ', WIDTH).map((line, index) => (index === 0 ? line.replace(/^ {2}/, '- ') : line));
 }
 
 function code(text: string): string {
   return `\`${text}\``;
 }
 
-/** What a reader of Markdown would not see. */
+/** Escapes signs invisible to a reader of Markdown. */
 function escaped(text: string): string {
   return text.replace(/[<*]/g, '\\$&');
 }

@@ -53,12 +53,12 @@ export function defaultText(value: unknown): string {
     : '';
 }
 
-/** Breaks a text into lines of at most WIDTH characters, indent included. No word of ours is longer than a line. */
-function wrap(text: string, indent: string): string[] {
+/** Breaks a text into lines of at most `width` characters, indent included. No word of ours is longer than a line. */
+export function wrap(text: string, indent: string, width = WIDTH): string[] {
   const lines: string[] = [];
   let line = indent;
   for (const word of text.split(' ')) {
-    if (line.length > indent.length && line.length + 1 + word.length > WIDTH) {
+    if (line.length > indent.length && line.length + 1 + word.length > width) {
       lines.push(line);
       line = indent;
     }
