@@ -85,6 +85,7 @@ export const lifecycle = setup({
       diagnostics: { ...context.diagnostics, ...reached },
     })),
     fail: assign((_, failure: PhaseFailure) => ({ failure })),
+    stopRuntime: sendTo('runtime', { type: 'stop' }),
     announce: emit(({ context }): StartupOver => ({
       type: 'startup-over',
       diagnostics: context.diagnostics,
@@ -214,7 +215,7 @@ export const lifecycle = setup({
         },
       },
       // The runtime ends in good order, and with it this state.
-      on: { stop: { actions: sendTo('runtime', { type: 'stop' }) } },
+      on: { stop: { actions: 'stopRuntime' } },
     },
     failed: { type: 'final' },
     stopped: { type: 'final' },

@@ -140,17 +140,27 @@ export class Sensor {
     };
   }
 
+  /** Process signals on their way to Sensor, and lost ones. */
+  get counts(): QueueCounts {
+    return this.#signals.counts;
+  }
+
+  /** Deltas on their way to Sensor; a lost one counts as many as the ends of connections and endpoints in it. */
+  get networkCounts(): QueueCounts {
+    return this.#network.counts;
+  }
+
   get publication(): Publication {
     return {
       streams: () => this.#streamStates(),
-      queue: () => ({ ...this.#signals.counts, capacity: this.#options.queueSize }),
+      queue: () => ({ ...this.counts, capacity: this.#options.queueSize }),
       signals: () => {
-        const { dropped, uncertain } = this.#signals.counts;
+        const { dropped, uncertain } = this.counts;
         return { sent: this.#signals.sent, dropped: dropped + uncertain };
       },
       losses: () => {
-        const { dropped, uncertain } = this.#signals.counts;
-        const reports = this.#network.counts;
+        const { dropped, uncertain } = this.counts;
+        const reports = this.networkCounts;
         return [
           { stage: STAGE, cause: 'queue_full', count: dropped },
           { stage: STAGE, cause: 'unconfirmed', count: uncertain },

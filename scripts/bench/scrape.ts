@@ -7,14 +7,17 @@
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
+import { Subject } from 'rxjs';
+import type { Fact } from '../../actors/capture/facts.js';
 import { RecordType } from '../../actors/capture/layout.js';
-import { ConnectionState } from '../../actors/connections/state.js';
+import { allAtOnce, Slices } from '../../actors/capture/slices.js';
+import { Connections } from '../../actors/connections/actor.js';
 import { createApp } from '../../actors/http/app.js';
-import { Observer } from '../../actors/http/observer.js';
 import { openServer } from '../../actors/http/server.js';
 import { metricsRoute } from '../../actors/http/serve.js';
 import { readSettings } from '../../actors/settings/read.js';
 import { createLog } from '../../actors/telemetry/log.js';
+import { Telemetry } from '../../actors/telemetry/telemetry.js';
 import { batches, SECOND, SEED, settings, TICK } from './many.js';
 import { medianOf } from './statistics.js';
 
@@ -32,20 +35,21 @@ parentPort.on('message', async () => {
 
 /** Milliseconds in which the loop was busy with each scrape, and characters of the last. */
 async function scrapes(count: number): Promise<{ readonly busy: number[]; readonly characters: number }> {
-  const state = new ConnectionState(settings, () => 0, SEED);
-  for (const records of batches(RecordType.open, 0, count, SECOND)) {
-    for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
-  }
-  const observer = new Observer(
-    readSettings([], {}).settings,
-    'bench',
-    createLog({ level: 'fatal', write: () => undefined }),
-  );
-  observer.network.onState?.(state);
-  for (const part of state.tick({ kind: 'tick', time: TICK, epoch: 0, audience: 'same' }))
-    part?.connections.splice(0);
+  const log = createLog({ level: 'fatal', write: () => undefined });
+  const { detailedMetrics: detailed, connectionStatsQuantiles: quantiles } = readSettings([], {}).settings;
+  const telemetry = new Telemetry({ version: 'bench', detailed, quantiles, log });
+  const slices = new Slices();
+  const connections = new Connections(() => 0, slices);
+  telemetry.publish(connections.publication);
+  const facts = new Subject<Fact>();
+  connections.updates(facts).subscribe();
+  facts.next({ kind: 'start', time: 0, epoch: 0, seed: SEED.toString(16).padStart(8, '0'), settings });
+  for (const records of batches(RecordType.open, 0, count, SECOND))
+    facts.next({ kind: 'records', time: SECOND, records });
+  facts.next({ kind: 'tick', time: TICK, epoch: 0, audience: 'same' });
+  allAtOnce(slices.run());
 
-  const listener = createApp([metricsRoute(observer)], (error) => {
+  const listener = createApp([metricsRoute(telemetry)], (error) => {
     throw error;
   }).callback();
   const server = await openServer(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Subject } from 'rxjs';
 import type { Fact } from '../../actors/capture/facts.js';
 import { Slices } from '../../actors/capture/slices.js';
-import { networkNews } from '../../actors/connections/actor.js';
+import { Connections } from '../../actors/connections/actor.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { startFact } from '../support/facts.js';
 import { batch, exitRecord, processRecord, socketRecord } from '../support/records.js';
@@ -46,7 +46,8 @@ describe('The processes that listen', () => {
 
   before(() => {
     const originatorOf = (container: number, pid: number) => state.originatorId(container, pid);
-    networkNews(facts, originatorOf, slices, {}, state).subscribe(({ delta }) => {
+    const connections = new Connections(originatorOf, slices, {}, state);
+    connections.updates(facts).subscribe(({ delta }) => {
       for (const { originator, closedAt } of delta.endpoints) {
         const name = originator === 0 ? 'nobody' : state.originator(originator).args.split(' ')[0]!;
         told.push(`${closedAt === undefined ? 'open' : 'closed'} ${name}`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Readiness } from '../../actors/http/operation.js';
+import type { Readiness } from '../../actors/capture/health.js';
 import { operationRoutes } from '../../actors/http/operation.js';
 import { levels, type Level } from '../../actors/telemetry/line.js';
 import { resources } from '../support/resources.js';

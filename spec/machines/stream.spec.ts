@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createActor, fromCallback, SimulatedClock, type AnyStateMachine, type SnapshotFrom } from 'xstate';
+import { createActor, SimulatedClock, type AnyStateMachine, type SnapshotFrom } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
-import { stream, type StreamEvent, type StreamNews } from '../../machines/stream.js';
+import { stream, type OpenConnection, type StreamEvent, type StreamUpdate } from '../../machines/stream.js';
 
 const backOff = { first: 1000, most: 4000 };
 
@@ -10,17 +10,17 @@ function run() {
   const clock = new SimulatedClock();
   const seen: string[] = [];
   let live = 0;
-  let news: (event: StreamNews) => void = () => undefined;
-  const effect = fromCallback<{ type: 'none' }>(({ sendBack }) => {
+  let update: (event: StreamUpdate) => void = () => undefined;
+  const open: OpenConnection = (send) => {
     live++;
     seen.push('start');
-    news = sendBack;
+    update = send;
     return () => {
       live--;
       seen.push('end');
     };
-  });
-  const actor = createActor(stream.provide({ actors: { stream: effect } }), { input: { backOff }, clock });
+  };
+  const actor = createActor(stream, { input: { backOff, open }, clock });
   actor.on('opened', () => seen.push('opened'));
   actor.on('broken', ({ reason, wait }) => seen.push(`broken: ${reason}, ${wait}`));
   actor.start();
@@ -28,8 +28,8 @@ function run() {
     actor,
     clock,
     seen,
-    opened: () => news({ type: 'opened' }),
-    broken: (reason = 'gone') => news({ type: 'broken', reason }),
+    opened: () => update({ type: 'opened' }),
+    broken: (reason = 'gone') => update({ type: 'broken', reason }),
     get live() {
       return live;
     },

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Subject } from 'rxjs';
 import type { Fact } from '../../actors/capture/facts.js';
-import type { NetworkNews } from '../../actors/connections/actor.js';
+import type { NetworkUpdate } from '../../actors/connections/actor.js';
 import { ConnectionState } from '../../actors/connections/state.js';
-import type { ProcessNews } from '../../actors/processes/actor.js';
+import type { ProcessUpdate } from '../../actors/processes/actor.js';
 import { signalId, type ProcessSignal } from '../../actors/processes/signal.js';
 import { readTls } from '../../actors/sensor/tls.js';
 import { Sensor, type SensorOptions } from '../../actors/sensor/actor.js';
@@ -21,6 +21,7 @@ import { eventually } from '../support/eventually.js';
 import { stateSettings } from '../support/facts.js';
 import { batch, containerNumber, socketRecord } from '../support/records.js';
 import { TestSensor } from '../support/sensor.js';
+import { spawnStream } from '../support/spawn-stream.js';
 
 const ID = '4f2a91bc03de';
 const SERVER_NAME = 'sensor.stackrox';
@@ -80,8 +81,8 @@ describe('Sensor, over gRPC', () => {
       backOff,
       ...options,
     });
-    const processes = new Subject<ProcessNews>();
-    const network = new Subject<NetworkNews>();
+    const processes = new Subject<ProcessUpdate>();
+    const network = new Subject<NetworkUpdate>();
     const originator = () => ({ name: '', path: '', args: '' });
     const delivery = sensor.deliver({ processes, network, originator }).subscribe();
     let isClosed = false;
@@ -123,7 +124,7 @@ describe('Sensor, over gRPC', () => {
     const double1 = await double();
     const { sensor, tell } = link(double1.address);
     await sensor.connect(new AbortController().signal);
-    sensor.start();
+    sensor.start(spawnStream);
     tell(signal(0));
     await eventually(() => double1.signals.length > 0, 'the signal arrives');
     const [stream] = double1.opened('signals').slice(-1);
@@ -142,7 +143,7 @@ describe('Sensor, over gRPC', () => {
   it('keeps process signals, in their order, while it is away, and tells none of those that were found running', async () => {
     const double1 = await double();
     const { sensor, tell } = link(double1.address);
-    sensor.start();
+    sensor.start(spawnStream);
     await double1.opens('signals');
     await double1.double.refuse();
     await sleep(50);
@@ -160,7 +161,7 @@ describe('Sensor, over gRPC', () => {
     const { sensor, tell } = link(double1.address);
     sensor.listener.newcomers.subscribe(() => tell(signal(100, { scraped: true })));
     tell(signal(0));
-    sensor.start();
+    sensor.start(spawnStream);
     await eventually(() => double1.signals.length === 2, 'both arrive');
     assert.deepEqual(
       double1.signals.map(({ name, scraped }) => [name, scraped]),
@@ -176,7 +177,7 @@ describe('Sensor, over gRPC', () => {
     double1.double.stall('signals');
     const queueSize = 512 * 1024;
     const { sensor, tell } = link(double1.address, { queueSize });
-    sensor.start();
+    sensor.start(spawnStream);
     await double1.opens('signals');
     const args = 'x'.repeat(1000);
     for (let n = 0; n < 2000; n++) tell(signal(n, { args }));
@@ -199,7 +200,7 @@ describe('Sensor, over gRPC', () => {
     const double1 = await double();
     const { sensor, network } = link(double1.address);
     assert.equal(sensor.listener.audience(), 'none');
-    sensor.start();
+    sensor.start(spawnStream);
     await eventually(() => sensor.listener.audience() === 'fresh', 'a stream opens');
     assert.equal(sensor.listener.audience(), 'same');
     double1.double.stall('network');
@@ -224,7 +225,7 @@ describe('Sensor, over gRPC', () => {
     const { sensor } = link(double1.address);
     const received: object[] = [];
     sensor.listener.control.subscribe((lists) => received.push(lists));
-    sensor.start();
+    sensor.start(spawnStream);
     await eventually(() => received.length > 0, 'it arrives');
     assert.deepEqual(received, [
       {
@@ -242,7 +243,7 @@ describe('Sensor, over gRPC', () => {
   it('gets what is queued, and its streams ended in good order, when Collector ends', async () => {
     const double1 = await double();
     const { sensor, tell, end } = link(double1.address);
-    sensor.start();
+    sensor.start(spawnStream);
     await double1.opens('signals');
     for (let n = 0; n < 1000; n++) tell(signal(n));
     await end();
@@ -258,7 +259,7 @@ describe('Sensor, over gRPC', () => {
     const double1 = await double();
     const { sensor, tell, network } = link(double1.address);
     const state = new ConnectionState(stateSettings(), () => 0, 1);
-    sensor.start();
+    sensor.start(spawnStream);
     let sent = 0;
     let time = 0;
     const open = new Set<number>();
@@ -331,7 +332,7 @@ describe('Sensor, over gRPC', () => {
       const double1 = await secureDouble(folders.server);
       const { sensor, tell } = link(double1.address, { tls: await tlsIn(folders.client) });
       await sensor.connect(new AbortController().signal);
-      sensor.start();
+      sensor.start(spawnStream);
       tell(signal(0));
       await eventually(() => double1.signals.length > 0, 'the signal arrives');
     });
@@ -351,7 +352,7 @@ describe('Sensor, over gRPC', () => {
       const folders = await certificates(authority);
       const double1 = await secureDouble(folders.server);
       const { sensor, tell } = link(double1.address, { tls: await tlsIn(folders.client) });
-      sensor.start();
+      sensor.start(spawnStream);
       await double1.opens('signals');
       let sent = 0;
       const work = setInterval(() => tell(signal(sent++)), 1);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EMPTY, Subject } from 'rxjs';
 import type { Fact } from '../../actors/capture/facts.js';
-import type { NetworkNews } from '../../actors/connections/actor.js';
-import type { ProcessNews } from '../../actors/processes/actor.js';
+import type { NetworkUpdate } from '../../actors/connections/actor.js';
+import type { ProcessUpdate } from '../../actors/processes/actor.js';
 import { signalId } from '../../actors/processes/signal.js';
 import { Sensor } from '../../actors/sensor/actor.js';
 import { Deadline } from '../../actors/telemetry/deadline.js';
@@ -13,6 +13,7 @@ import { eventually } from '../support/eventually.js';
 import { containerNumber } from '../support/records.js';
 import { requires } from '../support/requirements.js';
 import { TestSensor } from '../support/sensor.js';
+import { spawnStream } from '../support/spawn-stream.js';
 import type { DoubleOptions } from '../../scripts/sensor/double.js';
 
 const MADE = 3000;
@@ -108,7 +109,7 @@ describe('A process signal is received or counted', () => {
         ...{ address: way.address, serverName: 'sensor.stackrox', tls: undefined },
         ...{ registration, queueSize, log, backOff },
       });
-      const processes = new Subject<ProcessNews>();
+      const processes = new Subject<ProcessUpdate>();
       const originator = () => ({ name: '', path: '', args: '' });
       sensor.deliver({ processes, network: EMPTY, originator }).subscribe();
       let made = 0;
@@ -124,7 +125,7 @@ describe('A process signal is received or counted', () => {
         }
       };
       try {
-        sensor.start();
+        sensor.start(spawnStream);
         await double.opens('signals');
         await make(MADE / 3);
         await before(double, way);
@@ -167,7 +168,7 @@ describe('The end of a connection is received or counted', () => {
         ...{ address: double.address, serverName: 'sensor.stackrox', tls: undefined },
         ...{ registration, queueSize: QUEUE_SIZE, log, backOff },
       });
-      const network = new Subject<NetworkNews>();
+      const network = new Subject<NetworkUpdate>();
       const originator = () => ({ name: '', path: '', args: '' });
       sensor.deliver({ processes: EMPTY, network, originator }).subscribe();
       const nothing = new Uint8Array(0);
@@ -180,7 +181,7 @@ describe('The end of a connection is received or counted', () => {
         network.next({ time: 1, delta: { connections: [connection], endpoints: [] } });
       };
       try {
-        sensor.start();
+        sensor.start(spawnStream);
         await double.opens('network');
         await eventually(() => sensor.listener.audience() !== 'none', 'somebody listens');
         for (let port = 1; port <= 500; port++) close(port);

@@ -39,8 +39,9 @@ function reportSlowest(runner: Mocha.Runner): void {
     times.push({ title: suite.title, seconds: Math.round((performance.now() - start) / 1000) });
   });
   runner.on(EVENT_RUN_END, () => {
-    console.log('  Slowest suites:');
+    Mocha.reporters.Base.consoleLog('  Slowest suites:');
     const slowest = times.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
-    for (const { title, seconds } of slowest) console.log(`  ${String(seconds).padStart(5)} s  ${title}`);
+    for (const { title, seconds } of slowest)
+      Mocha.reporters.Base.consoleLog(`  ${String(seconds).padStart(5)} s  ${title}`);
   });
 }

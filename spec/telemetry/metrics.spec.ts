@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { Metrics } from '../../actors/telemetry/metrics.js';
-import { counterHelp, procfsHelp, timerNames, type Sources } from '../../actors/telemetry/sources.js';
+import {
+  counterHelp,
+  procfsHelp,
+  timerNames,
+  type Sources,
+  type TimerName,
+} from '../../actors/telemetry/publication.js';
 import { Stopwatch } from '../../actors/telemetry/stopwatch.js';
 import { WindowSummary } from '../../actors/telemetry/window-summary.js';
 import { samplesIn, type Samples } from '../support/exposition.js';
@@ -23,7 +29,7 @@ function sources(options: Partial<Sources> = {}): Sources {
       stopwatch.add(next++);
       return [name, stopwatch];
     }),
-  ) as unknown as Sources['timers'];
+  ) as Readonly<Record<TimerName, Stopwatch>>;
   const summary = (...values: number[]) => {
     const made = new WindowSummary(
       QUANTILES.map((quantile) => ({ quantile, error: 0.01 })),
@@ -48,7 +54,7 @@ function sources(options: Partial<Sources> = {}): Sources {
     ],
     queue: () => ({ waiting: 11, bytes: 12, capacity: 13, repeated: 14 }),
     selfCheckPassed: () => true,
-    timers,
+    timer: (name) => timers[name],
     counters: numbers(counterHelp),
     procfs: numbers(procfsHelp),
     signals: () => ({ sent: 21, dropped: 22, limited: 23 }),
@@ -56,9 +62,9 @@ function sources(options: Partial<Sources> = {}): Sources {
       { name: 'execve', count: 4, times: { parse: 8, process: 20 } },
       { name: 'close', count: 0, times: { parse: 0, process: 0 } },
     ],
-    lineage: { signals: 4, ancestors: 6, squares: 10, bytes: 40, byteSquares: 500 },
+    lineage: () => ({ signals: 4, ancestors: 6, squares: 10, bytes: 40, byteSquares: 500 }),
     threadCache: () => ({ size: 31, evicted: 7 }),
-    connections: [{ direction: 'in', peer: 'private', total: summary(101, 102, 103), rate: summary(0.5) }],
+    peers: () => [{ direction: 'in', peer: 'private', total: summary(101, 102, 103), rate: summary(0.5) }],
     quantiles: QUANTILES,
     suppressedLogLines: () => 41,
     droppedLogLines: () => 42,
@@ -87,7 +93,7 @@ describe('The metrics', () => {
   it('have every timer of the guide, by both of its spellings', () => {
     const given = sources();
     for (const name of timerNames) {
-      const { microseconds } = given.timers[name];
+      const { microseconds } = given.timer(name);
       const of = (suffix: string) => samples.get(`rox_collector_timers{type="${name}${suffix}"}`);
       assert.equal(of('_events'), 2, name);
       for (const spelling of ['_us', '_times_us']) {
@@ -182,7 +188,7 @@ describe('The metrics', () => {
   });
 
   it('say nothing by type of event, nor of connections, where that is turned off', async () => {
-    const plain = await exposition({ connections: [] }, false);
+    const plain = await exposition({ quantiles: undefined }, false);
     assert.doesNotMatch(plain, /events_typed|event_times_us|userspace\[|rox_connections/);
     assert.match(plain, /rox_collector_events\{type="userspace"\} 4/);
   });

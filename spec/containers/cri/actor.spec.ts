@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Subject, type Subscription } from 'rxjs';
-import { runtimeNews, type RuntimeNews } from '../../../actors/containers/cri/actor.js';
+import type { StreamRef } from '../../../machines/stream.js';
+import { Runtimes, type RuntimeUpdate } from '../../../actors/containers/cri/actor.js';
 import { createLog } from '../../../actors/telemetry/log.js';
 import { eventually } from '../../support/eventually.js';
 import { FakeRuntime, ForeignServer, type FakeOptions } from '../../support/fake-runtime.js';
 import type { Resource } from '../../support/resources.js';
+import { spawnStream } from '../../support/spawn-stream.js';
 
 const ID = 'a'.repeat(64);
 const OTHER = 'b'.repeat(64);
@@ -25,18 +26,18 @@ const LIST = 'RuntimeService/ListContainers';
 describe('the names of containers', () => {
   let folder: string;
   let made: Resource[];
-  let news: RuntimeNews[];
+  let news: RuntimeUpdate[];
   let lines: string[];
-  let strangers: Subject<void>;
-  let listening: Subscription;
+  let runtimes: Runtimes;
+  let streams: StreamRef[];
 
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'cri-'));
     [made, news, lines] = [[], [], []];
-    strangers = new Subject();
+    streams = [];
   });
   afterEach(async () => {
-    listening.unsubscribe();
+    streams.forEach((stream) => stream.send({ type: 'stop' }));
     for (const resource of made) await resource.remove();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -51,12 +52,13 @@ describe('the names of containers', () => {
 
   function listen(sockets: readonly string[], times: Partial<typeof TIMES> = {}): void {
     const log = createLog({ write: (line) => lines.push(line) });
-    listening = runtimeNews({
-      sockets: sockets.map(at),
-      strangers,
-      log,
-      times: { ...TIMES, ...times },
-    }).subscribe((told) => news.push(told));
+    runtimes = new Runtimes({ sockets: sockets.map(at), log, times: { ...TIMES, ...times } });
+    runtimes.updates.subscribe((update) => news.push(update));
+    runtimes.start((name, input) => {
+      const stream = spawnStream(name, input);
+      streams.push(stream);
+      return stream;
+    });
   }
 
   /** Names of pods by the ids of their containers, as told so far. */
@@ -114,9 +116,9 @@ describe('the names of containers', () => {
     listen(['a.sock'], { poll: 60_000, rest: 50 });
     await eventually(() => fake.calls.get(LIST) === 1, 'it is asked');
     fake.add('web-0', ID);
-    for (let count = 0; count < 1000; count++) strangers.next();
+    for (let count = 0; count < 1000; count++) runtimes.ask();
     await eventually(() => 'aaaaaaaaaaaa' in pods(), 'the stranger has a name');
-    for (let count = 0; count < 1000; count++) strangers.next();
+    for (let count = 0; count < 1000; count++) runtimes.ask();
     await sleep(20);
     assert.ok(fake.calls.get(LIST)! <= 3, String(fake.calls.get(LIST)));
   });

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { createActor, fromPromise, SimulatedClock, waitFor } from 'xstate';
+import type { Counts } from '../../machines/part.js';
+import { runtime, type Runtime, type RuntimeInput } from '../../machines/runtime.js';
+
+const DRAIN_MS = 1800;
+const backOff = { first: 1000, most: 1000 };
+const input = { sensor: undefined, driver: {}, loaded: {} } as unknown as RuntimeInput;
+
+interface Settle {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A runtime with two parts and a stream, whose effects wait for the spec. */
+function run() {
+  const clock = new SimulatedClock();
+  const seen: string[] = [];
+  const settle: Record<string, Settle> = {};
+  const pending = async (name: string) =>
+    new Promise<void>((resolve, reject) => (settle[name] = { resolve, reject }));
+  let events = 0;
+  const actor = createActor(
+    runtime.provide({
+      actors: {
+        prepare: fromPromise(async (): Promise<Runtime> => {
+          seen.push('prepare');
+          await pending('prepare');
+          return {
+            parts: { capture: (): Counts => ({ events }), sensor: (): Counts => ({ sent: 0 }) },
+            openStreams: (spawn) => {
+              spawn('signals', {
+                backOff,
+                open: () => {
+                  seen.push('stream opens');
+                  return () => seen.push('stream ends');
+                },
+              });
+            },
+            collect: async (stop) => {
+              seen.push('collect');
+              stop.addEventListener('abort', () => seen.push('told to stop'));
+              await pending('collect');
+            },
+          };
+        }),
+        close: fromPromise(async () => {
+          seen.push('close');
+          await pending('close');
+        }),
+      },
+      actions: {
+        announceEnd: () => seen.push('announced'),
+        warnUnfinished: () => seen.push('unfinished'),
+      },
+      delays: { drain: () => DRAIN_MS },
+    }),
+    { input, clock },
+  );
+  actor.start();
+  const until = async (state: object | string) =>
+    waitFor(actor, (snapshot) => JSON.stringify(snapshot.value) === JSON.stringify(state), { timeout: 1000 });
+  const collecting = async () => {
+    settle['prepare']!.resolve();
+    await until({ collecting: 'running' });
+  };
+  const closed = async () => {
+    await until('closing');
+    settle['close']!.resolve();
+    await until('ended');
+    return actor.getSnapshot().output;
+  };
+  return {
+    actor,
+    clock,
+    seen,
+    settle,
+    until,
+    collecting,
+    closed,
+    count: (value: number) => (events = value),
+  };
+}
+
+describe('the runtime', () => {
+  it('has its parts and streams as children while it collects, in one system', async () => {
+    const { actor, collecting } = run();
+    assert.deepEqual(Object.keys(actor.getSnapshot().children), ['prepare']);
+    await collecting();
+    const { children } = actor.getSnapshot();
+    assert.deepEqual(Object.keys(children).sort(), ['capture', 'collection', 'sensor', 'signals']);
+    for (const child of Object.values(children)) assert.equal(child!.system, actor.system);
+  });
+
+  it('samples the counts of its parts when it is asked, and never else', async () => {
+    const { actor, collecting, count } = run();
+    await collecting();
+    const counts = () =>
+      (actor.getSnapshot().children['capture']?.getSnapshot() as { context: Counts }).context;
+    count(5);
+    assert.deepEqual(counts(), {});
+    actor.send({ type: 'sample' });
+    assert.deepEqual(counts(), { events: 5 });
+    count(6);
+    assert.deepEqual(counts(), { events: 5 });
+  });
+
+  it('ends in order when it is stopped: last facts, then Sensor, then streams', async () => {
+    const { actor, collecting, closed, seen, settle } = run();
+    await collecting();
+    actor.send({ type: 'stop' });
+    assert.deepEqual(actor.getSnapshot().value, { collecting: 'draining' });
+    settle['collect']!.resolve();
+    assert.equal(await closed(), undefined);
+    assert.deepEqual(seen, [
+      'prepare',
+      'stream opens',
+      'collect',
+      'announced',
+      'told to stop',
+      'close',
+      'stream ends',
+    ]);
+  });
+
+  it('goes on to the end without the last facts when their time is over, and says so', async () => {
+    const { actor, clock, collecting, closed, seen } = run();
+    await collecting();
+    actor.send({ type: 'stop' });
+    clock.increment(DRAIN_MS - 1);
+    assert.ok(!seen.includes('unfinished'));
+    clock.increment(1);
+    assert.equal(await closed(), undefined);
+    assert.ok(seen.includes('unfinished'));
+  });
+
+  it('brings what is queued to Sensor when the collection fails, and ends with the error', async () => {
+    const { collecting, closed, seen, settle } = run();
+    const error = new Error('ring buffer gone');
+    await collecting();
+    settle['collect']!.reject(error);
+    assert.deepEqual(await closed(), { error });
+    assert.ok(!seen.includes('announced'));
+  });
+
+  it('ends with the error of the last facts', async () => {
+    const { actor, collecting, closed, settle } = run();
+    const error = new Error('disk full');
+    await collecting();
+    actor.send({ type: 'stop' });
+    settle['collect']!.reject(error);
+    assert.deepEqual(await closed(), { error });
+  });
+
+  it('ends with the error when its parts cannot be made', async () => {
+    const { closed, settle } = run();
+    const error = new Error('no room');
+    settle['prepare']!.reject(error);
+    assert.deepEqual(await closed(), { error });
+  });
+
+  it('collects the last facts of a run that is stopped while its parts are made', async () => {
+    const { actor, closed, seen, settle, until } = run();
+    actor.send({ type: 'stop' });
+    settle['prepare']!.resolve();
+    await until({ collecting: 'draining' });
+    assert.deepEqual(seen, ['prepare', 'announced', 'stream opens', 'collect', 'told to stop']);
+    settle['collect']!.resolve();
+    assert.equal(await closed(), undefined);
+  });
+
+  it('ends without its parts when making them takes longer than the end may', async () => {
+    const { actor, clock, closed, seen } = run();
+    actor.send({ type: 'stop' });
+    clock.increment(DRAIN_MS);
+    assert.equal(await closed(), undefined);
+    assert.deepEqual(seen, ['prepare', 'unfinished', 'close']);
+  });
+
+  it('ends when all has been collected without a stop', async () => {
+    const { collecting, closed, settle } = run();
+    await collecting();
+    settle['collect']!.resolve();
+    assert.equal(await closed(), undefined);
+  });
+});
