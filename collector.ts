@@ -6,7 +6,7 @@ import { checkScans, giveUpCapabilities, neededAfterLoad } from './actors/captur
 import { attachPrograms, openDriver, refusal, type Driver, type Probe } from './actors/capture/driver.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import type { ScannerChoice } from './actors/capture/scanner-choice.js';
-import { downloadDriver, findDriver, type Found } from './actors/drivers/actor.js';
+import { downloadDriver, findDriver, type DriverLocation } from './actors/drivers/actor.js';
 import { Observer } from './actors/http/observer.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
@@ -152,7 +152,7 @@ async function run(): Promise<number> {
   let probe: Probe | undefined;
   let scanning: ScannerChoice;
   let sensor: Sensor | undefined;
-  let found: Found | undefined;
+  let found: DriverLocation | undefined;
   let collecting: Promise<unknown> = Promise.resolve();
   /** A phase that is over when its effect is, and fails with what that throws. */
   const effect = <T>(name: Phase, run: (signal: AbortSignal) => T | Promise<T>): PromiseActorLogic<T> =>

@@ -46,8 +46,8 @@ export function readKernelIdentity(hostRoot: string): KernelIdentity {
   return {
     release: release(),
     version: version(),
-    osRelease: read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`),
-    minikubeVersion: read(`${hostRoot}/etc/VERSION`),
+    osRelease: readIfThere(`${hostRoot}/etc/os-release`) || readIfThere(`${hostRoot}/usr/lib/os-release`),
+    minikubeVersion: readIfThere(`${hostRoot}/etc/VERSION`),
   };
 }
 
@@ -68,20 +68,20 @@ function containerOptimized({ release, osRelease }: KernelIdentity): string | un
 /** Docker Desktop has the same release for different builds, which differ in when they were built. */
 function dockerDesktop({ release, version, osRelease }: KernelIdentity): string | undefined {
   if (field(osRelease, 'PRETTY_NAME') !== 'Docker Desktop') return undefined;
-  const number = numberOf(release);
+  const number = releaseNumber(release);
   const time = buildTime(version);
   return number && time && `${number}-dockerdesktop-${time}`;
 }
 
 /** Minikube's virtual machine has a plain kernel of kernel.org with options that change from version to version. */
 function minikube({ release, minikubeVersion }: KernelIdentity): string | undefined {
-  const number = numberOf(release);
+  const number = releaseNumber(release);
   const [own] = /\bv\d+\.\d+\.\d+/.exec(minikubeVersion) ?? [];
   return number && own && `${number}-minikube-${own}`;
 }
 
 /** The x.y.z that a release starts with. */
-function numberOf(release: string): string | undefined {
+function releaseNumber(release: string): string | undefined {
   return /^\d+\.\d+\.\d+/.exec(release)?.[0];
 }
 
@@ -100,7 +100,7 @@ function field(osRelease: string, key: string): string {
   return quoted ?? plain;
 }
 
-function read(path: string): string {
+function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {

@@ -4,7 +4,7 @@ import type { Log } from '../telemetry/log.js';
 import type { Peer } from './connection.js';
 import { get, type Patience } from './request.js';
 import { codeOf } from '../sensor/shown.js';
-import { Trouble, type Place } from './trouble.js';
+import { DriverProblem, type DriverSource } from './problem.js';
 import { unpack } from './unpack.js';
 
 /** How often and how long to try for one object at one place; times in ms. */
@@ -25,8 +25,8 @@ export const TIMINGS: Timings = {
 };
 
 /** Who has objects. */
-export interface Source {
-  readonly place: Exclude<Place, 'local'>;
+export interface DriverServer {
+  readonly source: Exclude<DriverSource, 'local'>;
   /** The address that the name of an archive is put behind. */
   readonly base: string;
   /**
@@ -36,16 +36,16 @@ export interface Source {
 }
 
 /** A download that failed. */
-export interface Tried {
-  readonly source: Source;
+export interface FailedDownload {
+  readonly server: DriverServer;
   /** As it may stand in a log. */
   readonly url: string;
   readonly attempts: number;
   /** Of the last attempt that came to an end. */
-  readonly trouble: Trouble;
+  readonly problem: DriverProblem;
 }
 
-export interface DownloadOptions {
+export interface DownloadContext {
   readonly log: Log;
   /** Writes the trouble of attempts. */
   readonly warn: (message: string) => void;
@@ -59,52 +59,52 @@ export interface DownloadOptions {
  * @throws Failure DRIVER_UNWRITABLE, and whatever `source.peer` throws; the reason of `signal`
  */
 export async function download(
-  source: Source,
+  server: DriverServer,
   object: string,
   target: string,
-  { log, warn, signal, timings }: DownloadOptions,
-): Promise<Tried | undefined> {
+  { log, warn, signal, timings }: DownloadContext,
+): Promise<FailedDownload | undefined> {
   const archive = `${object}.gz`;
-  const address = `${source.base}/${archive}`;
+  const address = `${server.base}/${archive}`;
   const url = address.replace(/\/\/[^/]*@/, '//'); // without user and password
   signal.throwIfAborted();
   log.info(`Attempting to download kernel object from ${url}`);
   const time = limited(signal, timings.total);
-  let trouble: Trouble | undefined;
+  let problem: DriverProblem | undefined;
   let attempts = 0;
   try {
-    while (attempts < timings.attempts && !time.signal.aborted && trouble?.kind !== 'corrupt') {
+    while (attempts < timings.attempts && !time.signal.aborted && problem?.kind !== 'corrupt') {
       if (attempts > 0) await delay(timings.interval, undefined, { signal: time.signal });
       attempts++;
       try {
-        const body = await get(new URL(address), source.peer?.(), timings, time.signal);
+        const body = await get(new URL(address), server.peer?.(), timings, time.signal);
         await unpack(body, target, { gzip: true, signal: time.signal });
         return undefined;
       } catch (error) {
         time.signal.throwIfAborted();
-        trouble = asTrouble(error);
-        if (trouble.kind === 'corrupt') log.warning(`Deleted the download of ${url}: ${trouble.message}`);
-        else warn(`Unexpected HTTP request failure (${trouble.message})`);
+        problem = networkProblem(error);
+        if (problem.kind === 'corrupt') log.warning(`Deleted the download of ${url}: ${problem.message}`);
+        else warn(`Unexpected HTTP request failure (${problem.message})`);
       }
     }
   } catch (error) {
     signal.throwIfAborted();
     if (!time.signal.aborted) throw error;
-    trouble ??= new Trouble('timeout', `it was not done within ${timings.total / 1000} s`);
+    problem ??= new DriverProblem('timeout', `it was not done within ${timings.total / 1000} s`);
   } finally {
     time.end();
   }
   log.flush();
   log.warning(`Attempted to download ${archive} ${attempts} time(s)`);
   log.warning(`Failed to download from ${archive}`);
-  return { source, url, attempts, trouble: trouble! };
+  return { server, url, attempts, problem: problem! };
 }
 
 /** @throws `error` if it is none of the network's: trying again would not help */
-function asTrouble(error: unknown): Trouble {
-  if (error instanceof Trouble) return error;
+function networkProblem(error: unknown): DriverProblem {
+  if (error instanceof DriverProblem) return error;
   if (error instanceof Failure) throw error;
-  return new Trouble('broken', `the connection broke in the middle of the body (${codeOf(error)})`, {
+  return new DriverProblem('broken', `the connection broke in the middle of the body (${codeOf(error)})`, {
     cause: error,
   });
 }

@@ -7,7 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { Failure } from '../telemetry/failures.js';
 import { codeOf } from '../sensor/shown.js';
 import { makeFolder } from './make-folder.js';
-import { Trouble } from './trouble.js';
+import { DriverProblem } from './problem.js';
 
 /** Bytes, packed or not. Real drivers have a few MiB. */
 export const LARGEST_OBJECT = 64 * 1024 * 1024;
@@ -25,7 +25,7 @@ export interface UnpackOptions {
 /**
  * Writes an object to `target`, of which everybody sees either what was there before or all of the new one. The folder
  * is made if it is not there.
- * @throws Trouble `corrupt`: it is no whole archive, empty or over 64 MiB; Failure DRIVER_UNWRITABLE; any error of
+ * @throws DriverProblem `corrupt`: it is no whole archive, empty or over 64 MiB; Failure DRIVER_UNWRITABLE; any error of
  *   `source`, which is read to its end or destroyed; an AbortError
  */
 export async function unpack(
@@ -48,8 +48,8 @@ export async function unpack(
     const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
       for await (const chunk of chunks) await onDisk(made.appendFile(chunk));
     };
-    const whole = bounded('unpacked');
-    if (gzip) await pipeline(source, bounded('packed'), createGunzip(), whole, write, { signal });
+    const whole = boundedChunks('unpacked');
+    if (gzip) await pipeline(source, boundedChunks('packed'), createGunzip(), whole, write, { signal });
     else await pipeline(source, whole, write, { signal });
     // The permissions that `open` was given are narrowed by the umask.
     await onDisk(made.chmod(MODE));
@@ -58,7 +58,7 @@ export async function unpack(
     await onDisk(rename(temporary, target));
   } catch (error) {
     throw isZlib(error)
-      ? new Trouble('corrupt', `it is no whole gzip archive (${error.message})`, { cause: error })
+      ? new DriverProblem('corrupt', `it is no whole gzip archive (${error.message})`, { cause: error })
       : error;
   } finally {
     source.destroy();
@@ -81,15 +81,15 @@ export async function removeLeftovers(target: string): Promise<void> {
 }
 
 /** Passes on what is neither nothing nor too much. */
-function bounded(state: string) {
+function boundedChunks(state: string) {
   return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let seen = 0;
     for await (const chunk of chunks) {
       seen += chunk.length;
-      if (seen > LARGEST_OBJECT) throw new Trouble('corrupt', `${state}, it has over 64 MiB`);
+      if (seen > LARGEST_OBJECT) throw new DriverProblem('corrupt', `${state}, it has over 64 MiB`);
       yield chunk;
     }
-    if (seen === 0) throw new Trouble('corrupt', `${state}, it has 0 bytes`);
+    if (seen === 0) throw new DriverProblem('corrupt', `${state}, it has 0 bytes`);
   };
 }
 

@@ -1,14 +1,14 @@
 import type { DriverFile, FileMethod } from './names.js';
-import type { Unusable } from './storage.js';
-import type { Trouble } from './trouble.js';
+import type { UnusableFile } from './storage.js';
+import type { DriverProblem } from './problem.js';
 
 /** What came of looking on this node. */
-export type Found =
+export type DriverLocation =
   /** The driver is part of Collector. */
   | { readonly kind: 'builtin' }
   /** It is here, and ready to be loaded. */
   | { readonly kind: 'local'; readonly driver: LocalDriver }
-  | Absent;
+  | AbsentDriver;
 
 /** A driver that is ready to be loaded. */
 export interface LocalDriver {
@@ -18,7 +18,7 @@ export interface LocalDriver {
 }
 
 /** It has to be downloaded. */
-export interface Absent {
+export interface AbsentDriver {
   readonly kind: 'absent';
   readonly method: FileMethod;
   /** The kernel's, as `uname -r` says it. */
@@ -26,7 +26,7 @@ export interface Absent {
   /** The drivers that would do, best first, with all their files. */
   readonly drivers: readonly (readonly DriverFile[])[];
   /** Of the drivers; or why it is not known. */
-  readonly version: string | Trouble;
+  readonly version: string | DriverProblem;
   /** What local storage has, but nobody can use. */
-  readonly unusable: readonly Unusable[];
+  readonly unusable: readonly UnusableFile[];
 }
