@@ -103,7 +103,7 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       return [header(Kind.config, payload.length, fact.time, 0), payload];
     }
     case 'containers': {
-      const { told, removed } = fact;
+      const { updated: told, removed } = fact;
       const text = Buffer.from(JSON.stringify({ told, removed }));
       return [header(Kind.containers, text.length, fact.time, 0), text];
     }
@@ -285,7 +285,7 @@ function decodeConfig(payload: Uint8Array<ArrayBuffer>, time: number): ConfigFac
 }
 
 function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
-  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Partial<ContainersFact>;
+  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
   if (
     !Array.isArray(told) ||
     !told.every(isMetadata) ||
@@ -293,7 +293,7 @@ function decodeContainers(payload: Uint8Array, time: number): ContainersFact {
     !removed.every(isContainerId)
   )
     throw new Error('containers that are none');
-  return { kind: 'containers', time, told, removed };
+  return { kind: 'containers', time, updated: told, removed };
 }
 
 function isMetadata(value: unknown): value is ContainerMetadata {

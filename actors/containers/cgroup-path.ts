@@ -5,7 +5,7 @@ const SHORT_DIGITS = 12;
 const SCOPE = '.scope';
 
 /** A container that a cgroup's path names. */
-interface Named {
+interface NamedContainer {
   /** The first 12 digits of its id. */
   readonly id: string;
   /** Path of the cgroup that bears its name: the one asked about, or one above it. */
@@ -20,19 +20,19 @@ interface Named {
  * the id of the container that it looks after. Then the same is asked of the cgroup above: what runs below a
  * container's cgroup is in the container. The kernel side decides by the same rule (native/bpf/container.h).
  */
-function containersIn(path: string): Named[] {
-  const found: Named[] = [];
+function containersIn(path: string): NamedContainer[] {
+  const containers: NamedContainer[] = [];
   for (let rest = path; rest !== '';) {
     const named = namedBy(rest);
-    if (named !== undefined) found.push(named);
+    if (named !== undefined) containers.push(named);
     const { bearer } = named ?? { bearer: rest };
     rest = bearer.slice(0, Math.max(0, bearer.lastIndexOf('/')));
   }
-  return found;
+  return containers;
 }
 
 /** By the last component alone, or by the last scope above it. */
-function namedBy(path: string): Named | undefined {
+function namedBy(path: string): NamedContainer | undefined {
   const scope = path.lastIndexOf(SCOPE);
   const unit = scope < 0 ? path : path.slice(0, scope);
   const start = unit.length - DIGITS;
@@ -58,7 +58,7 @@ export function isContainerInPath(id: string, path: string): boolean {
 }
 
 /** What a cgroup says of the container that is in it. */
-export interface Naming {
+export interface ContainerAttribution {
   /** The container's number, 0 for the host. */
   readonly container: number;
   /** The outermost container around it, itself if it is in none. */
@@ -103,7 +103,7 @@ export class ContainerNames {
     this.#seen = new Map();
   }
 
-  containerOf(hierarchy: string, path: string): Naming {
+  containerOf(hierarchy: string, path: string): ContainerAttribution {
     const found = containersIn(path);
     const right = found.find(({ id, bearer }, place) => {
       if (place === found.length - 1) return true;

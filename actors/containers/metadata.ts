@@ -8,7 +8,7 @@ const LINGER_NS = 600e9;
 
 /** What runtimes told of containers. Bounded: who was removed goes first, then who is known longest. */
 export class MetadataTable {
-  readonly #there = new Map<number, ContainerMetadata>();
+  readonly #present = new Map<number, ContainerMetadata>();
   /** Oldest removal first. */
   readonly #removed = new Map<number, { readonly metadata: ContainerMetadata; readonly at: number }>();
   #evicted = 0;
@@ -20,25 +20,25 @@ export class MetadataTable {
 
   /** Containers that have a name now. */
   get size(): number {
-    return this.#there.size + this.#removed.size;
+    return this.#present.size + this.#removed.size;
   }
 
   /** By the container's number, as records have it. */
   get(container: number): ContainerMetadata | undefined {
-    return this.#there.get(container) ?? this.#removed.get(container)?.metadata;
+    return this.#present.get(container) ?? this.#removed.get(container)?.metadata;
   }
 
-  fold({ told, removed, time }: ContainersFact): void {
+  fold({ updated: told, removed, time }: ContainersFact): void {
     for (const metadata of told) {
       const container = containerNumber(metadata.id);
       this.#removed.delete(container);
-      this.#there.set(container, metadata);
+      this.#present.set(container, metadata);
     }
     for (const id of removed) {
       const container = containerNumber(id);
-      const metadata = this.#there.get(container);
+      const metadata = this.#present.get(container);
       if (metadata === undefined) continue;
-      this.#there.delete(container);
+      this.#present.delete(container);
       this.#removed.set(container, { metadata, at: time });
     }
     this.expire(time);
@@ -59,8 +59,8 @@ export class MetadataTable {
       this.#removed.delete(gone);
       return;
     }
-    const [oldest] = this.#there.keys();
-    this.#there.delete(oldest!);
+    const [oldest] = this.#present.keys();
+    this.#present.delete(oldest!);
     this.#evicted++;
   }
 }

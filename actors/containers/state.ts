@@ -29,7 +29,7 @@ export class ContainerState {
   /** Paths of the containers' cgroups, by the containers' numbers. */
   readonly #cgroups = new Map<number, string>();
   readonly #metadata = new MetadataTable();
-  #strangers = 0;
+  #unknownContainers = 0;
 
   /** Containers forgotten for want of room, ever. */
   evicted = 0;
@@ -40,8 +40,8 @@ export class ContainerState {
   }
 
   /** How many containers had no name when they were met, so far: a reason to ask the runtime again. */
-  get strangers(): number {
-    return this.#strangers;
+  get unknownContainers(): number {
+    return this.#unknownContainers;
   }
 
   /** Names of containers known now. */
@@ -99,7 +99,7 @@ export class ContainerState {
       this.evicted++;
     }
     this.#cgroups.set(container, cgroup);
-    if (this.#metadata.get(container) === undefined) this.#strangers++;
+    if (this.#metadata.get(container) === undefined) this.#unknownContainers++;
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
     const id = containerId(container);
     // Not the nearest one in its path, if the name of that is forged.

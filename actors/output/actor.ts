@@ -3,11 +3,11 @@ import type { StateSettings } from '../capture/facts.js';
 import type { NetworkNews } from '../connections/actor.js';
 import type { ProcessNews } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
-import { CompactView, type CompactOptions, type Names } from './compact.js';
-import { networkMessage, processMessage } from './json.js';
+import { CompactView, type CompactOptions, type OutputNames } from './compact.js';
+import { networkJson, processJson } from './json.js';
 
 /** What there is to print of a run. */
-export interface News extends Names {
+export interface News extends OutputNames {
   readonly processes: Observable<ProcessNews>;
   readonly network: Observable<NetworkNews>;
   /** Describes an endpoint's process by its number. */
@@ -26,8 +26,8 @@ export function outputLines(
 
 function jsonLines({ processes, network, originator }: News): Observable<readonly string[]> {
   return merge(
-    processes.pipe(map(({ signals }) => signals.map(processMessage))),
-    network.pipe(map(({ time, delta }) => [networkMessage(delta, time, originator)])),
+    processes.pipe(map(({ signals }) => signals.map(processJson))),
+    network.pipe(map(({ time, delta }) => [networkJson(delta, time, originator)])),
   );
 }
 

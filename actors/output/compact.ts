@@ -18,7 +18,7 @@ import type { ProcessSignal } from '../processes/signal.js';
 import { UNSAFE } from '../telemetry/plain-text.js';
 
 /** Knowledge of a run beyond its records. */
-export interface Names {
+export interface OutputNames {
   /** Metadata that a runtime gave for a container, by the container's number. */
   readonly metadata: (container: number) => ContainerMetadata | undefined;
   /** `SocketRole` of the connection in the record at `at`, where the record itself has none. */
@@ -77,18 +77,18 @@ interface Piece {
 
 /** Folds facts to lines. A process's end is shown if its start was: not that of what a scan found running. */
 export class CompactView {
-  readonly #names: Names;
+  readonly #names: OutputNames;
   readonly #options: CompactOptions;
   /** Columns for the container, once there are names. */
   readonly #nameWidth: number;
   #containerWidth = ID_WIDTH;
-  readonly #shown = new Set<number>();
+  readonly #visible = new Set<number>();
   /** Connected UDP sockets in the scan under way, and in the one before it: all of them were shown. */
   #listed = new Set<string>();
   #before: ReadonlySet<string> = new Set();
   #epoch = 0;
 
-  constructor(names: Names, options: CompactOptions) {
+  constructor(names: OutputNames, options: CompactOptions) {
     this.#names = names;
     this.#options = options;
     const { width } = options;
@@ -111,7 +111,7 @@ export class CompactView {
       case 'scan':
         return fact.of === 'sockets' ? this.#scan(fact) : [];
       case 'containers':
-        if (fact.told.length === 0 || this.#containerWidth === this.#nameWidth) return [];
+        if (fact.updated.length === 0 || this.#containerWidth === this.#nameWidth) return [];
         this.#containerWidth = this.#nameWidth;
         return [this.#header()];
       case 'control':
@@ -139,7 +139,7 @@ export class CompactView {
           if (signals[next]?.record === at) lines.push(this.#process(records, at, 'enter', signals[next++]!));
           break;
         case RecordType.exit:
-          if (this.#shown.delete(records.pid(at))) lines.push(this.#exit(records, at));
+          if (this.#visible.delete(records.pid(at))) lines.push(this.#exit(records, at));
           break;
         case RecordType.open:
           lines.push(this.#connection(records, at, true));
@@ -159,9 +159,9 @@ export class CompactView {
   #scan({ records, part }: ScanFact): string[] {
     const lines: string[] = [];
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (!isUdp(records, at) || records.u64(at + socket_record.opened) === 0) continue;
-      const name = udpName(records, at);
-      if (!this.#isShown(name)) lines.push(this.#connection(records, at, true));
+      if (!isUdpSocket(records, at) || records.u64(at + socket_record.opened) === 0) continue;
+      const name = udpKey(records, at);
+      if (!this.#isVisible(name)) lines.push(this.#connection(records, at, true));
       this.#listed.add(name);
     }
     if (part === 'first' || part === 'next') return lines;
@@ -173,18 +173,18 @@ export class CompactView {
   /** One over UDP that no scan has seen is shown now, with its start; one from before us, as its start was: not at all. */
   #closed(records: Records, at: number): string[] {
     const close = this.#connection(records, at, false);
-    if (!isUdp(records, at)) return [close];
+    if (!isUdpSocket(records, at)) return [close];
     if (records.u64(at + socket_record.opened) === 0) return [];
-    const name = udpName(records, at);
-    return this.#isShown(name) ? [close] : [this.#connection(records, at, true), close];
+    const name = udpKey(records, at);
+    return this.#isVisible(name) ? [close] : [this.#connection(records, at, true), close];
   }
 
-  #isShown(udp: string): boolean {
+  #isVisible(udp: string): boolean {
     return this.#listed.has(udp) || this.#before.has(udp);
   }
 
   #process(records: Records, at: number, event: 'exec' | 'enter', signal: ProcessSignal): string {
-    this.#shown.add(signal.pid);
+    this.#visible.add(signal.pid);
     const flags = records.flags(at);
     const slash = signal.path.lastIndexOf('/') + 1;
     return this.#line(records, at, event, [
@@ -214,8 +214,13 @@ export class CompactView {
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const role = this.#role(records, at, isOpen);
-    const local = endpoint(records, socketParts.local(at), at, u16[(at + socket_record.local_port) >> 1]!);
-    const remote = endpoint(
+    const local = endpointText(
+      records,
+      socketParts.local(at),
+      at,
+      u16[(at + socket_record.local_port) >> 1]!,
+    );
+    const remote = endpointText(
       records,
       socketParts.remote(records, at),
       at,
@@ -238,7 +243,7 @@ export class CompactView {
   #role(records: Records, at: number, isOpen: boolean): number {
     const role = records.u8[at + socket_record.role]!;
     if (role !== SocketRole.unknown) return role;
-    return isOpen || isUdp(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
+    return isOpen || isUdpSocket(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
   }
 
   #listen(records: Records, at: number): string {
@@ -247,7 +252,7 @@ export class CompactView {
     return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
-      { text: endpoint(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
+      { text: endpointText(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
       { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
@@ -324,12 +329,12 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
   return '';
 }
 
-function isUdp(records: Records, at: number): boolean {
+function isUdpSocket(records: Records, at: number): boolean {
   return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }
 
 /** Tells a connection apart: one socket may be connected several times. */
-function udpName(records: Records, at: number): string {
+function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
 }
 
@@ -337,7 +342,7 @@ function socketName(records: Records, at: number): string {
   return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
 }
 
-function endpoint(records: Records, address: number, at: number, port: number | string): string {
+function endpointText(records: Records, address: number, at: number, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
   const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;

@@ -37,7 +37,7 @@ export class SignalThrottle {
   /** By place: two words of hash, when the window began, and how many were told in it; 0 is an empty place. */
   readonly #hashes: Uint32Array;
   readonly #starts: Float64Array;
-  readonly #told: Uint8Array;
+  readonly #reported: Uint8Array;
   #suppressed = 0;
   #forgotten = 0;
 
@@ -50,7 +50,7 @@ export class SignalThrottle {
     this.#mask = sets - 1;
     this.#hashes = new Uint32Array(sets * WAYS * 2);
     this.#starts = new Float64Array(sets * WAYS);
-    this.#told = new Uint8Array(sets * WAYS);
+    this.#reported = new Uint8Array(sets * WAYS);
   }
 
   /** Signals that were not told, ever. */
@@ -75,16 +75,16 @@ export class SignalThrottle {
     hash.end(this.#digest);
 
     const place = this.#place(time);
-    if (time - this.#starts[place]! >= WINDOW_NS || this.#told[place] === 0) {
+    if (time - this.#starts[place]! >= WINDOW_NS || this.#reported[place] === 0) {
       this.#starts[place] = time;
-      this.#told[place] = 1;
+      this.#reported[place] = 1;
       return true;
     }
-    if (this.#told[place]! >= MOST_PER_WINDOW) {
+    if (this.#reported[place]! >= MOST_PER_WINDOW) {
       this.#suppressed++;
       return false;
     }
-    this.#told[place]!++;
+    this.#reported[place]!++;
     return true;
   }
 
@@ -95,16 +95,17 @@ export class SignalThrottle {
     let best = first;
     let bestWeight = Infinity;
     for (let place = first; place < first + WAYS; place++) {
-      const told = this.#told[place]!;
-      if (told > 0 && this.#hashes[place * 2] === low && this.#hashes[place * 2 + 1] === high) return place;
-      const weight = time - this.#starts[place]! >= WINDOW_NS ? 0 : told;
+      const reported = this.#reported[place]!;
+      if (reported > 0 && this.#hashes[place * 2] === low && this.#hashes[place * 2 + 1] === high)
+        return place;
+      const weight = time - this.#starts[place]! >= WINDOW_NS ? 0 : reported;
       if (weight < bestWeight || (weight === bestWeight && this.#starts[place]! < this.#starts[best]!)) {
         best = place;
         bestWeight = weight;
       }
     }
     if (bestWeight > 0) this.#forgotten++;
-    this.#told[best] = 0;
+    this.#reported[best] = 0;
     this.#hashes[best * 2] = low;
     this.#hashes[best * 2 + 1] = high;
     return best;

@@ -61,7 +61,7 @@ export const heapSampler = (): Sampler =>
   );
 
 type Post = (method: string, params?: object) => Promise<unknown>;
-type Times = () => Pick<RawProfile, 'time' | 'duration'>;
+type SampleTimes = () => Pick<RawProfile, 'time' | 'duration'>;
 
 /** A session of the inspector lives from start to stop, so that there is nothing of it while no profile is taken. */
 class InspectorSampler implements Sampler {
@@ -69,9 +69,12 @@ class InspectorSampler implements Sampler {
   #time = 0;
   #start = 0;
   readonly #begin: (post: Post) => Promise<void>;
-  readonly #end: (post: Post, times: Times) => Promise<RawProfile>;
+  readonly #end: (post: Post, times: SampleTimes) => Promise<RawProfile>;
 
-  constructor(begin: (post: Post) => Promise<void>, end: (post: Post, times: Times) => Promise<RawProfile>) {
+  constructor(
+    begin: (post: Post) => Promise<void>,
+    end: (post: Post, times: SampleTimes) => Promise<RawProfile>,
+  ) {
     this.#begin = begin;
     this.#end = end;
   }

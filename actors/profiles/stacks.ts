@@ -5,15 +5,15 @@ const NS_PER_MS = 1e6;
 /** Where V8 puts looks at a stack that nothing ran on: no processor time. */
 const IDLE = '(idle)';
 
-/** A call of a function, within those above it. */
-export interface Call {
-  readonly frame: Runtime.CallFrame;
-  readonly caller?: Call;
+/** A frame of a function, within those above it. */
+export interface Frame {
+  readonly callFrame: Runtime.CallFrame;
+  readonly caller?: Frame;
 }
 
 /** What was sampled at one place. */
 export interface Stack {
-  readonly call: Call;
+  readonly frame: Frame;
   /** Of generated code, from 1; undefined: it is not known where in the function. */
   readonly line?: number;
   /** One for each type of value. */
@@ -24,7 +24,7 @@ export interface Stack {
 export type ValueType = readonly [type: string, unit: string];
 
 /** What pprof is told of a profile. */
-export interface Sampled {
+export interface SampledProfile {
   /** ms since 1970, and ms. */
   readonly time: number;
   readonly duration: number;
@@ -36,7 +36,7 @@ export interface Sampled {
 }
 
 /** The stacks of a profile as V8 has it. */
-export function sampled(raw: RawProfile): Sampled {
+export function sampledProfile(raw: RawProfile): SampledProfile {
   const { time, duration } = raw;
   if (raw.kind === 'heap') {
     const types = [['inuse_space', 'bytes']] as const;
@@ -59,20 +59,20 @@ export function sampled(raw: RawProfile): Sampled {
 function cpuStacks(nodes: readonly Profiler.ProfileNode[], period: number): Stack[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const stacks: Stack[] = [];
-  const add = (call: Call, count: number, line?: number) => {
+  const add = (frame: Frame, count: number, line?: number) => {
     if (count === 0) return;
-    stacks.push({ call, values: [count, Math.round(count * period)], ...(line !== undefined && { line }) });
+    stacks.push({ frame, values: [count, Math.round(count * period)], ...(line !== undefined && { line }) });
   };
-  const visit = (node: Profiler.ProfileNode, caller?: Call): void => {
+  const visit = (node: Profiler.ProfileNode, caller?: Frame): void => {
     if (node.callFrame.functionName === IDLE) return;
-    const call = callOf(node.callFrame, caller);
+    const frame = frameOf(node.callFrame, caller);
     let rest = node.hitCount ?? 0;
     for (const { line, ticks } of node.positionTicks ?? []) {
-      add(call, ticks, line);
+      add(frame, ticks, line);
       rest -= ticks;
     }
-    add(call, rest);
-    for (const id of node.children ?? []) visit(byId.get(id)!, call);
+    add(frame, rest);
+    for (const id of node.children ?? []) visit(byId.get(id)!, frame);
   };
   // The first is the root, which is no function.
   for (const id of nodes[0]?.children ?? []) visit(byId.get(id)!);
@@ -81,15 +81,15 @@ function cpuStacks(nodes: readonly Profiler.ProfileNode[], period: number): Stac
 
 function heapStacks(head: HeapProfiler.SamplingHeapProfileNode): Stack[] {
   const stacks: Stack[] = [];
-  const visit = (node: HeapProfiler.SamplingHeapProfileNode, caller?: Call): void => {
-    const call = callOf(node.callFrame, caller);
-    if (node.selfSize > 0) stacks.push({ call, values: [node.selfSize] });
-    for (const child of node.children) visit(child, call);
+  const visit = (node: HeapProfiler.SamplingHeapProfileNode, caller?: Frame): void => {
+    const frame = frameOf(node.callFrame, caller);
+    if (node.selfSize > 0) stacks.push({ frame, values: [node.selfSize] });
+    for (const child of node.children) visit(child, frame);
   };
   for (const child of head.children) visit(child);
   return stacks;
 }
 
-function callOf(frame: Runtime.CallFrame, caller: Call | undefined): Call {
-  return caller === undefined ? { frame } : { frame, caller };
+function frameOf(callFrame: Runtime.CallFrame, caller: Frame | undefined): Frame {
+  return caller === undefined ? { callFrame } : { callFrame, caller };
 }

@@ -53,7 +53,7 @@ export function fold(
       for (const { id, cgroup } of containers.fold(fact)) {
         log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
       }
-      if (containers.strangers !== strangers) onStranger((strangers = containers.strangers));
+      if (containers.unknownContainers !== strangers) onStranger((strangers = containers.unknownContainers));
       if (containers.namesEvicted === unnamed) return;
       unnamed = containers.namesEvicted;
       warnOfNames(`Forgot the names of ${unnamed} containers so far: there is room for ${MOST_NAMED}`);

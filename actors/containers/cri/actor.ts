@@ -5,7 +5,7 @@ import { createActor, fromCallback } from 'xstate';
 import { stream, type BackOff, type StreamNews } from '../../../machines/stream.js';
 import type { ContainerMetadata, ContainersFact } from '../../capture/facts.js';
 import type { Log } from '../../telemetry/log.js';
-import { Bell } from './bell.js';
+import { WakeUp } from './wake-up.js';
 import { RuntimeClient, type RuntimeVersion } from './client.js';
 import { Search } from './search.js';
 
@@ -64,7 +64,7 @@ function newsOf(
   { strangers, log, times = TIMES }: RuntimesOptions,
 ): Observable<RuntimeNews> {
   return new Observable((subscriber) => {
-    const bell = new Bell();
+    const bell = new WakeUp();
     const warn = log.throttled('warning', WARN_SECONDS);
     let saidAbsent = false;
     /** What this runtime was known to have, as text to compare. It survives the runtime, as containers do. */
@@ -74,7 +74,7 @@ function newsOf(
       const told = [...found.values()].filter(({ id }) => now.get(id) !== known.get(id));
       const removed = [...known.keys()].filter((id) => !now.has(id));
       known = now;
-      if (told.length + removed.length > 0) subscriber.next({ told, removed });
+      if (told.length + removed.length > 0) subscriber.next({ updated: told, removed });
     };
     const effect = fromCallback<{ readonly type: 'none' }>(({ sendBack }) => {
       const send = sendBack as (news: StreamNews) => void;
@@ -115,7 +115,7 @@ function newsOf(
     });
     subscriber.add(
       strangers.subscribe(() => {
-        bell.ring();
+        bell.wake();
         void search.met();
       }),
     );
@@ -125,7 +125,7 @@ function newsOf(
 }
 
 interface Visitor {
-  readonly bell: Bell;
+  readonly bell: WakeUp;
   readonly absent: () => void;
   readonly opened: (runtime: RuntimeVersion) => void;
   readonly listed: (found: ReadonlyMap<string, ContainerMetadata>) => void;
@@ -150,7 +150,7 @@ async function visitRuntime(
     let hasEvents = broadcastsEvents(runtime);
     if (hasEvents) {
       client.events(
-        () => bell.ring(),
+        () => bell.wake(),
         () => (hasEvents = false),
       );
     }

@@ -9,7 +9,7 @@ const { v1 } = runtime;
 const LARGEST_ANSWER = 16 * 1024 * 1024;
 
 /** A message of protobuf, as the generated code has it. */
-interface Message<T> {
+interface ProtobufType<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
 }
@@ -89,8 +89,8 @@ export class RuntimeClient {
   events(onEvent: () => void, onEnd: () => void): void {
     const call = this.#channel.makeServerStreamRequest(
       '/runtime.v1.RuntimeService/GetContainerEvents',
-      asIs,
-      asIs,
+      unparsed,
+      unparsed,
       Buffer.alloc(0),
     );
     call.on('data', onEvent);
@@ -104,8 +104,8 @@ export class RuntimeClient {
 
   async #call<Request extends object, Response>(
     method: string,
-    request: Message<Request>,
-    response: Message<Response>,
+    request: ProtobufType<Request>,
+    response: ProtobufType<Response>,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       this.#channel.makeUnaryRequest(
@@ -124,6 +124,6 @@ export class RuntimeClient {
   }
 }
 
-function asIs(bytes: Buffer): Buffer {
+function unparsed(bytes: Buffer): Buffer {
   return bytes;
 }

@@ -21,13 +21,13 @@ export function shortId(id: string | null | undefined): string | undefined {
 export function sandboxMetadata(id: string, { metadata, labels }: Pod): ContainerMetadata {
   return {
     id,
-    namespace: text(metadata?.namespace),
-    pod: text(metadata?.name),
-    podUid: text(metadata?.uid),
+    namespace: boundedText(metadata?.namespace),
+    pod: boundedText(metadata?.name),
+    podUid: boundedText(metadata?.uid),
     name: '',
     image: '',
     imageDigest: '',
-    labels: bounded(labels),
+    labels: boundedLabels(labels),
   };
 }
 
@@ -42,15 +42,15 @@ export function containerMetadata(
   images: ImageNames,
 ): ContainerMetadata {
   const known = images.get(imageRef);
-  const given = text(image?.userSpecifiedImage) || text(image?.image);
+  const given = boundedText(image?.userSpecifiedImage) || boundedText(image?.image);
   // A kubelet asks for an image by its id, which tells a person nothing.
   const isName = given !== '' && !given.startsWith('sha256:') && !/^[0-9a-f]{64}$/.test(given);
   return {
     ...sandboxMetadata(id, pod ?? {}),
-    name: text(metadata?.name),
+    name: boundedText(metadata?.name),
     image: isName ? given : (known?.name ?? given),
-    imageDigest: known?.digest || digestIn(text(imageRef)) || digestIn(given),
-    labels: bounded({ ...pod?.labels, ...labels }),
+    imageDigest: known?.digest || digestIn(boundedText(imageRef)) || digestIn(given),
+    labels: boundedLabels({ ...pod?.labels, ...labels }),
   };
 }
 
@@ -73,7 +73,10 @@ export class ImageNames {
       containers.map(({ imageRef }) => {
         const { repoTags, repoDigests } = all.get(imageRef ?? '') ?? {};
         const [digest = ''] = repoDigests ?? [];
-        return [imageRef ?? '', { name: text(repoTags?.[0] ?? digest), digest: digestIn(text(digest)) }];
+        return [
+          imageRef ?? '',
+          { name: boundedText(repoTags?.[0] ?? digest), digest: digestIn(boundedText(digest)) },
+        ];
       }),
     );
   }
@@ -88,11 +91,11 @@ function digestIn(reference: string): string {
   return /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1] ?? '';
 }
 
-function text(value: string | null | undefined): string {
+function boundedText(value: string | null | undefined): string {
   return (value ?? '').slice(0, LONGEST_TEXT);
 }
 
-function bounded(labels: Labels): Record<string, string> {
+function boundedLabels(labels: Labels): Record<string, string> {
   const some = Object.entries(labels ?? {}).slice(0, MOST_LABELS);
-  return Object.fromEntries(some.map(([key, value]) => [text(key), text(value)]));
+  return Object.fromEntries(some.map(([key, value]) => [boundedText(key), boundedText(value)]));
 }

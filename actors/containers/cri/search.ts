@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Log } from '../../telemetry/log.js';
 
 /** Where container runtimes listen, by the distributions' own documents. */
-const PLACES = {
+const SOCKETS_BY_RUNTIME = {
   containerd: '/run/containerd/containerd.sock',
   'CRI-O': '/run/crio/crio.sock',
   'k3s and RKE2': '/run/k3s/containerd/containerd.sock',
@@ -70,7 +70,7 @@ export class Search {
       found.length > 0
         ? `set it to ${found.join(',')}, which is there`
         : `set it to where the runtime of this node listens, and mount that folder${below} (runtimeSockets of the chart does ` +
-          `both): ${Object.entries(PLACES)
+          `both): ${Object.entries(SOCKETS_BY_RUNTIME)
             .map(([name, place]) => `${name} ${place}`)
             .join(', ')}`;
     log.warning(
@@ -81,7 +81,9 @@ export class Search {
 
 /** Sockets at well-known places that are not asked, as the setting would name them. */
 async function otherSockets(asked: readonly string[], hostRoot: string): Promise<readonly string[]> {
-  const places = Object.values(PLACES).filter((place) => !asked.includes(path.join(hostRoot, place)));
+  const places = Object.values(SOCKETS_BY_RUNTIME).filter(
+    (place) => !asked.includes(path.join(hostRoot, place)),
+  );
   const found = await Promise.all(places.map((place) => isSocket(path.join(hostRoot, place))));
   return places.filter((_, index) => found[index]);
 }

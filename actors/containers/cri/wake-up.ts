@@ -1,28 +1,28 @@
 /** Wakes one sleeper, who may be rung for before it sleeps. */
-export class Bell {
-  #rung = false;
-  #wake: (() => void) | undefined;
+export class WakeUp {
+  #isSignalled = false;
+  #end: (() => void) | undefined;
 
-  ring(): void {
-    this.#rung = true;
-    this.#wake?.();
+  wake(): void {
+    this.#isSignalled = true;
+    this.#end?.();
   }
 
   /** Sleeps until the bell is rung, for `ms` at most, or until `signal` aborts. A ring is heard once. */
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#rung && !signal.aborted) {
+    if (!this.#isSignalled && !signal.aborted) {
       await new Promise<void>((resolve) => {
         const end = (): void => {
           clearTimeout(timer);
           signal.removeEventListener('abort', end);
-          this.#wake = undefined;
+          this.#end = undefined;
           resolve();
         };
         const timer = setTimeout(end, ms);
         signal.addEventListener('abort', end);
-        this.#wake = end;
+        this.#end = end;
       });
     }
-    this.#rung = false;
+    this.#isSignalled = false;
   }
 }
