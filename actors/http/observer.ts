@@ -97,7 +97,7 @@ export class Observer {
 
   /** What the BPF programs have counted, and how many processes were forgotten. */
   kernel(): KernelTotals {
-    return kernelTotals(this.#readPrograms(), this.processes?.statistics.evicted ?? 0);
+    return kernelTotals(this.#readPrograms(), this.processes?.counts.evicted ?? 0);
   }
 
   /** Whether events flow, as of the self-check and of the latest look at the programs' links. */
@@ -238,7 +238,7 @@ export class Observer {
         process_lineage_string_total: this.#lineage.bytes,
         process_info_hit: this.#counts.hits,
         process_info_miss: this.#counts.misses,
-        rate_limit_flushing_counts: this.processes?.statistics.throttleForgotten ?? 0,
+        rate_limit_flushing_counts: this.processes?.counts.throttleForgotten ?? 0,
       }),
       procfs: () => ({
         ...this.troubles.counts,
@@ -249,13 +249,13 @@ export class Observer {
       signals: () => ({
         sent: this.sensor?.sent ?? this.#counts.told,
         dropped: (this.sensor?.counts.dropped ?? 0) + (this.sensor?.counts.uncertain ?? 0),
-        limited: this.processes?.statistics.throttled ?? 0,
+        limited: this.processes?.counts.throttled ?? 0,
       }),
       events: () => this.#events.events,
       lineage: this.#lineage,
       threadCache: () => ({
-        size: this.processes?.statistics.processes ?? 0,
-        evicted: this.processes?.statistics.evicted ?? 0,
+        size: this.processes?.counts.processes ?? 0,
+        evicted: this.processes?.counts.evicted ?? 0,
       }),
       connections: this.#peers,
       quantiles: this.#settings.connectionStatsQuantiles,
@@ -272,9 +272,9 @@ export class Observer {
     return [
       {
         name: 'processes',
-        entries: processes?.statistics.processes ?? 0,
+        entries: processes?.counts.processes ?? 0,
         capacity: this.#settings.processTableSize,
-        evicted: processes?.statistics.evicted ?? 0,
+        evicted: processes?.counts.evicted ?? 0,
       },
       ...(containers === undefined
         ? []
@@ -310,8 +310,8 @@ export class Observer {
     return [
       { stage: 'kernel', cause: 'program_detached', count: this.links.detached },
       ...this.#argumentLosses(),
-      { stage: 'processes', cause: 'table_full', count: this.processes?.statistics.evicted ?? 0 },
-      { stage: 'processes', cause: 'originators_full', count: this.processes?.statistics.nameless ?? 0 },
+      { stage: 'processes', cause: 'table_full', count: this.processes?.counts.evicted ?? 0 },
+      { stage: 'processes', cause: 'originators_full', count: this.processes?.counts.nameless ?? 0 },
       { stage: 'connections', cause: 'table_full', count: this.#network?.statistics.refused ?? 0 },
       { stage: 'connections', cause: 'rate_limited', count: this.#network?.statistics.rateLost ?? 0 },
       { stage: 'recording', cause: 'disk_slow', count: this.unrecorded() },

@@ -61,7 +61,7 @@ export function fold(
     tap(({ kind }) => {
       if (kind !== 'tick') return;
       state.takeRefusals().forEach(sayRefusal);
-      const { evicted, nameless, throttleForgotten } = state.statistics;
+      const { evicted, nameless, throttleForgotten } = state.counts;
       const sum = evicted + nameless + throttleForgotten;
       if (sum === forgotten) return;
       forgotten = sum;
