@@ -14,15 +14,15 @@ export interface Peer {
   readonly port: number;
   /** undefined: plain text. */
   readonly tls?: {
-    /** The name that its certificate has to carry. */
+    /** The name its certificate has to carry. */
     readonly serverName: string;
-    /** Whom to trust and what to show; without it, the authorities that Node trusts, and no certificate is shown. */
+    /** Authorities to trust and certificate to show; without it, Node's own authorities and no certificate. */
     readonly material?: TlsMaterial;
   };
 }
 
 /**
- * Connects, and makes sure who it is connected to.
+ * Connects, and verifies the server's identity.
  * @param timeout for all of it, ms
  * @throws DriverProblem; an AbortError
  */
@@ -55,7 +55,7 @@ export async function connectTo(peer: Peer, timeout: number, signal: AbortSignal
   }
 }
 
-/** What broke a connection that had been made, before it gave an answer. */
+/** The problem behind a connection broken after it was made, before an answer. */
 export function answerProblem(error: unknown, peer: Peer): DriverProblem {
   if (error instanceof DriverProblem) return error;
   const code = codeOf(error);
@@ -85,7 +85,7 @@ function connectSecurely(peer: Peer, timeout: number): TLSSocket {
   });
 }
 
-/** @throws DriverProblem unless the certificate is for the name, valid today and signed by whom we trust */
+/** @throws DriverProblem unless the certificate is for the name, valid today and signed by a trusted authority */
 function assertTrusted(socket: TLSSocket, { serverName, material }: NonNullable<Peer['tls']>): void {
   if (socket.authorized) return;
   const code = String(socket.authorizationError);
@@ -123,12 +123,12 @@ function isLookup(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo';
 }
 
-/** What a server does that refuses a certificate without saying so. */
+/** Describes the hang-up of a server refusing a certificate without a word. */
 function hungUp(when: string, peer: Peer): string {
   return `it hung up ${when}, as a server does that refuses ${ourselves(peer)}`;
 }
 
-/** Whom the other side refuses. */
+/** Collector as seen by a refusing server. */
 function ourselves({ tls }: Peer): string {
   if (tls?.material === undefined) return 'a client without certificate';
   return collectorsOwn(tls.material.cert);

@@ -24,39 +24,39 @@ export const TIMINGS: Timings = {
   stall: 10_000,
 };
 
-/** Who has objects. */
+/** A server with driver objects. */
 export interface DriverServer {
   readonly source: Exclude<DriverSource, 'local'>;
-  /** The address that the name of an archive is put behind. */
+  /** Address of the archives; their names are put behind it. */
   readonly base: string;
   /**
-   * The server to ask, if it is not the one that the address names; called for each attempt, since certificates change.
+   * The server to ask, if it differs from the address; called for each attempt, since certificates change.
    */
   readonly peer?: () => Peer;
 }
 
-/** A download that failed. */
+/** A failed download. */
 export interface FailedDownload {
   readonly server: DriverServer;
-  /** As it may stand in a log. */
+  /** Without secrets, fit for a log. */
   readonly url: string;
   readonly attempts: number;
-  /** Of the last attempt that came to an end. */
+  /** Of the last completed attempt. */
   readonly problem: DriverProblem;
 }
 
 export interface DownloadContext {
   readonly log: Log;
-  /** Writes the trouble of attempts. */
+  /** Logs the problem of each attempt. */
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
   readonly timings: Timings;
 }
 
 /**
- * Downloads an object and unpacks it to `target`; all that can pass is tried again.
+ * Downloads an object and unpacks it to `target`; tries again after problems that can pass.
  * @returns undefined once it is there
- * @throws Failure DRIVER_UNWRITABLE, and whatever `source.peer` throws; the reason of `signal`
+ * @throws Failure DRIVER_UNWRITABLE, and any error of `server.peer`; the reason of `signal`
  */
 export async function download(
   server: DriverServer,
@@ -110,8 +110,8 @@ function networkProblem(error: unknown): DriverProblem {
 }
 
 /**
- * A signal that follows `signal`, and fires by itself after `ms`. (In Node 20, what AbortSignal.any makes of a timeout
- * can be collected as garbage before it fires.)
+ * A signal following `signal`, and firing by itself after `ms`. (In Node 20, the signal made by AbortSignal.any of a
+ * timeout can be collected as garbage before it fires.)
  */
 function limited(
   signal: AbortSignal,

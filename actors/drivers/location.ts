@@ -2,7 +2,7 @@ import type { DriverFile, FileMethod } from './names.js';
 import type { UnusableFile } from './storage.js';
 import type { DriverProblem } from './problem.js';
 
-/** What came of looking on this node. */
+/** The result of looking on this node. */
 export type DriverLocation =
   /** The driver is part of Collector. */
   | { readonly kind: 'builtin' }
@@ -10,10 +10,10 @@ export type DriverLocation =
   | { readonly kind: 'local'; readonly driver: LocalDriver }
   | AbsentDriver;
 
-/** A driver that is ready to be loaded. */
+/** A driver ready to be loaded. */
 export interface LocalDriver {
   readonly path: string;
-  /** The kernel's types, of a driver for a kernel that has none of its own. */
+  /** The kernel's types, of a driver for a kernel without types of its own. */
   readonly btf?: string;
 }
 
@@ -23,10 +23,10 @@ export interface AbsentDriver {
   readonly method: FileMethod;
   /** The kernel's, as `uname -r` says it. */
   readonly release: string;
-  /** The drivers that would do, best first, with all their files. */
+  /** The fitting drivers, best first, with all their files. */
   readonly drivers: readonly (readonly DriverFile[])[];
   /** Of the drivers; or why it is not known. */
   readonly version: string | DriverProblem;
-  /** What local storage has, but nobody can use. */
+  /** Unusable files in local storage. */
   readonly unusable: readonly UnusableFile[];
 }

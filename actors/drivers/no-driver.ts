@@ -6,7 +6,7 @@ import { DriverProblem } from './problem.js';
 
 type DriverPlaces = Pick<Settings, 'grpcServer' | 'kernelModulesDir' | 'moduleDownloadBaseUrl'>;
 
-/** The failure that tells of every place that was looked at, and what to do. */
+/** The failure with every place looked at, and the remedy. */
 export function noDriver(
   driver: AbsentDriver,
   downloads: readonly FailedDownload[],
@@ -28,7 +28,7 @@ export function noDriver(
   });
 }
 
-/** Of all troubles the one to mend: where nothing is broken, it is that nobody has the driver. */
+/** Of all problems the one to mend: where nothing is broken, that nobody has the driver. */
 function problemToMend(
   { drivers, version, unusable }: AbsentDriver,
   downloads: readonly FailedDownload[],

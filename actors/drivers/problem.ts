@@ -1,11 +1,11 @@
 import type { FailureParameters } from '../telemetry/failures.js';
 
-/** What kind of trouble it is, by what there is to do about it. */
+/** Kinds of problems, by their remedies. */
 export type DriverProblemKind = FailureParameters<'DRIVER_UNAVAILABLE'>['trouble'];
-/** Where a driver is looked for. */
+/** Where to look for a driver. */
 export type DriverSource = FailureParameters<'DRIVER_UNAVAILABLE'>['place'];
 
-/** Why one place did not give a driver. Its message completes "<place>: …". */
+/** Why one source did not give a driver. Its message completes "<source>: …". */
 export class DriverProblem extends Error {
   override readonly name = 'DriverProblem';
   readonly kind: DriverProblemKind;

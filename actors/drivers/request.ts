@@ -8,7 +8,7 @@ import { LARGEST_OBJECT } from './unpack.js';
 export interface Patience {
   /** For a connection, TLS included. */
   readonly connect: number;
-  /** For a server that says nothing any more. */
+  /** For a silent server. */
   readonly stall: number;
 }
 
@@ -16,10 +16,10 @@ const MOST_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Asks for what is at an address, over HTTP/1.1, and follows redirects.
- * @param home the server to ask for everything at the origin of `start`, if it is not the one that the address names;
- *   nobody else is shown its certificate, and nobody else the user and password in `start`
- * @returns the answer 200, whose body is still to be read, and fails with a DriverProblem when it stalls
+ * Requests an address over HTTP/1.1, and follows redirects.
+ * @param home the server to ask for everything at the origin of `start`, if it differs from the address; no other
+ *   server gets its certificate, or the user and password in `start`
+ * @returns the answer 200 with its body still to be read; reading fails with a DriverProblem when it stalls
  * @throws DriverProblem; an AbortError
  */
 export async function get(
@@ -57,7 +57,7 @@ export async function get(
   );
 }
 
-/** An address as it may stand in a log: user, password and query can be secret. */
+/** An address fit for a log: user, password and query can be secret. */
 export function withoutSecrets(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
@@ -104,7 +104,7 @@ function credentials({ username, password }: URL): string | undefined {
 }
 
 /**
- * Where an answer sends us; undefined if it does not.
+ * The target of a redirect; undefined for any other answer.
  * @throws DriverProblem if we won't go there
  */
 function redirection(response: IncomingMessage, from: URL): URL | undefined {
@@ -117,7 +117,7 @@ function redirection(response: IncomingMessage, from: URL): URL | undefined {
   throw new DriverProblem('redirect', `it redirects to ${where}, which is not followed`);
 }
 
-/** @throws DriverProblem unless it is 200 with a body that we will read */
+/** @throws DriverProblem unless it is 200 with a body of acceptable length */
 function accepted(response: IncomingMessage): IncomingMessage {
   const { statusCode = 0, headers } = response;
   const length = Number(headers['content-length'] ?? 0);

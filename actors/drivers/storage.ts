@@ -5,12 +5,12 @@ import { codeOf } from '../sensor/shown.js';
 import { DriverProblem } from './problem.js';
 import { unpack } from './unpack.js';
 
-/** Tells, in its first line, the version of the drivers that this Collector works with. */
+/** Has in its first line the version of the drivers for this Collector. */
 export const VERSION_FILE = 'MODULE_VERSION.txt';
 
-/** A file in local storage that is there and cannot be used. */
+/** An existing file in local storage unfit for use. */
 export interface UnusableFile {
-  /** The object that it is, or is said to be, packed or not. */
+  /** The object it is, or pretends to be, packed or not. */
   readonly object: string;
   readonly path: string;
   readonly problem: DriverProblem;
@@ -19,7 +19,7 @@ export interface UnusableFile {
 /**
  * The version of the drivers.
  * @param folder local storage
- * @throws DriverProblem `version` if the file is missing or says nothing that could stand in an address
+ * @throws DriverProblem `version` if the file is missing, or its first line cannot be part of an address
  */
 export function moduleVersion(folder: string): string {
   const path = `${folder}/${VERSION_FILE}`;
@@ -37,9 +37,9 @@ export function moduleVersion(folder: string): string {
 }
 
 /**
- * Puts an object from local storage, packed or not, to where it will be loaded from.
- * @param onUnusable is told of what is there, but cannot be used; the search goes on
- * @returns the path it was found at; undefined if there is none
+ * Puts an object from local storage, packed or not, to its target, to be loaded from there.
+ * @param onUnusable called with each unusable file; the search goes on
+ * @returns the object's path in storage; undefined if there is none
  * @throws Failure DRIVER_UNWRITABLE; an AbortError
  */
 export async function takeFromStorage(
@@ -69,7 +69,7 @@ export async function takeFromStorage(
   return undefined;
 }
 
-/** @throws DriverProblem if something is there that is no file: a pipe, say, which would be waited for */
+/** @throws DriverProblem for anything but a file: reading a pipe, say, would wait for a writer */
 function isFileThere(path: string): boolean {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status?.isFile() === false) throw new DriverProblem('corrupt', 'it is no file');

@@ -22,8 +22,8 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
 };
 
 /**
- * A `sensor.SignalStreamMessage`, one line without its newline. Written by hand, since an exec is the one event that
- * each costs a message: several times faster than building an object for JSON.stringify.
+ * A `sensor.SignalStreamMessage`, one line without its newline. Written by hand, since each exec costs a message,
+ * unlike other events: several times faster than building an object for JSON.stringify.
  */
 export function processJson(signal: ProcessSignal): string {
   const { container, name, args, path, pid, uid, gid, scraped, lineage } = signal;
@@ -117,7 +117,7 @@ let secondText = '';
 /** @param time Unix time in µs */
 function isoTimestamp(time: number): string {
   const now = Math.floor(time / 1_000_000);
-  // Formatting a date is most of the cost, and what is written at once is of one second.
+  // Formatting a date is most of the cost, and messages written at once are of one second.
   if (now !== second) {
     second = now;
     secondText = new Date(now * 1000).toISOString().slice(0, 19);

@@ -3,7 +3,7 @@ import { isSameStart, textSize, type Process } from './process.js';
 /** Characters kept of ended processes, all together: a daemon that forked and listens from there is known by them. */
 const MOST_ENDED_TEXT = 1024 * 1024;
 
-/** Remembers by image the process that executed it. Its forks are known by that, whatever they call themselves. */
+/** Remembers the executing process of each image. Its forks are known by its name, however they rename themselves. */
 export class Images {
   readonly #images = new Map<number, Process>();
   /** The ended ones among `#images`, the first to end first, and the length of their text. */
@@ -24,7 +24,7 @@ export class Images {
     this.#images.set(image, process);
   }
 
-  /** Keeps the image of a process that ended, for the sake of its forks, as far as there is room. */
+  /** Keeps the image of an ended process for the sake of its forks, as far as there is room. */
   retire(process: Process): void {
     const ended = this.#ended;
     if (process.image === 0 || this.#images.get(process.image) !== process) return;

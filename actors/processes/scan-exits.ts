@@ -4,7 +4,7 @@ import { isSameStart } from './process.js';
 const MOST_EXITS = 65_536;
 const MARGIN_NS = 1e9;
 
-/** The end of a process during a scan that may still list it. */
+/** The end of a process during a scan, whose later parts may still list it. */
 export interface Exit {
   /** CLOCK_BOOTTIME, ns. */
   readonly time: number;
@@ -12,7 +12,7 @@ export interface Exit {
   readonly isReported: boolean;
 }
 
-/** Remembers the ends of processes during a scan of processes, which may still list them. */
+/** Remembers the ends of processes during a scan of processes: its later parts may still list them. */
 export class ScanExits {
   /** By pid, the oldest first; undefined: no scan is under way. */
   #exits: Map<number, Exit> | undefined;
@@ -45,7 +45,7 @@ export class ScanExits {
     return exit !== undefined && isSameStart(exit.startTime, startTime) ? exit : undefined;
   }
 
-  /** Forgets all that no later part of a scan lists, after a part with records up to `listed`. */
+  /** Forgets exits too early for the later parts of a scan, after a part with records up to `listed`. */
   forgetBefore(listed: number): void {
     if (this.#exits === undefined) return;
     for (const [pid, { time }] of this.#exits) {

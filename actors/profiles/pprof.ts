@@ -4,13 +4,13 @@ import { pprof } from '../../proto/generated/profile.js';
 import type { Position, Positions } from './positions.js';
 import type { Frame, SampledProfile, Stack } from './stacks.js';
 
-/** Stacks that a result has room for; those with the least in them become one that says how many there are. */
+/** Room for stacks in a result; the smallest beyond it become one stack, named by their number. */
 export const MOST_STACKS = 20_000;
 
 const NS_PER_MS = 1e6;
 const PROGRAM = 'collector';
 
-/** The profile as pprof reads it, gzipped; at most some MiB. */
+/** The profile in pprof's format, gzipped; at most some MiB. */
 export function encodeProfile(
   { time, duration, types, period, stacks }: SampledProfile,
   positions: Positions,
@@ -58,7 +58,7 @@ function samples(stacks: readonly Stack[], width: number, table: StringTable): p
   return [...largest, { locationId: [table.named(`(${rest.length} smaller stacks)`)], value }];
 }
 
-/** What samples refer to by number: each string, function and location has one of its own. */
+/** Numbers the strings, functions and locations of a profile; samples refer to them by number. */
 class StringTable {
   readonly strings: string[] = [];
   readonly functions: pprof.Function.$Properties[] = [];
@@ -79,22 +79,22 @@ class StringTable {
 
   /**
    * The location of a call.
-   * @param line of generated code; undefined: where the function begins
+   * @param line of generated code; undefined: the function's first line
    */
   leaf({ callFrame }: Frame, line?: number): number {
     const { id, start } = this.#function(callFrame);
     return this.#location(id, line === undefined ? start.line : this.#within(callFrame, start, line));
   }
 
-  /** The location of what is no function of ours. */
+  /** The location of a stack outside our functions. */
   named(functionName: string): number {
     const callFrame = { functionName, scriptId: '', url: '', lineNumber: -1, columnNumber: -1 };
     return this.#location(this.#function(callFrame).id, 0);
   }
 
   /**
-   * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that
-   * cannot be of the function is not believed.
+   * The line in source, if it can be the function's; else the function's first. V8 counts code inlined from another
+   * script by the line there, as if it were of this script.
    */
   #within({ url }: Runtime.CallFrame, start: Position, line: number): number {
     const found = this.#positions.find(url, line);
@@ -129,7 +129,7 @@ class StringTable {
   }
 }
 
-/** What is known by a key, made when it is met first. */
+/** The value of a key, made on first use. */
 function getOrMake(known: Map<string, number>, key: string, make: () => number): number {
   let value = known.get(key);
   if (value === undefined) known.set(key, (value = make()));

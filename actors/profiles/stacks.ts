@@ -2,47 +2,47 @@ import type { HeapProfiler, Profiler, Runtime } from 'node:inspector';
 import { HEAP_INTERVAL_BYTES, type RawProfile } from './sampler.js';
 
 const NS_PER_MS = 1e6;
-/** Where V8 puts looks at a stack that nothing ran on: no processor time. */
+/** V8's function for looks at an idle stack: no processor time. */
 const IDLE = '(idle)';
 
-/** A frame of a function, within those above it. */
+/** A call of a function, within the frames above it. */
 export interface Frame {
   readonly callFrame: Runtime.CallFrame;
   readonly caller?: Frame;
 }
 
-/** What was sampled at one place. */
+/** The samples at one place. */
 export interface Stack {
   readonly frame: Frame;
-  /** Of generated code, from 1; undefined: it is not known where in the function. */
+  /** Of generated code, from 1; undefined: the place in the function is unknown. */
   readonly line?: number;
   /** One for each type of value. */
   readonly values: readonly number[];
 }
 
-/** A quantity: what, and in what, as pprof calls them. */
+/** A quantity and its unit, by pprof's names. */
 export type ValueType = readonly [type: string, unit: string];
 
-/** What pprof is told of a profile. */
+/** A profile in pprof's terms. */
 export interface SampledProfile {
   /** ms since 1970, and ms. */
   readonly time: number;
   readonly duration: number;
-  /** What is shown first stands last. */
+  /** In reverse order of display. */
   readonly types: readonly ValueType[];
   /** From one sample to the next, in the unit of the last type. */
   readonly period: number;
   readonly stacks: readonly Stack[];
 }
 
-/** The stacks of a profile as V8 has it. */
+/** Converts a profile from V8's form. */
 export function sampledProfile(raw: RawProfile): SampledProfile {
   const { time, duration } = raw;
   if (raw.kind === 'heap') {
     const types = [['inuse_space', 'bytes']] as const;
     return { time, duration, types, period: HEAP_INTERVAL_BYTES, stacks: heapStacks(raw.head) };
   }
-  // Looks that come late or never make the others count for more.
+  // Late or missing looks make the others count for more.
   const period = raw.samples === 0 ? 0 : (duration * NS_PER_MS) / raw.samples;
   return {
     time,
@@ -74,7 +74,7 @@ function cpuStacks(nodes: readonly Profiler.ProfileNode[], period: number): Stac
     add(frame, rest);
     for (const id of node.children ?? []) visit(byId.get(id)!, frame);
   };
-  // The first is the root, which is no function.
+  // The first is the root and no function.
   for (const id of nodes[0]?.children ?? []) visit(byId.get(id)!);
   return stacks;
 }

@@ -5,10 +5,10 @@ import { ImageNames, sandboxMetadata, containerMetadata, shortId } from './metad
 
 const { v1 } = runtime;
 
-/** As a kubelet's own limit: 10,000 containers have some 10 MB. */
+/** Equals a kubelet's own limit: 10,000 containers have some 10 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
 
-/** A message of protobuf, as the generated code has it. */
+/** A type of protobuf message, as in the generated code. */
 interface ProtobufType<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
@@ -21,7 +21,7 @@ export interface RuntimeVersion {
   readonly version: string;
 }
 
-/** One connection to a container runtime. Calls reject with what went wrong, in one line. */
+/** One connection to a container runtime. Calls reject with the reason, in one line. */
 export class RuntimeClient {
   readonly #channel: Client;
   readonly #answerMs: number;

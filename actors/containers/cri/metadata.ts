@@ -1,4 +1,4 @@
-/** What a runtime answers, as metadata of ours: bounded, and nothing taken for granted. */
+/** Turns a runtime's answers into metadata of ours: bounded, and nothing taken for granted. */
 import type { runtime } from '../../../proto/generated/messages.js';
 import type { ContainerMetadata } from '../../capture/facts.js';
 
@@ -12,7 +12,7 @@ const SHORT_ID = 12;
 const LONGEST_TEXT = 512;
 const MOST_LABELS = 64;
 
-/** The id as Collector has it, if it is one of a container: 64 hexadecimal digits. */
+/** The id in Collector's form, if it is a container's: 64 hexadecimal digits. */
 export function shortId(id: string | null | undefined): string | undefined {
   return /^[0-9a-f]{64}$/.test(id ?? '') ? id!.slice(0, SHORT_ID) : undefined;
 }
@@ -43,7 +43,7 @@ export function containerMetadata(
 ): ContainerMetadata {
   const known = images.get(imageRef);
   const given = boundedText(image?.userSpecifiedImage) || boundedText(image?.image);
-  // A kubelet asks for an image by its id, which tells a person nothing.
+  // A kubelet asks for an image by its id, of no use to a person.
   const isName = given !== '' && !given.startsWith('sha256:') && !/^[0-9a-f]{64}$/.test(given);
   return {
     ...sandboxMetadata(id, pod ?? {}),
@@ -54,16 +54,16 @@ export function containerMetadata(
   };
 }
 
-/** What the images of a runtime are called, by what containers call them. */
+/** Names of a runtime's images, by the references of containers. */
 export class ImageNames {
   #names: ReadonlyMap<string, { readonly name: string; readonly digest: string }> = new Map();
 
-  /** Whether one of these containers has an image that was not there when images were last learned. */
+  /** Whether one of these containers has an image missing when images were last learned. */
   lacksAny(containers: readonly Container[]): boolean {
     return containers.some(({ imageRef }) => !this.#names.has(imageRef ?? ''));
   }
 
-  /** Takes what the runtime has now; of these, only those in use are kept. An image that is gone has no name. */
+  /** Takes the runtime's images, and keeps the names of images in use. A removed image has no name. */
   learn(images: readonly Image[], containers: readonly Container[]): void {
     const all = new Map<string, Image>();
     for (const image of images) {

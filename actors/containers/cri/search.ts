@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../../telemetry/log.js';
 
-/** Where container runtimes listen, by the distributions' own documents. */
+/** Sockets of container runtimes, by the distributions' own documents. */
 const SOCKETS_BY_RUNTIME = {
   containerd: '/run/containerd/containerd.sock',
   'CRI-O': '/run/crio/crio.sock',
@@ -14,15 +14,15 @@ const SOCKETS_BY_RUNTIME = {
 } as const;
 
 export interface SearchOptions {
-  /** Paths of sockets that are asked, below `hostRoot`. */
+  /** Paths of the sockets to ask, below `hostRoot`. */
   readonly sockets: readonly string[];
   readonly hostRoot: string;
   readonly log: Log;
 }
 
 /**
- * Says once where else runtimes could be, when none of the sockets answers and it matters: a container was met, or a
- * socket is found elsewhere.
+ * Warns once where else runtimes could be, when none of the sockets answers and it matters: an unknown container was
+ * met, or a socket exists elsewhere.
  */
 export class Search {
   readonly #options: SearchOptions;
@@ -47,7 +47,7 @@ export class Search {
     await this.#warn();
   }
 
-  /** A container was met that no runtime told of. */
+  /** An unknown container was met. */
   async met(): Promise<void> {
     if (this.#hasContainers) return;
     this.#hasContainers = true;
@@ -59,7 +59,7 @@ export class Search {
     if (this.#isOver || this.#silent.size < sockets.length) return;
     this.#found ??= otherSockets(sockets, hostRoot);
     const found = await this.#found;
-    // What was awaited leaves room for an answer.
+    // A socket may have answered during the wait.
     if ((this.#isOver as boolean) || (found.length === 0 && !this.#hasContainers)) return;
     this.#isOver = true;
     const tried = sockets
@@ -79,7 +79,7 @@ export class Search {
   }
 }
 
-/** Sockets at well-known places that are not asked, as the setting would name them. */
+/** Existing sockets at the well-known places not asked, as the setting would name them. */
 async function otherSockets(asked: readonly string[], hostRoot: string): Promise<readonly string[]> {
   const places = Object.values(SOCKETS_BY_RUNTIME).filter(
     (place) => !asked.includes(path.join(hostRoot, place)),

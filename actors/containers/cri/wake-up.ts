@@ -1,4 +1,4 @@
-/** Wakes one sleeper, who may be rung for before it sleeps. */
+/** Ends the wait of one sleeper early; a wake-up before the wait counts too. */
 export class WakeUp {
   #isSignalled = false;
   #end: (() => void) | undefined;
@@ -8,7 +8,7 @@ export class WakeUp {
     this.#end?.();
   }
 
-  /** Sleeps until the bell is rung, for `ms` at most, or until `signal` aborts. A ring is heard once. */
+  /** Sleeps until a wake-up, for `ms` at most, or until `signal` aborts. A wake-up ends one wait. */
   async sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#isSignalled && !signal.aborted) {
       await new Promise<void>((resolve) => {
