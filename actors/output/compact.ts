@@ -214,13 +214,13 @@ export class CompactView {
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const role = this.#role(records, at, isOpen);
-    const local = endpointText(
+    const local = socketAddress(
       records,
       socketParts.local(at),
       at,
       u16[(at + socket_record.local_port) >> 1]!,
     );
-    const remote = endpointText(
+    const remote = socketAddress(
       records,
       socketParts.remote(records, at),
       at,
@@ -252,7 +252,7 @@ export class CompactView {
     return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
-      { text: endpointText(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
+      { text: socketAddress(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
       { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
@@ -342,7 +342,7 @@ function socketName(records: Records, at: number): string {
   return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
 }
 
-function endpointText(records: Records, address: number, at: number, port: number | string): string {
+function socketAddress(records: Records, address: number, at: number, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
   const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
