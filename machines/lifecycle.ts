@@ -1,6 +1,6 @@
 import { assign, emit, sendTo, setup, type PromiseActorLogic } from 'xstate';
 import type { Driver } from '../actors/capture/driver.js';
-import type { Found, LocalDriver } from '../actors/drivers/actor.js';
+import type { DriverLocation, LocalDriver } from '../actors/drivers/actor.js';
 import type { Loaded } from '../actors/run/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
 import type { runtime, RuntimeOutput } from './runtime.js';
@@ -35,7 +35,7 @@ export interface OpenedDriver {
 export type Effects = {
   /** Resolves with undefined, and at once, when no Sensor is configured. */
   readonly 'connect-sensor': PromiseActorLogic<Sensor | undefined>;
-  readonly 'find-driver': PromiseActorLogic<Found>;
+  readonly 'find-driver': PromiseActorLogic<DriverLocation>;
   /** Resolves at once when the driver is already here. */
   readonly download: PromiseActorLogic<OpenedDriver, Pick<Findings, 'sensor' | 'location'>>;
   readonly load: PromiseActorLogic<Loaded, OpenedDriver>;
@@ -46,7 +46,7 @@ export type Effects = {
 export interface Findings {
   /** Open, and to be closed by whoever takes the output, unless the run collected. */
   readonly sensor: Sensor | undefined;
-  readonly location: Found | undefined;
+  readonly location: DriverLocation | undefined;
   readonly opened: OpenedDriver | undefined;
   readonly loaded: Loaded | undefined;
 }

@@ -24,13 +24,13 @@ const SETTLE_MS = 400;
 const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
 const works = { tcp: 'a connection', spawn: 'a process' } as const;
 
-interface Cost {
+interface DaemonCost {
   /** In BPF programs, ns. */
   readonly kernel: number;
   /** Processor time of Collector itself, ns. */
   readonly collector: number;
 }
-type Costs = Readonly<Record<keyof typeof works, Cost>>;
+type Costs = Readonly<Record<keyof typeof works, DaemonCost>>;
 
 try {
   const { positionals } = parseArgs({ allowPositionals: true });
@@ -80,7 +80,7 @@ async function compare(other: string, own: string): Promise<Figure[]> {
 
 /** The mean of two runs. */
 function mean(one: Costs, two: Costs): Costs {
-  const of = (work: keyof Costs): Cost => ({
+  const of = (work: keyof Costs): DaemonCost => ({
     kernel: (one[work].kernel + two[work].kernel) / 2,
     collector: (one[work].collector + two[work].collector) / 2,
   });
@@ -109,7 +109,11 @@ async function life(workshop: Workshop, bundles: readonly string[]): Promise<(re
 }
 
 /** What one operation of a load costs each of them. */
-async function costs(workshop: Workshop, daemons: readonly Daemon[], work: keyof Costs): Promise<Cost[]> {
+async function costs(
+  workshop: Workshop,
+  daemons: readonly Daemon[],
+  work: keyof Costs,
+): Promise<DaemonCost[]> {
   await sleep(SETTLE_MS);
   const before = daemons.map((daemon) => ({ kernel: runTime(daemon.pid), collector: daemon.cpu() }));
   const { operations } = await workshop.load(work, LOAD_MS);

@@ -63,7 +63,7 @@ async function main(words: readonly string[]): Promise<boolean> {
 
   const object = readFileSync(OBJECT);
   const out = path.resolve(options.at(-1)?.slice('--out='.length) ?? path.join(root, '.cache/drivers'));
-  const version = moduleVersion(object);
+  const version = driverVersion(object);
   const folder = path.join(out, version);
   mkdirSync(folder, { recursive: true });
   const driver = gzipSync(object);
@@ -89,7 +89,7 @@ async function main(words: readonly string[]): Promise<boolean> {
 }
 
 /** The version of Collector and the object's own. */
-function moduleVersion(object: Uint8Array): string {
+function driverVersion(object: Uint8Array): string {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
     version: string;
   };
@@ -109,7 +109,7 @@ async function make(word: string, folder: string, driver: Uint8Array): Promise<s
   const scratch = mkdtempSync(path.join(tmpdir(), 'collector-driver-'));
   try {
     const [all, needed] = [path.join(scratch, 'all'), path.join(scratch, 'needed')];
-    writeFileSync(all, kernel.image ?? unpacked(readFileSync(kernel.file)));
+    writeFileSync(all, kernel.image ?? unpackedKernel(readFileSync(kernel.file)));
     await promisify(execFile)('bpftool', ['gen', 'min_core_btf', all, needed, OBJECT]);
     put(types, gzipSync(readFileSync(needed)));
     put(object, driver);
@@ -129,7 +129,7 @@ function put(file: string, bytes: Uint8Array): void {
 function kernelIn(word: string): Kernel {
   const [, given, file = word] = /^([^=/]+)=(.+)$/s.exec(word) ?? [];
   const isNamed = given !== undefined || file.endsWith('.btf');
-  const image = isNamed ? undefined : unpacked(readFileSync(file));
+  const image = isNamed ? undefined : unpackedKernel(readFileSync(file));
   const name = image === undefined ? (given ?? path.basename(file, '.btf')) : releaseIn(image);
   if (name === undefined) throw new Error('it does not say which kernel it is of: give RELEASE=FILE');
   const parsed = kernelName.parse(name);
@@ -142,7 +142,7 @@ function releaseIn(image: Buffer): string | undefined {
 }
 
 /** Raw BTF or vmlinux as they are, else the vmlinux that an image has packed. */
-function unpacked(file: Buffer): Buffer {
+function unpackedKernel(file: Buffer): Buffer {
   if (file.subarray(0, BTF.length).equals(BTF) || file.subarray(0, ELF.length).equals(ELF)) return file;
   for (const { magic, unpack } of ARCHIVES) {
     for (let at = file.indexOf(magic); at >= 0; at = file.indexOf(magic, at + 1)) {

@@ -13,7 +13,7 @@ const COPIES = 16;
 const RUNS = 20;
 const LOAD_MS = 1000;
 const works = { tcp: 'a connection', spawn: 'a process' } as const;
-type Work = keyof typeof works;
+type HookedWork = keyof typeof works;
 /** Kinds of hooks, by macro of hooks.bpf.c. */
 const hooks = { TRACEPOINTS: 'tracepoints', FUNCTIONS: 'functions' } as const;
 type Hooks = keyof typeof hooks;
@@ -30,13 +30,13 @@ async function main(): Promise<boolean> {
     await workshop.prepare();
     await workshop.compile('attach', '-lbpf');
     const isTaken = (macro: string, what: string): boolean => {
-      const words = refusal(macro, workshop.folder);
+      const words = loadError(macro, workshop.folder);
       console.log(`${what}: ${words ?? 'the kernel takes them'}`);
       return words === undefined;
     };
     isTaken('PATHS', 'bpf_d_path() at an exec');
     const taken = (Object.keys(hooks) as Hooks[]).filter((macro) => isTaken(macro, hooks[macro]));
-    for (const work of Object.keys(works) as Work[]) await measure(workshop, work, taken);
+    for (const work of Object.keys(works) as HookedWork[]) await measureHooks(workshop, work, taken);
     return true;
   } finally {
     await workshop.close();
@@ -44,7 +44,7 @@ async function main(): Promise<boolean> {
 }
 
 /** Prints the processor time added to an operation by one set of hooks. */
-async function measure(workshop: Workshop, work: Work, taken: readonly Hooks[]): Promise<void> {
+async function measureHooks(workshop: Workshop, work: HookedWork, taken: readonly Hooks[]): Promise<void> {
   const bare: number[] = [];
   const added = new Map<Hooks, number[]>(taken.map((one) => [one, []]));
   for (let run = 0; run < RUNS; run++) {
@@ -85,7 +85,7 @@ function object(variant: string, folder: string): string {
 }
 
 /** Compiles programs and loads them once. @returns the kernel's error; undefined if they load */
-function refusal(macro: string, folder: string): string | undefined {
+function loadError(macro: string, folder: string): string | undefined {
   const source = path.join(import.meta.dirname, 'bench/hooks.bpf.c');
   const headers = `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
   const flags = ['-target', 'bpf', '-mcpu=v3', '-O2', '-g', `-D${macro}`, '-I', headers];

@@ -24,13 +24,13 @@ export function configurationReference(): string {
     ...groups.flatMap((group) => [
       '',
       `## ${group}`,
-      ...declarations.filter((declaration) => declaration.group === group).flatMap(entry),
+      ...declarations.filter((declaration) => declaration.group === group).flatMap(settingEntry),
     ]),
     '',
   ].join('\n');
 }
 
-function entry({
+function settingEntry({
   argument,
   environment,
   form,

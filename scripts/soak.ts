@@ -4,7 +4,7 @@
  *
  * So many containers live one after the other, in real cgroups, and share so many execs between them. Meanwhile the
  * resident memory is sampled; a straight line through the samples after a warm-up says how much it grows. Every exec
- * has to be told, in its own container, or counted as lost. Exits with 1 if one is neither, or if memory surely
+ * has to be reported, in its own container, or counted as lost. Exits with 1 if one is neither, or if memory surely
  * grows (by the slope less two of its standard errors) by more bytes in 1,000 execs than the bound.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -18,22 +18,22 @@ import { parseArgs } from 'node:util';
 import { Daemon } from './bench/daemon.js';
 import { unifiedHierarchy } from './bench/workshop.js';
 import { leastSquares } from './soak/slope.js';
-import { Told } from './soak/told.js';
+import { SignalCounts } from './soak/signal-counts.js';
 
 /** The part of the execs after which memory has to be flat. */
 const WARM_UP = 0.25;
 const SAMPLES = 400;
 const SHOWN_SAMPLES = 10;
 const SAMPLING_MS = 20;
-/** After the load, until all is told. */
+/** After the load, until all is reported. */
 const SETTLE_MS = 1000;
 const REMOVAL_ATTEMPTS = 100;
 const MEGABYTE = 1024 * 1024;
 
 const bundle = path.resolve(import.meta.dirname, '../dist/collector.js');
 
-/** Execs told by then, and resident bytes. */
-type Sample = readonly [told: number, bytes: number];
+/** Execs reported by then, and resident bytes. */
+type MemorySample = readonly [reported: number, bytes: number];
 
 try {
   process.exitCode = await soak();
@@ -74,18 +74,18 @@ async function soak(): Promise<number> {
 
     daemon = await Daemon.start(bundle, [], 'pipe');
     const prefix = randomBytes(3).toString('hex');
-    const told = new Told(daemon.output, (container) => container.startsWith(prefix));
+    const reported = new SignalCounts(daemon.output, (container) => container.startsWith(prefix));
     const start = performance.now();
     running = spawn(load, [pod, prefix, String(containers), String(each), nothing], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const ended = once(running, 'close') as Promise<[number | null]>;
-    const samples: Sample[] = [];
+    const samples: MemorySample[] = [];
     const isOver = ended.then(() => true);
     const pause = async () => delay(SAMPLING_MS, false);
     while (!(await Promise.race([isOver, pause()]))) {
-      if (told.signals < (samples.length * execs) / SAMPLES) continue;
-      samples.push([told.signals, daemon.memory().now * MEGABYTE]);
+      if (reported.signals < (samples.length * execs) / SAMPLES) continue;
+      samples.push([reported.signals, daemon.memory().now * MEGABYTE]);
     }
     const seconds = (performance.now() - start) / 1000;
     const [status] = await ended;
@@ -97,9 +97,9 @@ async function soak(): Promise<number> {
     const steady = samples.filter(([at]) => at >= execs * WARM_UP);
     if (steady.length < 3) throw new Error('It was over too soon: --execs has to be larger.');
     const { slope, error } = leastSquares(steady.map(([at, bytes]) => [at / 1000, bytes]));
-    const whole = [...told.containers.values()].filter((count) => count === each).length;
-    const missing = execs - told.signals;
-    const unaccounted = missing > lost || told.signals > execs;
+    const whole = [...reported.containers.values()].filter((count) => count === each).length;
+    const missing = execs - reported.signals;
+    const unaccounted = missing > lost || reported.signals > execs;
     const grows = slope - 2 * error > bound;
 
     for (let i = 0; i < samples.length; i += Math.ceil(samples.length / SHOWN_SAMPLES)) {
@@ -107,7 +107,7 @@ async function soak(): Promise<number> {
       console.log(`after ${at} execs: ${(bytes / MEGABYTE).toFixed(1)} MB`);
     }
     console.log(`${execs} execs in ${containers} containers took ${seconds.toFixed(0)} s`);
-    console.log(`told: ${told.signals} execs, ${whole} containers with each of theirs`);
+    console.log(`told: ${reported.signals} execs, ${whole} containers with each of theirs`);
     console.log(`the kernel wrote ${exec} execs, this load's and others', and lost ${lost} events`);
     console.log(
       `memory: slope ${slope.toFixed(0)} ± ${error.toFixed(0)} bytes in 1,000 execs after warm-up ` +

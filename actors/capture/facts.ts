@@ -78,7 +78,7 @@ export interface ConfigFact extends RuntimeConfig {
 export interface ContainersFact {
   readonly kind: 'containers';
   readonly time: number;
-  readonly told: readonly ContainerMetadata[];
+  readonly updated: readonly ContainerMetadata[];
   /** Ids of containers removed by the runtime. */
   readonly removed: readonly string[];
 }

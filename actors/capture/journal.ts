@@ -103,7 +103,7 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       return [header(FrameKind.config, payload.length, fact.time, 0), payload];
     }
     case 'containers': {
-      const { told, removed } = fact;
+      const { updated: told, removed } = fact;
       const text = Buffer.from(JSON.stringify({ told, removed }));
       return [header(FrameKind.containers, text.length, fact.time, 0), text];
     }
@@ -289,7 +289,7 @@ function decodeConfigFact(payload: Uint8Array<ArrayBuffer>, time: number): Confi
 }
 
 function decodeContainersFact(payload: Uint8Array, time: number): ContainersFact {
-  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Partial<ContainersFact>;
+  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
   if (
     !Array.isArray(told) ||
     !told.every(isMetadata) ||
@@ -297,7 +297,7 @@ function decodeContainersFact(payload: Uint8Array, time: number): ContainersFact
     !removed.every(isContainerId)
   )
     throw new Error('containers that are none');
-  return { kind: 'containers', time, told, removed };
+  return { kind: 'containers', time, updated: told, removed };
 }
 
 function isMetadata(value: unknown): value is ContainerMetadata {

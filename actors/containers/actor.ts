@@ -35,7 +35,7 @@ export class Containers {
     const { state } = this;
     for (const { id, cgroup } of state.fold(fact))
       this.#log.warning(`Container ${id} was told by the kernel side, but its cgroup is '${cgroup}'`);
-    if (state.strangers !== this.#unknown) this.#onUnknown((this.#unknown = state.strangers));
+    if (state.unknownContainers !== this.#unknown) this.#onUnknown((this.#unknown = state.unknownContainers));
     if (state.namesEvicted === this.#namesEvicted) return;
     this.#namesEvicted = state.namesEvicted;
     this.#warnOfNames(

@@ -4,35 +4,35 @@ const DIGITS = 64;
 const SHORT_DIGITS = 12;
 const SCOPE = '.scope';
 
-/** A container that a cgroup's path names. */
-interface Named {
+/** A container named by a cgroup's path. */
+interface NamedContainer {
   /** The first 12 digits of its id. */
   readonly id: string;
-  /** Path of the cgroup that bears its name: the one asked about, or one above it. */
+  /** Path of the cgroup bearing its name: the given one, or one above it. */
   readonly bearer: string;
 }
 
 /**
- * The containers that a cgroup's path names, the nearest first.
+ * The containers named by a cgroup's path, the nearest first.
  *
- * The path is cut at its last `.scope`, for systemd's units and what a runtime puts below them. It then has to end in
- * `/`, `-` or `:` and 64 hexadecimal digits, and what stands before those must not end in `-conmon`, whose unit bears
- * the id of the container that it looks after. Then the same is asked of the cgroup above: what runs below a
- * container's cgroup is in the container. The kernel side decides by the same rule (native/bpf/container.h).
+ * The path is cut at its last `.scope`, for systemd's units and the cgroups a runtime puts below them. It then has to
+ * end in `/`, `-` or `:` and 64 hexadecimal digits, and the part before them must not end in `-conmon`: that unit bears
+ * the id of the container it looks after. Then the cgroup above is judged likewise: processes below a container's
+ * cgroup are in the container. The kernel side decides by the same rule (native/bpf/container.h).
  */
-function containersIn(path: string): Named[] {
-  const found: Named[] = [];
+function containersIn(path: string): NamedContainer[] {
+  const containers: NamedContainer[] = [];
   for (let rest = path; rest !== '';) {
     const named = namedBy(rest);
-    if (named !== undefined) found.push(named);
+    if (named !== undefined) containers.push(named);
     const { bearer } = named ?? { bearer: rest };
     rest = bearer.slice(0, Math.max(0, bearer.lastIndexOf('/')));
   }
-  return found;
+  return containers;
 }
 
 /** By the last component alone, or by the last scope above it. */
-function namedBy(path: string): Named | undefined {
+function namedBy(path: string): NamedContainer | undefined {
   const scope = path.lastIndexOf(SCOPE);
   const unit = scope < 0 ? path : path.slice(0, scope);
   const start = unit.length - DIGITS;
@@ -47,7 +47,7 @@ function namedBy(path: string): Named | undefined {
   };
 }
 
-/** The first 12 digits of the id of the container that a cgroup's path names, undefined for none. */
+/** The first 12 digits of the id of the container named by a cgroup's path, undefined for none. */
 export function containerInPath(path: string): string | undefined {
   return containersIn(path)[0]?.id;
 }
@@ -57,8 +57,8 @@ export function isContainerInPath(id: string, path: string): boolean {
   return containersIn(path).some((named) => named.id === id);
 }
 
-/** What a cgroup says of the container that is in it. */
-export interface Naming {
+/** The containers a cgroup is attributed to. */
+export interface ContainerAttribution {
   /** The container's number, 0 for the host. */
   readonly container: number;
   /** The outermost container around it, itself if it is in none. */
@@ -66,9 +66,9 @@ export interface Naming {
 }
 
 /**
- * Who bears the names of containers among the cgroups of a node. Whoever may make cgroups may choose their names: a
- * name below a container that another cgroup bears, too, is forged, and belongs to the container above. One that is
- * below no container is always right; of others the first that was seen, as long as it is there.
+ * Finds the bearers of container names among the cgroups of a node. A process with the right to make cgroups may choose
+ * their names: a name below a container is forged if another cgroup bears it too, and belongs to the container above.
+ * A name below no container is always right; of others the first seen is, as long as it is there.
  */
 export class ContainerNames {
   /** Bearers by hierarchy and container: below no container, and below some. */
@@ -76,7 +76,7 @@ export class ContainerNames {
   #nested = new Map<string, string>();
   #seen = new Map<string, string[]>();
 
-  /** Notes a cgroup that is there, before `settle`. */
+  /** Notes an existing cgroup, before `settle`. */
   note(hierarchy: string, path: string): void {
     const found = containersIn(path);
     found.forEach(({ id, bearer }, place) => {
@@ -86,7 +86,7 @@ export class ContainerNames {
     });
   }
 
-  /** All that are there were noted: those that were not are gone. */
+  /** Takes all cgroups noted since `begin` for the existing ones; the others are gone. */
   settle(): void {
     const before = this.#nested;
     this.#nested = new Map();
@@ -97,13 +97,13 @@ export class ContainerNames {
     this.#seen = new Map();
   }
 
-  /** Forgets who bears names below no container, so that only those count that are noted from now on. */
+  /** Forgets the bearers of names below no container, so that only cgroups noted from now on count. */
   begin(): void {
     this.#top = new Map();
     this.#seen = new Map();
   }
 
-  containerOf(hierarchy: string, path: string): Naming {
+  containerOf(hierarchy: string, path: string): ContainerAttribution {
     const found = containersIn(path);
     const right = found.find(({ id, bearer }, place) => {
       if (place === found.length - 1) return true;

@@ -1,4 +1,4 @@
-/** `CONTAINER_PRESENT` of native/bpf/layout.h: what a container's number has that 0, the host, does not. */
+/** `CONTAINER_PRESENT` of native/bpf/layout.h: sets the numbers of containers apart from 0, the host. */
 const PRESENT = 2 ** 48;
 const DIGITS = 12;
 

@@ -1,51 +1,51 @@
 import type { ContainerMetadata, ContainersFact } from '../capture/facts.js';
 import { containerNumber } from './id.js';
 
-/** Containers whose metadata is kept at most: many times what a node runs, some 10 MB if each has a dozen labels. */
+/** Containers to keep metadata of, at most: many times a node's load, some 10 MB if each has a dozen labels. */
 export const MOST_NAMED = 8192;
-/** How long a removed container keeps its name, ns: a connection or a report may be late. */
+/** Time for a removed container to keep its name, ns: a connection or a report may be late. */
 const LINGER_NS = 600e9;
 
-/** What runtimes told of containers. Bounded: who was removed goes first, then who is known longest. */
+/** Metadata of containers, from their runtimes. Bounded: removed containers go first, then the longest known. */
 export class MetadataTable {
-  readonly #there = new Map<number, ContainerMetadata>();
+  readonly #present = new Map<number, ContainerMetadata>();
   /** Oldest removal first. */
   readonly #removed = new Map<number, { readonly metadata: ContainerMetadata; readonly at: number }>();
   #evicted = 0;
 
-  /** Containers that were there and had to be forgotten for want of room, so far. */
+  /** Existing containers forgotten for want of room, so far. */
   get evicted(): number {
     return this.#evicted;
   }
 
-  /** Containers that have a name now. */
+  /** Containers with a name now. */
   get size(): number {
-    return this.#there.size + this.#removed.size;
+    return this.#present.size + this.#removed.size;
   }
 
   /** By the container's number, as records have it. */
   get(container: number): ContainerMetadata | undefined {
-    return this.#there.get(container) ?? this.#removed.get(container)?.metadata;
+    return this.#present.get(container) ?? this.#removed.get(container)?.metadata;
   }
 
-  fold({ told, removed, time }: ContainersFact): void {
+  fold({ updated: told, removed, time }: ContainersFact): void {
     for (const metadata of told) {
       const container = containerNumber(metadata.id);
       this.#removed.delete(container);
-      this.#there.set(container, metadata);
+      this.#present.set(container, metadata);
     }
     for (const id of removed) {
       const container = containerNumber(id);
-      const metadata = this.#there.get(container);
+      const metadata = this.#present.get(container);
       if (metadata === undefined) continue;
-      this.#there.delete(container);
+      this.#present.delete(container);
       this.#removed.set(container, { metadata, at: time });
     }
     this.expire(time);
     while (this.size > MOST_NAMED) this.#evict();
   }
 
-  /** Forgets containers that were removed long before `time`. */
+  /** Forgets containers removed long before `time`. */
   expire(time: number): void {
     for (const [container, { at }] of this.#removed) {
       if (time - at < LINGER_NS) return;
@@ -59,8 +59,8 @@ export class MetadataTable {
       this.#removed.delete(gone);
       return;
     }
-    const [oldest] = this.#there.keys();
-    this.#there.delete(oldest!);
+    const [oldest] = this.#present.keys();
+    this.#present.delete(oldest!);
     this.#evicted++;
   }
 }

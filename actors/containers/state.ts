@@ -9,7 +9,7 @@ import { MetadataTable } from './metadata.js';
 /** More containers than a node runs; beyond it the one known longest is forgotten. */
 const MOST_CONTAINERS = 4096;
 
-/** A container whose cgroup's path does not name it. */
+/** A container not named by its cgroup's path. */
 export interface Mismatch {
   /** As the kernel side has it, 12 digits. */
   readonly id: string;
@@ -17,19 +17,19 @@ export interface Mismatch {
 }
 
 /**
- * Folds facts to the containers that were seen.
+ * Folds facts to the containers seen so far.
  *
- * Which container a process is in was decided in the kernel, before anything of it was written. Attribution is what
- * this product must not get wrong, so the first process of each container is judged a second time here, from the path
- * of its cgroup and by code of its own; a difference is told.
+ * The kernel side decides the container of a process, before anything of it is written. Attribution must never be
+ * wrong in this product, so the first process of each container is judged a second time here, from the path of its
+ * cgroup and by code of its own; a difference is reported.
  *
- * What containers are called comes from their runtime, later or never.
+ * Names of containers come from their runtime, later or never.
  */
 export class ContainerState {
   /** Paths of the containers' cgroups, by the containers' numbers. */
   readonly #cgroups = new Map<number, string>();
   readonly #metadata = new MetadataTable();
-  #strangers = 0;
+  #unknownContainers = 0;
 
   /** Containers forgotten for want of room, ever. */
   evicted = 0;
@@ -39,9 +39,9 @@ export class ContainerState {
     return this.#cgroups.size;
   }
 
-  /** How many containers had no name when they were met, so far: a reason to ask the runtime again. */
-  get strangers(): number {
-    return this.#strangers;
+  /** Containers without a name at their first process, so far: a reason to ask the runtime again. */
+  get unknownContainers(): number {
+    return this.#unknownContainers;
   }
 
   /** Names of containers known now. */
@@ -54,7 +54,7 @@ export class ContainerState {
     return this.#metadata.evicted;
   }
 
-  /** What a runtime told of a container; undefined if none did. @param id 12 lower-case hexadecimal digits */
+  /** Metadata from a container's runtime, if it gave any. @param id 12 lower-case hexadecimal digits */
   metadata(id: string): ContainerMetadata | undefined {
     return this.#metadata.get(containerNumber(id));
   }
@@ -74,7 +74,7 @@ export class ContainerState {
     return MOST_CONTAINERS;
   }
 
-  /** The containers that a fact showed for the first time and that were judged differently here. */
+  /** The containers first seen in a fact and judged differently here. */
   fold(fact: Fact): Mismatch[] {
     const mismatches: Mismatch[] = [];
     if (fact.kind === 'containers') this.#metadata.fold(fact);
@@ -99,10 +99,10 @@ export class ContainerState {
       this.evicted++;
     }
     this.#cgroups.set(container, cgroup);
-    if (this.#metadata.get(container) === undefined) this.#strangers++;
+    if (this.#metadata.get(container) === undefined) this.#unknownContainers++;
     const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
     const id = containerId(container);
-    // Not the nearest one in its path, if the name of that is forged.
+    // Any container of the path will do: the nearest may have a forged name.
     return isCut || isContainerInPath(id, cgroup) ? undefined : { id, cgroup };
   }
 }

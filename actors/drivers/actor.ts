@@ -4,15 +4,15 @@ import type { Settings } from '../settings/table.js';
 import type { Log } from '../telemetry/log.js';
 import { kernelCandidates, readKernelIdentity, type KernelIdentity } from './candidates.js';
 import type { Peer } from './connection.js';
-import { download, TIMINGS, type Source, type Timings, type Tried } from './download.js';
-import type { Absent, Found, LocalDriver } from './found.js';
+import { download, TIMINGS, type DriverServer, type Timings, type FailedDownload } from './download.js';
+import type { AbsentDriver, DriverLocation, LocalDriver } from './location.js';
 import { driverFiles, type DriverFile } from './names.js';
 import { noDriver } from './no-driver.js';
-import { moduleVersion, takeFromStorage, type Unusable } from './storage.js';
-import { Trouble } from './trouble.js';
+import { moduleVersion, takeFromStorage, type UnusableFile } from './storage.js';
+import { DriverProblem } from './problem.js';
 import { removeLeftovers } from './unpack.js';
 
-export type { Absent, Found, LocalDriver };
+export type { AbsentDriver, DriverLocation, LocalDriver };
 
 type DriverSettings = Pick<
   Settings,
@@ -51,7 +51,7 @@ export interface DownloadOptions {
  * The phase find-driver: looks for a driver on this node, and has it ready if there is one.
  * @throws Failure DRIVER_UNWRITABLE; an AbortError
  */
-export async function findDriver(options: FindOptions): Promise<Found> {
+export async function findDriver(options: FindOptions): Promise<DriverLocation> {
   const { settings, log, signal } = options;
   const { collectionMethod: method, kernelModulesDir, hostRoot } = settings;
   if (method === 'core_bpf') return { kind: 'builtin' };
@@ -60,16 +60,16 @@ export async function findDriver(options: FindOptions): Promise<Found> {
   const drivers = candidates.map((candidate) =>
     driverFiles(method, candidate, settings.moduleDir, options.hasTypes),
   );
-  const version = versionOrTrouble(kernelModulesDir);
-  log.info(`Module version: ${version instanceof Trouble ? `unknown, ${version.message}` : version}`);
+  const version = versionOrProblem(kernelModulesDir);
+  log.info(`Module version: ${version instanceof DriverProblem ? `unknown, ${version.message}` : version}`);
   log.info('Attempting to find kernel module - Candidate kernel versions:');
   for (const candidate of candidates) log.info(candidate);
 
   for (const { target } of drivers[0] ?? []) await removeLeftovers(target);
-  const unusable: Unusable[] = [];
-  const onUnusable = (file: Unusable): void => {
+  const unusable: UnusableFile[] = [];
+  const onUnusable = (file: UnusableFile): void => {
     unusable.push(file);
-    log.warning(`Local storage contains ${file.path}, which cannot be used: ${file.trouble.message}`);
+    log.warning(`Local storage contains ${file.path}, which cannot be used: ${file.problem.message}`);
   };
   const take = async ({ object, target }: DriverFile): Promise<boolean> => {
     const found = await takeFromStorage(kernelModulesDir, object, target, { signal, onUnusable });
@@ -92,11 +92,11 @@ function localDriver([driver, btf]: readonly DriverFile[]): LocalDriver {
  * The phase download: gets a driver from Sensor, else from MODULE_DOWNLOAD_BASE_URL.
  * @throws Failure DRIVER_UNAVAILABLE, DRIVER_UNWRITABLE, and whatever `tls` throws; the reason of `signal`
  */
-export async function downloadDriver(found: Absent, options: DownloadOptions): Promise<LocalDriver> {
+export async function downloadDriver(found: AbsentDriver, options: DownloadOptions): Promise<LocalDriver> {
   const { settings, log, signal, timings = TIMINGS } = options;
-  const sources = found.version instanceof Trouble ? [] : sourcesOf(found.version, options);
+  const sources = found.version instanceof DriverProblem ? [] : sourcesOf(found.version, options);
   const warn = log.throttled('warning');
-  const tried: Tried[] = [];
+  const tried: FailedDownload[] = [];
   const get = async ({ object, target }: DriverFile): Promise<boolean> => {
     for (const source of sources) {
       const failed = await download(source, object, target, { log, warn, signal, timings });
@@ -123,19 +123,19 @@ async function allOf(
   return true;
 }
 
-function versionOrTrouble(folder: string): string | Trouble {
+function versionOrProblem(folder: string): string | DriverProblem {
   try {
     return moduleVersion(folder);
   } catch (error) {
-    if (error instanceof Trouble) return error;
+    if (error instanceof DriverProblem) return error;
     throw error;
   }
 }
 
 /** Where to download from, the best first. */
-function sourcesOf(version: string, { settings, tls }: DownloadOptions): Source[] {
+function sourcesOf(version: string, { settings, tls }: DownloadOptions): DriverServer[] {
   const { grpcServer, sniHostname, moduleDownloadBaseUrl } = settings;
-  const sources: Source[] = [];
+  const sources: DriverServer[] = [];
   if (grpcServer !== '') {
     const { host, port } = splitHostPort(grpcServer);
     const peer = (): Peer => {
@@ -143,9 +143,9 @@ function sourcesOf(version: string, { settings, tls }: DownloadOptions): Source[
       return { host, port, ...(material && { tls: { serverName: sniHostname, material } }) };
     };
     const origin = tls() === undefined ? `http://${grpcServer}` : `https://${sniHostname}:${port}`;
-    sources.push({ place: 'sensor', base: `${origin}/kernel-objects/${version}`, peer });
+    sources.push({ source: 'sensor', base: `${origin}/kernel-objects/${version}`, peer });
   }
   if (moduleDownloadBaseUrl !== undefined)
-    sources.push({ place: 'mirror', base: `${moduleDownloadBaseUrl}/${version}` });
+    sources.push({ source: 'mirror', base: `${moduleDownloadBaseUrl}/${version}` });
   return sources;
 }

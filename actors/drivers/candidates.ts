@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 import { kernelName } from '../settings/parser.js';
 
-/** What a node says of its kernel and its distribution, each text as it is. */
+/** A node's texts about its kernel and its distribution, unchanged. */
 export interface KernelIdentity {
   /** `uname -r` */
   readonly release: string;
@@ -10,7 +10,7 @@ export interface KernelIdentity {
   readonly version: string;
   /** The host's os-release file; empty if it has none. */
   readonly osRelease: string;
-  /** The host's /etc/VERSION, where Minikube says which one it is; empty if it has none. */
+  /** The host's /etc/VERSION, with Minikube's version; empty if it has none. */
   readonly minikubeVersion: string;
 }
 
@@ -18,9 +18,9 @@ const UBUNTU_BACKPORTS = ['~16.04', '~20.04'];
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 /**
- * The names under which a driver for this kernel may be found, best first, each fit to stand in the name of a file.
- * Distributions that build different kernels of the same release have names of their own.
- * @param configured KERNEL_CANDIDATES, which wins over all that follows from the host
+ * The names a driver for this kernel may have, best first, each fit to stand in the name of a file. Distributions with
+ * different kernels of the same release have names of their own.
+ * @param configured KERNEL_CANDIDATES; wins over all names made from the host
  */
 export function kernelCandidates(
   identity: KernelIdentity,
@@ -39,15 +39,15 @@ export function kernelCandidates(
 }
 
 /**
- * Reads what the host says. Nothing is thrown: what cannot be read is empty.
+ * Reads the host's texts. Throws nothing: an unreadable text is empty.
  * @param hostRoot where the host's root is mounted, without a slash at its end; empty on the host itself
  */
 export function readKernelIdentity(hostRoot: string): KernelIdentity {
   return {
     release: release(),
     version: version(),
-    osRelease: read(`${hostRoot}/etc/os-release`) || read(`${hostRoot}/usr/lib/os-release`),
-    minikubeVersion: read(`${hostRoot}/etc/VERSION`),
+    osRelease: readIfThere(`${hostRoot}/etc/os-release`) || readIfThere(`${hostRoot}/usr/lib/os-release`),
+    minikubeVersion: readIfThere(`${hostRoot}/etc/VERSION`),
   };
 }
 
@@ -58,34 +58,34 @@ function gardenLinux({ release, version, osRelease }: KernelIdentity): string | 
   return built && `${release}-gl-${built}`;
 }
 
-/** Google's Container-Optimized OS tells its kernels apart by the build of the system. */
+/** Google's Container-Optimized OS distinguishes its kernels by the build of the system. */
 function containerOptimized({ release, osRelease }: KernelIdentity): string | undefined {
   const id = field(osRelease, 'ID');
   const build = field(osRelease, 'BUILD_ID');
   return id === 'cos' && build !== '' ? `${release.replace(/\+$/, '')}-${build}-${id}` : undefined;
 }
 
-/** Docker Desktop has the same release for different builds, which differ in when they were built. */
+/** Docker Desktop has the same release for different builds; they differ in their build times. */
 function dockerDesktop({ release, version, osRelease }: KernelIdentity): string | undefined {
   if (field(osRelease, 'PRETTY_NAME') !== 'Docker Desktop') return undefined;
-  const number = numberOf(release);
+  const number = releaseNumber(release);
   const time = buildTime(version);
   return number && time && `${number}-dockerdesktop-${time}`;
 }
 
-/** Minikube's virtual machine has a plain kernel of kernel.org with options that change from version to version. */
+/** Minikube's virtual machine has a plain kernel of kernel.org, with other options in each version. */
 function minikube({ release, minikubeVersion }: KernelIdentity): string | undefined {
-  const number = numberOf(release);
+  const number = releaseNumber(release);
   const [own] = /\bv\d+\.\d+\.\d+/.exec(minikubeVersion) ?? [];
   return number && own && `${number}-minikube-${own}`;
 }
 
-/** The x.y.z that a release starts with. */
-function numberOf(release: string): string | undefined {
+/** The x.y.z at the start of a release. */
+function releaseNumber(release: string): string | undefined {
   return /^\d+\.\d+\.\d+/.exec(release)?.[0];
 }
 
-/** The time at the end of `uname -v`, such as `Mon Nov 8 10:21:19 UTC 2021`, as YYYY-MM-DD-HH-MM-SS. */
+/** The time at the end of `uname -v` (`Mon Nov 8 10:21:19 UTC 2021`) as YYYY-MM-DD-HH-MM-SS. */
 function buildTime(version: string): string | undefined {
   const [, month = '', day = '', clock = '', year = ''] =
     /([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) (?:[A-Z]+ )?(\d{4})$/.exec(version) ?? [];
@@ -100,7 +100,7 @@ function field(osRelease: string, key: string): string {
   return quoted ?? plain;
 }
 
-function read(path: string): string {
+function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {

@@ -4,7 +4,7 @@ import type { Log } from '../telemetry/log.js';
 import type { Peer } from './connection.js';
 import { get, type Patience } from './request.js';
 import { codeOf } from '../sensor/printable.js';
-import { Trouble, type Place } from './trouble.js';
+import { DriverProblem, type DriverSource } from './problem.js';
 import { unpack } from './unpack.js';
 
 /** How often and how long to try for one object at one place; times in ms. */
@@ -24,94 +24,94 @@ export const TIMINGS: Timings = {
   stall: 10_000,
 };
 
-/** Who has objects. */
-export interface Source {
-  readonly place: Exclude<Place, 'local'>;
-  /** The address that the name of an archive is put behind. */
+/** A server with driver objects. */
+export interface DriverServer {
+  readonly source: Exclude<DriverSource, 'local'>;
+  /** Address of the archives; their names are put behind it. */
   readonly base: string;
   /**
-   * The server to ask, if it is not the one that the address names; called for each attempt, since certificates change.
+   * The server to ask, if it differs from the address; called for each attempt, since certificates change.
    */
   readonly peer?: () => Peer;
 }
 
-/** A download that failed. */
-export interface Tried {
-  readonly source: Source;
-  /** As it may stand in a log. */
+/** A failed download. */
+export interface FailedDownload {
+  readonly server: DriverServer;
+  /** Without secrets, fit for a log. */
   readonly url: string;
   readonly attempts: number;
-  /** Of the last attempt that came to an end. */
-  readonly trouble: Trouble;
+  /** Of the last completed attempt. */
+  readonly problem: DriverProblem;
 }
 
-export interface DownloadOptions {
+export interface DownloadContext {
   readonly log: Log;
-  /** Writes the trouble of attempts. */
+  /** Logs the problem of each attempt. */
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal;
   readonly timings: Timings;
 }
 
 /**
- * Downloads an object and unpacks it to `target`; all that can pass is tried again.
+ * Downloads an object and unpacks it to `target`; tries again after problems that can pass.
  * @returns undefined once it is there
- * @throws Failure DRIVER_UNWRITABLE, and whatever `source.peer` throws; the reason of `signal`
+ * @throws Failure DRIVER_UNWRITABLE, and any error of `server.peer`; the reason of `signal`
  */
 export async function download(
-  source: Source,
+  server: DriverServer,
   object: string,
   target: string,
-  { log, warn, signal, timings }: DownloadOptions,
-): Promise<Tried | undefined> {
+  { log, warn, signal, timings }: DownloadContext,
+): Promise<FailedDownload | undefined> {
   const archive = `${object}.gz`;
-  const address = `${source.base}/${archive}`;
+  const address = `${server.base}/${archive}`;
   const url = address.replace(/\/\/[^/]*@/, '//'); // without user and password
   signal.throwIfAborted();
   log.info(`Attempting to download kernel object from ${url}`);
   const time = limited(signal, timings.total);
-  let trouble: Trouble | undefined;
+  let problem: DriverProblem | undefined;
   let attempts = 0;
   try {
-    while (attempts < timings.attempts && !time.signal.aborted && trouble?.kind !== 'corrupt') {
+    while (attempts < timings.attempts && !time.signal.aborted && problem?.kind !== 'corrupt') {
       if (attempts > 0) await delay(timings.interval, undefined, { signal: time.signal });
       attempts++;
       try {
-        const body = await get(new URL(address), source.peer?.(), timings, time.signal);
+        const body = await get(new URL(address), server.peer?.(), timings, time.signal);
         await unpack(body, target, { gzip: true, signal: time.signal });
         return undefined;
       } catch (error) {
         time.signal.throwIfAborted();
-        trouble = asTrouble(error);
-        if (trouble.kind === 'corrupt') log.warning(`Deleted the download of ${url}: ${trouble.message}`);
-        else warn(`Unexpected HTTP request failure (${trouble.message})`);
+        problem = networkProblem(error);
+        if (problem.kind === 'corrupt') log.warning(`Deleted the download of ${url}: ${problem.message}`);
+        else warn(`Unexpected HTTP request failure (${problem.message})`);
       }
     }
   } catch (error) {
     signal.throwIfAborted();
     if (!time.signal.aborted) throw error;
-    trouble ??= new Trouble('timeout', `it was not done within ${timings.total / 1000} s`);
+    problem ??= new DriverProblem('timeout', `it was not done within ${timings.total / 1000} s`);
   } finally {
     time.end();
   }
   log.flush();
   log.warning(`Attempted to download ${archive} ${attempts} time(s)`);
   log.warning(`Failed to download from ${archive}`);
-  return { source, url, attempts, trouble: trouble! };
+  return { server, url, attempts, problem: problem! };
 }
 
 /** @throws `error` if it is none of the network's: trying again would not help */
-function asTrouble(error: unknown): Trouble {
-  if (error instanceof Trouble) return error;
+function networkProblem(error: unknown): DriverProblem {
+  if (error instanceof DriverProblem) return error;
   if (error instanceof Failure) throw error;
-  return new Trouble('broken', `the connection broke in the middle of the body (${codeOf(error)})`, {
+  return new DriverProblem('broken', `the connection broke in the middle of the body (${codeOf(error)})`, {
     cause: error,
   });
 }
 
 /**
- * A signal that follows `signal`, and fires by itself after `ms`. (In Node 20, what AbortSignal.any makes of a timeout
- * can be collected as garbage before it fires.)
+ * A signal following `signal`, and firing by itself after `ms`. (In Node 20, the signal made by AbortSignal.any of a
+ * timeout can be collected as garbage before it fires.)
  */
 function limited(
   signal: AbortSignal,

@@ -2,7 +2,7 @@ import type { Lockdown } from '../capture/host.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
-/** What the C library calls the errors of open(2) and finit_module(2), as people search for them. */
+/** The C library's texts for the errors of open(2) and finit_module(2), as people search for them. */
 const messages: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
   EBADMSG: 'Bad message',
@@ -21,9 +21,9 @@ const messages: Readonly<Record<string, string>> = {
 
 /**
  * Inserts a kernel module; when it returns, the module has started.
- * @param insertModule finit_module(2) for a file; throws an Error with `errno`, the name of what the kernel said
+ * @param insertModule finit_module(2) for a file; throws an Error with `errno`, the name of the kernel's error
  * @param lockdown of the kernel, for the failure
- * @throws Failure MODULE_REFUSED; an error that is none of the kernel's as it is
+ * @throws Failure MODULE_REFUSED; other errors than the kernel's as they are
  */
 export function insertKernelModule(
   path: string,

@@ -1,13 +1,13 @@
 import { kernelName } from '../settings/parser.js';
 import type { Settings } from '../settings/table.js';
 
-/** The collection methods whose driver is a file for one kernel. */
+/** The collection methods with a file for each kernel as their driver. */
 export type FileMethod = Exclude<Settings['collectionMethod'], 'core_bpf'>;
 
 /**
  * The name of a driver's file.
- * @param candidate the kernel it is for
- * @throws RangeError if that could lead out of a folder, or is no kernel's name for another reason
+ * @param candidate the name of its kernel
+ * @throws RangeError if the name could lead out of a folder, or is no kernel's name for another reason
  */
 export function objectName(method: FileMethod, candidate: string): string {
   if ('bad' in kernelName.parse(candidate))
@@ -15,7 +15,7 @@ export function objectName(method: FileMethod, candidate: string): string {
   return method === 'ebpf' ? `collector-ebpf-${candidate}.o` : `collector-${candidate}.ko`;
 }
 
-/** Where the driver that will be loaded is put, whatever kernel it is for. */
+/** Path of the driver to load, for any kernel. */
 export function targetPath(method: FileMethod, moduleDir: string): string {
   return `${moduleDir}/collector.${method === 'ebpf' ? 'o' : 'ko'}`;
 }
@@ -29,7 +29,7 @@ export interface DriverFile {
 }
 
 /**
- * The files of a driver: the driver, and for a kernel without types of its own (BTF) those that `ebpf` needs.
+ * The files of a driver: the driver, and the types (BTF) needed by `ebpf` if the kernel has none of its own.
  * @param candidate the kernel it is for
  * @throws RangeError as `objectName`
  */

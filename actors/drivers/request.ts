@@ -1,14 +1,14 @@
 import { request as sendRequest, type IncomingMessage } from 'node:http';
 import { unescape } from 'node:querystring';
-import { askTrouble, connectTo, type Peer } from './connection.js';
-import { Trouble } from './trouble.js';
+import { answerProblem, connectTo, type Peer } from './connection.js';
+import { DriverProblem } from './problem.js';
 import { LARGEST_OBJECT } from './unpack.js';
 
 /** How long to wait, ms. */
 export interface Patience {
   /** For a connection, TLS included. */
   readonly connect: number;
-  /** For a server that says nothing any more. */
+  /** For a silent server. */
   readonly stall: number;
 }
 
@@ -16,11 +16,11 @@ const MOST_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Asks for what is at an address, over HTTP/1.1, and follows redirects.
- * @param home the server to ask for everything at the origin of `start`, if it is not the one that the address names;
- *   nobody else is shown its certificate, and nobody else the user and password in `start`
- * @returns the answer 200, whose body is still to be read, and fails with a Trouble when it stalls
- * @throws Trouble; an AbortError
+ * Requests an address over HTTP/1.1, and follows redirects.
+ * @param home the server to ask for everything at the origin of `start`, if it differs from the address; no other
+ *   server gets its certificate, or the user and password in `start`
+ * @returns the answer 200 with its body still to be read; reading fails with a DriverProblem when it stalls
+ * @throws DriverProblem; an AbortError
  */
 export async function get(
   start: URL,
@@ -33,27 +33,36 @@ export async function get(
     const isHome = url.origin === start.origin;
     try {
       const peer = isHome && home !== undefined ? home : peerOf(url);
-      const response = await ask(url, peer, isHome ? credentials(start) : undefined, patience, signal);
+      const response = await requestOnce(
+        url,
+        peer,
+        isHome ? credentials(start) : undefined,
+        patience,
+        signal,
+      );
       const next = redirection(response, url);
       if (next === undefined) return accepted(response);
       response.destroy();
       url = next;
     } catch (error) {
-      if (isHome || !(error instanceof Trouble)) throw error;
-      throw new Trouble('redirect', `redirected to ${withoutSecrets(url)}: ${error.message}`, {
+      if (isHome || !(error instanceof DriverProblem)) throw error;
+      throw new DriverProblem('redirect', `redirected to ${withoutSecrets(url)}: ${error.message}`, {
         cause: error,
       });
     }
   }
-  throw new Trouble('redirect', `more than ${MOST_REDIRECTS} redirects, the last to ${withoutSecrets(url)}`);
+  throw new DriverProblem(
+    'redirect',
+    `more than ${MOST_REDIRECTS} redirects, the last to ${withoutSecrets(url)}`,
+  );
 }
 
-/** An address as it may stand in a log: user, password and query can be secret. */
+/** An address fit for a log: user, password and query can be secret. */
 export function withoutSecrets(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-async function ask(
+async function requestOnce(
   url: URL,
   peer: Peer,
   auth: string | undefined,
@@ -71,13 +80,13 @@ async function ask(
     });
     let answer: IncomingMessage | undefined;
     socket.setTimeout(stall, () => {
-      (answer ?? request).destroy(new Trouble('timeout', `it sent nothing for ${stall / 1000} s`));
+      (answer ?? request).destroy(new DriverProblem('timeout', `it sent nothing for ${stall / 1000} s`));
     });
     request.on('response', (response) => {
       answer = response;
       resolve(response);
     });
-    request.on('error', (error) => reject(signal.aborted ? error : askTrouble(error, peer)));
+    request.on('error', (error) => reject(signal.aborted ? error : answerProblem(error, peer)));
     request.end();
   });
 }
@@ -95,8 +104,8 @@ function credentials({ username, password }: URL): string | undefined {
 }
 
 /**
- * Where an answer sends us; undefined if it does not.
- * @throws Trouble if we won't go there
+ * The target of a redirect; undefined for any other answer.
+ * @throws DriverProblem if we won't go there
  */
 function redirection(response: IncomingMessage, from: URL): URL | undefined {
   const { location } = response.headers;
@@ -105,15 +114,18 @@ function redirection(response: IncomingMessage, from: URL): URL | undefined {
   if (to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:')) return to;
   response.destroy();
   const where = to === undefined ? 'no address' : withoutSecrets(to);
-  throw new Trouble('redirect', `it redirects to ${where}, which is not followed`);
+  throw new DriverProblem('redirect', `it redirects to ${where}, which is not followed`);
 }
 
-/** @throws Trouble unless it is 200 with a body that we will read */
+/** @throws DriverProblem unless it is 200 with a body of acceptable length */
 function accepted(response: IncomingMessage): IncomingMessage {
   const { statusCode = 0, headers } = response;
   const length = Number(headers['content-length'] ?? 0);
   if (statusCode === 200 && length <= LARGEST_OBJECT) return response;
   response.destroy();
-  if (statusCode === 200) throw new Trouble('corrupt', `packed, it has ${length} bytes, over 64 MiB`);
-  throw new Trouble(statusCode === 404 || statusCode === 410 ? 'missing' : 'answer', `HTTP ${statusCode}`);
+  if (statusCode === 200) throw new DriverProblem('corrupt', `packed, it has ${length} bytes, over 64 MiB`);
+  throw new DriverProblem(
+    statusCode === 404 || statusCode === 410 ? 'missing' : 'answer',
+    `HTTP ${statusCode}`,
+  );
 }

@@ -2,24 +2,24 @@ import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { kernelName } from '../settings/parser.js';
 import { Failure } from '../telemetry/failures.js';
 import { codeOf } from '../sensor/printable.js';
-import { Trouble } from './trouble.js';
+import { DriverProblem } from './problem.js';
 import { unpack } from './unpack.js';
 
-/** Tells, in its first line, the version of the drivers that this Collector works with. */
+/** Has in its first line the version of the drivers for this Collector. */
 export const VERSION_FILE = 'MODULE_VERSION.txt';
 
-/** A file in local storage that is there and cannot be used. */
-export interface Unusable {
-  /** The object that it is, or is said to be, packed or not. */
+/** An existing file in local storage unfit for use. */
+export interface UnusableFile {
+  /** The object it is, or pretends to be, packed or not. */
   readonly object: string;
   readonly path: string;
-  readonly trouble: Trouble;
+  readonly problem: DriverProblem;
 }
 
 /**
  * The version of the drivers.
  * @param folder local storage
- * @throws Trouble `version` if the file is missing or says nothing that could stand in an address
+ * @throws DriverProblem `version` if the file is missing, or its first line cannot be part of an address
  */
 export function moduleVersion(folder: string): string {
   const path = `${folder}/${VERSION_FILE}`;
@@ -27,51 +27,55 @@ export function moduleVersion(folder: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new Trouble('version', `${path} cannot be read (${codeOf(error)})`, { cause: error });
+    throw new DriverProblem('version', `${path} cannot be read (${codeOf(error)})`, { cause: error });
   }
   const [line = ''] = text.split('\n');
   // A version is made of the same characters as the name of a kernel.
   const parsed = kernelName.parse(line.trim());
-  if ('bad' in parsed) throw new Trouble('version', `the first line of ${path} is no version`);
+  if ('bad' in parsed) throw new DriverProblem('version', `the first line of ${path} is no version`);
   return parsed.value;
 }
 
 /**
- * Puts an object from local storage, packed or not, to where it will be loaded from.
- * @param onUnusable is told of what is there, but cannot be used; the search goes on
- * @returns the path it was found at; undefined if there is none
+ * Puts an object from local storage, packed or not, to its target, to be loaded from there.
+ * @param onUnusable called with each unusable file; the search goes on
+ * @returns the object's path in storage; undefined if there is none
  * @throws Failure DRIVER_UNWRITABLE; an AbortError
  */
 export async function takeFromStorage(
   folder: string,
   object: string,
   target: string,
-  { signal, onUnusable }: { readonly signal: AbortSignal; readonly onUnusable: (file: Unusable) => void },
+  { signal, onUnusable }: { readonly signal: AbortSignal; readonly onUnusable: (file: UnusableFile) => void },
 ): Promise<string | undefined> {
   for (const [path, gzip] of [
     [`${folder}/${object}.gz`, true],
     [`${folder}/${object}`, false],
   ] as const) {
     try {
-      if (!isThere(path)) continue;
+      if (!isFileThere(path)) continue;
       await unpack(createReadStream(path), target, { gzip, signal });
       return path;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Failure) throw error;
-      onUnusable({ object, path, trouble: error instanceof Trouble ? error : unreadable(error) });
+      onUnusable({
+        object,
+        path,
+        problem: error instanceof DriverProblem ? error : unreadableProblem(error),
+      });
     }
   }
   return undefined;
 }
 
-/** @throws Trouble if something is there that is no file: a pipe, say, which would be waited for */
-function isThere(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isFile() === false) throw new Trouble('corrupt', 'it is no file');
-  return found !== undefined;
+/** @throws DriverProblem for anything but a file: reading a pipe, say, would wait for a writer */
+function isFileThere(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status?.isFile() === false) throw new DriverProblem('corrupt', 'it is no file');
+  return status !== undefined;
 }
 
-function unreadable(error: unknown): Trouble {
-  return new Trouble('corrupt', `it cannot be read (${codeOf(error)})`, { cause: error });
+function unreadableProblem(error: unknown): DriverProblem {
+  return new DriverProblem('corrupt', `it cannot be read (${codeOf(error)})`, { cause: error });
 }

@@ -7,13 +7,13 @@ import { createGunzip } from 'node:zlib';
 import { Failure } from '../telemetry/failures.js';
 import { codeOf } from '../sensor/printable.js';
 import { makeFolder } from './make-folder.js';
-import { Trouble } from './trouble.js';
+import { DriverProblem } from './problem.js';
 
 /** Bytes, packed or not. Real drivers have a few MiB. */
 export const LARGEST_OBJECT = 64 * 1024 * 1024;
 
 const MODE = 0o444;
-/** What a temporary file's name ends with: it stands beside the target, so that renaming it is one step. */
+/** End of a temporary file's name: it stands beside the target, so that renaming it is one step. */
 const PART = '.part';
 
 export interface UnpackOptions {
@@ -23,10 +23,11 @@ export interface UnpackOptions {
 }
 
 /**
- * Writes an object to `target`, of which everybody sees either what was there before or all of the new one. The folder
- * is made if it is not there.
- * @throws Trouble `corrupt`: it is no whole archive, empty or over 64 MiB; Failure DRIVER_UNWRITABLE; any error of
- *   `source`, which is read to its end or destroyed; an AbortError
+ * Writes an object to `target` in one step: readers see either the old file or all of the new one. A missing folder is
+ * made.
+ * @param source read to its end or destroyed
+ * @throws DriverProblem `corrupt`: it is no whole archive, empty or over 64 MiB; Failure DRIVER_UNWRITABLE; any error
+ *   of `source`; an AbortError
  */
 export async function unpack(
   source: Readable,
@@ -48,17 +49,17 @@ export async function unpack(
     const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
       for await (const chunk of chunks) await onDisk(made.appendFile(chunk));
     };
-    const whole = bounded('unpacked');
-    if (gzip) await pipeline(source, bounded('packed'), createGunzip(), whole, write, { signal });
+    const whole = boundedChunks('unpacked');
+    if (gzip) await pipeline(source, boundedChunks('packed'), createGunzip(), whole, write, { signal });
     else await pipeline(source, whole, write, { signal });
-    // The permissions that `open` was given are narrowed by the umask.
+    // The umask has narrowed the permissions given to `open`.
     await onDisk(made.chmod(MODE));
     await onDisk(made.sync());
     signal.throwIfAborted();
     await onDisk(rename(temporary, target));
   } catch (error) {
     throw isZlib(error)
-      ? new Trouble('corrupt', `it is no whole gzip archive (${error.message})`, { cause: error })
+      ? new DriverProblem('corrupt', `it is no whole gzip archive (${error.message})`, { cause: error })
       : error;
   } finally {
     source.destroy();
@@ -68,8 +69,8 @@ export async function unpack(
 }
 
 /**
- * Removes what a process that was killed while it unpacked to `target` has left. One that is unpacking just now loses
- * its file, too, and fails: two never put one together.
+ * Removes the leftovers of a process killed while it unpacked to `target`. A process unpacking just now loses its file,
+ * too, and fails: two never put one together.
  */
 export async function removeLeftovers(target: string): Promise<void> {
   const folder = path.dirname(target);
@@ -80,16 +81,16 @@ export async function removeLeftovers(target: string): Promise<void> {
   for (const name of leftovers) await rm(path.join(folder, name), { force: true }).catch(() => undefined);
 }
 
-/** Passes on what is neither nothing nor too much. */
-function bounded(state: string) {
+/** Passes chunks on, and fails for none at all or too many bytes. */
+function boundedChunks(state: string) {
   return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let seen = 0;
     for await (const chunk of chunks) {
       seen += chunk.length;
-      if (seen > LARGEST_OBJECT) throw new Trouble('corrupt', `${state}, it has over 64 MiB`);
+      if (seen > LARGEST_OBJECT) throw new DriverProblem('corrupt', `${state}, it has over 64 MiB`);
       yield chunk;
     }
-    if (seen === 0) throw new Trouble('corrupt', `${state}, it has 0 bytes`);
+    if (seen === 0) throw new DriverProblem('corrupt', `${state}, it has 0 bytes`);
   };
 }
 

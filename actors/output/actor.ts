@@ -7,14 +7,14 @@ import type { Originator } from '../processes/state.js';
 import type { Log } from '../telemetry/log.js';
 import type { Publication } from '../telemetry/publication.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
-import { CompactView, type CompactOptions, type Names } from './compact.js';
-import { networkMessage, processMessage } from './json.js';
+import { CompactView, type CompactOptions, type OutputNames } from './compact.js';
+import { networkJson, processJson } from './json.js';
 import type { StandardOutput } from './standard-output.js';
 
 const STDOUT = 1;
 
 /** The updates of a run: process signals, network deltas, and the names that they refer to. */
-export interface OutputUpdates extends Names {
+export interface OutputUpdates extends OutputNames {
   readonly processes: Observable<ProcessUpdate>;
   readonly network: Observable<NetworkUpdate>;
   /** Describes an endpoint's process by its number. */
@@ -84,8 +84,8 @@ export function outputLines(
 
 function jsonLines({ processes, network, originator }: OutputUpdates): Observable<readonly string[]> {
   return merge(
-    processes.pipe(map(({ signals }) => signals.map(processMessage))),
-    network.pipe(map(({ time, delta }) => [networkMessage(delta, time, originator)])),
+    processes.pipe(map(({ signals }) => signals.map(processJson))),
+    network.pipe(map(({ time, delta }) => [networkJson(delta, time, originator)])),
   );
 }
 

@@ -18,7 +18,7 @@ import type { ProcessSignal } from '../processes/signal.js';
 import { UNSAFE } from '../telemetry/plain-text.js';
 
 /** Knowledge of a run beyond its records. */
-export interface Names {
+export interface OutputNames {
   /** Metadata that a runtime gave for a container, by the container's number. */
   readonly metadata: (container: number) => ContainerMetadata | undefined;
   /** `SocketRole` of the connection in the record at `at`, where the record itself has none. */
@@ -39,9 +39,9 @@ const NAME_PART = 0.3;
 const NAME_WIDTH_IN_FILE = 40;
 /** How many ancestors a line hints at, at most. */
 const ANCESTORS = 2;
-/** What stands before a line's details, but for the container. */
+/** Columns before a line's details, but for the container. */
 const HEAD_WIDTH = 26;
-/** The part of the room for details that ancestors may take; what the process itself does matters more. */
+/** Part of the room for details open to ancestors; the process itself matters more. */
 const ANCESTORS_PART = 1 / 4;
 
 const RESET = '\x1b[0m';
@@ -75,20 +75,20 @@ interface Piece {
   readonly style?: string;
 }
 
-/** Folds facts to lines. A process's end is shown if its start was: not that of what a scan found running. */
+/** Folds facts to lines. The end of a process is visible if its start was: scanned processes have neither. */
 export class CompactView {
-  readonly #names: Names;
+  readonly #names: OutputNames;
   readonly #options: CompactOptions;
   /** Columns for the container, once there are names. */
   readonly #nameWidth: number;
   #containerWidth = ID_WIDTH;
-  readonly #shown = new Set<number>();
-  /** Connected UDP sockets in the scan under way, and in the one before it: all of them were shown. */
+  readonly #visible = new Set<number>();
+  /** Connected UDP sockets in the scan under way, and in the scan before it: all of them have lines. */
   #listed = new Set<string>();
   #before: ReadonlySet<string> = new Set();
   #epoch = 0;
 
-  constructor(names: Names, options: CompactOptions) {
+  constructor(names: OutputNames, options: CompactOptions) {
     this.#names = names;
     this.#options = options;
     const { width } = options;
@@ -96,7 +96,7 @@ export class CompactView {
       width === undefined ? NAME_WIDTH_IN_FILE : Math.max(ID_WIDTH, Math.floor(width * NAME_PART));
   }
 
-  /** The lines that a fact gives, without their newlines. `signals` are what the processes gave for it. */
+  /** The lines of a fact, without their newlines. @param signals of the processes in it */
   fold(fact: Fact, signals: readonly ProcessSignal[]): string[] {
     switch (fact.kind) {
       case 'start':
@@ -111,7 +111,7 @@ export class CompactView {
       case 'scan':
         return fact.of === 'sockets' ? this.#scan(fact) : [];
       case 'containers':
-        if (fact.told.length === 0 || this.#containerWidth === this.#nameWidth) return [];
+        if (fact.updated.length === 0 || this.#containerWidth === this.#nameWidth) return [];
         this.#containerWidth = this.#nameWidth;
         return [this.#header()];
       case 'control':
@@ -135,11 +135,11 @@ export class CompactView {
           if (signals[next]?.record === at) lines.push(this.#process(records, at, 'exec', signals[next++]!));
           break;
         case RecordType.process:
-          // What was moved into a container has a signal; what is about to listen has none.
+          // A process moved into a container has a signal; a process about to listen has none.
           if (signals[next]?.record === at) lines.push(this.#process(records, at, 'enter', signals[next++]!));
           break;
         case RecordType.exit:
-          if (this.#shown.delete(records.pid(at))) lines.push(this.#exit(records, at));
+          if (this.#visible.delete(records.pid(at))) lines.push(this.#exit(records, at));
           break;
         case RecordType.open:
           lines.push(this.#connection(records, at, true));
@@ -155,13 +155,13 @@ export class CompactView {
     return lines;
   }
 
-  /** Scans, and no event, show that a UDP socket is connected. Those that were there before us have no time of that. */
+  /** Scans, and no event, list a UDP socket as connected. Sockets older than Collector have no time of that. */
   #scan({ records, part }: ScanFact): string[] {
     const lines: string[] = [];
     for (let at = 0; at < records.length; at += records.size(at)) {
-      if (!isUdp(records, at) || records.u64(at + socket_record.opened) === 0) continue;
-      const name = udpName(records, at);
-      if (!this.#isShown(name)) lines.push(this.#connection(records, at, true));
+      if (!isUdpSocket(records, at) || records.u64(at + socket_record.opened) === 0) continue;
+      const name = udpKey(records, at);
+      if (!this.#isVisible(name)) lines.push(this.#connection(records, at, true));
       this.#listed.add(name);
     }
     if (part === 'first' || part === 'next') return lines;
@@ -170,21 +170,21 @@ export class CompactView {
     return lines;
   }
 
-  /** One over UDP that no scan has seen is shown now, with its start; one from before us, as its start was: not at all. */
+  /** Adds the start of an unscanned UDP connection. One older than Collector stays invisible, like its start. */
   #closed(records: Records, at: number): string[] {
     const close = this.#connection(records, at, false);
-    if (!isUdp(records, at)) return [close];
+    if (!isUdpSocket(records, at)) return [close];
     if (records.u64(at + socket_record.opened) === 0) return [];
-    const name = udpName(records, at);
-    return this.#isShown(name) ? [close] : [this.#connection(records, at, true), close];
+    const name = udpKey(records, at);
+    return this.#isVisible(name) ? [close] : [this.#connection(records, at, true), close];
   }
 
-  #isShown(udp: string): boolean {
+  #isVisible(udp: string): boolean {
     return this.#listed.has(udp) || this.#before.has(udp);
   }
 
   #process(records: Records, at: number, event: 'exec' | 'enter', signal: ProcessSignal): string {
-    this.#shown.add(signal.pid);
+    this.#visible.add(signal.pid);
     const flags = records.flags(at);
     const slash = signal.path.lastIndexOf('/') + 1;
     return this.#line(records, at, event, [
@@ -214,8 +214,13 @@ export class CompactView {
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const role = this.#role(records, at, isOpen);
-    const local = endpoint(records, socketParts.local(at), at, u16[(at + socket_record.local_port) >> 1]!);
-    const remote = endpoint(
+    const local = socketAddress(
+      records,
+      socketParts.local(at),
+      at,
+      u16[(at + socket_record.local_port) >> 1]!,
+    );
+    const remote = socketAddress(
       records,
       socketParts.remote(records, at),
       at,
@@ -234,11 +239,11 @@ export class CompactView {
     return this.#line(records, at, event, details, time);
   }
 
-  /** A UDP socket with a peer has called connect(), whichever side serves. */
+  /** Takes a UDP socket with a peer for the client: it has called connect(), on either side. */
   #role(records: Records, at: number, isOpen: boolean): number {
     const role = records.u8[at + socket_record.role]!;
     if (role !== SocketRole.unknown) return role;
-    return isOpen || isUdp(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
+    return isOpen || isUdpSocket(records, at) ? SocketRole.client : this.#names.roleOf(records, at);
   }
 
   #listen(records: Records, at: number): string {
@@ -247,7 +252,7 @@ export class CompactView {
     return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
-      { text: endpoint(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
+      { text: socketAddress(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
       { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
@@ -297,14 +302,14 @@ function fullName({ namespace, pod, name }: ContainerMetadata): string {
   return [namespace, pod, name].filter((part) => part !== '').join('/');
 }
 
-/** The same within `room` columns: without the namespace if need be, then with what tells least cut away. */
+/** The same within `room` columns: without the namespace if need be, then with the least telling part cut away. */
 function shortName(metadata: ContainerMetadata, room: number): string {
   const full = fullName(metadata);
   if (full.length <= room) return full;
   const { pod, name } = metadata;
   const tail = name === '' ? '' : `/${name}`;
   if (pod.length + tail.length <= room) return pod + tail;
-  // A pod's name begins with what it is of; the random part at its end matters least.
+  // A pod's name begins with its owner's; the random part at its end matters least.
   const podRoom = Math.max(room - tail.length, Math.floor(room / 2));
   return cut(cut(pod, podRoom) + tail, room);
 }
@@ -313,7 +318,7 @@ function cut(text: string, room: number): string {
   return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
 }
 
-/** The nearest ancestors that there is room for, the parent last, each with `›` behind it; `…›` stands for more. */
+/** As many nearest ancestors as there is room for, the parent last, each before a `›`; `…›` stands for more. */
 function ancestry(lineage: readonly Ancestor[], room: number): string {
   for (let count = Math.min(ANCESTORS, lineage.length); count > 0; count--) {
     const names = lineage.slice(0, count).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
@@ -324,12 +329,12 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
   return '';
 }
 
-function isUdp(records: Records, at: number): boolean {
+function isUdpSocket(records: Records, at: number): boolean {
   return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }
 
-/** Tells a connection apart: one socket may be connected several times. */
-function udpName(records: Records, at: number): string {
+/** Identifies a connection: one socket may be connected several times. */
+function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
 }
 
@@ -337,7 +342,7 @@ function socketName(records: Records, at: number): string {
   return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
 }
 
-function endpoint(records: Records, address: number, at: number, port: number | string): string {
+function socketAddress(records: Records, address: number, at: number, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
   const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
@@ -356,7 +361,7 @@ function duration(ns: number): string {
   return `${Math.round(ns / 60e9)}min`;
 }
 
-/** What a process calls itself must not drive the terminal: controls and marks of text direction become visible. */
+/** Keeps the name of a process from driving the terminal: controls and marks of text direction become visible. */
 function printable(text: string): string {
   return text.replace(UNSAFE, (character) => (character === '\n' ? '↵' : character === '\t' ? ' ' : '�'));
 }

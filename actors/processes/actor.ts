@@ -31,11 +31,11 @@ export class Processes {
     const { state } = this;
     return {
       tables: () => {
-        const { processes, evicted } = state.statistics;
+        const { processes, evicted } = state.counts;
         return [{ name: 'processes', entries: processes, capacity: this.#capacity, evicted }];
       },
       losses: () => {
-        const { evicted, nameless } = state.statistics;
+        const { evicted, nameless } = state.counts;
         return [
           { stage: 'processes', cause: 'table_full', count: evicted },
           { stage: 'processes', cause: 'originators_full', count: nameless },
@@ -48,11 +48,11 @@ export class Processes {
         process_lineage_string_total: this.#lineage.bytes,
         process_info_hit: this.#originators.known,
         process_info_miss: this.#originators.unknown,
-        rate_limit_flushing_counts: state.statistics.throttleForgotten,
+        rate_limit_flushing_counts: state.counts.throttleForgotten,
       }),
       lineage: this.#lineage,
-      signals: () => ({ limited: state.statistics.throttled }),
-      threadCache: () => ({ size: state.statistics.processes, evicted: state.statistics.evicted }),
+      signals: () => ({ limited: state.counts.throttled }),
+      threadCache: () => ({ size: state.counts.processes, evicted: state.counts.evicted }),
     };
   }
 

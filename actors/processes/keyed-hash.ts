@@ -1,4 +1,4 @@
-/** What is hashed of one field at most, in UTF-16 units; no path is longer. */
+/** The hashed part of one field at most, in UTF-16 units; no path is longer. */
 const MOST_UNITS = 4096;
 const FIELDS = 3;
 const KEY_DIGITS = 8;

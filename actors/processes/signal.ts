@@ -1,16 +1,16 @@
 import type { Ancestor } from '../capture/process-record.js';
 
-/** That a process runs, or replaced its image: what becomes a `storage.ProcessSignal`. */
+/** Says that a process runs, or has replaced its image. Becomes a `storage.ProcessSignal`. */
 export interface ProcessSignal {
-  /** Where in the fact's records the process stands, a byte offset. */
+  /** Byte offset of the process in the fact's records. */
   readonly record: number;
   /** UUID. */
   readonly id: string;
   /** The container's number, 0 for the host. */
   readonly container: number;
-  /** The container whose share of a queue it takes: that one, or the outermost around it. */
+  /** Owner of the share of a queue it takes: its container, or the outermost around that. */
   readonly sharer: number;
-  /** Of the exec; of the process's start if it was found running. Unix time in µs. */
+  /** Of the exec; of the process's start if a scan found it running. Unix time in µs. */
   readonly time: number;
   readonly name: string;
   /** Path of the executable as the process sees it. */
@@ -21,7 +21,7 @@ export interface ProcessSignal {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-  /** Found running, not seen to start. */
+  /** Scanned while it ran, not seen to start. */
   readonly scraped: boolean;
   /** Nearest first. */
   readonly lineage: readonly Ancestor[];

@@ -1,7 +1,7 @@
 import { TWO_32 } from '../capture/records.js';
 import { seededHash, type KeyedHash } from './keyed-hash.js';
 
-/** What a signal is throttled by. */
+/** Identifies equal signals for the throttle. */
 export interface ThrottleKey {
   /** The container's number. */
   readonly container: number;
@@ -10,39 +10,39 @@ export interface ThrottleKey {
   readonly path: string;
 }
 
-/** Signals of one key that are told in one window, and how long that lasts, ns of CLOCK_BOOTTIME. */
+/** Reported signals of one key in one window, and the window's length, ns of CLOCK_BOOTTIME. */
 export const MOST_PER_WINDOW = 10;
 export const WINDOW_NS = 30 * 60 * 1e9;
-/** Of the arguments, what counts. */
+/** Counted part of the arguments. */
 const ARGUMENT_UNITS = 256;
 
-/** Keys that one hash leads to. */
+/** Places for the keys of one set. */
 const WAYS = 16;
 /** 65,536 keys of 17 bytes in all: 1.1 MB. A power of two. */
 const SETS = 4096;
 
 /**
- * Keeps a process that is started over and over from filling the stream: of each key ten signals are told in half an
- * hour, which begins with the first of them.
+ * Keeps a process started over and over from filling the stream: of each key ten signals are reported in half an hour,
+ * beginning with the first of them.
  *
- * Keys are kept as 64-bit hashes in a table of fixed size: 16 places for each value of the hash's lowest bits. A new
- * key that finds its places taken by others in their windows makes one of them be forgotten, so that a flood of new
- * keys can make an old one be told more often, and never be told less. That is the one that was told least, and of
- * those the one whose window began first: a key that is throttled is the last to go, and the flood itself the first.
+ * Keys are kept as 64-bit hashes in a table of fixed size: 16 places for each value of the hash's lowest bits. If all
+ * places of a new key are taken by others in their windows, one of these is forgotten: the least-reported, and among
+ * equals the one with the oldest window. A flood of new keys can only make an old key be reported more often, never
+ * less: a throttled key is the last to go, and the flood itself the first.
  */
 export class SignalThrottle {
   readonly #hash: KeyedHash;
   readonly #digest = new Uint32Array(2);
   readonly #mask: number;
-  /** By place: two words of hash, when the window began, and how many were told in it; 0 is an empty place. */
+  /** By place: two words of hash, the window's start, and the signals reported in it; 0 is an empty place. */
   readonly #hashes: Uint32Array;
   readonly #starts: Float64Array;
-  readonly #told: Uint8Array;
+  readonly #reported: Uint8Array;
   #suppressed = 0;
   #forgotten = 0;
 
   /**
-   * @param seed at least 9 hexadecimal digits of the run's; without knowing them nobody can choose keys that collide
+   * @param seed at least 9 hexadecimal digits of the run's; without knowing them nobody can choose colliding keys
    * @param sets a power of two; there is room for 16 times as many keys
    */
   constructor(seed: string, sets = SETS) {
@@ -50,20 +50,20 @@ export class SignalThrottle {
     this.#mask = sets - 1;
     this.#hashes = new Uint32Array(sets * WAYS * 2);
     this.#starts = new Float64Array(sets * WAYS);
-    this.#told = new Uint8Array(sets * WAYS);
+    this.#reported = new Uint8Array(sets * WAYS);
   }
 
-  /** Signals that were not told, ever. */
+  /** Signals held back, ever. */
   get suppressed(): number {
     return this.#suppressed;
   }
 
-  /** Keys that were forgotten within their windows for want of room, ever: each may have been told too often since. */
+  /** Keys forgotten within their windows for want of room, ever: each may have been reported too often since. */
   get forgotten(): number {
     return this.#forgotten;
   }
 
-  /** Whether a signal of this key may be told at `time` (CLOCK_BOOTTIME, ns); if so, it counts as told. */
+  /** Whether a signal of this key may be reported at `time` (CLOCK_BOOTTIME, ns); if so, it counts as reported. */
   admits({ container, name, args, path }: ThrottleKey, time: number): boolean {
     const hash = this.#hash;
     hash.start();
@@ -75,36 +75,37 @@ export class SignalThrottle {
     hash.end(this.#digest);
 
     const place = this.#place(time);
-    if (time - this.#starts[place]! >= WINDOW_NS || this.#told[place] === 0) {
+    if (time - this.#starts[place]! >= WINDOW_NS || this.#reported[place] === 0) {
       this.#starts[place] = time;
-      this.#told[place] = 1;
+      this.#reported[place] = 1;
       return true;
     }
-    if (this.#told[place]! >= MOST_PER_WINDOW) {
+    if (this.#reported[place]! >= MOST_PER_WINDOW) {
       this.#suppressed++;
       return false;
     }
-    this.#told[place]!++;
+    this.#reported[place]!++;
     return true;
   }
 
-  /** The place of the key whose hash is at hand; one that is made empty for it if it has none. */
+  /** The place of the key with the hash in `#digest`; if it has none, a place emptied for it. */
   #place(time: number): number {
     const [low, high] = this.#digest as unknown as [number, number];
     const first = (low & this.#mask) * WAYS;
     let best = first;
     let bestWeight = Infinity;
     for (let place = first; place < first + WAYS; place++) {
-      const told = this.#told[place]!;
-      if (told > 0 && this.#hashes[place * 2] === low && this.#hashes[place * 2 + 1] === high) return place;
-      const weight = time - this.#starts[place]! >= WINDOW_NS ? 0 : told;
+      const reported = this.#reported[place]!;
+      if (reported > 0 && this.#hashes[place * 2] === low && this.#hashes[place * 2 + 1] === high)
+        return place;
+      const weight = time - this.#starts[place]! >= WINDOW_NS ? 0 : reported;
       if (weight < bestWeight || (weight === bestWeight && this.#starts[place]! < this.#starts[best]!)) {
         best = place;
         bestWeight = weight;
       }
     }
     if (bestWeight > 0) this.#forgotten++;
-    this.#told[best] = 0;
+    this.#reported[best] = 0;
     this.#hashes[best * 2] = low;
     this.#hashes[best * 2 + 1] = high;
     return best;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { LEAST_UPPER_BOUND, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 
-/** Where something stands in what people wrote. */
+/** A place in source code. */
 export interface Position {
   /** From the root of the project; the address of the code if it has no source map. */
   readonly file: string;
@@ -10,13 +10,12 @@ export interface Position {
   readonly line: number;
 }
 
-/** Finds positions in source through the maps that lie beside generated code. Reads each map once. */
+/** Finds positions in source through the maps beside generated code. Reads each map once. */
 export class Positions {
   readonly #maps = new Map<string, TraceMap | undefined>();
 
   /**
-   * @param url of the generated code; what is no file, such as node:fs, has no map, and what is not JavaScript has no
-   * URL
+   * @param url of the generated code; modules without a file (node:fs) have no map, and native code has no URL
    * @param line from 1
    * @param column from 0; undefined: of the first thing on the line
    */

@@ -2,20 +2,20 @@ import { gzipSync } from 'node:zlib';
 import type { Runtime } from 'node:inspector';
 import { pprof } from '../../proto/generated/profile.js';
 import type { Position, Positions } from './positions.js';
-import type { Call, Sampled, Stack } from './stacks.js';
+import type { Frame, SampledProfile, Stack } from './stacks.js';
 
-/** Stacks that a result has room for; those with the least in them become one that says how many there are. */
+/** Room for stacks in a result; the smallest beyond it become one stack, named by their number. */
 export const MOST_STACKS = 20_000;
 
 const NS_PER_MS = 1e6;
 const PROGRAM = 'collector';
 
-/** The profile as pprof reads it, gzipped; at most some MiB. */
+/** The profile in pprof's format, gzipped; at most some MiB. */
 export function encodeProfile(
-  { time, duration, types, period, stacks }: Sampled,
+  { time, duration, types, period, stacks }: SampledProfile,
   positions: Positions,
 ): Buffer {
-  const table = new Table(positions);
+  const table = new StringTable(positions);
   const valueTypes = types.map(([type, unit]) => ({ type: table.string(type), unit: table.string(unit) }));
   const profile: pprof.Profile.$Properties = {
     sampleType: valueTypes,
@@ -41,25 +41,25 @@ export function encodeProfile(
   return gzipSync(pprof.Profile.encode(profile).finish());
 }
 
-function samples(stacks: readonly Stack[], width: number, table: Table): pprof.Sample.$Properties[] {
+function samples(stacks: readonly Stack[], width: number, table: StringTable): pprof.Sample.$Properties[] {
   const last = width - 1;
   const sorted = stacks.toSorted((a, b) => b.values[last]! - a.values[last]!);
-  const shown = sorted.slice(0, MOST_STACKS).map(({ call, line, values }) => {
-    const locationId = [table.leaf(call, line)];
-    for (let caller = call.caller; caller !== undefined; caller = caller.caller)
+  const largest = sorted.slice(0, MOST_STACKS).map(({ frame, line, values }) => {
+    const locationId = [table.leaf(frame, line)];
+    for (let caller = frame.caller; caller !== undefined; caller = caller.caller)
       locationId.push(table.leaf(caller));
     return { locationId, value: [...values] };
   });
   const rest = sorted.slice(MOST_STACKS);
-  if (rest.length === 0) return shown;
+  if (rest.length === 0) return largest;
   const value = Array.from({ length: width }, (_, index) =>
     rest.reduce((sum, { values }) => sum + values[index]!, 0),
   );
-  return [...shown, { locationId: [table.named(`(${rest.length} smaller stacks)`)], value }];
+  return [...largest, { locationId: [table.named(`(${rest.length} smaller stacks)`)], value }];
 }
 
-/** What samples refer to by number: each string, function and location has one of its own. */
-class Table {
+/** Numbers the strings, functions and locations of a profile; samples refer to them by number. */
+class StringTable {
   readonly strings: string[] = [];
   readonly functions: pprof.Function.$Properties[] = [];
   readonly locations: pprof.Location.$Properties[] = [];
@@ -74,27 +74,27 @@ class Table {
   }
 
   string(text: string): number {
-    return numberOf(this.#strings, text, () => this.strings.push(text) - 1);
+    return getOrMake(this.#strings, text, () => this.strings.push(text) - 1);
   }
 
   /**
    * The location of a call.
-   * @param line of generated code; undefined: where the function begins
+   * @param line of generated code; undefined: the function's first line
    */
-  leaf({ frame }: Call, line?: number): number {
-    const { id, start } = this.#function(frame);
-    return this.#location(id, line === undefined ? start.line : this.#within(frame, start, line));
+  leaf({ callFrame }: Frame, line?: number): number {
+    const { id, start } = this.#function(callFrame);
+    return this.#location(id, line === undefined ? start.line : this.#within(callFrame, start, line));
   }
 
-  /** The location of what is no function of ours. */
+  /** The location of a stack outside our functions. */
   named(functionName: string): number {
-    const frame = { functionName, scriptId: '', url: '', lineNumber: -1, columnNumber: -1 };
-    return this.#location(this.#function(frame).id, 0);
+    const callFrame = { functionName, scriptId: '', url: '', lineNumber: -1, columnNumber: -1 };
+    return this.#location(this.#function(callFrame).id, 0);
   }
 
   /**
-   * V8 counts what it has inlined from another script by the line there, as if it were of this one: a line that
-   * cannot be of the function is not believed.
+   * The line in source, if it can be the function's; else the function's first. V8 counts code inlined from another
+   * script by the line there, as if it were of this script.
    */
   #within({ url }: Runtime.CallFrame, start: Position, line: number): number {
     const found = this.#positions.find(url, line);
@@ -102,7 +102,7 @@ class Table {
   }
 
   #location(functionId: number, line: number): number {
-    return numberOf(this.#locations, `${functionId}:${line}`, () =>
+    return getOrMake(this.#locations, `${functionId}:${line}`, () =>
       this.locations.push({
         id: this.locations.length + 1,
         mappingId: 1,
@@ -129,8 +129,8 @@ class Table {
   }
 }
 
-/** What is known by a key, made when it is met first. */
-function numberOf(known: Map<string, number>, key: string, make: () => number): number {
+/** The value of a key, made on first use. */
+function getOrMake(known: Map<string, number>, key: string, make: () => number): number {
   let value = known.get(key);
   if (value === undefined) known.set(key, (value = make()));
   return value;

@@ -6,17 +6,17 @@ export const profileStates = ['on', 'off', 'empty'] as const;
 export type ProfileState = (typeof profileStates)[number];
 
 export interface ProfileOptions {
-  /** As it is called in the log, such as "CPU". */
+  /** Its name in the log, "CPU" for example. */
   readonly name: string;
   readonly sampler: Sampler;
   /** Makes the result. */
   readonly encode: (raw: RawProfile) => Promise<Buffer>;
-  /** How long samples are taken at most, ms; after that it turns itself off, as somebody may forget to. */
+  /** Time to take samples for at most, ms; after it the profile turns itself off, in case somebody forgets to. */
   readonly most: number;
   readonly log: Pick<Log, 'info' | 'error'>;
 }
 
-/** A profile of this process that can be turned on and off. What is asked of it is done in turn. */
+/** A profile of this process, to be turned on and off. Requests are served in their order. */
 export class Profile {
   readonly #options: ProfileOptions;
   #state: ProfileState = 'empty';
@@ -33,15 +33,15 @@ export class Profile {
     return this.#state;
   }
 
-  /** Gzipped protobuf for pprof of the last time that it was on; of no bytes if there is none. */
+  /** Gzipped protobuf for pprof of the last time it was on; of no bytes if there is none. */
   get result(): Buffer {
     return this.#result;
   }
 
   /**
-   * `on` takes samples, from anew if there is a result; `off` ends that and makes the result; `empty` throws away what
-   * there is. What is so already stays as it is.
-   * @throws Error what V8 or the conversion says; there is nothing to be had then
+   * `on` takes samples, anew if there is a result; `off` stops sampling and makes the result; `empty` discards both.
+   * Setting the current state again changes nothing.
+   * @throws Error from V8 or the conversion; there is no result then
    */
   set(wanted: ProfileState): Promise<void> {
     const turn = this.#turn.then(() => this.#set(wanted));

@@ -5,25 +5,25 @@ import type { HeapProfiler, Profiler, Session } from 'node:inspector';
  * scripts/bench/profile.ts).
  */
 export const CPU_INTERVAL_US = 10_000;
-/** An allocation is sampled every so many bytes, on average; that is what V8 takes by itself. The heap is a small one. */
+/** Bytes from one sampled allocation to the next, on average: V8's own default. The heap is a small one. */
 export const HEAP_INTERVAL_BYTES = 32 * 1024;
 
-/** What V8 sampled, as the DevTools protocol has it, without what nobody needs here. */
+/** V8's samples in the form of the DevTools protocol, reduced to the fields needed here. */
 export type RawProfile = {
-  /** When it was started, ms since 1970. */
+  /** Start, ms since 1970. */
   readonly time: number;
-  /** How long it went on, ms. */
+  /** Length, ms. */
   readonly duration: number;
 } & (
   | {
       readonly kind: 'cpu';
-      /** How many looks at the stack there were, idle ones too. */
+      /** Number of looks at the stack, idle ones included. */
       readonly samples: number;
       readonly nodes: readonly Profiler.ProfileNode[];
     }
   | {
       readonly kind: 'heap';
-      /** The root of the calls that allocated what is still alive. */
+      /** Root of the calls behind the allocations still alive. */
       readonly head: HeapProfiler.SamplingHeapProfileNode;
     }
 );
@@ -34,7 +34,7 @@ export interface Sampler {
   readonly stop: () => Promise<RawProfile>;
 }
 
-/** What of this process's JavaScript takes processor time. */
+/** Samples the processor time of this process's JavaScript. */
 export const cpuSampler = (): Sampler =>
   new InspectorSampler(
     async (post) => {
@@ -48,7 +48,7 @@ export const cpuSampler = (): Sampler =>
     },
   );
 
-/** What of this process's JavaScript allocated what is on V8's heap. What lies outside of it, such as typed arrays, is left out. */
+/** Samples allocations of this process's JavaScript on V8's heap. Memory outside of it (typed arrays) is left out. */
 export const heapSampler = (): Sampler =>
   new InspectorSampler(
     async (post) => {
@@ -61,17 +61,20 @@ export const heapSampler = (): Sampler =>
   );
 
 type Post = (method: string, params?: object) => Promise<unknown>;
-type Times = () => Pick<RawProfile, 'time' | 'duration'>;
+type SampleTimes = () => Pick<RawProfile, 'time' | 'duration'>;
 
-/** A session of the inspector lives from start to stop, so that there is nothing of it while no profile is taken. */
+/** Has a session of the inspector from start to stop only, so that idle profiles cost nothing. */
 class InspectorSampler implements Sampler {
   #session: Session | undefined;
   #time = 0;
   #start = 0;
   readonly #begin: (post: Post) => Promise<void>;
-  readonly #end: (post: Post, times: Times) => Promise<RawProfile>;
+  readonly #end: (post: Post, times: SampleTimes) => Promise<RawProfile>;
 
-  constructor(begin: (post: Post) => Promise<void>, end: (post: Post, times: Times) => Promise<RawProfile>) {
+  constructor(
+    begin: (post: Post) => Promise<void>,
+    end: (post: Post, times: SampleTimes) => Promise<RawProfile>,
+  ) {
     this.#begin = begin;
     this.#end = end;
   }

@@ -2,47 +2,47 @@ import type { HeapProfiler, Profiler, Runtime } from 'node:inspector';
 import { HEAP_INTERVAL_BYTES, type RawProfile } from './sampler.js';
 
 const NS_PER_MS = 1e6;
-/** Where V8 puts looks at a stack that nothing ran on: no processor time. */
+/** V8's function for looks at an idle stack: no processor time. */
 const IDLE = '(idle)';
 
-/** A call of a function, within those above it. */
-export interface Call {
-  readonly frame: Runtime.CallFrame;
-  readonly caller?: Call;
+/** A call of a function, within the frames above it. */
+export interface Frame {
+  readonly callFrame: Runtime.CallFrame;
+  readonly caller?: Frame;
 }
 
-/** What was sampled at one place. */
+/** The samples at one place. */
 export interface Stack {
-  readonly call: Call;
-  /** Of generated code, from 1; undefined: it is not known where in the function. */
+  readonly frame: Frame;
+  /** Of generated code, from 1; undefined: the place in the function is unknown. */
   readonly line?: number;
   /** One for each type of value. */
   readonly values: readonly number[];
 }
 
-/** A quantity: what, and in what, as pprof calls them. */
+/** A quantity and its unit, by pprof's names. */
 export type ValueType = readonly [type: string, unit: string];
 
-/** What pprof is told of a profile. */
-export interface Sampled {
+/** A profile in pprof's terms. */
+export interface SampledProfile {
   /** ms since 1970, and ms. */
   readonly time: number;
   readonly duration: number;
-  /** What is shown first stands last. */
+  /** In reverse order of display. */
   readonly types: readonly ValueType[];
   /** From one sample to the next, in the unit of the last type. */
   readonly period: number;
   readonly stacks: readonly Stack[];
 }
 
-/** The stacks of a profile as V8 has it. */
-export function sampled(raw: RawProfile): Sampled {
+/** Converts a profile from V8's form. */
+export function sampledProfile(raw: RawProfile): SampledProfile {
   const { time, duration } = raw;
   if (raw.kind === 'heap') {
     const types = [['inuse_space', 'bytes']] as const;
     return { time, duration, types, period: HEAP_INTERVAL_BYTES, stacks: heapStacks(raw.head) };
   }
-  // Looks that come late or never make the others count for more.
+  // Late or missing looks make the others count for more.
   const period = raw.samples === 0 ? 0 : (duration * NS_PER_MS) / raw.samples;
   return {
     time,
@@ -59,37 +59,37 @@ export function sampled(raw: RawProfile): Sampled {
 function cpuStacks(nodes: readonly Profiler.ProfileNode[], period: number): Stack[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const stacks: Stack[] = [];
-  const add = (call: Call, count: number, line?: number) => {
+  const add = (frame: Frame, count: number, line?: number) => {
     if (count === 0) return;
-    stacks.push({ call, values: [count, Math.round(count * period)], ...(line !== undefined && { line }) });
+    stacks.push({ frame, values: [count, Math.round(count * period)], ...(line !== undefined && { line }) });
   };
-  const visit = (node: Profiler.ProfileNode, caller?: Call): void => {
+  const visit = (node: Profiler.ProfileNode, caller?: Frame): void => {
     if (node.callFrame.functionName === IDLE) return;
-    const call = callOf(node.callFrame, caller);
+    const frame = frameOf(node.callFrame, caller);
     let rest = node.hitCount ?? 0;
     for (const { line, ticks } of node.positionTicks ?? []) {
-      add(call, ticks, line);
+      add(frame, ticks, line);
       rest -= ticks;
     }
-    add(call, rest);
-    for (const id of node.children ?? []) visit(byId.get(id)!, call);
+    add(frame, rest);
+    for (const id of node.children ?? []) visit(byId.get(id)!, frame);
   };
-  // The first is the root, which is no function.
+  // The first is the root and no function.
   for (const id of nodes[0]?.children ?? []) visit(byId.get(id)!);
   return stacks;
 }
 
 function heapStacks(head: HeapProfiler.SamplingHeapProfileNode): Stack[] {
   const stacks: Stack[] = [];
-  const visit = (node: HeapProfiler.SamplingHeapProfileNode, caller?: Call): void => {
-    const call = callOf(node.callFrame, caller);
-    if (node.selfSize > 0) stacks.push({ call, values: [node.selfSize] });
-    for (const child of node.children) visit(child, call);
+  const visit = (node: HeapProfiler.SamplingHeapProfileNode, caller?: Frame): void => {
+    const frame = frameOf(node.callFrame, caller);
+    if (node.selfSize > 0) stacks.push({ frame, values: [node.selfSize] });
+    for (const child of node.children) visit(child, frame);
   };
   for (const child of head.children) visit(child);
   return stacks;
 }
 
-function callOf(frame: Runtime.CallFrame, caller: Call | undefined): Call {
-  return caller === undefined ? { frame } : { frame, caller };
+function frameOf(callFrame: Runtime.CallFrame, caller: Frame | undefined): Frame {
+  return caller === undefined ? { callFrame } : { callFrame, caller };
 }

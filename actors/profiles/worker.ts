@@ -3,6 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Positions } from './positions.js';
 import { encodeProfile } from './pprof.js';
 import type { RawProfile } from './sampler.js';
-import { sampled } from './stacks.js';
+import { sampledProfile } from './stacks.js';
 
-parentPort!.postMessage(encodeProfile(sampled(workerData as RawProfile), new Positions()));
+parentPort!.postMessage(encodeProfile(sampledProfile(workerData as RawProfile), new Positions()));

@@ -80,7 +80,7 @@ export class Pipeline {
   #logShortage(): void {
     const { state } = this.processes;
     state.takeRefusals().forEach((refusal) => this.#logRefusal(refusal));
-    const { evicted, nameless, throttleForgotten } = state.statistics;
+    const { evicted, nameless, throttleForgotten } = state.counts;
     const sum = evicted + nameless + throttleForgotten;
     if (sum === this.#forgotten) return;
     this.#forgotten = sum;

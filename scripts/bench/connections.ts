@@ -12,15 +12,21 @@ const COUNTS = [1000, 10_000, 100_000, 1_000_000];
 /** Small tables are ticked so often that their times can be told from the clock's grain. */
 const LEAST_WORK = 200_000;
 
-interface Cost {
+interface StateCost {
   cpuMs: number;
   longestMs: number;
   reports: number;
 }
 
 /** Folds events in batches, which are made beforehand. */
-function fold(state: ConnectionState, type: number, first: number, count: number, time: number): Cost {
-  const cost: Cost = { cpuMs: 0, longestMs: 0, reports: 0 };
+function foldRecords(
+  state: ConnectionState,
+  type: number,
+  first: number,
+  count: number,
+  time: number,
+): StateCost {
+  const cost: StateCost = { cpuMs: 0, longestMs: 0, reports: 0 };
   for (const records of batches(type, first, count, time)) {
     add(cost, () => {
       for (let at = 0; at < records.length; at += records.size(at)) state.record(records, at);
@@ -29,8 +35,8 @@ function fold(state: ConnectionState, type: number, first: number, count: number
   return cost;
 }
 
-function tick(state: ConnectionState, time: number, audience: 'same' | 'fresh' = 'same'): Cost {
-  const cost: Cost = { cpuMs: 0, longestMs: 0, reports: 0 };
+function tick(state: ConnectionState, time: number, audience: 'same' | 'fresh' = 'same'): StateCost {
+  const cost: StateCost = { cpuMs: 0, longestMs: 0, reports: 0 };
   const slices = state.tick({ kind: 'tick', time, epoch: 0, audience });
   let next: ReturnType<typeof slices.next>;
   do {
@@ -40,7 +46,7 @@ function tick(state: ConnectionState, time: number, audience: 'same' | 'fresh' =
   return cost;
 }
 
-function add(cost: Cost, work: () => void): void {
+function add(cost: StateCost, work: () => void): void {
   const before = process.cpuUsage();
   work();
   const { user, system } = process.cpuUsage(before);
@@ -50,33 +56,33 @@ function add(cost: Cost, work: () => void): void {
 }
 
 /** One life of a state with so many connections; by what was measured. */
-function measure(count: number): ReadonlyMap<string, Cost & { bytes: number }> {
+function measureTable(count: number): ReadonlyMap<string, StateCost & { bytes: number }> {
   let now = 0;
   globalThis.gc?.();
   const state = new ConnectionState(settings, () => 0, SEED);
-  const costs = new Map<string, Cost & { bytes: number }>();
-  const note = (name: string, cost: Cost) => costs.set(name, { ...cost, bytes: state.bytes / count });
-  note('open', fold(state, RecordType.open, 0, count, (now += SECOND)));
+  const costs = new Map<string, StateCost & { bytes: number }>();
+  const note = (name: string, cost: StateCost) => costs.set(name, { ...cost, bytes: state.bytes / count });
+  note('open', foldRecords(state, RecordType.open, 0, count, (now += SECOND)));
   note('first tick', tick(state, (now += TICK)));
   tick(state, (now += TICK));
   note('steady tick', tick(state, (now += TICK)));
   const tenth = Math.ceil(count / 10);
-  fold(state, RecordType.close, 0, tenth, (now += SECOND));
-  note('open a tenth', fold(state, RecordType.open, count, tenth, (now += SECOND)));
+  foldRecords(state, RecordType.close, 0, tenth, (now += SECOND));
+  note('open a tenth', foldRecords(state, RecordType.open, count, tenth, (now += SECOND)));
   note('churn tick', tick(state, (now += TICK)));
   note('fresh tick', tick(state, now + TICK, 'fresh'));
   return costs;
 }
 
 const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : COUNTS;
-for (let warm = 0; warm < 5; warm++) measure(20_000);
+for (let warm = 0; warm < 5; warm++) measureTable(20_000);
 console.log(
   'connections  what            bytes each  CPU ms   ns each  longest ms  reports  ns each / a decade before',
 );
 const before = new Map<string, number>();
 for (const count of counts) {
   const rounds = Math.max(1, Math.ceil(LEAST_WORK / count));
-  const all = Array.from({ length: rounds }, () => measure(count));
+  const all = Array.from({ length: rounds }, () => measureTable(count));
   for (const [name, { bytes, reports }] of all[0]!) {
     const cpuMs = all.reduce((sum, costs) => sum + costs.get(name)!.cpuMs, 0) / rounds;
     const longest = Math.max(...all.map((costs) => costs.get(name)!.longestMs));

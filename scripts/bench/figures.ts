@@ -10,10 +10,10 @@ export interface Figure {
   readonly collector: number;
   /** With to without, pair by pair. */
   readonly ratio?: Summary;
-  readonly target?: Target;
+  readonly target?: FigureTarget;
 }
 
-interface Target {
+interface FigureTarget {
   readonly text: string;
   readonly met: boolean;
 }

@@ -2,7 +2,7 @@ import type { Fact, StartFact } from '../../actors/capture/facts.js';
 import { RecordType } from '../../actors/capture/layout.js';
 import { openRecording } from '../../actors/capture/replayer.js';
 import { ConnectionState } from '../../actors/connections/state.js';
-import { processMessage } from '../../actors/output/json.js';
+import { processJson } from '../../actors/output/json.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { ProcessState } from '../../actors/processes/state.js';
 import { own, type Figure } from './figures.js';
@@ -61,8 +61,7 @@ export function processFigures(recording: string, milliseconds: number): Figure[
     let signals: ProcessSignal[][] = [];
     return [
       () => (signals = facts.map((fact) => state.fold(fact))),
-      () =>
-        signals.forEach((some) => some.forEach((signal) => (characters += processMessage(signal).length))),
+      () => signals.forEach((some) => some.forEach((signal) => (characters += processJson(signal).length))),
     ];
   });
   if (characters === 0) throw new Error('The recording of the process load has no process in it.');

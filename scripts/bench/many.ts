@@ -27,10 +27,10 @@ export const settings: StateSettings = {
 /** Events of connections whose numbers start with `first`, in batches; each has a peer of its own. */
 export function* batches(type: number, first: number, count: number, time: number): Generator<Records> {
   for (let done = 0; done < count; done += BATCH_RECORDS)
-    yield events(type, first + done, Math.min(BATCH_RECORDS, count - done), time);
+    yield eventBatch(type, first + done, Math.min(BATCH_RECORDS, count - done), time);
 }
 
-function events(type: number, first: number, count: number, time: number): Records {
+function eventBatch(type: number, first: number, count: number, time: number): Records {
   const writer = new RecordWriter();
   const local = Uint32Array.of(0x0100_000a, 0, 0, 0);
   for (let number = first; number < first + count; number++) {

@@ -23,7 +23,7 @@ const NAMESPACE = 'stackrox';
 const SENSOR_PORT = 9998;
 const SCRAPE_SECONDS = 2;
 
-function run(command: string, args: readonly string[], input?: string): string {
+function runCommand(command: string, args: readonly string[], input?: string): string {
   return execFileSync(command, args, {
     encoding: 'utf8',
     input,
@@ -34,12 +34,13 @@ function run(command: string, args: readonly string[], input?: string): string {
   });
 }
 
-const script = (name: string, ...args: string[]) => run(path.join(here, name), args);
-const kubectl = (...args: string[]) => run(enter, ['kubectl', '-n', NAMESPACE, ...args]);
-const apply = (manifest: string) => run(enter, ['kubectl', '-n', NAMESPACE, 'apply', '-f', '-'], manifest);
+const script = (name: string, ...args: string[]) => runCommand(path.join(here, name), args);
+const kubectl = (...args: string[]) => runCommand(enter, ['kubectl', '-n', NAMESPACE, ...args]);
+const apply = (manifest: string) =>
+  runCommand(enter, ['kubectl', '-n', NAMESPACE, 'apply', '-f', '-'], manifest);
 
 /** What the double has printed, a JSON object a line. */
-interface Line {
+interface SensorLine {
   readonly connection?: number;
   readonly event?: string;
   readonly stream?: string;
@@ -61,15 +62,15 @@ interface Connection {
   readonly remoteAddress?: { readonly port?: number };
 }
 
-function lines(): Line[] {
+function lines(): SensorLine[] {
   return kubectl('logs', 'deploy/sensor', '--tail=-1')
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Line);
+    .map((line) => JSON.parse(line) as SensorLine);
 }
 
 /** The streams of a node, by the name under which they registered. */
-function streamsOf(all: readonly Line[], node: string): Set<number> {
+function streamsOf(all: readonly SensorLine[], node: string): Set<number> {
   return new Set(
     all
       .filter(({ message }) => (message?.register ?? message?.collectorRegisterRequest)?.hostname === node)
@@ -77,17 +78,17 @@ function streamsOf(all: readonly Line[], node: string): Set<number> {
   );
 }
 
-/** What a node told, in what was said from line `from` on. */
-function toldBy(node: string, all: readonly Line[], from: number): Line[] {
+/** The lines about a node's messages, from line `from` on. */
+function reportedBy(node: string, all: readonly SensorLine[], from: number): SensorLine[] {
   const streams = streamsOf(all, node);
   return all.slice(from).filter(({ connection }) => streams.has(connection ?? -1));
 }
 
-/** The longest time, s, for which a node told nothing of its network, in what was said from line `from` on. */
+/** The longest times, s, without a network report of each node, from line `from` on. */
 function longestSilences(from: number): number[] {
   const all = lines();
   return NODES.map((node) => {
-    const times = toldBy(node, all, from).flatMap(({ message }) =>
+    const times = reportedBy(node, all, from).flatMap(({ message }) =>
       message?.info?.time === undefined ? [] : [Date.parse(message.info.time)],
     );
     return Math.max(...times.slice(1).map((time, at) => time - times[at]!)) / 1000;
@@ -125,7 +126,7 @@ function helm(...values: string[]): void {
 }
 
 function helmRelease(release: string, ...values: string[]): void {
-  run(enter, [
+  runCommand(enter, [
     ...['helm', 'upgrade', '--install', release, path.join(root, 'deploy/collector'), '-n', NAMESPACE],
     ...['--set', 'image.tag=test', '--set', 'image.pullPolicy=Never'],
     ...['--set', `sensor.address=${sensorAddress()}`, '--set', 'sensor.serverName=sensor.stackrox.svc'],
@@ -212,8 +213,8 @@ spec:
 `;
 
 /** Asks a pod over HTTP, from a node. */
-function ask(ip: string, rest: string): string {
-  return run(enter, [
+function askPod(ip: string, rest: string): string {
+  return runCommand(enter, [
     'curl',
     '--silent',
     '--show-error',
@@ -230,7 +231,7 @@ async function bothNodesTell(since: number): Promise<void> {
     const all = lines();
     for (const node of NODES) {
       const role = node === 'node1' ? 'ROLE_CLIENT' : 'ROLE_SERVER';
-      const connections = toldBy(node, all, since).flatMap(
+      const connections = reportedBy(node, all, since).flatMap(
         ({ message }) => message?.info?.updatedConnections ?? [],
       );
       assert.ok(
@@ -249,12 +250,12 @@ async function main(): Promise<void> {
   await step('helm', () => void script('helm.sh'));
   await step('plain manifests are those of the chart, and kustomize takes them', () => {
     script('manifests.sh', '--check');
-    run(enter, ['kubectl', 'kustomize', path.join(root, 'deploy/kubernetes')]);
+    runCommand(enter, ['kubectl', 'kustomize', path.join(root, 'deploy/kubernetes')]);
   });
 
   await step('Sensor double with mutual TLS', () => {
-    run(enter, ['kubectl', 'create', 'namespace', NAMESPACE]);
-    run('node_modules/.bin/tsx', ['scripts/sensor.ts', `--make-certs=${scratch}/certs`]);
+    runCommand(enter, ['kubectl', 'create', 'namespace', NAMESPACE]);
+    runCommand('node_modules/.bin/tsx', ['scripts/sensor.ts', `--make-certs=${scratch}/certs`]);
     for (const [name, folder] of [
       ['sensor-tls', 'server'],
       ['collector-tls', 'client'],
@@ -328,7 +329,7 @@ async function main(): Promise<void> {
     );
     try {
       await eventually(30, () => {
-        const answer = run(enter, [
+        const answer = runCommand(enter, [
           'curl',
           '-s',
           '-g',
@@ -352,7 +353,7 @@ async function main(): Promise<void> {
     helm('--set', 'runtimeConfig.networking.externalIps.enabled=ENABLED');
     await eventually(120, () => {
       for (const { ip } of pods())
-        assert.match(ask(ip, '8080/state/runtime-config'), /ENABLED|"enabled":\s*true/);
+        assert.match(askPod(ip, '8080/state/runtime-config'), /ENABLED|"enabled":\s*true/);
     });
     assert.deepEqual(
       pods()
@@ -363,7 +364,7 @@ async function main(): Promise<void> {
   });
 
   await step('a node that is drained keeps its Collector', async () => {
-    run(enter, [
+    runCommand(enter, [
       'kubectl',
       'drain',
       'node2',
@@ -378,7 +379,7 @@ async function main(): Promise<void> {
         .sort(),
       NODES,
     );
-    run(enter, ['kubectl', 'uncordon', 'node2']);
+    runCommand(enter, ['kubectl', 'uncordon', 'node2']);
     apply(WORKLOAD.split('---').slice(0, 1).join('---'));
     await eventually(60, () => kubectl('wait', '--for=condition=Ready', 'pod/server', '--timeout=5s'));
     const ip = kubectl('get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}');
@@ -419,7 +420,7 @@ async function main(): Promise<void> {
           );
         });
       });
-      run(enter, ['helm', 'uninstall', before, '-n', NAMESPACE]);
+      runCommand(enter, ['helm', 'uninstall', before, '-n', NAMESPACE]);
       const old = `app.kubernetes.io/instance=${before}`;
       kubectl('wait', '--for=delete', 'pod', '-l', old, '--timeout=120s');
     }
@@ -432,9 +433,9 @@ async function main(): Promise<void> {
   await step('a broken configuration is explained by kubectl describe pod', async () => {
     helm('--set-string', 'env.ROX_COLLECTOR_SCRAPE_INTERVAL=never');
     await eventually(60, () => {
-      const told = kubectl('describe', 'pods', '-l', 'app.kubernetes.io/name=collector');
-      assert.match(told, /Cause: .*ROX_COLLECTOR_SCRAPE_INTERVAL/);
-      assert.match(told, /Remedy: /);
+      const description = kubectl('describe', 'pods', '-l', 'app.kubernetes.io/name=collector');
+      assert.match(description, /Cause: .*ROX_COLLECTOR_SCRAPE_INTERVAL/);
+      assert.match(description, /Remedy: /);
     });
     helm('--wait', '--timeout', '120s');
   });

@@ -64,7 +64,7 @@ export class Machine {
   async boot(kernel: KernelFiles, setup: Setup, drivers?: string): Promise<string> {
     const own = mkdtempSync(path.join(this.#folder, 'of-kernel-'));
     mkdirSync(path.join(own, 'lib'), { recursive: true });
-    if (kernel.fuse !== undefined) writeFileSync(path.join(own, 'lib/fuse.ko'), unpacked(kernel.fuse));
+    if (kernel.fuse !== undefined) writeFileSync(path.join(own, 'lib/fuse.ko'), unpackedModule(kernel.fuse));
     if (drivers !== undefined) cpSync(drivers, path.join(own, 'kernel-modules'), { recursive: true });
     // A kernel unpacks one archive after the other.
     const archive = `${own}.initrd`;
@@ -108,7 +108,7 @@ function pack(folder: string): string {
   return archive;
 }
 
-function unpacked(file: string): Uint8Array {
+function unpackedModule(file: string): Uint8Array {
   if (!file.endsWith('.xz')) return readFileSync(file);
   return execFileSync('xz', ['--decompress', '--stdout', file], { maxBuffer: 64 * 1024 * 1024 });
 }

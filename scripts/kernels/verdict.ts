@@ -47,7 +47,7 @@ const optional = { blocked: 'a process that nobody can read (no FUSE)', lockdown
 interface Address {
   readonly port?: number;
 }
-interface Message {
+interface CollectedMessage {
   readonly signal?: {
     readonly processSignal?: {
       readonly containerId?: string;
@@ -124,14 +124,14 @@ export function judge(output: string, setup: Setup): Verdict {
   const messages = (sections.get('messages') ?? '')
     .split('\n')
     .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Message);
+    .map((line) => JSON.parse(line) as CollectedMessage);
   const signals = messages.flatMap(({ signal }) => signal?.processSignal ?? []);
-  const told = (id: string, args: string) =>
+  const isReported = (id: string, args: string) =>
     signals.some((signal) => signal.containerId === id && signal.args === args);
   for (const name of ['one', 'two', 'three'])
-    expect(told(CONTAINER, `exit ${name}`), `no signal: exit ${name}`);
-  expect(told(NESTED, 'exit nested'), 'no signal of the container in the container');
-  expect(told(CONTAINER, 'serve-all 10.9.9.9 7001'), 'no signal of what ran before');
+    expect(isReported(CONTAINER, `exit ${name}`), `no signal: exit ${name}`);
+  expect(isReported(NESTED, 'exit nested'), 'no signal of the container in the container');
+  expect(isReported(CONTAINER, 'serve-all 10.9.9.9 7001'), 'no signal of what ran before');
   if (sections.has('blocked'))
     expect(
       signals.some(({ containerId, name }) => containerId === BLOCKED && name === 'blocker'),

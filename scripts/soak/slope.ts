@@ -1,12 +1,12 @@
 /** A straight line through points. */
-export interface Line {
+export interface StraightLine {
   readonly slope: number;
   /** How far off the slope may be: one standard deviation, if the points scatter at random. */
   readonly error: number;
 }
 
 /** The line with the least squares of vertical distances. @param points at least 3, not all at the same x */
-export function leastSquares(points: readonly (readonly [x: number, y: number])[]): Line {
+export function leastSquares(points: readonly (readonly [x: number, y: number])[]): StraightLine {
   const { length } = points;
   const mean = (at: 0 | 1) => points.reduce((sum, point) => sum + point[at], 0) / length;
   const [meanX, meanY] = [mean(0), mean(1)];

@@ -81,7 +81,7 @@ const facts: readonly Fact[] = [
   {
     kind: 'containers',
     time: 6.7e9,
-    told: [
+    updated: [
       {
         id: '4f2a91bc03de',
         namespace: 'shop',
@@ -99,7 +99,7 @@ const facts: readonly Fact[] = [
 ];
 
 function webContainer(): object {
-  return facts.flatMap((fact) => (fact.kind === 'containers' ? fact.told : []))[0]!;
+  return facts.flatMap((fact) => (fact.kind === 'containers' ? fact.updated : []))[0]!;
 }
 
 /** A fact as plain data, which can be compared and survives the next one. */
@@ -255,7 +255,7 @@ describe('a recording', () => {
     });
   }
 
-  for (const [what, told, removed] of [
+  for (const [what, updated, removed] of [
     ['an id that is none', [], ['xyz']],
     ['no id', [{ labels: {} }], []],
     ['a label that is no text', [{ ...webContainer(), labels: { app: 1 } }], []],
@@ -264,7 +264,7 @@ describe('a recording', () => {
     ['no list of them', {}, []],
   ] as const) {
     it(`with containers with ${what} is refused`, () => {
-      record([start, { kind: 'containers', time: 1, told, removed } as unknown as Fact]);
+      record([start, { kind: 'containers', time: 1, updated, removed } as unknown as Fact]);
       assert.match(refusal().failure.message, /containers that are none/);
     });
   }

@@ -67,7 +67,7 @@ describe('The processes that listen', () => {
   it('are told by name when they begin and when they end, however many there have been', () => {
     const others = Array.from({ length: PROCESSES - 1 }, (_, i) => [`open ${i + 2}`, `closed ${i + 2}`]);
     assert.deepEqual(told.toSorted(), ['open 1', ...others.flat()].toSorted());
-    assert.equal(state.statistics.nameless, 0);
+    assert.equal(state.counts.nameless, 0);
   });
 
   it('are kept as long as they listen', () => {

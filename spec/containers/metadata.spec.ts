@@ -13,11 +13,11 @@ function metadata(id: string, pod = 'web-0'): ContainerMetadata {
 }
 
 function told(ids: readonly string[], time = 0, pod?: string): ContainersFact {
-  return { kind: 'containers', time, told: ids.map((id) => metadata(id, pod)), removed: [] };
+  return { kind: 'containers', time, updated: ids.map((id) => metadata(id, pod)), removed: [] };
 }
 
 function removed(ids: readonly string[], time: number): ContainersFact {
-  return { kind: 'containers', time, told: [], removed: ids };
+  return { kind: 'containers', time, updated: [], removed: ids };
 }
 
 describe('what runtimes told of containers', () => {
@@ -78,9 +78,9 @@ describe('what runtimes told of containers', () => {
       state.fold({ kind: 'records', time: 1, records: batch(execRecord({ container })) });
     state.fold(told([id]));
     meet(id);
-    assert.equal(state.strangers, 0);
+    assert.equal(state.unknownContainers, 0);
     meet(other);
     meet(other);
-    assert.equal(state.strangers, 1);
+    assert.equal(state.unknownContainers, 1);
   });
 });

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { findDriver, type Absent } from '../../actors/drivers/actor.js';
+import { findDriver, type AbsentDriver } from '../../actors/drivers/actor.js';
 import { readSettings } from '../../actors/settings/read.js';
 import { asFailure, type Failure } from '../../actors/telemetry/failures.js';
 import { isRoot, requires } from '../support/requirements.js';
@@ -43,7 +43,7 @@ describe('looking for a driver on this node', () => {
   }
 
   /** Of all files that would do. */
-  function names({ drivers }: Absent): string[] {
+  function names({ drivers }: AbsentDriver): string[] {
     return drivers.flat().map(({ object }) => object);
   }
 
@@ -173,7 +173,7 @@ describe('looking for a driver on this node', () => {
         place.place('collector.o', 'previous');
         const found = await find();
         assert.ok(found.kind === 'absent');
-        assert.match(found.unusable.map(({ trouble }) => trouble.message).join(), reason);
+        assert.match(found.unusable.map(({ problem }) => problem.message).join(), reason);
         const about = lines.filter((line) => line.includes(GZIPPED));
         assert.equal(about.length, 1);
         assert.match(about[0]!, /^WARNING Local storage contains .*, which cannot be used: /);

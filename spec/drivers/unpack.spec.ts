@@ -50,7 +50,10 @@ describe('unpacking a driver', () => {
     });
 
     it('an archive that unpacks to little has over 64 MiB itself', async () => {
-      await assert.rejects(unpacked(Readable.from(endlessName())), /^Trouble: packed, it has over 64 MiB$/);
+      await assert.rejects(
+        unpacked(Readable.from(endlessName())),
+        /^DriverProblem: packed, it has over 64 MiB$/,
+      );
     });
 
     it('what it is read from breaks', async () => {

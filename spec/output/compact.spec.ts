@@ -55,7 +55,7 @@ function told(metadata: Partial<ContainerMetadata>): Fact {
     imageDigest: '',
     labels: {},
   };
-  return { kind: 'containers', time: 1, told: [{ id: ID, ...web, ...metadata }], removed: [] };
+  return { kind: 'containers', time: 1, updated: [{ id: ID, ...web, ...metadata }], removed: [] };
 }
 
 function records(...bytes: readonly Uint8Array[]): Fact {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ConnectionReport, EndpointReport } from '../../actors/connections/report.js';
-import { networkMessage, processMessage } from '../../actors/output/json.js';
+import { networkJson, processJson } from '../../actors/output/json.js';
 import type { ProcessSignal } from '../../actors/processes/signal.js';
 import { assertMessage } from '../support/proto-json.js';
 import { containerNumber } from '../support/records.js';
@@ -41,7 +41,7 @@ const nginx = { name: 'nginx', path: '/usr/sbin/nginx', args: '' };
 
 describe('standalone JSON', () => {
   it('has a process signal as protobuf JSON', () => {
-    const message: unknown = JSON.parse(processMessage(signal));
+    const message: unknown = JSON.parse(processJson(signal));
     assertMessage('sensor.SignalStreamMessage', message);
     assert.deepEqual(message, {
       signal: {
@@ -64,7 +64,7 @@ describe('standalone JSON', () => {
 
   it('leaves out what is the default: root, no arguments, the host', () => {
     const bare = { ...signal, container: 0, args: '', uid: 0, gid: 0, scraped: false, lineage: [] };
-    const message: unknown = JSON.parse(processMessage(bare));
+    const message: unknown = JSON.parse(processJson(bare));
     assertMessage('sensor.SignalStreamMessage', message);
     assert.deepEqual(message, {
       signal: {
@@ -81,7 +81,7 @@ describe('standalone JSON', () => {
 
   it('has connections and endpoints as protobuf JSON', () => {
     const delta = { connections: [client, server], endpoints: [endpoint] };
-    const message: unknown = JSON.parse(networkMessage(delta, TIME, () => nginx));
+    const message: unknown = JSON.parse(networkJson(delta, TIME, () => nginx));
     assertMessage('sensor.NetworkConnectionInfoMessage', message);
     const remote = { addressData: 'CgAAAg==', ipNetwork: 'CgAAAAg=' };
     assert.deepEqual(message, {
@@ -122,7 +122,7 @@ describe('standalone JSON', () => {
 
   it('says nothing of the process when it is not known', () => {
     const delta = { connections: [], endpoints: [{ ...endpoint, originator: 0 }] };
-    const message = JSON.parse(networkMessage(delta, TIME, () => assert.fail('nobody to ask for'))) as {
+    const message = JSON.parse(networkJson(delta, TIME, () => assert.fail('nobody to ask for'))) as {
       info: { updatedEndpoints: object[] };
     };
     assertMessage('sensor.NetworkConnectionInfoMessage', message);

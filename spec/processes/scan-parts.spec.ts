@@ -31,7 +31,7 @@ function told(...facts: readonly Fact[]): string[] {
   const signals = [startFact(), ...facts].flatMap((fact) => state.fold(fact));
   const lines = signals.map(({ name, args, scraped }) => `${scraped ? 'found' : 'exec'} ${name} ${args}`);
   state.fold(records());
-  return [...lines, `${state.statistics.processes} remembered`];
+  return [...lines, `${state.counts.processes} remembered`];
 }
 
 describe('a scan of processes in parts', () => {
@@ -184,7 +184,7 @@ describe('a scan of processes in parts', () => {
         for (const pid of known) assert.ok(pids.includes(pid), `${pid} is told`);
         const scraped = signals.filter(({ scraped }) => scraped).map(({ pid }) => pid);
         assert.equal(new Set(scraped).size, scraped.length, 'each is found once');
-        assert.equal(state.statistics.processes, alive.size, 'who lives is remembered');
+        assert.equal(state.counts.processes, alive.size, 'who lives is remembered');
       }),
     );
   });
@@ -200,7 +200,7 @@ describe('a scan of processes in parts', () => {
       );
       state.fold(records(...exits));
       state.fold(found({ pid: 1, startTime: 7, time: second * SECOND }));
-      assert.ok(state.statistics.exits <= 3000, String(state.statistics.exits));
+      assert.ok(state.counts.exits <= 3000, String(state.counts.exits));
     }
     for (let i = 0; i < 100; i++)
       state.fold(
@@ -208,8 +208,8 @@ describe('a scan of processes in parts', () => {
           ...Array.from({ length: 1000 }, (_, j) => exitRecord({ pid: i * 1000 + j, time: 300 * SECOND })),
         ),
       );
-    assert.equal(state.statistics.exits, 65_536);
+    assert.equal(state.counts.exits, 65_536);
     state.fold(last());
-    assert.equal(state.statistics.exits, 0);
+    assert.equal(state.counts.exits, 0);
   });
 });

@@ -241,9 +241,9 @@ describe('process signals that repeat', () => {
   it('are told ten times, and those held back are counted', () => {
     const { signals, state } = fold([records(...many(execRecord))]);
     assert.equal(signals.length, 10);
-    assert.equal(state.statistics.throttled, 2);
+    assert.equal(state.counts.throttled, 2);
     // They are known all the same.
-    assert.equal(state.statistics.processes, 12);
+    assert.equal(state.counts.processes, 12);
     assert.notEqual(state.originatorId(containerNumber(ID), 111), 0);
   });
 
@@ -251,7 +251,7 @@ describe('process signals that repeat', () => {
     const state = new ProcessState(100, false);
     state.fold(start);
     assert.equal(state.fold(records(...many(execRecord))).length, 12);
-    assert.equal(state.statistics.throttled, 0);
+    assert.equal(state.counts.throttled, 0);
   });
 
   it('are all told of processes that were there before, and to whoever is new', () => {
@@ -302,7 +302,7 @@ describe('a process whose start is known only to the tick', () => {
       records(exitRecord({ pid: 10, startTime: exact.startTime! })),
       records(),
     ]);
-    assert.equal(state.statistics.processes, 0);
+    assert.equal(state.counts.processes, 0);
   });
 
   it('is not the one that had its pid a tick ago', () => {
@@ -314,7 +314,7 @@ describe('a process whose start is known only to the tick', () => {
       records(),
     ]);
     assert.deepEqual(signals.map(gist), ['exec ls -l', 'found ls -l']);
-    assert.equal(state.statistics.processes, 1);
+    assert.equal(state.counts.processes, 1);
   });
 });
 
@@ -413,10 +413,10 @@ describe('the process table', () => {
             );
           });
           const { state } = fold([...facts, records()], capacity);
-          assert.ok(state.statistics.processes <= capacity);
-          assert.ok(state.statistics.processes + state.statistics.evicted >= known.size);
-          if (known.size <= capacity && state.statistics.evicted === 0)
-            assert.equal(state.statistics.processes, known.size);
+          assert.ok(state.counts.processes <= capacity);
+          assert.ok(state.counts.processes + state.counts.evicted >= known.size);
+          if (known.size <= capacity && state.counts.evicted === 0)
+            assert.equal(state.counts.processes, known.size);
         },
       ),
     );
@@ -433,7 +433,7 @@ describe('the process table', () => {
       if (state.originatorId(container, pid) !== 0) told++;
     }
     assert.ok(told > 500 && told < 1200, `${told}`);
-    assert.equal(told + state.statistics.nameless, 2000);
+    assert.equal(told + state.counts.nameless, 2000);
     // Who is known stays known.
     const first = state.originatorId(container, 1);
     assert.notEqual(first, 0);
@@ -471,7 +471,7 @@ describe('the process table', () => {
     assert.ok(Math.abs(more.size - all.size / 2) <= 2, `${more.size} after ${all.size}`);
     allAtOnce(state.keepOriginators(new Set()));
     assert.ok(Math.abs(fill().size - all.size) <= 2);
-    assert.equal(state.statistics.nameless, 0);
+    assert.equal(state.counts.nameless, 0);
   });
 
   it('forgets first what was told of longest ago', () => {
@@ -487,7 +487,7 @@ describe('the process table', () => {
     const other = containerNumber('bbbbbbbbbbbb');
     const { state } = fold([records(execRecord({ ...ls, container: 'bbbbbbbbbbbb', pid: 7 }))], 64);
     for (let pid = 100; pid < 1000; pid++) state.fold(records(execRecord({ ...ls, pid })));
-    assert.equal(state.statistics.processes, 64);
+    assert.equal(state.counts.processes, 64);
     assert.notEqual(state.originatorId(other, 7), 0);
     assert.equal(state.originatorId(container, 900), 0);
     assert.notEqual(state.originatorId(container, 999), 0);
@@ -504,12 +504,12 @@ describe('the process table', () => {
     state.fold(records(execRecord({ ...ls, container: 'bbbbbbbbbbbb', pid: 7 })));
     const long = (pid: number) => ({ ...ls, pid, args: ['ls', `${pid} `.padEnd(4090, 'x')] });
     for (let pid = 100; pid < 20_100; pid++) state.fold(records(execRecord(long(pid))));
-    assert.ok(state.statistics.text <= 8 * 1024 * 1024, `${state.statistics.text}`);
-    assert.equal(state.statistics.processes, 20_001);
+    assert.ok(state.counts.text <= 8 * 1024 * 1024, `${state.counts.text}`);
+    assert.equal(state.counts.processes, 20_001);
     assert.notEqual(state.originatorId(other, 7), 0);
     assert.notEqual(state.originatorId(container, 20_099), 0);
     assert.equal(state.originatorId(container, 100), 0);
-    assert.equal(state.statistics.nameless, 1);
+    assert.equal(state.counts.nameless, 1);
     assert.deepEqual(
       state.takeRefusals().map(({ of, container: whose }) => [of, whose]),
       [['the arguments of processes', container]],

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { Positions } from '../../actors/profiles/positions.js';
 import { encodeProfile, MOST_STACKS } from '../../actors/profiles/pprof.js';
 import type { RawProfile } from '../../actors/profiles/sampler.js';
-import { sampled } from '../../actors/profiles/stacks.js';
+import { sampledProfile } from '../../actors/profiles/stacks.js';
 import { pprof } from '../../proto/generated/profile.js';
 import { scratchFolder } from '../support/workload.js';
 
@@ -44,7 +44,7 @@ function heap(...functions: readonly (readonly [name: string, bytes: number])[])
 
 /** What pprof would read: values by stack, the innermost call first. */
 function read(raw: RawProfile) {
-  const encoded = encodeProfile(sampled(raw), new Positions());
+  const encoded = encodeProfile(sampledProfile(raw), new Positions());
   const profile = pprof.Profile.decode(gunzipSync(encoded));
   const text = (index: unknown) => profile.stringTable[Number(index)]!;
   const functions = new Map(profile.function.map((one) => [Number(one.id), one]));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { networkMessage as networkJson, processMessage } from '../../actors/output/json.js';
+import { networkJson, processJson } from '../../actors/output/json.js';
 import {
   decodeControlMessage,
   networkMessage,
@@ -30,13 +30,13 @@ function timeText(value: unknown): unknown {
 describe('messages to Sensor', () => {
   it('have of a process what standalone output has', () => {
     const sent = read('sensor.SignalStreamMessage', signalMessage(signal));
-    assert.deepEqual(sent, JSON.parse(processMessage(signal)));
+    assert.deepEqual(sent, JSON.parse(processJson(signal)));
   });
 
   it('leave out of a process what is not there', () => {
     const bare = { ...signal, args: '', uid: 0, gid: 0, scraped: false, lineage: [] };
     const sent = read('sensor.SignalStreamMessage', signalMessage(bare));
-    assert.deepEqual(sent, JSON.parse(processMessage(bare)));
+    assert.deepEqual(sent, JSON.parse(processJson(bare)));
   });
 
   it('have of the network what standalone output has', () => {

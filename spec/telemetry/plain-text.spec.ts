@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { processMessage } from '../../actors/output/json.js';
+import { processJson } from '../../actors/output/json.js';
 import { json } from '../../actors/http/route.js';
 import { formatJson, formatLine } from '../../actors/telemetry/line.js';
 import { escapeControls, escapeJson, UNSAFE } from '../../actors/telemetry/plain-text.js';
@@ -72,12 +72,7 @@ describe('text that a container chose', () => {
           lineage: [{ pid: 1, uid: 0, path: text }],
         };
         const body = json(200, { text }).body as string;
-        const lines = [
-          formatLine('info', 0, text),
-          formatJson('info', 0, text),
-          processMessage(signal),
-          body,
-        ];
+        const lines = [formatLine('info', 0, text), formatJson('info', 0, text), processJson(signal), body];
         for (const line of lines) assert.doesNotMatch(line, POWERFUL);
       }),
     );

@@ -4,7 +4,7 @@ import { Subject, type Observable } from 'rxjs';
 import type { BackOff, OpenConnection, SpawnStream } from '../../../machines/stream.js';
 import type { ContainerMetadata, ContainersFact } from '../../capture/facts.js';
 import type { Log } from '../../telemetry/log.js';
-import { Bell } from './bell.js';
+import { WakeUp } from './wake-up.js';
 import { RuntimeClient, type RuntimeVersion } from './client.js';
 import { Search } from './search.js';
 
@@ -14,11 +14,11 @@ export interface RuntimesOptions {
   /** Where the root of the host is, for a look at other places; empty on the host itself. */
   readonly hostRoot?: string;
   readonly log: Log;
-  readonly times?: Times;
+  readonly times?: Intervals;
 }
 
 /** All in ms. */
-export interface Times {
+export interface Intervals {
   /** Between two lists where the runtime tells no events. */
   readonly poll: number;
   /** The same where it does, since an event could be lost. */
@@ -32,7 +32,7 @@ export interface Times {
   readonly backOff: BackOff;
 }
 
-const TIMES: Times = {
+const TIMES: Intervals = {
   poll: 5000,
   pollBesideEvents: 60_000,
   rest: 250,
@@ -54,7 +54,7 @@ export class Runtimes {
   readonly #updates = new Subject<RuntimeUpdate>();
   readonly #options: RuntimesOptions;
   readonly #search: Search;
-  readonly #bells: Bell[] = [];
+  readonly #wakeUps: WakeUp[] = [];
 
   constructor(options: RuntimesOptions) {
     this.#options = options;
@@ -73,17 +73,17 @@ export class Runtimes {
 
   /** Asks all runtimes at once: the kernel side met a container that none has named. */
   ask(): void {
-    this.#bells.forEach((bell) => bell.ring());
+    this.#wakeUps.forEach((wakeUp) => wakeUp.wake());
     void this.#search.met();
   }
 
   #open(socket: string, spawn: SpawnStream): void {
     const { log, times = TIMES } = this.#options;
-    const bell = new Bell();
+    const wakeUp = new WakeUp();
     const warn = log.throttled('warning', WARN_SECONDS);
     const actor = spawn(`runtime ${socket}`, {
       backOff: times.backOff,
-      open: this.#connection(socket, bell, times),
+      open: this.#connection(socket, wakeUp, times),
     });
     actor.on('broken', ({ reason, wait }) => {
       warn(
@@ -92,20 +92,20 @@ export class Runtimes {
       );
       void this.#search.failed(socket, reason);
     });
-    this.#bells.push(bell);
+    this.#wakeUps.push(wakeUp);
   }
 
-  #connection(socket: string, bell: Bell, times: Times): OpenConnection {
+  #connection(socket: string, wakeUp: WakeUp, times: Intervals): OpenConnection {
     const { log } = this.#options;
     let saidAbsent = false;
     /** Containers of this runtime as text to compare. They survive the runtime, so this does. */
     let known: ReadonlyMap<string, string> = new Map();
     const listed = (found: ReadonlyMap<string, ContainerMetadata>): void => {
       const now = new Map(Array.from(found, ([id, metadata]) => [id, JSON.stringify(metadata)]));
-      const told = [...found.values()].filter(({ id }) => now.get(id) !== known.get(id));
+      const updated = [...found.values()].filter(({ id }) => now.get(id) !== known.get(id));
       const removed = [...known.keys()].filter((id) => !now.has(id));
       known = now;
-      if (told.length + removed.length > 0) this.#updates.next({ told, removed });
+      if (updated.length + removed.length > 0) this.#updates.next({ updated, removed });
     };
     return (update) => {
       const stop = new AbortController();
@@ -113,7 +113,7 @@ export class Runtimes {
         socket,
         times,
         {
-          bell,
+          wakeUp,
           absent: () => {
             if (!saidAbsent) log.info(`No container runtime at ${socket} yet: it is watched for`);
             saidAbsent = true;
@@ -137,7 +137,7 @@ export class Runtimes {
 }
 
 interface Visitor {
-  readonly bell: Bell;
+  readonly wakeUp: WakeUp;
   readonly absent: () => void;
   readonly opened: (runtime: RuntimeVersion) => void;
   readonly listed: (found: ReadonlyMap<string, ContainerMetadata>) => void;
@@ -146,8 +146,8 @@ interface Visitor {
 /** Lists again and again what a runtime has. @throws Error that says what ended it, if only that `signal` aborted */
 async function visitRuntime(
   socket: string,
-  times: Times,
-  { bell, absent, opened, listed }: Visitor,
+  times: Intervals,
+  { wakeUp, absent, opened, listed }: Visitor,
   signal: AbortSignal,
 ): Promise<never> {
   while (!(await exists(socket))) {
@@ -162,13 +162,13 @@ async function visitRuntime(
     let hasEvents = broadcastsEvents(runtime);
     if (hasEvents) {
       client.events(
-        () => bell.ring(),
+        () => wakeUp.wake(),
         () => (hasEvents = false),
       );
     }
     for (;;) {
       await delay(times.rest, undefined, { signal });
-      await bell.sleep(hasEvents ? times.pollBesideEvents : times.poll, signal);
+      await wakeUp.sleep(hasEvents ? times.pollBesideEvents : times.poll, signal);
       signal.throwIfAborted();
       listed(await client.list());
     }

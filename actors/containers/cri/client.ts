@@ -5,11 +5,11 @@ import { ImageNames, sandboxMetadata, containerMetadata, shortId } from './metad
 
 const { v1 } = runtime;
 
-/** As a kubelet's own limit: 10,000 containers have some 10 MB. */
+/** Equals a kubelet's own limit: 10,000 containers have some 10 MB. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
 
-/** A message of protobuf, as the generated code has it. */
-interface Message<T> {
+/** A type of protobuf message, as in the generated code. */
+interface ProtobufType<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
 }
@@ -21,7 +21,7 @@ export interface RuntimeVersion {
   readonly version: string;
 }
 
-/** One connection to a container runtime. Calls reject with what went wrong, in one line. */
+/** One connection to a container runtime. Calls reject with the reason, in one line. */
 export class RuntimeClient {
   readonly #channel: Client;
   readonly #answerMs: number;
@@ -89,8 +89,8 @@ export class RuntimeClient {
   events(onEvent: () => void, onEnd: () => void): void {
     const call = this.#channel.makeServerStreamRequest(
       '/runtime.v1.RuntimeService/GetContainerEvents',
-      asIs,
-      asIs,
+      unparsed,
+      unparsed,
       Buffer.alloc(0),
     );
     call.on('data', onEvent);
@@ -104,8 +104,8 @@ export class RuntimeClient {
 
   async #call<Request extends object, Response>(
     method: string,
-    request: Message<Request>,
-    response: Message<Response>,
+    request: ProtobufType<Request>,
+    response: ProtobufType<Response>,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       this.#channel.makeUnaryRequest(
@@ -124,6 +124,6 @@ export class RuntimeClient {
   }
 }
 
-function asIs(bytes: Buffer): Buffer {
+function unparsed(bytes: Buffer): Buffer {
   return bytes;
 }

@@ -1,4 +1,4 @@
-/** What a runtime answers, as metadata of ours: bounded, and nothing taken for granted. */
+/** Turns a runtime's answers into metadata of ours: bounded, and nothing taken for granted. */
 import type { runtime } from '../../../proto/generated/messages.js';
 import type { ContainerMetadata } from '../../capture/facts.js';
 
@@ -12,7 +12,7 @@ const SHORT_ID = 12;
 const LONGEST_TEXT = 512;
 const MOST_LABELS = 64;
 
-/** The id as Collector has it, if it is one of a container: 64 hexadecimal digits. */
+/** The id in Collector's form, if it is a container's: 64 hexadecimal digits. */
 export function shortId(id: string | null | undefined): string | undefined {
   return /^[0-9a-f]{64}$/.test(id ?? '') ? id!.slice(0, SHORT_ID) : undefined;
 }
@@ -21,13 +21,13 @@ export function shortId(id: string | null | undefined): string | undefined {
 export function sandboxMetadata(id: string, { metadata, labels }: Pod): ContainerMetadata {
   return {
     id,
-    namespace: text(metadata?.namespace),
-    pod: text(metadata?.name),
-    podUid: text(metadata?.uid),
+    namespace: boundedText(metadata?.namespace),
+    pod: boundedText(metadata?.name),
+    podUid: boundedText(metadata?.uid),
     name: '',
     image: '',
     imageDigest: '',
-    labels: bounded(labels),
+    labels: boundedLabels(labels),
   };
 }
 
@@ -42,28 +42,28 @@ export function containerMetadata(
   images: ImageNames,
 ): ContainerMetadata {
   const known = images.get(imageRef);
-  const given = text(image?.userSpecifiedImage) || text(image?.image);
-  // A kubelet asks for an image by its id, which tells a person nothing.
+  const given = boundedText(image?.userSpecifiedImage) || boundedText(image?.image);
+  // A kubelet asks for an image by its id, of no use to a person.
   const isName = given !== '' && !given.startsWith('sha256:') && !/^[0-9a-f]{64}$/.test(given);
   return {
     ...sandboxMetadata(id, pod ?? {}),
-    name: text(metadata?.name),
+    name: boundedText(metadata?.name),
     image: isName ? given : (known?.name ?? given),
-    imageDigest: known?.digest || digestIn(text(imageRef)) || digestIn(given),
-    labels: bounded({ ...pod?.labels, ...labels }),
+    imageDigest: known?.digest || digestIn(boundedText(imageRef)) || digestIn(given),
+    labels: boundedLabels({ ...pod?.labels, ...labels }),
   };
 }
 
-/** What the images of a runtime are called, by what containers call them. */
+/** Names of a runtime's images, by the references of containers. */
 export class ImageNames {
   #names: ReadonlyMap<string, { readonly name: string; readonly digest: string }> = new Map();
 
-  /** Whether one of these containers has an image that was not there when images were last learned. */
+  /** Whether one of these containers has an image missing when images were last learned. */
   lacksAny(containers: readonly Container[]): boolean {
     return containers.some(({ imageRef }) => !this.#names.has(imageRef ?? ''));
   }
 
-  /** Takes what the runtime has now; of these, only those in use are kept. An image that is gone has no name. */
+  /** Takes the runtime's images, and keeps the names of images in use. A removed image has no name. */
   learn(images: readonly Image[], containers: readonly Container[]): void {
     const all = new Map<string, Image>();
     for (const image of images) {
@@ -73,7 +73,10 @@ export class ImageNames {
       containers.map(({ imageRef }) => {
         const { repoTags, repoDigests } = all.get(imageRef ?? '') ?? {};
         const [digest = ''] = repoDigests ?? [];
-        return [imageRef ?? '', { name: text(repoTags?.[0] ?? digest), digest: digestIn(text(digest)) }];
+        return [
+          imageRef ?? '',
+          { name: boundedText(repoTags?.[0] ?? digest), digest: digestIn(boundedText(digest)) },
+        ];
       }),
     );
   }
@@ -88,11 +91,11 @@ function digestIn(reference: string): string {
   return /@(sha256:[0-9a-f]{64})$/.exec(reference)?.[1] ?? '';
 }
 
-function text(value: string | null | undefined): string {
+function boundedText(value: string | null | undefined): string {
   return (value ?? '').slice(0, LONGEST_TEXT);
 }
 
-function bounded(labels: Labels): Record<string, string> {
+function boundedLabels(labels: Labels): Record<string, string> {
   const some = Object.entries(labels ?? {}).slice(0, MOST_LABELS);
-  return Object.fromEntries(some.map(([key, value]) => [text(key), text(value)]));
+  return Object.fromEntries(some.map(([key, value]) => [boundedText(key), boundedText(value)]));
 }

@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../../telemetry/log.js';
 
-/** Where container runtimes listen, by the distributions' own documents. */
-const PLACES = {
+/** Sockets of container runtimes, by the distributions' own documents. */
+const SOCKETS_BY_RUNTIME = {
   containerd: '/run/containerd/containerd.sock',
   'CRI-O': '/run/crio/crio.sock',
   'k3s and RKE2': '/run/k3s/containerd/containerd.sock',
@@ -14,15 +14,15 @@ const PLACES = {
 } as const;
 
 export interface SearchOptions {
-  /** Paths of sockets that are asked, below `hostRoot`. */
+  /** Paths of the sockets to ask, below `hostRoot`. */
   readonly sockets: readonly string[];
   readonly hostRoot: string;
   readonly log: Log;
 }
 
 /**
- * Says once where else runtimes could be, when none of the sockets answers and it matters: a container was met, or a
- * socket is found elsewhere.
+ * Warns once where else runtimes could be, when none of the sockets answers and it matters: an unknown container was
+ * met, or a socket exists elsewhere.
  */
 export class Search {
   readonly #options: SearchOptions;
@@ -47,7 +47,7 @@ export class Search {
     await this.#warn();
   }
 
-  /** A container was met that no runtime told of. */
+  /** An unknown container was met. */
   async met(): Promise<void> {
     if (this.#hasContainers) return;
     this.#hasContainers = true;
@@ -59,7 +59,7 @@ export class Search {
     if (this.#isOver || this.#silent.size < sockets.length) return;
     this.#found ??= otherSockets(sockets, hostRoot);
     const found = await this.#found;
-    // What was awaited leaves room for an answer.
+    // A socket may have answered during the wait.
     if ((this.#isOver as boolean) || (found.length === 0 && !this.#hasContainers)) return;
     this.#isOver = true;
     const tried = sockets
@@ -70,7 +70,7 @@ export class Search {
       found.length > 0
         ? `set it to ${found.join(',')}, which is there`
         : `set it to where the runtime of this node listens, and mount that folder${below} (runtimeSockets of the chart does ` +
-          `both): ${Object.entries(PLACES)
+          `both): ${Object.entries(SOCKETS_BY_RUNTIME)
             .map(([name, place]) => `${name} ${place}`)
             .join(', ')}`;
     log.warning(
@@ -79,9 +79,11 @@ export class Search {
   }
 }
 
-/** Sockets at well-known places that are not asked, as the setting would name them. */
+/** Existing sockets at the well-known places not asked, as the setting would name them. */
 async function otherSockets(asked: readonly string[], hostRoot: string): Promise<readonly string[]> {
-  const places = Object.values(PLACES).filter((place) => !asked.includes(path.join(hostRoot, place)));
+  const places = Object.values(SOCKETS_BY_RUNTIME).filter(
+    (place) => !asked.includes(path.join(hostRoot, place)),
+  );
   const found = await Promise.all(places.map((place) => isSocket(path.join(hostRoot, place))));
   return places.filter((_, index) => found[index]);
 }

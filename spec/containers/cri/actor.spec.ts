@@ -64,8 +64,8 @@ describe('the names of containers', () => {
   /** Names of pods by the ids of their containers, as told so far. */
   function pods(): Record<string, string> {
     const known = new Map<string, string>();
-    for (const { told, removed } of news) {
-      for (const { id, pod } of told) known.set(id, pod);
+    for (const { updated, removed } of news) {
+      for (const { id, pod } of updated) known.set(id, pod);
       for (const id of removed) known.delete(id);
     }
     return Object.fromEntries(known);
@@ -84,7 +84,7 @@ describe('the names of containers', () => {
     const pod = { namespace: 'shop', pod: 'web-0', podUid: 'uid-web-0' };
     assert.deepEqual(news, [
       {
-        told: [
+        updated: [
           { id: 'f' + 'a'.repeat(11), ...pod, name: '', image: '', imageDigest: '', labels: {} },
           {
             id: 'a'.repeat(12),
@@ -108,7 +108,7 @@ describe('the names of containers', () => {
     assert.equal(news.length, 1);
     fake.inventory.containers = [];
     await eventually(() => news.length > 1, 'the removal is told');
-    assert.deepEqual(news[1], { told: [], removed: ['a'.repeat(12)] });
+    assert.deepEqual(news[1], { updated: [], removed: ['a'.repeat(12)] });
   });
 
   it('are asked for at once when a stranger is met, however many there are', async () => {
@@ -215,7 +215,7 @@ describe('the names of containers', () => {
       fbbbbbbbbbbb: 'web-1',
       bbbbbbbbbbbb: 'web-1',
     });
-    assert.ok(news[1]!.told.every(({ pod }) => pod === 'web-1'));
+    assert.ok(news[1]!.updated.every(({ pod }) => pod === 'web-1'));
     assert.equal(warnings().length, 1);
   });
 
@@ -225,7 +225,7 @@ describe('the names of containers', () => {
       fake.add(`pod-${number}`, `${number}`.padStart(12, 'a').padEnd(64, '0'));
     listen(['a.sock'], { answer: 10_000 });
     await eventually(() => news.length > 0, 'they are told');
-    assert.equal(news[0]!.told.length, 20_000);
+    assert.equal(news[0]!.updated.length, 20_000);
   });
 
   it('of what has no id of a container are left out, and what is too long is cut', async () => {
@@ -236,11 +236,11 @@ describe('the names of containers', () => {
     });
     listen(['a.sock']);
     await eventually(() => news.length > 0, 'something is told');
-    const { told } = news[0]!;
+    const { updated } = news[0]!;
     assert.deepEqual(
-      told.map(({ id }) => id),
+      updated.map(({ id }) => id),
       ['faaaaaaaaaaa', 'aaaaaaaaaaaa'],
     );
-    assert.ok(JSON.stringify(told).length < 50_000);
+    assert.ok(JSON.stringify(updated).length < 50_000);
   });
 });

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 const CONTAINER = /"containerId":"([\da-f]{12})"/;
 
 /** Counts the process signals of a Collector's standard output (JSON, a message a line), by container. */
-export class Told {
+export class SignalCounts {
   readonly containers = new Map<string, number>();
   signals = 0;
 
