@@ -1,6 +1,6 @@
 /**
- * Builds Collector and runs it as `npm start` does, or with the given arguments. `npm run dev` has `tsx watch` end it and
- * start it again whenever a source changes.
+ * Builds Collector and runs it as `npm start` does, or with the given arguments. `npm run dev` has `tsx watch` end it
+ * and start it again whenever a source changes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -8,7 +8,7 @@ const pages = [
   ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'));
 
-/** Paths of the repository, as prose names them in backticks; names of settings, routes and types have none of these. */
+/** Paths of the repository in backticks; settings, routes and types begin otherwise. */
 const PATH = /`((?:actors|machines|native|proto|scripts|spec|deploy|docs)\/[\w./-]+|collector\.ts)`/g;
 
 function read(page: string): string {
