@@ -24,6 +24,10 @@ check() {
     running+=("$! $log $1")
 }
 
+relative-words() {
+    tsx scripts/relative-words.ts
+}
+
 # Types that others are checked with.
 tsx scripts/proto.ts
 
@@ -37,6 +41,7 @@ else
     check shellcheck .ci/run "${shell[@]}"
     check tsc
     check eslint .
+    check relative-words
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
 fi
 
