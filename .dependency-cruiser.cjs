@@ -1,27 +1,29 @@
 /**
  * The floor plan: which part may import which. A part knows itself, the parts in its row and nothing else of the project.
- * Arrows run one way, from what the kernel says to what Sensor hears; `actors/run` and `collector.ts` wire the parts together.
+ * Arrows run one way, from what the kernel says to what Sensor hears; `actors/wiring` and `collector.ts` wire the parts together.
  */
 const common = ['actors/settings', 'actors/shares', 'actors/telemetry', 'proto'];
 const state = ['actors/capture', 'actors/containers', 'actors/processes', 'actors/connections'];
 const floorPlan = {
   native: [],
   proto: [],
-  machines: [],
+  // Types only: see machines-import-types.
+  machines: ['actors/capture', 'actors/drivers', 'actors/sensor', 'actors/wiring'],
   'actors/settings': [],
   'actors/shares': [],
-  'actors/telemetry': [],
+  'actors/telemetry': ['machines'],
   'actors/capture': ['native', ...common],
   'actors/containers': ['machines', 'actors/capture', ...common],
   'actors/processes': ['actors/capture', 'actors/containers', ...common],
   'actors/connections': ['actors/capture', 'actors/containers', 'actors/processes', ...common],
   'actors/sensor': ['machines', ...state, ...common],
   'actors/drivers': ['actors/sensor', 'actors/capture', ...common],
-  'actors/output': [...state, ...common],
+  'actors/output': ['native', ...state, ...common],
   'actors/profiles': common,
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
-  'actors/run': [
+  'actors/wiring': [
     'native',
+    'machines',
     'actors/sensor',
     'actors/drivers',
     'actors/output',
@@ -65,6 +67,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^collector\\.ts$' },
       to: { path: '^native/' },
+    },
+    {
+      name: 'machines-import-types',
+      comment: 'A chart names what its phases find, and knows nothing of how: effects are handed in.',
+      severity: 'error',
+      from: { path: '^machines/' },
+      to: { path: '^actors/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'product-without-tools',

@@ -1,7 +1,7 @@
 import { assign, emit, sendTo, setup, type PromiseActorLogic } from 'xstate';
 import type { Driver } from '../actors/capture/driver.js';
 import type { DriverLocation, LocalDriver } from '../actors/drivers/actor.js';
-import type { Loaded } from '../actors/run/load.js';
+import type { Loaded } from '../actors/wiring/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
 import type { runtime, RuntimeOutput } from './runtime.js';
 

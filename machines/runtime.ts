@@ -1,6 +1,6 @@
 import { assign, fromCallback, sendTo, setup, stateIn, type PromiseActorLogic } from 'xstate';
 import type { Driver } from '../actors/capture/driver.js';
-import type { Loaded } from '../actors/run/load.js';
+import type { Loaded } from '../actors/wiring/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
 import { part, type Counts } from './part.js';
 import { stream, type SpawnStream } from './stream.js';

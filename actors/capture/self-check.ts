@@ -90,7 +90,7 @@ export async function selfCheck(
     ok: false,
     missing: [...missing],
     ...(reason !== undefined && { reason }),
-    ...(problem !== undefined && { problem: problem }),
+    ...(problem !== undefined && { problem }),
     ...(shortageOf(failed) !== undefined && { shortage: failed }),
   };
 }

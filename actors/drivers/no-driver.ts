@@ -33,13 +33,13 @@ function problemToMend(
   { drivers, version, unusable }: AbsentDriver,
   downloads: readonly FailedDownload[],
   { grpcServer, moduleDownloadBaseUrl }: DriverPlaces,
-): Pick<FailureParameters<'DRIVER_UNAVAILABLE'>, 'trouble' | 'place'> {
-  if (drivers.length === 0) return { trouble: 'kernel', place: 'local' };
+): Pick<FailureParameters<'DRIVER_UNAVAILABLE'>, 'problem' | 'place'> {
+  if (drivers.length === 0) return { problem: 'kernel', place: 'local' };
   const all = [
-    ...downloads.map(({ server, problem }) => ({ place: server.source, trouble: problem.kind })),
-    ...unusable.map(({ problem }) => ({ place: 'local' as const, trouble: problem.kind })),
+    ...downloads.map(({ server, problem }) => ({ place: server.source, problem: problem.kind })),
+    ...unusable.map(({ problem }) => ({ place: 'local' as const, problem: problem.kind })),
   ];
   const isStandalone = grpcServer === '' && moduleDownloadBaseUrl === undefined;
   const unasked = version instanceof DriverProblem && !isStandalone ? 'version' : 'nowhere';
-  return all.find(({ trouble }) => trouble !== 'missing') ?? all[0] ?? { trouble: unasked, place: 'local' };
+  return all.find(({ problem }) => problem !== 'missing') ?? all[0] ?? { problem: unasked, place: 'local' };
 }

@@ -1,7 +1,7 @@
 import type { FailureParameters } from '../telemetry/failures.js';
 
 /** Kinds of problems, by their remedies. */
-export type DriverProblemKind = FailureParameters<'DRIVER_UNAVAILABLE'>['trouble'];
+export type DriverProblemKind = FailureParameters<'DRIVER_UNAVAILABLE'>['problem'];
 /** Where to look for a driver. */
 export type DriverSource = FailureParameters<'DRIVER_UNAVAILABLE'>['place'];
 

@@ -157,24 +157,24 @@ const catalogue = {
 
   /**
    * @param release `uname -r` @param tried each place looked at, with the outcome
-   * @param trouble the problem to mend, @param place and its place
+   * @param problem the problem to mend, @param place and its place
    */
   DRIVER_UNAVAILABLE: ({
     release,
     tried,
-    trouble,
+    problem,
     place,
   }: {
     release: string;
     tried: readonly string[];
-    trouble: DriverTrouble;
+    problem: DriverProblemCode;
     place: DriverPlace;
   }) => ({
     cause: `There is no driver for the kernel ${release}: ${tried.join('; ')}.`,
     // If nothing is broken there is just no driver, and the remedy for most users comes first.
-    remedy: NO_DRIVER.has(trouble)
-      ? `Set COLLECTION_METHOD to core_bpf, whose driver is part of Collector. If it has to be another method: ${driverRemedy(trouble, place)}`
-      : `${driverRemedy(trouble, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
+    remedy: NO_DRIVER.has(problem)
+      ? `Set COLLECTION_METHOD to core_bpf, whose driver is part of Collector. If it has to be another method: ${driverRemedy(problem, place)}`
+      : `${driverRemedy(problem, place)} Or set COLLECTION_METHOD to core_bpf, whose driver is part of Collector.`,
   }),
 
   REPLAY_UNREADABLE: ({ path, reason }: { path: string; reason: string }) => ({
@@ -334,21 +334,21 @@ const catalogue = {
 
   /**
    * @param missing the unseen ones of exec, open, close, exit @param reason the known part of the cause
-   * @param trouble the problem that kept the proof from running; none: it ran, and was not seen
+   * @param problem the problem that kept the proof from running; none: it ran, and was not seen
    */
   SELF_CHECK: ({
     missing,
     reason,
-    trouble = 'events',
+    problem = 'events',
   }: {
     missing: readonly string[];
     reason?: string;
-    trouble?: keyof typeof selfCheckRemedies;
+    problem?: keyof typeof selfCheckRemedies;
   }) => ({
     cause:
       `Collector did not see ${missing.join(', ')} of the process that it started to prove that events flow` +
       (reason === undefined ? '.' : `: ${reason}.`),
-    remedy: selfCheckRemedies[trouble],
+    remedy: selfCheckRemedies[problem],
   }),
 
   /** @param programs detached by somebody @param errno why they can't be attached again, by name */
@@ -467,10 +467,10 @@ const tlsRemedies = {
     'plain text.',
 } as const;
 
-type DriverTrouble = keyof typeof driverRemedies | TlsRemedy;
+type DriverProblemCode = keyof typeof driverRemedies | TlsRemedy;
 type DriverPlace = keyof typeof driverPlaces;
 
-const NO_DRIVER: ReadonlySet<DriverTrouble> = new Set(['missing', 'nowhere', 'kernel', 'version']);
+const NO_DRIVER: ReadonlySet<DriverProblemCode> = new Set(['missing', 'nowhere', 'kernel', 'version']);
 
 /** The sources of a driver, in the words of remedies. */
 const driverPlaces = {
@@ -526,11 +526,11 @@ const mirrorTlsRemedies: Readonly<Record<TlsRemedy, string>> = {
   plain: 'Start MODULE_DOWNLOAD_BASE_URL with http://, or give it the port where its server speaks TLS.',
 };
 
-function driverRemedy(trouble: DriverTrouble, place: DriverPlace): string {
-  if (trouble in driverRemedies)
-    return driverRemedies[trouble as keyof typeof driverRemedies](driverPlaces[place]);
+function driverRemedy(problem: DriverProblemCode, place: DriverPlace): string {
+  if (problem in driverRemedies)
+    return driverRemedies[problem as keyof typeof driverRemedies](driverPlaces[place]);
   const remedies = place === 'mirror' ? mirrorTlsRemedies : tlsRemedies;
-  return remedies[trouble as TlsRemedy];
+  return remedies[problem as TlsRemedy];
 }
 
 /** Remedies for the errors of loading a BPF program. */

@@ -106,11 +106,11 @@ export class Telemetry {
 
 /** The counts in a publication as they are now, for an inspector: plain data. */
 export function countsOf(publication: Publication): Readonly<Record<string, unknown>> {
-  const { peers: _peers, timers, ...counts } = publication;
-  const read = Object.entries(counts).map(([name, value]): [string, unknown] => [
-    name,
-    typeof value === 'function' ? value() : value instanceof Map ? Object.fromEntries(value) : value,
-  ]);
+  const { timers, ...counts } = publication;
+  const read = Object.entries(counts)
+    // Summaries are sketches, not counts.
+    .filter(([name]) => name !== 'peers')
+    .map(([name, value]): [string, unknown] => [name, typeof value === 'function' ? value() : value]);
   const times = Object.entries(timers ?? {}).map(([name, { laps, microseconds }]) => [
     name,
     { laps, microseconds },

@@ -127,7 +127,7 @@ describe('the life of Collector', () => {
         await end('failed');
         const { output, status } = actor.getSnapshot();
         assert.equal(status, 'done');
-        assert.deepEqual(output?.diagnostics, diagnostics);
+        assert.deepEqual(output.diagnostics, diagnostics);
         assert.deepEqual(output.failure, { phase, error });
         assert.deepEqual(reports, [diagnostics]);
         assert.deepEqual(entered, phases.slice(0, index + 1));
@@ -145,7 +145,7 @@ describe('the life of Collector', () => {
         const { output, status, value } = actor.getSnapshot();
         assert.equal(value, 'stopped');
         assert.equal(status, 'done');
-        assert.deepEqual(output?.diagnostics, reached[phase]);
+        assert.deepEqual(output.diagnostics, reached[phase]);
         assert.equal(output.failure, undefined);
         assert.deepEqual(aborted, [phase]);
         assert.deepEqual(reports, [reached[phase]]);
@@ -231,12 +231,12 @@ describe('the life of Collector', () => {
 
     it('ends in ten ways: each phase fails, each phase of the start is stopped, and collecting ends', () => {
       const ways = ends.map(
-        ({ state, steps }) => `${String(state.value)} by ${steps.at(-1)?.event.type ?? ''}`,
+        ({ state, steps }) => `${JSON.stringify(state.value)} by ${steps.at(-1)?.event.type ?? ''}`,
       );
       const expected = [
-        ...startPhases.flatMap((phase) => [`failed by xstate.error.actor.${phase}`, 'stopped by stop']),
-        'failed by xstate.error.actor.runtime',
-        'stopped by xstate.done.actor.runtime',
+        ...startPhases.flatMap((phase) => [`"failed" by xstate.error.actor.${phase}`, '"stopped" by stop']),
+        '"failed" by xstate.error.actor.runtime',
+        '"stopped" by xstate.done.actor.runtime',
       ];
       assert.deepEqual(ways.sort(), expected.sort());
     });

@@ -16,7 +16,7 @@ function programWith(code: string): string[] {
   const href = (file: string) => new URL(`../../${file}`, import.meta.url).href;
   const source = `
     import { createLog } from '${href('actors/telemetry/log.ts')}';
-    import { openIo, standardStreams } from '${href('actors/run/standard-streams.ts')}';
+    import { openIo, standardStreams } from '${href('actors/output/standard-streams.ts')}';
     const io = openIo('${path.resolve('dist/io.node')}');
     const { standardError } = standardStreams(io);
     const log = createLog({ write: (line) => standardError.write(line) });

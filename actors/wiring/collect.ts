@@ -26,7 +26,7 @@ import { WindowSummary } from '../telemetry/window-summary.js';
 import type { LiveContext, RunContext } from './context.js';
 import { Pipeline } from './pipeline.js';
 import { argumentReaderFor, whenToScrape } from './scans.js';
-import { outputFormat } from './shown.js';
+import { outputFormat } from './visibility.js';
 
 /** How long the start waits for the disk of the runtime configuration, ms. */
 const CONFIG_PATIENCE_MS = 2000;
@@ -38,6 +38,9 @@ const SECONDS_PER_MINUTE = 60;
 const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
   'ports are told by events meanwhile; those older than Collector may be missing';
+
+/** A scrape has the loss of a recording at any time, so that a rate of it can be asked for. */
+const NO_RECORDING: Publication = { losses: () => [{ stage: 'recording', cause: 'disk_slow', count: 0 }] };
 
 /** Programs that Collector starts: paths in its own folder. */
 export interface Programs {
@@ -85,7 +88,7 @@ export async function prepareRuntime(
     health.publication,
     problems.publication,
     ...(reader ? [reader.publication] : []),
-    ...(recorder ? [recorder.publication] : []),
+    recorder?.publication ?? NO_RECORDING,
   ];
   const parts: Readonly<Record<string, readonly Publication[]>> = {
     capture: captured,
@@ -236,7 +239,7 @@ async function checkSelf(
     const failure = new Failure('SELF_CHECK', {
       missing,
       ...(reason !== undefined && { reason }),
-      ...(problem !== undefined && { trouble: problem }),
+      ...(problem !== undefined && { problem }),
     });
     health.selfCheck = { is: 'blind', cause: failure.message };
     log.error(`Self-check failed: ${failure.message}`);

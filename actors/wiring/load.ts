@@ -10,7 +10,7 @@ import { insertKernelModule } from '../drivers/insert.js';
 import { ringPlan } from '../settings/ring-plan.js';
 import { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
-import { shown } from './shown.js';
+import { visibility } from './visibility.js';
 
 /** The BPF object that misses nothing says that it is for this kernel or later. */
 const NEWEST_OBJECT = '5.12';
@@ -49,7 +49,7 @@ export function load(
       rings: plan.rings,
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,
-      ...shown(settings),
+      ...visibility(settings),
       cgroupRoot: cgroupRoot(settings.hostRoot) ?? '',
       udpWindow: settings.trackSendReceive ? udpWindow(settings.scrapeInterval) : 0,
       runTime: settings.bpfRunTime,

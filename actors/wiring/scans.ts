@@ -7,7 +7,7 @@ import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js'
 import { ContainerNames } from '../containers/cgroup-path.js';
 import type { Settings } from '../settings/table.js';
 import type { RunContext } from './context.js';
-import { shown } from './shown.js';
+import { visibility } from './visibility.js';
 
 /** How to scan what runs on this host. */
 export function scannerFor(
@@ -22,7 +22,7 @@ export function scannerFor(
     hostPids,
     hostRoot: settings.hostRoot,
     procfs: {
-      ...shown(settings),
+      ...visibility(settings),
       names: new ContainerNames(),
       now: () => driver.clock().time,
       onUnreadable: (message) => log.warning(message),
