@@ -1,12 +1,15 @@
+/** Arguments that a script does not take; the message names the value and what is allowed. */
+export class BadUsage extends Error {}
+
 /**
  * Runs a script with its arguments. What it throws is printed without a stack.
- * @param main returns whether all went well: the exit code is 0 then, else 1
+ * @param main returns whether all went well: the exit code is 0 then, else 1; BadUsage gives 2
  */
 export async function command(main: (words: readonly string[]) => Promise<boolean>): Promise<void> {
   try {
     process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
+    process.exitCode = error instanceof BadUsage ? 2 : 1;
   }
 }

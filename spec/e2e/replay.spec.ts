@@ -3,10 +3,10 @@ import { chmodSync, copyFileSync, readFileSync, statSync, truncateSync } from 'n
 import path from 'node:path';
 import { FRAME_HEADER } from '../../actors/capture/journal.js';
 import { runToEnd } from '../support/collector.js';
-import { FORMATS, RECORDING, expectedOutput } from '../support/corpus.js';
-import { firstRun } from '../support/first-run.js';
+import { FORMATS, RECORDING, RECORDINGS, expectedOutput, recording } from '../support/corpus.js';
 import { asNobody, nobodyCanRead } from '../support/nobody.js';
 import { isRoot, requires } from '../support/requirements.js';
+import { perform, scenarios } from '../support/scenarios.js';
 import { scratchFolder } from '../support/workload.js';
 
 for (const format of FORMATS) {
@@ -17,7 +17,7 @@ for (const format of FORMATS) {
 
     before(async function () {
       requires(this, isRoot, 'no root');
-      printed = await firstRun(`--format=${format}`, `--record=${file}`);
+      ({ stdout: printed } = await perform('first-run', `--format=${format}`, `--record=${file}`));
       assert.ok(printed.length > 1000);
     });
 
@@ -39,17 +39,28 @@ for (const format of FORMATS) {
 }
 
 /**
- * Needs neither root nor eBPF. It was recorded, and can be again, by `npx tsx spec/support/record-first-run.ts`.
+ * Needs neither root nor eBPF. All were recorded, and can be again, by `npx tsx spec/support/record-corpus.ts`.
  */
-describe('The recording in the repository', () => {
-  for (const format of FORMATS) {
-    it(`replays as ${format} to what stands beside it, byte for byte`, async () => {
-      const { code, stdout, stderr } = await runToEnd([`--replay=${RECORDING}`, `--format=${format}`]);
-      assert.equal(code, 0, stderr);
-      assert.equal(stdout, readFileSync(expectedOutput(format), 'utf8'));
-    });
-  }
+describe('The recordings in the repository', () => {
+  it('are those of all scenarios', () => {
+    assert.deepEqual(RECORDINGS, Object.keys(scenarios).sort());
+  });
 
+  for (const name of RECORDINGS) {
+    for (const format of FORMATS) {
+      it(`replay ${name} as ${format} to what stands beside it, byte for byte`, async () => {
+        const { code, stdout, stderr } = await runToEnd([
+          `--replay=${recording(name)}`,
+          `--format=${format}`,
+        ]);
+        assert.equal(code, 0, stderr);
+        assert.equal(stdout, readFileSync(expectedOutput(format, name), 'utf8'));
+      });
+    }
+  }
+});
+
+describe('The smallest recording in the repository', () => {
   it('replays in its own format unless told otherwise', async () => {
     const { stdout } = await runToEnd([`--replay=${RECORDING}`]);
     assert.equal(stdout, readFileSync(expectedOutput('json'), 'utf8'));

@@ -1,13 +1,29 @@
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
 const CORPUS = path.join(import.meta.dirname, '../corpus');
+const EXTENSION = '.collector';
 
-export const FORMATS = ['json', 'compact'] as const;
+/** Output formats, and the ends of the files that have what a replay prints in them. */
+const OUTPUT = { json: '.jsonl', compact: '.txt' } as const;
+export type Format = keyof typeof OUTPUT;
+export const FORMATS = Object.keys(OUTPUT) as readonly Format[];
 
-/** A run of the workload in two containers (first-run.ts), recorded by record-first-run.ts. */
-export const RECORDING = path.join(CORPUS, 'first-run.collector');
+/** Names of the recordings, each of a scenario in scenarios.ts. */
+export const RECORDINGS = readdirSync(CORPUS)
+  .filter((file) => file.endsWith(EXTENSION))
+  .map((file) => file.slice(0, -EXTENSION.length))
+  .sort();
 
-/** What its replay prints, byte for byte. */
-export function expectedOutput(format: (typeof FORMATS)[number]): string {
-  return path.join(CORPUS, format === 'json' ? 'first-run.jsonl' : 'first-run.txt');
+/** The smallest one, with a little of all there is. */
+export const RECORDING = recording('first-run');
+
+/** File of a recording. */
+export function recording(name: string): string {
+  return path.join(CORPUS, name + EXTENSION);
+}
+
+/** File with what the replay of a recording prints, byte for byte. */
+export function expectedOutput(format: Format, name = 'first-run'): string {
+  return path.join(CORPUS, name + OUTPUT[format]);
 }

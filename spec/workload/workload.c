@@ -426,6 +426,49 @@ static _Noreturn int job_serve_all(char **words)
     }
 }
 
+/* serve-forks ADDRESS COUNT [PORT]: COUNT connections, each in a child of its own, until its peer closes */
+static int job_serve_forks(char **words)
+{
+    int listener = listen_on(words[0], words[2]), count = atoi(words[1]);
+    for (int i = 0; i < count; i++) {
+        int fd = accept_from(listener);
+        if (must("fork", fork()) == 0) {
+            close(listener);
+            drain(fd);
+            exit(0);
+        }
+        close(fd);
+    }
+    for (int i = 0; i < count; i++)
+        must("wait", wait(NULL));
+    return 0;
+}
+
+static void *drain_in_thread(void *fd)
+{
+    drain((long)fd);
+    close((long)fd);
+    return NULL;
+}
+
+/* serve-threads ADDRESS COUNT [PORT]: COUNT connections, each in a thread of its own, until its peer closes */
+static int job_serve_threads(char **words)
+{
+    int listener = listen_on(words[0], words[2]), count = atoi(words[1]);
+    pthread_t *threads = calloc(count, sizeof(*threads));
+    if (!threads)
+        fail("calloc");
+    for (int i = 0; i < count; i++) {
+        errno = pthread_create(&threads[i], NULL, drain_in_thread, (void *)(long)accept_from(listener));
+        if (errno)
+            fail("pthread_create");
+    }
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    return 0;
+}
+
 /* serve-shared ADDRESS COUNT [PORT]: as serve, on a port that others may listen on, too */
 static int job_serve_shared(char **words)
 {
@@ -1203,11 +1246,13 @@ static const struct job {
     {"serve-all", 1, job_serve_all},
     {"serve-fd", 1, job_serve_fd},
     {"serve-forked", 1, job_serve_forked},
+    {"serve-forks", 2, job_serve_forks},
     {"serve-handed", 1, job_serve_handed},
     {"serve-multipath", 2, job_serve_multipath},
     {"serve-on", 1, job_serve_on},
     {"serve-passed", 1, job_serve_passed},
     {"serve-shared", 2, job_serve_shared},
+    {"serve-threads", 2, job_serve_threads},
     {"spawn", 1, job_spawn},
     {"take-over", 1, job_take_over},
     {"udp-again", 3, job_udp_again},
