@@ -220,7 +220,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       await collector.stop();
     },
     check({ facts, lines, signals, connections }) {
-      const named = facts.flatMap((fact) => (fact.kind === 'containers' ? fact.told : []));
+      const named = facts.flatMap((fact) => (fact.kind === 'containers' ? fact.updated : []));
       const names = new Set(named.map(({ pod, name }) => `${pod}/${name}`));
       for (const name of ['web-0/server', 'web-0/sidecar']) assert.ok(names.has(name), [...names].join());
       assert.ok(named.filter(({ namespace, name }) => namespace === 'jobs' && name !== '').length >= 6);
