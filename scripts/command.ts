@@ -1,8 +1,8 @@
-/** Arguments that a script does not take; the message names the value and what is allowed. */
+/** A wrong argument of a script; the message names the value and its allowed forms. */
 export class BadUsage extends Error {}
 
 /**
- * Runs a script with its arguments. What it throws is printed without a stack.
+ * Runs a script with its arguments. An error is printed without its stack.
  * @param main returns whether all went well: the exit code is 0 then, else 1; BadUsage gives 2
  */
 export async function command(main: (words: readonly string[]) => Promise<boolean>): Promise<void> {

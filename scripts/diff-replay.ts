@@ -1,5 +1,7 @@
 /**
- * What Sensor would have been sent differently: `npx tsx scripts/diff-replay.ts <base> [recording…]`.
+ * Compares the messages of recorded runs with those of another commit:
+ *
+ *     npx tsx scripts/diff-replay.ts <base> [recording…]
  *
  * Builds the base, a branch, tag or commit, and this working tree, both with the packages installed here. Replays
  * recordings through both, by their names in spec/corpus or their paths, all of spec/corpus without any. Prints a table
@@ -48,7 +50,7 @@ function commitOf(ref: string | undefined): string {
   }
 }
 
-/** Files of recordings, by what they are called. */
+/** Files of recordings, by the words that name them. */
 function filesOf(words: readonly string[]): Map<string, string> {
   const names = readdirSync(corpus)
     .filter((file) => file.endsWith(EXTENSION))
@@ -86,7 +88,7 @@ async function replay(checkout: string, file: string): Promise<Output> {
   return { json: await print('json'), compact: await print('compact') };
 }
 
-/** Runs Node in a checkout. @returns what it printed */
+/** Runs Node in a checkout. @returns standard output */
 async function node(checkout: string, ...args: readonly string[]): Promise<string> {
   try {
     const options = { cwd: checkout, maxBuffer: Infinity, signal: stop.signal };

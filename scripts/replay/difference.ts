@@ -105,7 +105,7 @@ function difference(kind: Kind, base: readonly string[], own: readonly string[])
   };
 }
 
-/** Texts that `others` has not, or not as often, in their order. */
+/** Texts missing in `others`, or less frequent there, in their order. */
 function without(texts: readonly string[], others: readonly string[]): string[] {
   const left = new Map<string, number>();
   for (const text of others) left.set(text, (left.get(text) ?? 0) + 1);

@@ -3,7 +3,7 @@ import type { Comparison } from './difference.js';
 
 /** Differing messages that are printed of each kind and side. */
 const MOST_SHOWN = 3;
-/** Columns of one, of which so many stand before the first difference. */
+/** Columns of a message, and those before its first difference. */
 const WIDTH = 160;
 const LEAD = 60;
 
@@ -16,7 +16,7 @@ export function isEqual({ differences, reordered }: Comparison): boolean {
   return differences.length + reordered.length === 0;
 }
 
-/** A table with a row for each kind of messages that differs, or one for all, and the first messages below it. */
+/** A table with a row for each differing kind of messages, or one for all, and the first differing messages below. */
 export function table(comparisons: ReadonlyMap<string, Comparison>): string {
   const rows: string[] = [];
   const details: string[] = [];
@@ -42,7 +42,7 @@ function row(...cells: readonly (string | number)[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** The first messages, each around the place where it parts from its like on the other side. */
+/** The first messages, each around its first difference from its counterpart. */
 function shown(sign: '-' | '+', texts: readonly string[], others: readonly string[]): string[] {
   const first = texts
     .slice(0, MOST_SHOWN)

@@ -4,7 +4,7 @@ import type { Format } from './corpus.js';
 import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
 import { countEvents } from './recording.js';
 
-/** What a recording has in it, and what its replay prints. */
+/** Facts of a recording, and the output of its replay. */
 export interface Content {
   readonly facts: readonly Fact[];
   readonly messages: readonly Message[];
@@ -15,7 +15,7 @@ export interface Content {
   readonly lines: readonly string[];
   /** Events of all containers, by their type, and behind it the role of a connection: `open client`. */
   readonly count: (event: string) => number;
-  /** Containers that are neither among these nor the one by which Collector.start waits. */
+  /** Containers but for these, and the one made by Collector.start. */
   readonly strangers: (ours: ReadonlySet<string>) => string[];
 }
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 const CORPUS = path.join(import.meta.dirname, '../corpus');
 const EXTENSION = '.collector';
 
-/** Output formats, and the ends of the files that have what a replay prints in them. */
+/** Formats of a replay's output, and the ends of the names of their files. */
 const OUTPUT = { json: '.jsonl', compact: '.txt' } as const;
 export type Format = keyof typeof OUTPUT;
 export const FORMATS = Object.keys(OUTPUT) as readonly Format[];
@@ -15,7 +15,7 @@ export const RECORDINGS = readdirSync(CORPUS)
   .map((file) => file.slice(0, -EXTENSION.length))
   .sort();
 
-/** The smallest one, with a little of all there is. */
+/** The smallest one, with a little of everything. */
 export const RECORDING = recording('first-run');
 
 /** File of a recording. */
@@ -23,7 +23,7 @@ export function recording(name: string): string {
   return path.join(CORPUS, name + EXTENSION);
 }
 
-/** File with what the replay of a recording prints, byte for byte. */
+/** File of the output of a recording's replay, byte for byte. */
 export function expectedOutput(format: Format, name = 'first-run'): string {
   return path.join(CORPUS, name + OUTPUT[format]);
 }

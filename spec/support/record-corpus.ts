@@ -1,13 +1,13 @@
 /**
- * Records spec/corpus anew, all of it or what is named, as root, where no other containers run, after `npm run build`:
+ * Records spec/corpus anew, all of it or by name, as root, where no other containers run, after `npm run build`:
  *
  *     npx tsx spec/support/record-corpus.ts [name…]
  *
- * A recording is kept only if it has in it what its scenario says, and replays twice to the same output.
+ * Keeps a recording only if its scenario finds its subject in it, and two replays print the same.
  */
 import { chmodSync, copyFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { command } from '../../scripts/command.js';
+import { BadUsage, command } from '../../scripts/command.js';
 import { runToEnd } from './collector.js';
 import { contentOf } from './content.js';
 import { FORMATS, expectedOutput, recording, type Format } from './corpus.js';
@@ -20,7 +20,7 @@ const MOST_OUTPUT = 300_000;
 await command(async (names) => {
   const known = Object.keys(scenarios);
   const strange = names.find((name) => !known.includes(name));
-  if (strange !== undefined) throw new Error(`Bad argument '${strange}' (allowed: ${known.join(', ')})`);
+  if (strange !== undefined) throw new BadUsage(`Bad argument '${strange}' (allowed: ${known.join(', ')})`);
   for (const name of names.length > 0 ? names : known) await record(name);
   return true;
 });
@@ -43,7 +43,7 @@ async function record(name: string): Promise<void> {
   for (const format of FORMATS) writeFileSync(expectedOutput(format, name), output[format]);
 }
 
-/** What two replays print, which has to be the same. */
+/** Replays twice. @throws Error if the two print different output */
 async function replay(file: string, format: Format): Promise<string> {
   const [first, second] = [
     await runToEnd([`--replay=${file}`, `--format=${format}`]),

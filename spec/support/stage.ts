@@ -2,10 +2,10 @@ import { Collector, type Options } from './collector.js';
 import { Container, type Job, wire } from './container.js';
 import type { Resource } from './resources.js';
 
-/** Reports every second, and nothing held back in them. */
+/** Reports every second, without afterglow. */
 const PROMPT = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
 
-/** The place of one scenario: its containers, and the Collector that watches them. All of it goes with `remove`. */
+/** Containers of one scenario and the Collector that watches them. `remove` takes all of it away. */
 export class Stage implements Resource {
   readonly #args: readonly string[];
   readonly #kept: Resource[] = [];
@@ -18,7 +18,7 @@ export class Stage implements Resource {
     this.#args = args;
   }
 
-  /** What the Collector has printed. */
+  /** Output of the Collector so far. */
   get stdout(): string {
     return this.#collector?.stdout ?? '';
   }
@@ -53,7 +53,7 @@ export class Stage implements Resource {
   }
 }
 
-/** Starts a job that listens, and has short connections made to it, one after the other. */
+/** Starts a listening job, and makes short connections to it, one after the other. */
 export async function visited(
   [caller, host]: readonly [Container, Container],
   count: number,
