@@ -35,6 +35,14 @@ function anchors(page: string): Set<string> {
   return new Set(headings.map(anchor));
 }
 
+/** Names of all files of the sources. */
+const baseNames = new Set(
+  ['actors', 'machines', 'native', 'scripts', 'spec', 'proto']
+    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }))
+    .concat(readdirSync(root))
+    .map((file) => path.basename(file)),
+);
+
 describe('pages of documentation', () => {
   for (const page of pages) {
     it(`${page} leads to files and sections that exist`, () => {
@@ -54,6 +62,14 @@ describe('pages of documentation', () => {
       );
       assert.deepEqual(
         missing.map(([link]) => link),
+        [],
+      );
+    });
+
+    it(`${page} names files that exist, without their folder too`, () => {
+      const named = [...read(page).matchAll(/`([\w.-]+\.(?:ts|h|c|cc))`/g)].map(([, file]) => file!);
+      assert.deepEqual(
+        [...new Set(named)].filter((file) => !baseNames.has(file)),
         [],
       );
     });
