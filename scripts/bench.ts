@@ -1,12 +1,12 @@
 /**
- * What Collector costs: `npm run bench`, or `npm run bench -- [--quick] [--json]`. Needs root, gcc and what `npm run
- * build` made. With `--quick` there is no time to wait for the compiler of JavaScript or for Collector to become idle:
- * the load's ratios are rough, Collector's own figures too high, and the one of an idle Collector is left out.
+ * Measures Collector's costs: `npm run bench`, or `npm run bench -- [--quick] [--json]`. Needs root, gcc and the output
+ * of `npm run build`. With `--quick` there is no time to wait for the compiler of JavaScript or for Collector to become
+ * idle: the load's ratios are rough, Collector's own figures too high, and the one of an idle Collector is left out.
  *
- * The same load runs without Collector and with it in turn, so that a pair of runs has the same neighbours on a noisy
- * machine, and the ratio is taken pair by pair. What counts is processor time: other work on the machine changes it
- * little, while it doubles what a clock shows. (Where the kernel is built with IRQ_TIME_ACCOUNTING, soft interrupts are
- * in nobody's processor time; there the clock is what to look at, on a quiet machine.)
+ * The same load runs without Collector and with it in turn: a pair of runs has the same neighbours on a noisy machine,
+ * and the ratio is taken pair by pair. Processor time counts: other work on the machine changes it little, while it
+ * doubles the time by a clock. (Where the kernel is built with IRQ_TIME_ACCOUNTING, soft interrupts are in nobody's
+ * processor time; look at the clock there, on a quiet machine.)
  *
  * Nothing is pinned to a processor. Pinned to the same one, load and Collector would only take turns; pinned apart, the
  * scheduler could no longer move either of them out of the way of the machine's other work.

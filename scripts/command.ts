@@ -1,5 +1,5 @@
 /**
- * Runs a script with its arguments. What it throws is printed without a stack.
+ * Runs a script with its arguments. Its error is printed without a stack.
  * @param main returns whether all went well: the exit code is 0 then, else 1
  */
 export async function command(main: (words: readonly string[]) => Promise<boolean>): Promise<void> {
