@@ -226,7 +226,7 @@ function askPod(ip: string, rest: string): string {
 }
 
 /** Asserts for both nodes a report of something begun after `since`. */
-async function bothNodesTell(since: number): Promise<void> {
+async function bothNodesReport(since: number): Promise<void> {
   await eventually(60, () => {
     const all = lines();
     for (const node of NODES) {
@@ -306,7 +306,7 @@ async function main(): Promise<void> {
         .map(({ message }) => message?.signal?.processSignal.name);
       assert.ok(names.includes('httpd') && names.includes('sh'), 'no process of the workload was told');
     });
-    await bothNodesTell(since);
+    await bothNodesReport(since);
   });
 
   await step('a real Prometheus scrapes both', async () => {
@@ -385,7 +385,7 @@ async function main(): Promise<void> {
     const ip = kubectl('get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}');
     kubectl('delete', 'pod', 'client', '--wait');
     apply(WORKLOAD.split('---').at(-1)!.replace('SERVER', ip));
-    await bothNodesTell(lines().length);
+    await bothNodesReport(lines().length);
   });
 
   await step('an upgrade: both nodes tell again', async () => {
@@ -397,7 +397,7 @@ async function main(): Promise<void> {
       pods().every(({ name }) => !old.has(name)),
       'the pods are the same as before',
     );
-    await bothNodesTell(lines().length);
+    await bothNodesReport(lines().length);
     return `longest silence, from the end of the old pod to the report of the new: ${perNode(longestSilences(seen))}`;
   });
 
