@@ -25,19 +25,19 @@ import { writeTerminationLog } from './actors/telemetry/termination-log.js';
 import { lifecycle, type Diagnostics, type Phase } from './machines/lifecycle.js';
 import manifest from './package.json' with { type: 'json' };
 
-/** Signals that end a run in good order: number and name, as strsignal(3) has it. */
+/** Signals for the end of a run in good order: number and name, as in strsignal(3). */
 const SIGNALS = { SIGINT: [2, 'Interrupt'], SIGTERM: [15, 'Terminated'] } as const;
-/** How long the whole end of a run may take, from the signal on, ms. Its last part is for the log and for Node to exit. */
+/** Time for the whole end of a run, from the signal on, ms. Its last part is for the log and for Node to exit. */
 const END_MS = 2000;
 const EXIT_SHARE = 0.1;
-/** How long the last lines of the log may take at least, ms. */
+/** Least time for the last lines of the log, ms. */
 const LEAST_FLUSH_MS = 100;
-/** A terminal's Ctrl-C reaches npm and us, and npm passes it on: that is one wish, not two. */
+/** A terminal's Ctrl-C reaches npm and us, and npm passes it on: one wish, not two. */
 const SAME_WISH_MS = 500;
 
-// Memory of the node is dearer than garbage collection is: a storm of execs takes 30 MB less, and no more time. What a
-// record of the kernel goes through is to become one piece of machine code: with V8's own limit of 920 bytes, calls
-// between its pieces take a fifth of the time.
+// Memory of the node is dearer than garbage collection: a storm of execs takes 30 MB less, and no more time. The code
+// for a record of the kernel is to become one piece of machine code: with V8's own limit of 920 bytes, calls between
+// its pieces take a fifth of the time.
 const V8_FLAGS = [
   '--semi-space-growth-factor=1',
   '--optimize-for-size',
@@ -58,7 +58,7 @@ standardError.onRoom = (dropped) =>
 const deadline = new Deadline(END_MS * (1 - EXIT_SHARE));
 const context: RunContext = { settings, log, output, io, deadline };
 
-// Every way out: a reader gets what is left of the time for the last lines, and no thread that hangs is waited for.
+// Every way out: a reader gets the rest of the time for the last lines, and no hanging thread is waited for.
 process.on('exit', (code) => {
   standardError.flush(Math.min(Math.max(deadline.left, LEAST_FLUSH_MS), END_MS));
   io.exit(code);
@@ -75,7 +75,7 @@ try {
   process.exitCode = 1;
 }
 log.flush();
-// Whatever still keeps the process alive is of no use any more, such as a handshake that nobody answers.
+// Anything still keeping the process alive is of no use any more, an unanswered handshake for example.
 process.exit();
 
 async function main(): Promise<number> {
@@ -125,7 +125,7 @@ async function run(): Promise<number> {
   const live: LiveContext = { ...context, telemetry, introspection, health: new Health() };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
-  sayWhoStarts(host);
+  writeFirstLines(host);
   if (stall !== undefined) explain(stall);
   for (const { level, message } of warnings) log[level](message);
   if (errors.length > 0) {
@@ -150,21 +150,20 @@ async function run(): Promise<number> {
   life.start();
   const { failure, diagnostics, sensor } = await toPromise(life);
   telemetry.activity.phase = 'end';
-  // Of a start that came to nothing, when nothing is left that could write a line between the table and what is below
-  // it.
-  const sayHowFar = (): void => {
+  // After a failed start, at a time when no other line can come between the table and the lines below it.
+  const logHowFar = (): void => {
     log.flush();
     if (!diagnostics.driverLoaded) logDiagnostics(diagnostics);
   };
   if (failure !== undefined) {
     await sensor?.close(deadline.start());
-    sayHowFar();
+    logHowFar();
     const lastWord = fatalText(failure.phase, { sensor: settings.grpcServer, release: host.release });
     await fail(failure.phase, lastWord, asFailure(failure.error));
     return 1;
   }
-  sayHowFar();
-  // A run that collected has said so, and has closed the connection to Sensor.
+  logHowFar();
+  // The runtime has logged its own end, and has closed the connection to Sensor.
   if (!settings.check && !diagnostics.driverLoaded) log.info('Shutting down collector.');
   await sensor?.close(deadline.start());
   const unwritten = await output.failure(log, deadline.start());
@@ -213,8 +212,8 @@ function stopOnSignals(stop: () => void): void {
   };
 }
 
-/** The first lines, which people look for; as log lines where every line has to be one. */
-function sayWhoStarts({ os, release }: HostFacts): void {
+/** Writes the first lines, known to people; as log lines where every line has to be one. */
+function writeFirstLines({ os, release }: HostFacts): void {
   const lines = [
     `Collector Version: ${manifest.version}`,
     `OS: ${os}`,
@@ -230,13 +229,13 @@ function logDiagnostics(diagnostics: Diagnostics): void {
   for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
 }
 
-/** Says that it ended before anything was tried. */
+/** Logs an end before the first phase. */
 async function failAtStart(failure: Failure): Promise<void> {
   logDiagnostics({ connectedToSensor: false, driverAvailable: false, driverLoaded: false });
   await fail('start', failure.message, failure);
 }
 
-/** Says why Collector ends, in the log and where Kubernetes picks it up. @param failed what had to be done */
+/** Writes the reason of the end to the log, and where Kubernetes picks it up. @param failed the failed phase */
 async function fail(failed: Phase | 'start', lastWord: string, failure: Failure): Promise<void> {
   log.flush(); // nothing stands below the last word
   for (const { level, message } of failureLines(failure, lastWord, failed)) log[level](message);

@@ -15,7 +15,7 @@ export interface Diagnostics {
   readonly driverLoaded: boolean;
 }
 
-/** The phase that failed, and the error that its effect rejected with. */
+/** The failed phase, and the error of its effect. */
 export interface PhaseFailure {
   readonly phase: Phase;
   readonly error: unknown;
@@ -24,7 +24,7 @@ export interface PhaseFailure {
 /** A driver in this process. */
 export interface OpenedDriver {
   readonly driver: Driver;
-  /** The BPF object or kernel module; undefined: the object that is built in. */
+  /** The BPF object or kernel module; undefined: the built-in object. */
   readonly file: LocalDriver | undefined;
 }
 
@@ -42,16 +42,16 @@ export type Effects = {
   readonly runtime: typeof runtime;
 };
 
-/** What the phases found; undefined until then. */
+/** Findings of the phases; undefined until then. */
 export interface Findings {
-  /** Open, and to be closed by whoever takes the output, unless the run collected. */
+  /** Open, and to be closed by the reader of the output, unless the run collected. */
   readonly sensor: Sensor | undefined;
   readonly location: DriverLocation | undefined;
   readonly opened: OpenedDriver | undefined;
   readonly loaded: Loaded | undefined;
 }
 
-/** How far a run got, and the failure that ended it, if one did. */
+/** How far a run got, and the failure at its end, if there was one. */
 export interface Run extends Findings {
   readonly diagnostics: Diagnostics;
   readonly failure: PhaseFailure | undefined;
@@ -111,7 +111,7 @@ export const lifecycle = setup({
   states: {
     starting: {
       initial: 'connect-sensor',
-      // An exit action runs before the actions of the transition that leaves: `loaded` is noted on entering it.
+      // An exit action runs before the actions of the leaving transition: `loaded` is noted on entering it.
       exit: 'announce',
       on: { stop: 'stopped' },
       onDone: [{ guard: 'isCheckOnly', target: 'stopped' }, { target: 'collecting' }],

@@ -73,8 +73,6 @@ const chart = setup({
   },
   actions: {
     fail: assign((_, failure: { readonly error: unknown }) => ({ failure })),
-    /** The orderly end begins. */
-    announceEnd: () => undefined,
     /** The time for the last facts is over, and they are not. */
     warnUnfinished: () => undefined,
   },
@@ -146,7 +144,7 @@ export const runtime = chart.createMachine({
       states: {
         running: { on: { stop: 'draining' } },
         draining: {
-          entry: ['announceEnd', sendTo('collection', { type: 'stop' })],
+          entry: sendTo('collection', { type: 'stop' }),
           after: { drain: { target: '#runtime.closing', actions: 'warnUnfinished' } },
         },
       },

@@ -1,12 +1,12 @@
 /**
- * What Collector costs: `npm run bench`, or `npm run bench -- [--quick] [--json]`. Needs root, gcc and what `npm run
- * build` made. With `--quick` there is no time to wait for the compiler of JavaScript or for Collector to become idle:
- * the load's ratios are rough, Collector's own figures too high, and the one of an idle Collector is left out.
+ * Measures Collector's costs: `npm run bench`, or `npm run bench -- [--quick] [--json]`. Needs root, gcc and the output
+ * of `npm run build`. With `--quick` there is no time to wait for the compiler of JavaScript or for Collector to become
+ * idle: the load's ratios are rough, Collector's own figures too high, and the one of an idle Collector is left out.
  *
- * The same load runs without Collector and with it in turn, so that a pair of runs has the same neighbours on a noisy
- * machine, and the ratio is taken pair by pair. What counts is processor time: other work on the machine changes it
- * little, while it doubles what a clock shows. (Where the kernel is built with IRQ_TIME_ACCOUNTING, soft interrupts are
- * in nobody's processor time; there the clock is what to look at, on a quiet machine.)
+ * The same load runs without Collector and with it in turn: a pair of runs has the same neighbours on a noisy machine,
+ * and the ratio is taken pair by pair. Processor time counts: other work on the machine changes it little, while it
+ * doubles the time by a clock. (Where the kernel is built with IRQ_TIME_ACCOUNTING, soft interrupts are in nobody's
+ * processor time; look at the clock there, on a quiet machine.)
  *
  * Nothing is pinned to a processor. Pinned to the same one, load and Collector would only take turns; pinned apart, the
  * scheduler could no longer move either of them out of the way of the machine's other work.
@@ -31,7 +31,7 @@ interface Plan {
   /** Until most of Collector's code is compiled. */
   readonly warmUp: number;
   /**
-   * Until all of it is compiled for good, which happens once in a life of weeks: a record is measured after that, and
+   * Until all of it is compiled for good. This happens once in a life of weeks: a record is measured after that, and
    * so many times. In the seconds before, V8's threads take as much as the records do. The first report, 30 s after
    * the start, is before: it shows V8 facts of a new form, and so makes it compile once more.
    */
@@ -62,16 +62,16 @@ const works = ['getpid', 'tcp', 'spawn'] as const;
 const RECORDS_PER_CONNECTION = 4;
 /** After a load, until Collector has taken everything in: it comes by every 100 ms. */
 const SETTLE_MS = 400;
-/** Until V8 has thrown away what was only needed to start; it does that some seconds after. */
+/** Until V8 has thrown away the memory of the start, some seconds after it. */
 const TIDY_MS = 13_000;
 
 /** One time through all kinds of load. */
 type Round = Readonly<Record<(typeof works)[number], Measured>>;
 
-/** A round with Collector, and what that cost Collector. */
+/** A round with Collector, and its cost to Collector. */
 interface Watched {
   readonly round: Round;
-  /** Share of a processor that Collector takes for 100 connections a second. */
+  /** Share of a processor taken by Collector for 100 connections a second. */
   readonly trickle: number;
   readonly memory: { readonly now: number; readonly peak: number };
   readonly counts: Counts;
@@ -128,7 +128,7 @@ async function bench(plan: Plan): Promise<Figure[]> {
   }
 }
 
-/** Right after a round with Collector, and the other way round: what varies most is nearest to its like. */
+/** Right after a round with Collector, and the other way round: the most variable figures are nearest to their like. */
 async function round(workshop: Workshop, milliseconds: number): Promise<Round> {
   const spawn = await workshop.load('spawn', milliseconds);
   const tcp = await workshop.load('tcp', milliseconds);
@@ -165,7 +165,7 @@ async function watchedRound(workshop: Workshop, plan: Plan, stop: AbortSignal): 
   });
 }
 
-/** Runs a load; what it cost itself, and Collector until that has taken everything in, ns of processor time. */
+/** Runs a load. Its own cost, and Collector's until everything is taken in, ns of processor time. */
 async function watchedLoad(
   workshop: Workshop,
   daemon: Daemon,
@@ -180,7 +180,7 @@ async function watchedLoad(
   return { measured, cpu: daemon.cpu() - before };
 }
 
-/** What a record and a process cost a Collector that has run for a while: all its threads, from the ring to the output. */
+/** Costs of a record and a process to a long-running Collector: all its threads, from the ring to the output. */
 async function lastingFigures(workshop: Workshop, plan: Plan, stop: AbortSignal): Promise<Figure[]> {
   return withDaemon([], async (daemon) => {
     const costs = async (work: Work, recordsOfOne: number) => {
@@ -203,7 +203,7 @@ async function lastingFigures(workshop: Workshop, plan: Plan, stop: AbortSignal)
   });
 }
 
-/** The share of a processor that Collector takes while no container does anything. */
+/** The share of a processor taken by Collector while no container does anything. */
 async function idleFigure(milliseconds: number, stop: AbortSignal): Promise<Figure> {
   say('idle');
   return withDaemon([], async (daemon) => {

@@ -1,6 +1,6 @@
 /**
- * Builds everything that the daemon loads into dist/: its bundle, with the code for proto/, that of the thread which
- * converts profiles, and through native/Makefile the add-on and the programs that it starts.
+ * Builds all code of the daemon into dist/: its bundle, with the code for proto/, the bundle of the thread for
+ * profiles, and through native/Makefile the add-on and the programs started by the daemon.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { generateMessages } from './proto.js';
 
 const root = path.dirname(import.meta.dirname);
 
-/** Node brings the headers that match it, beside its `bin` folder. */
+/** Node brings its own headers, beside its `bin` folder. */
 function nodeInclude(): string {
   const folder = process.env['NODE_INCLUDE'] ?? path.resolve(process.execPath, '../../include/node');
   if (existsSync(path.join(folder, 'node_api.h'))) return folder;
@@ -21,8 +21,8 @@ function nodeInclude(): string {
 }
 
 /**
- * Of the 2,500 media types that koa knows, those that Collector answers with or understands: parsed, all of them take
- * over a megabyte of every node, twice, since koa depends on two versions of the list.
+ * Keeps the media types of Collector's requests and responses, of the 2,500 known to koa: parsed, all of them take over
+ * a megabyte of every node, twice, since koa depends on two versions of the list.
  */
 const mediaTypes: Plugin = {
   name: 'media-types',
@@ -48,18 +48,18 @@ async function bundle(): Promise<void> {
     target: 'node20',
     format: 'esm',
     sourcemap: true,
-    // The daemon reads its map on the node, for positions in profiles: with the sources in it, that takes twice the
+    // The daemon reads its map on the node, for positions in profiles: with the sources in it, the map takes twice the
     // memory.
     sourcesContent: false,
     // V8 keeps the text: with comments and indentation it takes 6 MB of every node instead of 2. Lines stay short,
-    // since they are what a profile counts by, and names stay as they are.
+    // since a profile counts by them, and names stay as they are.
     minifyWhitespace: true,
-    // Writes the numbers of constants where they are used, for the reason that layout.ts gives for its enums.
+    // Writes the numbers of constants where they are used, for the reason in layout.ts, at its enums.
     minifySyntax: true,
     lineLimit: 120,
     plugins: [mediaTypes],
     external: ['*.node'],
-    // CommonJS dependencies (pino) call require, which an ES module does not have.
+    // CommonJS dependencies (pino) call require, missing in an ES module.
     banner: {
       js: "import { createRequire as _createRequire } from 'node:module'; const require = _createRequire(import.meta.url);",
     },

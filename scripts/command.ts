@@ -2,7 +2,7 @@
 export class BadUsage extends Error {}
 
 /**
- * Runs a script with its arguments. An error is printed without its stack.
+ * Runs a script with its arguments. Its error is printed without a stack.
  * @param main returns whether all went well: the exit code is 0 then, else 1; BadUsage gives 2
  */
 export async function command(main: (words: readonly string[]) => Promise<boolean>): Promise<void> {

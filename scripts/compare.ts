@@ -1,10 +1,10 @@
 /**
- * What two builds of Collector cost beside each other: `npm run compare -- <checkout of the other, built>`. Needs root,
+ * Measures two builds of Collector beside each other: `npm run compare -- <checkout of the other, built>`. Needs root,
  * and takes some four minutes.
  *
- * Both watch the same load at the same time, so that whatever else the machine does slows both. They live twice: the
- * one that was started first runs its programs first at each event, and the second finds caches warm. The kernel
- * measures its programs; that costs either the same.
+ * Both watch the same load at the same time, so other work of the machine slows both. They live twice: the one started
+ * first runs its programs first at each event, and the second finds caches warm. The kernel measures its programs, at
+ * the same cost to either.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ import { Workshop } from './bench/workshop.js';
 /** Runs of each load in a life. */
 const RUNS = 8;
 const LOAD_MS = 1500;
-/** Until V8 has compiled what the load needs, and compiled it again after the first report. */
+/** Until V8 has compiled the code for the load, and compiled it again after the first report. */
 const WARM_UP_MS = 20_000;
 /** After a load, until both have taken everything in. */
 const SETTLE_MS = 400;
@@ -58,7 +58,7 @@ async function compare(other: string, own: string): Promise<Figure[]> {
     await workshop.prepare();
     const first = await life(workshop, bundles);
     const second = await life(workshop, bundles.toReversed());
-    // Each run with the one of the other life: what is first in one is second in the other.
+    // Each run with the one of the other life: the first build in one is the second in the other.
     const pairs = first.map(([other, own], run) => {
       const [ownToo, otherToo] = second[run]!;
       return [mean(other, otherToo), mean(own, ownToo)] as const;
@@ -108,7 +108,7 @@ async function life(workshop: Workshop, bundles: readonly string[]): Promise<(re
   }
 }
 
-/** What one operation of a load costs each of them. */
+/** Costs of one operation of a load to each of them. */
 async function costs(
   workshop: Workshop,
   daemons: readonly Daemon[],
@@ -124,7 +124,7 @@ async function costs(
   }));
 }
 
-/** Of all BPF programs that a process holds, ns. */
+/** Run time of all BPF programs held by a process, ns. */
 function runTime(pid: number): number {
   const folder = `/proc/${pid}/fdinfo`;
   const programs = new Map<string, number>();

@@ -1,12 +1,12 @@
 /**
- * Makes drivers for kernels that give no types of their own (BTF), as Sensor, a mirror or local storage has them:
- * `npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…`. A file is a kernel's types (raw BTF, such as BTFHub collects,
+ * Makes drivers for kernels without types of their own (BTF), as Sensor, a mirror or local storage has them:
+ * `npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…`. A file is a kernel's types (raw BTF, from BTFHub for example,
  * named <release>.btf or given with a release), or an image: vmlinux, or vmlinuz packed by gzip, xz or zstd.
  *
- * FOLDER (.cache/drivers) gets MODULE_VERSION.txt and <version>/ with two archives for each kernel and SHA256SUMS. It is
- * what Sensor serves as /kernel-objects and MODULE_DOWNLOAD_BASE_URL names; local storage has the files of <version>
- * beside MODULE_VERSION.txt. The version is that of the object, so that what was made for another one is not used. What
- * is newer than its file is left as it is.
+ * FOLDER (.cache/drivers) gets MODULE_VERSION.txt and <version>/ with two archives for each kernel and SHA256SUMS.
+ * Sensor serves it as /kernel-objects, and MODULE_DOWNLOAD_BASE_URL names it; local storage has the files of <version>
+ * beside MODULE_VERSION.txt. The version is the object's, so drivers for another object are not used. Archives newer
+ * than their file are left as they are.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -33,7 +33,7 @@ const root = path.dirname(import.meta.dirname);
 const OBJECT = path.join(root, 'native/build/collector-without-btf.bpf.o');
 const DIGITS = 12;
 
-/** Magic numbers: BTF_MAGIC of linux/btf.h, an ELF file, and the archives that images are packed by. */
+/** Magic numbers: BTF_MAGIC of linux/btf.h, an ELF file, and the archives for images. */
 const BTF = Buffer.from([0x9f, 0xeb]);
 const ELF = Buffer.from('\x7fELF', 'latin1');
 const ARCHIVES = [
@@ -46,7 +46,7 @@ const ARCHIVES = [
 interface Kernel {
   readonly release: string;
   readonly file: string;
-  /** What has its types, if that had to be looked at for the release. */
+  /** The file with its types, if it had to be looked at for the release. */
   readonly image?: Buffer;
 }
 
@@ -96,7 +96,7 @@ function driverVersion(object: Uint8Array): string {
   return `${version}-${sha256(object).slice(0, DIGITS)}`;
 }
 
-/** Makes the files of a kernel's driver, unless they are newer than what they are made of. @returns a line about it */
+/** Makes the files of a kernel's driver, unless they are newer than their source. @returns a line about it */
 async function make(word: string, folder: string, driver: Uint8Array): Promise<string> {
   const kernel = kernelIn(word);
   const [object, types] = driverFiles('ebpf', kernel.release, '', false).map((file) =>
@@ -125,7 +125,7 @@ function put(file: string, bytes: Uint8Array): void {
   renameSync(`${file}.part`, file);
 }
 
-/** @throws Error if there is no such file, or its kernel has no name */
+/** @throws Error if there is no file of this name, or its kernel has no name */
 function kernelIn(word: string): Kernel {
   const [, given, file = word] = /^([^=/]+)=(.+)$/s.exec(word) ?? [];
   const isNamed = given !== undefined || file.endsWith('.btf');
@@ -141,7 +141,7 @@ function releaseIn(image: Buffer): string | undefined {
   return /Linux version (\S+) \(/.exec(image.toString('latin1'))?.[1];
 }
 
-/** Raw BTF or vmlinux as they are, else the vmlinux that an image has packed. */
+/** Raw BTF or vmlinux as they are, else the vmlinux packed in an image. */
 function unpackedKernel(file: Buffer): Buffer {
   if (file.subarray(0, BTF.length).equals(BTF) || file.subarray(0, ELF.length).equals(ELF)) return file;
   for (const { magic, unpack } of ARCHIVES) {
@@ -153,7 +153,7 @@ function unpackedKernel(file: Buffer): Buffer {
   throw new Error('it is neither BTF nor a kernel image that is packed by gzip, xz or zstd');
 }
 
-/** What follows the archive in an image is no part of it: a program complains of that, and has unpacked by then. */
+/** Bytes after the archive in an image are no part of it: a program complains of them, and has unpacked by then. */
 function by(program: string, ...options: readonly string[]): (bytes: Uint8Array) => Buffer {
   return (bytes) => {
     const { stdout, error } = spawnSync(program, ['--decompress', '--stdout', ...options], {
@@ -167,7 +167,7 @@ function by(program: string, ...options: readonly string[]): (bytes: Uint8Array)
   };
 }
 
-/** Undefined for bytes that only look like an archive. */
+/** Undefined for bytes with only the look of an archive. */
 function attempt(unpack: () => Buffer): Buffer | undefined {
   try {
     return unpack();

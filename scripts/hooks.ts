@@ -20,7 +20,7 @@ type Hooks = keyof typeof hooks;
 
 await command(main);
 
-/** Prints the programs that load, and their cost. @returns true */
+/** Prints the programs accepted by the kernel, and their cost. @returns true */
 async function main(): Promise<boolean> {
   if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes a cgroup: run it as root.');
   const stop = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds what it tells against
- * what was done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
+ * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against
+ * the work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
  * [v1] [without-btf]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a kernel: 5.10, 6.1, 6.12 and
  * newest; without an architecture: this machine's; without a setup: v2. Needs root, and some 90 s for each boot, one
  * for each processor at a time; downloads stay in .cache.
@@ -25,7 +25,7 @@ const cache = path.join(root, '.cache/kernels');
 
 await command(main);
 
-/** Boots what was asked for, a line each. @returns whether all is as it should be */
+/** Boots the requested machines, a line each. @returns whether all is as it should be */
 async function main(words: readonly string[]): Promise<boolean> {
   const kernels = words.filter((word) => kernelNames.includes(word) || existsSync(word));
   const architectures = words.filter((word): word is Architecture => word === 'amd64' || word === 'arm64');
@@ -68,7 +68,7 @@ function ownArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
-/** Prints a line. @returns whether all is as it should be; if not, what the machine printed is kept */
+/** Prints a line. @returns whether all is as it should be; if not, the machine's output is kept */
 async function tryKernel(machine: Machine, files: KernelFiles, setup: Setup): Promise<boolean> {
   const output = await boot(machine, files, setup);
   const verdict = judge(output, setup);

@@ -1,4 +1,7 @@
-/** Generates proto/generated/*.js and their types from proto/*.proto: what the daemon speaks to Sensor, container runtimes and pprof with. */
+/**
+ * Generates proto/generated/*.js and their types from proto/*.proto: the messages between the daemon and Sensor,
+ * container runtimes and pprof.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,7 +9,7 @@ import path from 'node:path';
 
 const root = path.dirname(import.meta.dirname);
 
-/** What is generated, and from what: apart, since each has another program that loads it. */
+/** Generated files with their sources: apart, since each is loaded by another program. */
 const GENERATED = { messages: ['sensor', 'cri'], profile: ['profile'] };
 
 /** @throws Error when a .proto file is wrong; pbjs has then said where on standard error */

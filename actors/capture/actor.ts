@@ -14,47 +14,47 @@ import { Sequence } from './sequence.js';
 import type { Sliced, Slices } from './slices.js';
 
 export interface CaptureOptions {
-  /** What goes into the start fact. */
+  /** Settings in the start fact. */
   readonly settings: StateSettings;
   readonly scanner: Scanner;
-  /** Reads the arguments of processes that scans find; without it, nobody does. */
+  /** Reads the arguments of scanned processes; undefined: nobody does. */
   readonly arguments?: ArgumentSource;
-  /** When to scan sockets: never where a scan cannot see them all, since it is taken for the truth. */
+  /** When to scan sockets: never where a scan cannot see them all, since state takes it for complete. */
   readonly scrape: 'never' | 'at start' | 'every tick';
-  /** Called at every tick with what the BPF programs have counted since they were loaded. */
+  /** Called at every tick with the counts of the BPF programs since they were loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
-  /** Called at every tick with the programs that somebody else has detached, if any: see `Probe.restoreLinks`. */
+  /** Called at every tick with the programs detached by somebody else, if any: see `Probe.restoreLinks`. */
   readonly onLinks: (lost: readonly LostLink[]) => void;
   /**
-   * Notes a shortage, such as of descriptors, that kept `what` from being done now; it is tried again.
-   * @returns false if the error is none
+   * Notes a shortage, of descriptors for example, and the work put off by it: `what` is tried again.
+   * @returns false if the error is no shortage
    */
   readonly onShortage: (error: unknown, what: string) => boolean;
-  /** A scan of sockets took more than `MOST_SCAN_NS` and was given up: it ends nothing. */
+  /** Called when a scan of sockets took more than `MOST_SCAN_NS` and was given up: it ends nothing. */
   readonly onLongScan?: () => void;
-  /** Of the end of the run: half of it is for the last facts. `stop` starts it, if nothing did before. */
+  /** Of the end of the run: half of it is for the last facts. Started by `stop` at the latest. */
   readonly deadline: Deadline;
-  /** The last facts took too long: so many records were not read, and the last report is not whole. */
+  /** Called when the last facts took too long: `unread` records are missing, and the last report is not whole. */
   readonly onCut: (unread: number) => void;
-  /** What a tick has given to do; no fact follows before it is done. */
+  /** Work of a tick; no fact follows before its end. */
   readonly slices: Slices;
-  /** Who hears of what there is to tell; without it, always the same. */
-  readonly listener?: FactAudience;
-  /** The runtime configuration, whenever it is another one than before. */
+  /** Audience of the facts; undefined: always the same. */
+  readonly factAudience?: FactAudience;
+  /** The runtime configuration, at each change. */
   readonly config?: Observable<RuntimeConfig>;
-  /** What container runtimes tell. */
+  /** Updates of the container runtimes. */
   readonly containers?: Observable<Omit<ContainersFact, 'kind' | 'time'>>;
 }
 
-/** The other end, as far as it takes part in the facts of a run. */
+/** The receiver of reports, as far as it takes part in the facts of a run. */
 export interface FactAudience {
-  /** Who will hear the report of a tick that comes now. */
+  /** Audience for the report of a tick made now. */
   readonly audience: () => Audience;
-  /** Who will hear of processes that are found now. */
+  /** Audience for processes scanned now. */
   readonly processAudience: () => Audience;
-  /** Fires when somebody listens who has not heard of any process yet. */
+  /** Fires for a new receiver, without any process reported to it yet. */
   readonly newcomers: Observable<unknown>;
-  /** Whether more found processes can be taken now: while not, a scan of them waits between two parts. */
+  /** Whether more scanned processes can be taken now; until then a scan of them waits between two parts. */
   readonly hasRoom: () => boolean;
   /** Fires when there is room again, or nobody listens any more. */
   readonly room: Observable<unknown>;
@@ -62,37 +62,36 @@ export interface FactAudience {
 }
 
 /**
- * Bytes of one batch. Large enough that what follows from a batch, such as a write, is rare; small enough that what is
- * made of it, such as the signals of a hundred execs, has been let go of before V8 takes it for long-lived.
+ * Bytes of one batch. Large enough for the work after each batch, a write for example, to be rare; small enough for the
+ * objects made of it, such as the signals of a hundred execs, to be let go of before V8 takes them for long-lived.
  */
 const BATCH_BYTES = 32 * 1024;
-/** Bytes of records that are read before a pause when all of them are, such as before a scan. */
+/** Bytes of records read before a pause while the rings are emptied, before a scan for example. */
 const DRAIN_BYTES = 256 * 1024;
 /** Part of the end's time for the last facts. */
 const LAST_FACTS_SHARE = 0.5;
 const SEED_DIGITS = 15;
 /**
- * How long a scan of sockets may take, ns: records wait in the rings meanwhile, and how many descriptors there are to be
- * looked at is the choice of those who hold them.
+ * Longest scan of sockets, ns: records wait in the rings meanwhile, and the number of descriptors to look at is the
+ * choice of their holders.
  */
 const MOST_SCAN_NS = 5e9;
-/** Until a scan that met a shortage is tried again, ms, if no tick repeats it anyway. */
+/** Wait before a scan is tried again after a shortage, ms, if no tick repeats it anyway. */
 const RETRY_MS = 1000;
-/** How long sockets wait for a scan of processes, which names those that listen, ms. */
+/** Longest wait of sockets for a scan of processes, ms: it names the listening ones. */
 const PROCESSES_FIRST_MS = 5000;
 
 /**
- * The facts of a live run: start, what runs now, then records as they come and, every scrape interval, a scan of the
- * sockets and a tick; before those a scan of processes, if the kernel has lost records since the last.
+ * The facts of a live run: start, scans of everything running, then records as they come and, every scrape interval, a
+ * scan of the sockets and a tick; before it a scan of processes, if the kernel has lost records since the last.
  *
- * - Subscribing takes over the probe, whose programs are attached.
- * - `stop` delivers all that was written before it and a last tick, as far as there is time, then completes.
+ * - Subscribing takes over the probe, with its programs attached.
+ * - `stop` delivers all records written before it and a last tick, as far as there is time, then completes.
  * - Completing and unsubscribing close the probe.
  *
- * What takes long, such as a tick of a million connections, is done in slices, between which the event loop goes on. No
- * other fact comes meanwhile: the rings are the queue of the records, and whatever else happens waits its turn. Scans
- * of processes are the exception: their parts come between other facts, since they wait for helpers and for the
- * audience.
+ * Long work, a tick of a million connections for example, is done in slices, and the event loop goes on between them.
+ * No other fact comes meanwhile: the rings are the queue of the records, and everything else waits its turn. Scans of
+ * processes are the exception: their parts come between other facts, since they wait for helpers and for the audience.
  *
  * A probe error (see native/index.ts) becomes the observable's.
  */
@@ -102,7 +101,7 @@ export function captureFacts(
   options: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
-  const { settings, scanner, scrape, deadline, slices, listener, config, containers } = options;
+  const { settings, scanner, scrape, deadline, slices, factAudience, config, containers } = options;
   const { onStats, onLinks, onShortage, onCut, onLongScan } = options;
   return new Observable((subscriber) => {
     const buffer = new Uint8Array(BATCH_BYTES);
@@ -113,7 +112,7 @@ export function captureFacts(
       onPause: (pauses) => probe.hold(pauses),
       onError: (error) => subscriber.error(error),
     });
-    /** Facts that come by themselves, between the slices of others. */
+    /** Passes on a fact from outside, once the work of the current one is done. */
     const next = (fact: () => Fact) =>
       sequence.addStep(() => {
         subscriber.next(fact());
@@ -141,7 +140,7 @@ export function captureFacts(
         yield;
       }
     }
-    /** @returns what `work` gives; undefined if a shortage kept it from that */
+    /** @returns the result of `work`; undefined after a shortage */
     function attempt<T>(what: string, work: () => T): T | undefined {
       try {
         return work();
@@ -150,7 +149,7 @@ export function captureFacts(
         return undefined;
       }
     }
-    /** Reads everything written by now, with pauses, in which the probe is held. */
+    /** Reads everything written by now; the probe is held during its pauses. */
     function* drain(): Sliced<void> {
       const until = now();
       const read = () => attempt('reading the ring buffers', () => probe.drain(until, DRAIN_BYTES)) ?? 0;
@@ -166,10 +165,10 @@ export function captureFacts(
       }
     }
     const retries = new Set<NodeJS.Timeout>();
-    const retry = (task: () => void) => {
+    const retry = (job: () => void) => {
       const timer = setTimeout(() => {
         retries.delete(timer);
-        task();
+        job();
       }, RETRY_MS);
       retries.add(timer);
     };
@@ -189,15 +188,15 @@ export function captureFacts(
       deliver: async (part, audience, records) =>
         new Promise((resolve) =>
           sequence.add(function* () {
-            // What was written before, such as an exec since the process was listed, is folded before.
+            // Records written before it, of an exec since the listing for example, are folded before it.
             yield* drain();
             const fact = { kind: 'scan', of: 'processes', audience, time: now(), records } as const;
             subscriber.next({ ...fact, ...(part !== undefined && { part }) });
             resolve();
           }),
         ),
-      audience: () => listener?.processAudience() ?? 'same',
-      hasRoom: () => listener?.hasRoom() ?? true,
+      audience: () => factAudience?.processAudience() ?? 'same',
+      hasRoom: () => factAudience?.hasRoom() ?? true,
       onError: (error, wanted) => {
         if (onShortage(error, 'a scan of processes')) retry(() => processScans.request(wanted));
         else subscriber.error(error);
@@ -215,11 +214,11 @@ export function captureFacts(
         return probe.stats();
       });
       if (stats !== undefined && countLost(stats) > lost) endsLost = true;
-      // Without scans at every tick, one makes up for ends that may be lost.
+      // Without scans at every tick, one makes up for ends possibly lost.
       const isScanDue = scrape === 'every tick' || (scrape === 'at start' && endsLost);
       if (isScanDue && !settings.networkDisabled && (yield* attemptScan(endsLost))) endsLost = false;
       if (stats !== undefined) onStats(stats);
-      subscriber.next({ kind: 'tick', ...driver.clock(), audience: listener?.audience() ?? 'same' });
+      subscriber.next({ kind: 'tick', ...driver.clock(), audience: factAudience?.audience() ?? 'same' });
       yield* slices.run();
     }
     let isDue = false;
@@ -242,10 +241,10 @@ export function captureFacts(
       }, deadline.start().share(LAST_FACTS_SHARE).left);
       sequence.finish(end);
     };
-    /** Does something when the scans of processes asked for are over, or have taken too long, unless the run ends. */
-    const afterProcesses = (task: () => void) =>
+    /** Runs a job when the requested scans of processes are over, or have taken too long, unless the run ends. */
+    const afterProcesses = (job: () => void) =>
       void processScans.idle(PROCESSES_FIRST_MS).then(() => {
-        if (!stop.aborted && !subscriber.closed) task();
+        if (!stop.aborted && !subscriber.closed) job();
       });
     const onInterval = () => {
       const stats = attempt('reading the counts of the kernel', () => probe.stats());
@@ -254,14 +253,14 @@ export function captureFacts(
         sequence.add(dueTick);
         return;
       }
-      // Among what was lost may be the start of a process that still runs, or that of one that listens.
+      // A lost record may be the start of a process still running, or of a listening one.
       lost = counted;
       endsLost = true;
       processScans.request('same');
       afterProcesses(() => sequence.add(dueTick));
     };
     const interval = setInterval(() => {
-      // One that is late makes up for those that come before it was done.
+      // A late tick makes up for the ticks due before its end.
       if (isDue) return;
       isDue = true;
       try {
@@ -296,18 +295,18 @@ export function captureFacts(
       attempt('the watch of the clock', () =>
         probe.watchClock((time, epoch) => subscriber.next({ kind: 'clock', time, epoch })),
       );
-      // Whatever starts from here on may be seen by both; state knows to count it once.
+      // A process or socket new from here on may be recorded and scanned; state counts it once.
       processScans.request('same');
       if (scrape !== 'never' && !settings.networkDisabled) afterProcesses(() => sequence.add(persistentScan));
     });
     subscriber.add(config?.subscribe((changed) => next(() => ({ kind: 'config', time: now(), ...changed }))));
     subscriber.add(
-      containers?.subscribe((news) => next(() => ({ kind: 'containers', time: now(), ...news }))),
+      containers?.subscribe((update) => next(() => ({ kind: 'containers', time: now(), ...update }))),
     );
-    if (listener !== undefined) {
-      subscriber.add(listener.room.subscribe(() => processScans.goOn()));
-      subscriber.add(listener.newcomers.subscribe(() => processScans.request('fresh')));
-      const control = listener.control.subscribe((lists) =>
+    if (factAudience !== undefined) {
+      subscriber.add(factAudience.room.subscribe(() => processScans.goOn()));
+      subscriber.add(factAudience.newcomers.subscribe(() => processScans.request('fresh')));
+      const control = factAudience.control.subscribe((lists) =>
         next(() => ({ kind: 'control', time: now(), ...lists })),
       );
       subscriber.add(control);

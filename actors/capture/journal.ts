@@ -103,8 +103,8 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
       return [header(FrameKind.config, payload.length, fact.time, 0), payload];
     }
     case 'containers': {
-      const { updated: told, removed } = fact;
-      const text = Buffer.from(JSON.stringify({ told, removed }));
+      const { updated, removed } = fact;
+      const text = Buffer.from(JSON.stringify({ told: updated, removed }));
       return [header(FrameKind.containers, text.length, fact.time, 0), text];
     }
     case 'clock':
@@ -289,15 +289,15 @@ function decodeConfigFact(payload: Uint8Array<ArrayBuffer>, time: number): Confi
 }
 
 function decodeContainersFact(payload: Uint8Array, time: number): ContainersFact {
-  const { told, removed } = JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
+  const { told: updated, removed } = JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
   if (
-    !Array.isArray(told) ||
-    !told.every(isMetadata) ||
+    !Array.isArray(updated) ||
+    !updated.every(isMetadata) ||
     !Array.isArray(removed) ||
     !removed.every(isContainerId)
   )
     throw new Error('containers that are none');
-  return { kind: 'containers', time, updated: told, removed };
+  return { kind: 'containers', time, updated, removed };
 }
 
 function isMetadata(value: unknown): value is ContainerMetadata {

@@ -14,7 +14,7 @@ export class Containers {
   #unknown = 0;
   #namesEvicted = 0;
 
-  /** @param onUnknown called with the number of containers so far that no runtime has named, when it grows */
+  /** @param onUnknown called with the number of unknown containers so far, when it grows */
   constructor(log: Log, onUnknown: (count: number) => void) {
     this.#log = log;
     this.#warnOfNames = log.throttled('warning');

@@ -28,8 +28,8 @@ export class MetadataTable {
     return this.#present.get(container) ?? this.#removed.get(container)?.metadata;
   }
 
-  fold({ updated: told, removed, time }: ContainersFact): void {
-    for (const metadata of told) {
+  fold({ updated, removed, time }: ContainersFact): void {
+    for (const metadata of updated) {
       const container = containerNumber(metadata.id);
       this.#removed.delete(container);
       this.#present.set(container, metadata);

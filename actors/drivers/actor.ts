@@ -31,7 +31,7 @@ export interface FindOptions {
   readonly log: Log;
   /** Stops it at once. */
   readonly signal: AbortSignal;
-  /** The kernel gives its types (BTF), so that no driver has to bring them. */
+  /** Whether the kernel gives its types (BTF): then no driver has to bring them. */
   readonly hasTypes: boolean;
   /** Default: of this node. */
   readonly kernel?: () => KernelIdentity;
@@ -42,13 +42,13 @@ export interface DownloadOptions {
   readonly log: Log;
   /** Stops it at once. */
   readonly signal: AbortSignal;
-  /** What Sensor is spoken to with, now; undefined: in plain text. */
+  /** TLS material of the channel to Sensor, now; undefined: plain text. */
   readonly tls: () => TlsMaterial | undefined;
   readonly timings?: Timings;
 }
 
 /**
- * The phase find-driver: looks for a driver on this node, and has it ready if there is one.
+ * The phase find-driver: looks for a driver on this node, and makes it ready.
  * @throws Failure DRIVER_UNWRITABLE; an AbortError
  */
 export async function findDriver(options: FindOptions): Promise<DriverLocation> {
@@ -83,18 +83,18 @@ export async function findDriver(options: FindOptions): Promise<DriverLocation> 
   return { kind: 'absent', method, release: identity.release, drivers, version, unusable };
 }
 
-/** A driver whose files are where they will be loaded from. */
+/** A driver with its files in place for loading. */
 function localDriver([driver, btf]: readonly DriverFile[]): LocalDriver {
   return { path: driver!.target, ...(btf && { btf: btf.target }) };
 }
 
 /**
  * The phase download: gets a driver from Sensor, else from MODULE_DOWNLOAD_BASE_URL.
- * @throws Failure DRIVER_UNAVAILABLE, DRIVER_UNWRITABLE, and whatever `tls` throws; the reason of `signal`
+ * @throws Failure DRIVER_UNAVAILABLE, DRIVER_UNWRITABLE, and the errors of `tls`; the reason of `signal`
  */
-export async function downloadDriver(found: AbsentDriver, options: DownloadOptions): Promise<LocalDriver> {
+export async function downloadDriver(location: AbsentDriver, options: DownloadOptions): Promise<LocalDriver> {
   const { settings, log, signal, timings = TIMINGS } = options;
-  const sources = found.version instanceof DriverProblem ? [] : sourcesOf(found.version, options);
+  const sources = location.version instanceof DriverProblem ? [] : sourcesOf(location.version, options);
   const warn = log.throttled('warning');
   const tried: FailedDownload[] = [];
   const get = async ({ object, target }: DriverFile): Promise<boolean> => {
@@ -110,11 +110,11 @@ export async function downloadDriver(found: AbsentDriver, options: DownloadOptio
     log.error(`Error getting kernel object: ${object}`);
     return false;
   };
-  for (const files of found.drivers) if (await allOf(files, get)) return localDriver(files);
-  throw noDriver(found, tried, settings);
+  for (const files of location.drivers) if (await allOf(files, get)) return localDriver(files);
+  throw noDriver(location, tried, settings);
 }
 
-/** Whether a step goes well for all files, one after the other; those behind one that fails are left out. */
+/** Whether a step succeeds for all files, one after the other; the first failure ends it. */
 async function allOf(
   files: readonly DriverFile[],
   step: (file: DriverFile) => Promise<boolean>,
@@ -132,7 +132,7 @@ function versionOrProblem(folder: string): string | DriverProblem {
   }
 }
 
-/** Where to download from, the best first. */
+/** Servers to download from, the best first. */
 function sourcesOf(version: string, { settings, tls }: DownloadOptions): DriverServer[] {
   const { grpcServer, sniHostname, moduleDownloadBaseUrl } = settings;
   const sources: DriverServer[] = [];

@@ -13,7 +13,7 @@ import type { StandardOutput } from './standard-output.js';
 
 const STDOUT = 1;
 
-/** The updates of a run: process signals, network deltas, and the names that they refer to. */
+/** The updates of a run: process signals, network deltas, and the names they refer to. */
 export interface OutputUpdates extends OutputNames {
   readonly processes: Observable<ProcessUpdate>;
   readonly network: Observable<NetworkUpdate>;
@@ -21,7 +21,7 @@ export interface OutputUpdates extends OutputNames {
   readonly originator: (id: number) => Originator;
 }
 
-/** Prints the updates of a run. Lines that nobody reads in time are dropped, counted and logged. */
+/** Prints the updates of a run. Lines not read in time are dropped, counted and logged. */
 export class Printer {
   readonly #output: StandardOutput;
   readonly #format: StateSettings['format'];
@@ -48,7 +48,7 @@ export class Printer {
   deliver(updates: OutputUpdates): Observable<unknown> {
     const isTTY = isatty(STDOUT);
     const color = isTTY && process.env['NO_COLOR'] === undefined;
-    /** When the report came whose lines are to be written, ms. */
+    /** Time of the report with lines still to be written, ms. */
     let reported: number | undefined;
     const processes = updates.processes.pipe(tap(({ signals }) => (this.#signals += signals.length)));
     const network = updates.network.pipe(tap(() => (reported = performance.now())));
@@ -72,7 +72,7 @@ export class Printer {
   }
 }
 
-/** Lines without their newlines; each array is what came at once. */
+/** Lines without their newlines; the lines of one array came at once. */
 export function outputLines(
   updates: OutputUpdates,
   format: StateSettings['format'],
@@ -89,7 +89,7 @@ function jsonLines({ processes, network, originator }: OutputUpdates): Observabl
   );
 }
 
-/** Reports are not shown, but made: that folds the connections, which know roles that records do not have. */
+/** Reports are not printed, but made: it takes them to fold the connections, for the roles missing in records. */
 function compactLines(updates: OutputUpdates, options: CompactOptions): Observable<readonly string[]> {
   const view = new CompactView(updates, options);
   return merge(

@@ -16,7 +16,7 @@ export class StandardOutput {
   onBroken: () => void = () => undefined;
   readonly #writer: Writer;
   #error: string | undefined;
-  /** Called, once each, at the writer's next news. */
+  /** Called, once each, at the writer's next event. */
   #waiting: (() => void)[] = [];
 
   constructor(writer: Writer) {

@@ -5,7 +5,7 @@ import { LineageCounts } from './lineage-counts.js';
 import type { ProcessSignal } from './signal.js';
 import { ProcessState } from './state.js';
 
-/** A fact with the process signals that follow from it. Its records are valid until the next fact. */
+/** A fact, with the process signals made of it. Its records are valid until the next fact. */
 export interface ProcessUpdate {
   readonly fact: Fact;
   readonly signals: readonly ProcessSignal[];

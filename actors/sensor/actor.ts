@@ -34,7 +34,7 @@ export interface SensorOptions extends SensorAddress {
   /** undefined: plain text. */
   readonly tls: { readonly files: TlsFiles; readonly material: TlsMaterial } | undefined;
   readonly registration: Registration;
-  /** Bytes of the queue of started processes; those of found ones and of deltas have half as many each. */
+  /** Bytes of the queue of started processes; the queues of scanned ones and of deltas have half as many each. */
   readonly queueSize: number;
   readonly log: Log;
   readonly backOff?: { readonly signals: BackOff; readonly network: BackOff };
@@ -50,7 +50,7 @@ export interface SensorUpdates {
   readonly metadata?: (container: number) => ContainerMetadata | undefined;
 }
 
-/** The streams, by the names that metrics have for them. */
+/** The streams, by their names in metrics. */
 type StreamName = 'signals' | 'network';
 
 const STAGE = 'sensor';
@@ -59,12 +59,12 @@ const BACK_OFF = {
   network: { first: 10_000, most: 10_000 },
 } as const;
 
-/** How long streams over an old channel may take to end, and the channel to go, ms. */
+/** Time for streams over an old channel to end, and for the channel to go, ms. */
 const RENEW_MS = 3000;
 const CHANNEL_LINGER_MS = 5000;
-/** Part of the end's time for what is queued to leave; the rest is for Sensor to end the streams. */
+/** Part of the end's time for queued messages to leave; the rest is for Sensor to end the streams. */
 const FLUSH_SHARE = 0.7;
-/** How long each step of finding out why a connection failed may take, ms. */
+/** Longest step in the diagnosis of a failed connection, ms. */
 const DIAGNOSIS_MS = 2000;
 
 /** Sensor, as Collector knows it: one channel, two streams. */
@@ -75,7 +75,7 @@ export class Sensor {
   readonly #newcomers = new Subject<void>();
   readonly #room = new Subject<void>();
   readonly #control = new Subject<Control['lists']>();
-  /** Until all control messages that came are taken: one at a time, also over two streams. */
+  /** Fulfilled when all control messages so far are taken: one at a time, also over two streams. */
   #controlled = Promise.resolve();
   /** Empty before `start`. */
   readonly #streams = new Map<StreamName, StreamRef>();
@@ -123,13 +123,13 @@ export class Sensor {
     });
   }
 
-  /** What secures the channel now; undefined: nothing does. */
+  /** TLS material of the channel now; undefined: plain text. */
   get tls(): TlsMaterial | undefined {
     return this.#material;
   }
 
-  /** Takes part in the facts of a run. */
-  get listener(): FactAudience {
+  /** The part of Sensor in the facts of a run. */
+  get factAudience(): FactAudience {
     return {
       audience: () => this.#network.audience(),
       processAudience: () => (this.#signals.isOpen ? 'same' : 'none'),
@@ -145,7 +145,7 @@ export class Sensor {
     return this.#signals.counts;
   }
 
-  /** Deltas on their way to Sensor; a lost one counts as many as the ends of connections and endpoints in it. */
+  /** Deltas on their way to Sensor; a lost one counts as the number of ends in it, of connections and endpoints. */
   get networkCounts(): QueueCounts {
     return this.#network.counts;
   }
@@ -172,7 +172,7 @@ export class Sensor {
     };
   }
 
-  /** Waits for Sensor. @throws Failure that says why it cannot be reached */
+  /** Waits for Sensor. @throws Failure with the reason, when it cannot be reached */
   async connect(signal: AbortSignal, polls?: number): Promise<void> {
     const { address, log } = this.#options;
     const warn = log.throttled('warning');
@@ -206,14 +206,14 @@ export class Sensor {
     open('network', 'connections', networkMetadata(hostname), this.#network);
   }
 
-  /** Sends what there is to tell, host processes and their connections left out. */
+  /** Sends the updates, host processes and their connections left out. */
   deliver({ processes, network, originator, metadata }: SensorUpdates): Observable<unknown> {
     return merge(
       processes.pipe(
         tap(({ fact, signals }) => {
           for (const signal of signals) this.#signals.send(signal);
-          if (isFreshScan(fact)) this.#signals.scanEnded();
-          this.#tellLost();
+          if (endsFreshScan(fact)) this.#signals.scanEnded();
+          this.#logLost();
           for (const refusal of this.#signals.takeRefusals())
             this.#options.log.warning(refusalLine(refusal, metadata?.(refusal.container)));
         }),
@@ -222,13 +222,13 @@ export class Sensor {
         tap(({ time, delta }) => {
           const message = this.#createTimer.time(() => networkMessage(delta, time, originator));
           this.#writeTimer.time(() => this.#network.send(message, endsIn(delta)));
-          this.#tellLost();
+          this.#logLost();
         }),
       ),
     );
   }
 
-  /** Brings what is queued and ends the streams, as far as there is time, and says what Sensor did not confirm. */
+  /** Sends queued messages and ends the streams, as far as there is time, then logs the unconfirmed messages. */
   async close(deadline: Deadline): Promise<void> {
     const isOpen = this.#streamStates().some(({ state }) => state === 'open');
     if (isOpen)
@@ -238,11 +238,11 @@ export class Sensor {
     this.#end = deadline;
     for (const actor of this.#streams.values()) actor.send({ type: 'stop' });
     await Promise.all(this.#ending);
-    this.#tellUnconfirmed();
+    this.#logUnconfirmed();
     this.#channel.close();
   }
 
-  /** A long list takes many turns of the event loop; it is in force all at once when it is read. */
+  /** Reads a long list in many slices; once read, it is in force as a whole. */
   async #takeControl(message: Buffer, warn: (message: string) => void): Promise<void> {
     try {
       const { lists, warnings } = await runSliced(readControl(decodeControlMessage(message)));
@@ -273,8 +273,8 @@ export class Sensor {
   }
 
   /**
-   * Tells what stands between Collector and Sensor, if anything does, and what to do about it. Beside the streams,
-   * which do not wait for it; they break together, so one attempt at a time will do for both.
+   * Logs the obstacle between Collector and Sensor, if there is one, and its remedy. The streams do not wait for it;
+   * they break together, so one attempt at a time is enough for both.
    */
   async #explain(): Promise<void> {
     if (this.#isExplaining) return;
@@ -284,7 +284,7 @@ export class Sensor {
       const { code, message, remedy } = await diagnose(this.#options, this.#material, DIAGNOSIS_MS, {
         signal,
       });
-      // All went well as far as an attempt goes: then what the stream broke with says it all.
+      // The attempt met no obstacle: then the reason of the broken stream says enough.
       if (code !== 'SENSOR_UNREADY') this.#warnOfCause(`Sensor cannot be reached: ${message} ${remedy}`);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -293,7 +293,7 @@ export class Sensor {
     }
   }
 
-  /** New certificates: new streams on a channel of their own, while the old ones bring what they were given. */
+  /** Opens new streams with new certificates, on their own channel; the old ones still send their messages. */
   #renew(material: TlsMaterial): void {
     this.#options.log.info('The TLS files have changed: connecting to Sensor with the new ones');
     const old = this.#channel;
@@ -303,7 +303,7 @@ export class Sensor {
     setTimeout(() => old.close(), CHANNEL_LINGER_MS).unref();
   }
 
-  #tellLost(): void {
+  #logLost(): void {
     const { dropped, uncertain } = this.#signals.counts;
     const ends = lost(this.#network.counts);
     if (dropped + uncertain + ends === this.#lost) return;
@@ -317,7 +317,7 @@ export class Sensor {
   }
 
   /** At the end of a run. */
-  #tellUnconfirmed(): void {
+  #logUnconfirmed(): void {
     const { waiting, unconfirmed } = this.#signals.counts;
     const network = this.#network.counts;
     const reports = network.waiting + network.unconfirmed;
@@ -329,7 +329,7 @@ export class Sensor {
   }
 }
 
-function isFreshScan(fact: Fact): boolean {
+function endsFreshScan(fact: Fact): boolean {
   if (fact.kind !== 'scan' || fact.of !== 'processes' || fact.audience !== 'fresh') return false;
   return fact.part === undefined || fact.part === 'last';
 }

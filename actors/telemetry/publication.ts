@@ -20,11 +20,11 @@ export interface TableCounts {
   readonly entries: number;
   /** How many anybody may add. */
   readonly capacity: number;
-  /** What it had no room for, or forgot to make room, ever. */
+  /** Entries refused or forgotten for want of room, ever. */
   readonly evicted: number;
 }
 
-/** Something that was lost, where and why: the labels of the loss ledger. */
+/** A loss, with its place and its cause: the labels of the loss ledger. */
 export interface Loss {
   readonly stage: string;
   readonly cause: string;
@@ -42,7 +42,7 @@ export interface ReaderStatus {
 export interface StreamStatus {
   readonly name: string;
   readonly state: string;
-  /** Times that it broke or could not be opened. */
+  /** Times it broke or could not be opened. */
   readonly breaks: number;
 }
 
@@ -106,7 +106,7 @@ export const timerNames = [
 ] as const;
 export type TimerName = (typeof timerNames)[number];
 
-/** The guide's counters: for each its name and what it counts here. */
+/** The guide's counters by name, each with its meaning here. */
 export const counterHelp = {
   net_conn_updates: 'times that an event or a scan told of a connection',
   net_conn_deltas: 'connections in reports',
@@ -128,7 +128,7 @@ export const counterHelp = {
 } as const;
 export type CounterName = keyof typeof counterHelp;
 
-/** Counters of the guide's that it has under rox_collector_events, and the existing product under rox_collector_counters. */
+/** Counters with two places: rox_collector_events in the guide, rox_collector_counters in the existing product. */
 export const procfsHelp = {
   procfs_could_not_get_network_namespace: 'network namespaces of processes that could not be read',
   procfs_could_not_get_socket_inodes: 'processes whose sockets could not be listed',
@@ -144,13 +144,13 @@ export const procfsHelp = {
 export type ProcfsName = keyof typeof procfsHelp;
 
 /**
- * What a part publishes of itself. Functions are called at a scrape, and while somebody inspects once a second: they
- * read counts that the part keeps anyway. A list is appended to those of other parts, a record is merged with theirs.
+ * The counts published by a part. Functions are called at a scrape, and once a second during an inspection: they read
+ * counts kept anyway. A list is appended to the lists of other parts, a record is merged with theirs.
  */
 export interface Publication {
   readonly programs?: () => readonly ProgramCounts[];
   readonly tables?: () => readonly TableCounts[];
-  /** Beside those of the programs. */
+  /** Beside the losses of the programs. */
   readonly losses?: () => readonly Loss[];
   readonly streams?: () => readonly StreamStatus[];
   readonly events?: () => readonly TypedEvents[];
@@ -161,14 +161,14 @@ export interface Publication {
   readonly signals?: () => Readonly<Partial<SignalCounts>>;
   readonly timers?: Readonly<Partial<Record<TimerName, Stopwatch>>>;
 
-  /** Helpers that read arguments. */
+  /** Helpers for reading arguments. */
   readonly readers?: () => ReaderStatus;
   readonly queue?: () => QueueStatus;
   readonly lineage?: LineageSums;
   readonly threadCache?: () => ThreadCache;
   /** undefined: the self-check is not over. */
   readonly selfCheckPassed?: () => boolean | undefined;
-  /** Times that something could not be done for now, by the error's name. */
+  /** Times when work was put off by a shortage, by the error's name. */
   readonly shortages?: ReadonlyMap<string, number>;
   readonly suppressedLogLines?: () => number;
   readonly droppedLogLines?: () => number;
@@ -183,7 +183,7 @@ export interface Sources extends Required<
   Omit<Publication, 'counters' | 'procfs' | 'signals' | 'timers' | 'readers' | 'queue' | 'lineage'>
 > {
   readonly version: string;
-  /** Quantiles of connection counts; undefined: without those metrics. */
+  /** Quantiles of connection counts; undefined: without these metrics. */
   readonly quantiles: readonly number[] | undefined;
   readonly counters: () => Readonly<Record<CounterName, number>>;
   readonly procfs: () => Readonly<Record<ProcfsName, number>>;

@@ -39,12 +39,12 @@ const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
   'ports are told by events meanwhile; those older than Collector may be missing';
 
-/** A scrape has the loss of a recording at any time, so that a rate of it can be asked for. */
+/** A scrape has the loss of a recording at any time, for queries of its rate. */
 const NO_RECORDING: Publication = { losses: () => [{ stage: 'recording', cause: 'disk_slow', count: 0 }] };
 
-/** Programs that Collector starts: paths in its own folder. */
+/** Programs started by Collector: paths in its own folder. */
 export interface Programs {
-  /** Proves that events flow. */
+  /** Proves the flow of events. */
   readonly selfCheck: string;
   /** Reads arguments. */
   readonly argumentReader: string;
@@ -141,7 +141,7 @@ export async function prepareRuntime(
         onLongScan: () => warnOfLongScan(LONG_SCAN),
         onShortage: (error, what) => telemetry.shortages.note(error, what),
         onLinks: (lost) => health.links.look(lost).forEach(({ level, message }) => log[level](message)),
-        ...(sensor && { listener: sensor.listener }),
+        ...(sensor && { factAudience: sensor.factAudience }),
         ...(runtimeConfig && {
           config: new Observable((changed) => runtimeConfig.watch((config) => changed.next(config))),
         }),
@@ -162,6 +162,11 @@ export async function prepareRuntime(
         }),
       );
     const running = lastValueFrom(run, { defaultValue: undefined });
+    // Added after the subscription of the facts: an end without anything left to do is over before this line.
+    stop.addEventListener('abort', () => {
+      telemetry.activity.phase = 'end';
+      log.info('Shutting down collector.');
+    });
     void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop);
     try {
       await running;
@@ -217,8 +222,8 @@ function connectionSummary({
 }
 
 /**
- * Proves that events flow; a proof that a passing shortage prevents is tried again. A failed one does not end a run: a
- * node with some blind spots is better than an unwatched one.
+ * Proves the flow of events, again and again while a passing shortage prevents it. A failed proof does not end a run:
+ * a node with some blind spots is better than an unwatched one.
  */
 async function checkSelf(
   check: () => ReturnType<typeof selfCheck>,

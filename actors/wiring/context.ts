@@ -7,17 +7,17 @@ import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 
-/** The surroundings of every run, a replay too. */
+/** The context of every run, a replay too. */
 export interface RunContext {
   readonly settings: Settings;
   readonly log: Log;
   readonly output: StandardOutput;
-  /** Of the end of the run; each part of the end takes a share of the time that is left. */
+  /** Of the end of the run; each part of the end takes a share of the time left. */
   readonly deadline: Deadline;
   readonly io: Io;
 }
 
-/** Of a live run, beside: where parts publish what they count and show. */
+/** The context of a live run: also the places where parts publish their counts and views. */
 export interface LiveContext extends RunContext {
   readonly telemetry: Telemetry;
   readonly health: Health;

@@ -10,7 +10,7 @@ import { downloadDriver, findDriver } from '../drivers/actor.js';
 import { prepareRuntime, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
-import { allowCoreDump, load, tellUdp, type Loaded } from './load.js';
+import { allowCoreDump, load, warnOfUdp, type Loaded } from './load.js';
 import { patiently } from './patiently.js';
 import { scannerFor } from './scans.js';
 
@@ -25,7 +25,7 @@ const PROGRAMS: Programs = {
 export function effects(host: HostFacts, context: LiveContext): Effects {
   const { settings, log, deadline, telemetry } = context;
   const { activity } = telemetry;
-  /** The logic of a phase: it is over when its effect is, and fails with the error of that. */
+  /** The logic of a phase: it ends with its effect, and fails with its error. */
   const phase = <Output, Input>(
     name: Phase,
     run: (input: Input, signal: AbortSignal) => Output | Promise<Output>,
@@ -66,10 +66,6 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
         close: fromPromise(async ({ input: { sensor } }) => sensor?.close(deadline.start())),
       },
       actions: {
-        announceEnd: () => {
-          activity.phase = 'end';
-          log.info('Shutting down collector.');
-        },
         warnUnfinished: () => log.warning('The last facts were not over by the end.'),
       },
       delays: { drain: () => deadline.start().left },
@@ -91,8 +87,8 @@ function loadAndAttach({ driver, file }: OpenedDriver, host: HostFacts, context:
   if (settings.check) {
     probe.close();
   } else {
-    tellUdp(probe, context);
-    // Root could take them back, and may need them to read what belongs to somebody else.
+    warnOfUdp(probe, context);
+    // Root could take them back, and may need them to read the files of other users.
     if (host.euid !== 0) log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
   }
   return { probe, scanning, problems };

@@ -12,7 +12,7 @@ import { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
 import { visibility } from './visibility.js';
 
-/** The BPF object that misses nothing says that it is for this kernel or later. */
+/** The oldest kernel for the BPF object with everything, as the object itself has it. */
 const NEWEST_OBJECT = '5.12';
 
 /** Programs in the kernel, and the way to scan. */
@@ -24,28 +24,28 @@ export interface Loaded {
 
 /**
  * Loads the programs, without attaching them.
- * @param found the driver; undefined: the one that is built in
+ * @param local the driver's files; undefined: the built-in driver
  * @throws Failure
  */
 export function load(
   driver: Driver,
   host: HostFacts,
-  found: LocalDriver | undefined,
+  local: LocalDriver | undefined,
   { settings, log }: RunContext,
 ): Probe {
-  const missing = checkHost(host, found !== undefined);
+  const missing = checkHost(host, local !== undefined);
   if (missing !== undefined) throw missing;
-  if (found !== undefined && settings.collectionMethod === 'kernel_module') {
-    insertKernelModule(found.path, (file) => driver.insertModule(file), log, host.lockdown);
-    throw new Failure('MODULE_UNREAD', { path: found.path });
+  if (local !== undefined && settings.collectionMethod === 'kernel_module') {
+    insertKernelModule(local.path, (file) => driver.insertModule(file), log, host.lockdown);
+    throw new Failure('MODULE_UNREAD', { path: local.path });
   }
   const plan = ringPlan(driver.possibleCpus, settings);
   collectGarbage();
   const probe = loadPrograms(
     driver,
     {
-      object: found?.path ?? '',
-      btf: found?.btf ?? '',
+      object: local?.path ?? '',
+      btf: local?.btf ?? '',
       rings: plan.rings,
       ringBytes: plan.bytesPerRing,
       cpusPerRing: plan.cpusPerRing,
@@ -59,12 +59,12 @@ export function load(
   log.info(
     `Loaded ${settings.collectionMethod}: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
   );
-  tellObject(probe, log);
+  logObject(probe, log);
   return probe;
 }
 
-/** Says which BPF object runs and, if it is not the one with everything, why and what is missed. */
-function tellObject(probe: Probe, log: RunContext['log']): void {
+/** Logs the BPF object in use and, unless it is the one with everything, the reason and its gaps. */
+function logObject(probe: Probe, log: RunContext['log']): void {
   const { oldestKernel, refusal } = probe.object();
   if (oldestKernel === NEWEST_OBJECT) {
     log.debug(`BPF object for Linux ${oldestKernel} or later.`);
@@ -82,20 +82,20 @@ function tellObject(probe: Probe, log: RunContext['log']): void {
 }
 
 /**
- * Frees what was needed to start, 10 MB of it, before libbpf reads the kernel's types: that is when a Collector takes
- * the most memory.
+ * Frees the memory of the start, 10 MB of it, before libbpf reads the kernel's types: then a Collector takes the most
+ * memory.
  */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
 }
 
-/** Milliseconds in which a peer of a UDP socket is told of once: twice between two reports. */
+/** Milliseconds in which a peer of a UDP socket is recorded once: twice between two reports. */
 function udpWindow(scrapeInterval: number): number {
   return Math.min(Math.max(scrapeInterval * 500, 1000), 15_000);
 }
 
-/** Says how large a core dump can be, if there can be one. */
+/** Allows core dumps, and logs their greatest size. */
 export function allowCoreDump(driver: Driver, { log }: RunContext): void {
   const bytes = driver.allowCoreDump();
   if (bytes > 0)
@@ -109,7 +109,7 @@ export function allowCoreDump(driver: Driver, { log }: RunContext): void {
 
 type Refusal = NonNullable<ReturnType<Probe['udpRefusal']>>;
 
-/** What to do about a refusal of the programs that watch UDP; by then Collector has the capabilities that it needs. */
+/** Remedy for a refusal of the programs for UDP; by then Collector has the capabilities it needs. */
 function udpRemedy({ operation, errno, subject, log }: Refusal): string {
   if (operation === 'open') return `let Collector read ${subject}: mount the host's /sys/fs/cgroup there`;
   if (operation === 'attach' && errno === 'EPERM')
@@ -126,15 +126,15 @@ function udpRemedy({ operation, errno, subject, log }: Refusal): string {
   return 'boot the node with a kernel that was built with CONFIG_CGROUP_BPF=y, as the stock kernels of distributions are';
 }
 
-/** What is missed without programs for UDP: those that see sockets connect and end, those that see datagrams, or both. */
+/** Gaps without the programs for UDP sockets (their connects and ends), the ones for datagrams, or both. */
 function missedUdp(sockets: boolean, datagrams: boolean): string {
   if (!sockets) return 'Peers of send and receive of UDP are missed.';
   if (!datagrams) return 'UDP connections are seen by scans only: short ones and exact ends are missed.';
   return 'UDP is seen by scans only: short connections, exact ends and peers of send and receive are missed.';
 }
 
-/** Warns when UDP is not watched as it should be. */
-export function tellUdp(probe: Probe, { settings, log }: RunContext): void {
+/** Warns of gaps in the watch of UDP. */
+export function warnOfUdp(probe: Probe, { settings, log }: RunContext): void {
   const sockets = probe.udpRefusal();
   const datagrams = probe.datagramRefusal();
   const refusal = sockets ?? datagrams;

@@ -5,14 +5,14 @@ const ATTEMPTS = 5;
 const PAUSE_MS = 1000;
 
 /**
- * Does something at the start that a passing shortage may keep from succeeding: up to five attempts, a second apart.
+ * Does work of the start, again after a passing shortage: up to five attempts, a second apart.
  * @param work undoes itself when it throws
- * @param what it is, as a noun
- * @throws what the last attempt, or one that met no shortage, threw; an AbortError
+ * @param subject the work's name, as a noun
+ * @throws the error of the last attempt, or of one without a shortage; an AbortError
  */
 export async function patiently<T>(
   work: () => T,
-  what: string,
+  subject: string,
   shortages: Shortages,
   signal: AbortSignal,
 ): Promise<T> {
@@ -20,7 +20,7 @@ export async function patiently<T>(
     try {
       return work();
     } catch (error) {
-      if (attempt === ATTEMPTS || !shortages.note(error, what)) throw error;
+      if (attempt === ATTEMPTS || !shortages.note(error, subject)) throw error;
       await delay(PAUSE_MS, undefined, { signal });
     }
   }

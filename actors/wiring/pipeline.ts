@@ -13,11 +13,11 @@ import type { Log } from '../telemetry/log.js';
 
 /** Hooks of a live run; a replay has none. */
 export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {
-  /** A container was met that no runtime has named; so many so far. */
+  /** Called with the number of unknown containers so far, when it grows. */
   readonly onUnknownContainer?: (count: number) => void;
 }
 
-/** The actors that fold facts, in the order of an event's way: containers → processes → connections → output. */
+/** The actors for folding facts, in the order of an event's way: containers → processes → connections → output. */
 export class Pipeline {
   readonly containers: Containers;
   readonly processes: Processes;
@@ -36,7 +36,7 @@ export class Pipeline {
     this.#log = log;
     this.#warnOfForgotten = log.throttled('warning');
     this.containers = new Containers(log, onUnknownContainer);
-    // A person who watches gets a line for each event.
+    // A person at a terminal gets a line for each event.
     this.processes = new Processes(processTableSize, format !== 'compact');
     this.connections = new Connections(
       (container, pid, startTime, image) => this.processes.originatorId(container, pid, startTime, image),

@@ -7,7 +7,7 @@ import type { StandardOutput } from '../output/standard-output.js';
 import type { RunContext } from './context.js';
 import { Pipeline } from './pipeline.js';
 
-/** Folds a recording to the output that its run had. Where it has no end, a warning says so. @throws Failure */
+/** Folds a recording to the output of its run, and warns if it has no end. @throws Failure */
 export async function replay(file: string, { settings, log, output }: RunContext): Promise<void> {
   const recording = openRecording(file);
   const { start, facts } = recording;
@@ -24,7 +24,7 @@ export async function replay(file: string, { settings, log, output }: RunContext
     );
 }
 
-/** The facts, no faster than what they give is read. Ends when nobody reads it any more. */
+/** The facts, no faster than their output is read. Ends when nobody reads it any more. */
 async function* paced(facts: Iterable<Fact>, slices: Slices, output: StandardOutput): AsyncGenerator<Fact> {
   for (const fact of facts) {
     yield fact;

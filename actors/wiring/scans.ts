@@ -9,7 +9,7 @@ import type { Settings } from '../settings/table.js';
 import type { RunContext } from './context.js';
 import { visibility } from './visibility.js';
 
-/** How to scan what runs on this host. */
+/** Chooses the scanner for this host. */
 export function scannerFor(
   driver: Driver,
   probe: Probe,
@@ -34,8 +34,8 @@ export function scannerFor(
 }
 
 /**
- * What reads the arguments of processes that scans find; undefined if they are not wanted, or not in reach, which a
- * warning says.
+ * Makes the reader for the arguments of scanned processes; undefined if they are not wanted, or out of reach, after a
+ * warning.
  * @param program path of `dist/argument-reader`
  */
 export function argumentReaderFor(
@@ -45,7 +45,7 @@ export function argumentReaderFor(
 ): ArgumentReader | undefined {
   if (settings.noProcessArguments) return undefined;
   if (procfs === undefined) {
-    if (kind === 'partial') return undefined; // which has its warning
+    if (kind === 'partial') return undefined; // warned of already
     log.warning(
       "No mount shows the host's processes, so that arguments of processes that run already are missing. Remedy: mount the " +
         "host's /proc below COLLECTOR_HOST_ROOT",
@@ -56,8 +56,8 @@ export function argumentReaderFor(
 }
 
 /**
- * One scan at the start is of use only to the iterators: they arrange that the end of what they find becomes an event.
- * What procfs shows would never be seen to end.
+ * A single scan at the start is of use with the iterators only: they arrange for an event at the end of every scanned
+ * socket. Sockets scanned by procfs would never be seen to end.
  */
 export function whenToScrape(scanner: ScannerChoice['kind'], settings: Settings): CaptureOptions['scrape'] {
   if (scanner === 'partial') return 'never';

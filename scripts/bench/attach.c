@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads a BPF object, attaches its programs and says so, until its standard input ends: `attach OBJECT`. Without success
-// the words of the kernel are on standard error.
+// Loads a BPF object, attaches its programs and says so, until its standard input ends: `attach OBJECT`. After a
+// failure the words of the kernel are on standard error.
 #include <bpf/libbpf.h>
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /**
- * What live connections cost, from 1,000 to 1,000,000 of them: bytes, processor time of a tick, and that of its longest
- * slice, garbage collection on other threads included.
- * Each is reported as itself, which is the worst case, and no limit holds any back: `npx tsx
+ * Measures live connections, from 1,000 to 1,000,000 of them: bytes, processor time of a tick and of its longest slice,
+ * garbage collection on other threads included.
+ * Each is reported as itself (the worst case), and no limit holds any back: `npx tsx
  * scripts/bench/connections.ts`, or with counts as its arguments.
  */
 import { RecordType } from '../../actors/capture/layout.js';
@@ -9,7 +9,7 @@ import { ConnectionState } from '../../actors/connections/state.js';
 import { batches, SECOND, SEED, settings, TICK } from './many.js';
 
 const COUNTS = [1000, 10_000, 100_000, 1_000_000];
-/** Small tables are ticked so often that their times can be told from the clock's grain. */
+/** Small tables are ticked more often, to lift their times above the clock's grain. */
 const LEAST_WORK = 200_000;
 
 interface StateCost {
@@ -18,7 +18,7 @@ interface StateCost {
   reports: number;
 }
 
-/** Folds events in batches, which are made beforehand. */
+/** Folds events in batches made beforehand. */
 function foldRecords(
   state: ConnectionState,
   type: number,
@@ -55,7 +55,7 @@ function add(cost: StateCost, work: () => void): void {
   cost.cpuMs += cpuMs;
 }
 
-/** One life of a state with so many connections; by what was measured. */
+/** Costs of one life of a state with so many connections, by name. */
 function measureTable(count: number): ReadonlyMap<string, StateCost & { bytes: number }> {
   let now = 0;
   globalThis.gc?.();

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 
-/** What the kernel wrote for a run, by its own count. */
+/** Records written by the kernel in a run, by its own count. */
 export interface Counts {
   readonly exec: number;
   readonly socket: number;
   readonly lost: number;
 }
 
-/** By then what ran before has been looked for, too. */
+/** By then the scans of earlier processes and sockets are over, too. */
 const READY = /Self-check (passed|failed)/;
 const COUNTS = /Kernel events: process_exec (\d+), process_exit \d+, socket_state (\d+)[,;].* lost: (\d+)/;
 
@@ -38,7 +38,7 @@ export class Daemon {
 
   /**
    * Starts `dist/collector.js` and waits until it collects.
-   * @param stdout `pipe`: whoever asks for it has to read `output`
+   * @param stdout `pipe`: the caller has to read `output`
    */
   static async start(
     bundle: string,
@@ -58,7 +58,7 @@ export class Daemon {
     return this.#child.pid!;
   }
 
-  /** Its standard output, if that is a pipe. */
+  /** Its standard output, if it is a pipe. */
   get output(): Readable {
     return this.#child.stdout!;
   }
@@ -93,7 +93,7 @@ export class Daemon {
     return { exec: Number(exec), socket: Number(socket), lost: Number(lost) };
   }
 
-  /** Ends it if it still runs, whatever state it is in. */
+  /** Ends it if it still runs, in any state. */
   async kill(): Promise<void> {
     if (!this.#hasEnded) this.#child.kill('SIGKILL');
     await this.#exit;

@@ -20,7 +20,7 @@ interface FigureTarget {
 
 /**
  * A figure of the load, from pairs of runs without and with Collector.
- * @param most that Collector may add, as a share; 0: no more than noise, so that not every pair shows it
+ * @param most share added by Collector; 0: no more than noise, not visible in every pair
  */
 export function compared(
   name: string,
@@ -44,7 +44,7 @@ export function compared(
   return { ...figure, target };
 }
 
-/** A figure of Collector itself; `target` is the most that it may be. */
+/** A figure of Collector itself; `target` is its upper limit. */
 export function own(name: string, unit: string, collector: number, target?: number): Figure {
   return {
     name,
@@ -54,7 +54,7 @@ export function own(name: string, unit: string, collector: number, target?: numb
   };
 }
 
-/** The figures as a table for people. @param names of what is compared */
+/** The figures as a table for people. @param names of the compared daemons */
 export function table(
   figures: readonly Figure[],
   names: readonly [string, string] = ['bare', 'Collector'],

@@ -12,10 +12,13 @@ const SEED = 0x5eed;
 const PROCESSES = 32_768;
 const FEWEST = 6;
 
-/** Makes the steps that some time is taken for, anew for each time. */
+/** Makes the steps to be timed, anew for each time. */
 type Prepare = () => (() => void)[];
 
-/** What folds the recording of a TCP load, and reports, without a kernel, streams and output; and how many records it has. */
+/**
+ * Makes steps to fold the recording of a TCP load and to report, without kernel, streams and output.
+ * @returns also the count of its records
+ */
 export function connectionSteps(recording: string): { readonly prepare: Prepare; readonly count: number } {
   const { start, facts } = readAll(recording);
   const batches = facts.flatMap((fact) => (fact.kind === 'records' ? [fact.records] : []));
@@ -35,7 +38,7 @@ export function connectionSteps(recording: string): { readonly prepare: Prepare;
 }
 
 /**
- * What it takes to fold the recording of a TCP load.
+ * The time to fold the recording of a TCP load.
  * @param milliseconds to go on for
  */
 export function connectionFigures(recording: string, milliseconds: number): Figure[] {
@@ -48,7 +51,7 @@ export function connectionFigures(recording: string, milliseconds: number): Figu
 }
 
 /**
- * What it takes to fold the recording of a process load, and to print what comes out of it.
+ * The time to fold the recording of a process load, and to print the result.
  * @param milliseconds to go on for
  */
 export function processFigures(recording: string, milliseconds: number): Figure[] {
@@ -72,7 +75,7 @@ export function processFigures(recording: string, milliseconds: number): Figure[
 }
 
 /**
- * Processor time, ns, of each of some steps that follow one another; the median of many times, once the compiler of
+ * Processor time, ns, of each of several steps in a row; the median of many times, once the compiler of
  * JavaScript has done its work.
  */
 function steadyCosts(milliseconds: number, prepare: Prepare): number[] {

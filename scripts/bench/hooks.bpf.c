@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Empty programs for scripts/hooks.ts, sixteen of each, since the price of one hook is below a machine's noise.
-// -DTRACEPOINTS: on tracepoints, as Collector's are; -DFUNCTIONS: on functions beside them (fentry); -DPATHS: one call of
-// bpf_d_path() at an exec, which kernels refuse.
+// -DTRACEPOINTS: on tracepoints, as Collector's are; -DFUNCTIONS: on functions beside them (fentry); -DPATHS: one call
+// of bpf_d_path() at an exec, refused by kernels.
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

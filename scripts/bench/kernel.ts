@@ -8,8 +8,8 @@ const RING_BYTES = 8 * 1024 * 1024;
 const BATCH_BYTES = 256 * 1024;
 
 /**
- * What a run of each BPF program takes, as the kernel measures it; that costs some ns a run itself, so it is no part of
- * the other runs. The programs are loaded into this process, with the daemon's default settings.
+ * Time of a run of each BPF program, measured by the kernel; the measure itself costs some ns a run, so it is no part
+ * of the other runs. The programs are loaded into this process, with the daemon's default settings.
  */
 export async function kernelFigures(
   workshop: Workshop,

@@ -1,7 +1,7 @@
 import { NETWORK_WORDS } from '../../actors/capture/facts.js';
 import { AF_INET, isMapped } from '../../actors/connections/address.js';
 
-/** What the set of networks is compared with, in speed and in what it finds: every row is looked at, bit by bit. */
+/** Measure for the set of networks, in speed and in results: it looks at every row, bit by bit. */
 export class LinearNetworks {
   readonly #rows: Uint32Array;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Load for scripts/bench.ts: does one thing over and over in a container's cgroup and says what it took.
+// Load for scripts/bench.ts: does one thing over and over in a container's cgroup and prints its times.
 //
 //   load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]
 //
 // Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of
-// this process and of the children it waited for). In C, and on one thread, so that its own noise is small: a
+// this process and of the children it waited for). In C, and on one thread, for little noise of its own: a
 // connection to oneself is made and ended in the soft interrupts of the very calls that ask for it.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,7 +31,7 @@
 // slices.
 #define SLICE_NS 50000000u
 
-// Not of 127.0.0.0/8, whose connections Collector leaves out.
+// Not of 127.0.0.0/8: Collector leaves its connections out.
 #define ADDRESS "10.99.0.1"
 #define PORT 8080
 
@@ -124,7 +124,7 @@ static void tcp_once(void)
     close(server);
 }
 
-// A container that does something now and then.
+// A container with work now and then.
 static void trickle_once(void)
 {
     tcp_once();
@@ -133,7 +133,7 @@ static void trickle_once(void)
 
 static void spawn_once(void)
 {
-    // Different each time, since Collector tells of the same only so often.
+    // Different each time, since Collector reports equal ones only so often.
     static unsigned long count;
     char number[24];
     char *arguments[] = {(char *)program, "--with", "arguments", number, NULL}, *environment[] = {NULL};

@@ -1,4 +1,4 @@
-/** Connections by the million, for what has to go on with so many. */
+/** Connections by the million, for benchmarks of parts with so many of them. */
 import type { StateSettings } from '../../actors/capture/facts.js';
 import { record_header, SocketRole } from '../../actors/capture/layout.js';
 import { AF_INET, IPPROTO_TCP } from '../../actors/capture/linux.js';
@@ -15,7 +15,7 @@ export const SECOND = 1e9;
 export const TICK = 30 * SECOND;
 const CONTAINER = 2 ** 48 + 1;
 
-/** Each connection is reported as itself, which is the worst case, and no limit holds any back. */
+/** Each connection is reported as itself (the worst case), and no limit holds any back. */
 export const settings: StateSettings = {
   ...stateSettings(readSettings([], {}).settings),
   format: 'json',
@@ -24,7 +24,7 @@ export const settings: StateSettings = {
   maxConnectionsPerMinute: 1e9,
 };
 
-/** Events of connections whose numbers start with `first`, in batches; each has a peer of its own. */
+/** Events of connections numbered from `first` on, in batches; each has a peer of its own. */
 export function* batches(type: number, first: number, count: number, time: number): Generator<Records> {
   for (let done = 0; done < count; done += BATCH_RECORDS)
     yield eventBatch(type, first + done, Math.min(BATCH_RECORDS, count - done), time);

@@ -1,8 +1,8 @@
 /**
- * What it costs to take Sensor's networks in, and to find one: `npx tsx scripts/bench/networks.ts`. The message is
- * decoded, its lists become rows, the rows become a set: the pause is the longest that the event loop waits for that,
- * the slice that takes longest. The first list is the one of a fresh process; `… first <family> <size>` takes in only
- * that.
+ * Measures the costs of taking Sensor's networks in, and of finding one: `npx tsx scripts/bench/networks.ts`. The
+ * message is decoded, its lists become rows, the rows become a set: the pause is the longest wait of the event loop,
+ * for the longest slice. The first list is the one of a fresh process; `… first <family> <size>` takes in only this
+ * list.
  */
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
@@ -16,7 +16,7 @@ import { medianOf } from './statistics.js';
 
 const SIZES = [10, 1000, 10_000, 100_000];
 const ROUNDS = 9;
-/** Processes that take in a list as their first. */
+/** Processes taking in a list as their first. */
 const FRESH = 5;
 const PROBES = 65_536;
 /** Looked at in one measurement of the list: networks times lookups. */
@@ -45,7 +45,7 @@ function message(bytes: number, size: number): Buffer {
   return sensor.NetworkFlowsControlMessage.encode({ ipNetworks }).finish() as Buffer;
 }
 
-/** Addresses of which half lie in networks of the rows, 4 words each. */
+/** Addresses, half of them in networks of the rows, 4 words each. */
 function probesOf(rows: Uint32Array, family: number): Uint32Array {
   const used = family === AF_INET ? 1 : 4;
   return Uint32Array.from({ length: PROBES * 4 }, (_, at) => {

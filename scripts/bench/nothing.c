@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program that the load starts: it ends at once, so that what is measured is the start. Without a C library, whose
-// own start takes as long as the kernel's part and, in a virtual machine, varies a lot.
+// The program started by the load: it ends at once, so only the start is measured. Without a C library: its own start
+// takes as long as the kernel's part and, in a virtual machine, varies a lot.
 
 __attribute__((noreturn)) void _start(void)
 {

@@ -2,11 +2,11 @@ import { cpuSampler, heapSampler, type Sampler } from '../../actors/profiles/sam
 import { compared, type Figure } from './figures.js';
 import { connectionSteps, cpuTime } from './fold.js';
 
-/** What a profile may add to the time of what runs. */
+/** Most time added by a profile to the code it samples, as a share. */
 const MOST = 0.05;
 
 /**
- * What it adds to folds that a profile is being taken: the same work without it and with it, in turn.
+ * The costs of a profile to folds under way: the same work without it and with it, in turn.
  * @param recording of a TCP load
  * @param plan how many pairs there are, and for how long each half of one goes on, ms
  */
@@ -15,7 +15,7 @@ export async function profileFigures(
   { pairs, load }: { readonly pairs: number; readonly load: number },
 ): Promise<Figure[]> {
   const { prepare, count } = connectionSteps(recording);
-  /** Processor time for a record, ns; that of threads which take samples is in it. */
+  /** Processor time for a record, ns, with the time of sampling threads. */
   const cost = (): number => {
     const end = performance.now() + load;
     let time = 0;

@@ -1,8 +1,7 @@
 /**
  * How long a scrape of the metrics keeps the event loop, with a thousand and a million live connections: `npx tsx
- * scripts/bench/scrape.ts`, or with counts as its arguments. The requests come from another thread, and what is
- * measured is the time in which the loop is not idle: to take the request, to gather and write the text, and to send
- * it.
+ * scripts/bench/scrape.ts`, or with counts as its arguments. The requests come from another thread. Measured is
+ * the busy time of the loop: to take the request, to gather and write the text, and to send it.
  */
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
@@ -22,7 +21,7 @@ import { batches, SECOND, SEED, settings, TICK } from './many.js';
 import { medianOf } from './statistics.js';
 
 const COUNTS = [1000, 1_000_000];
-/** A Prometheus that asks every 30 s has asked so often after two hours. */
+/** Scrapes of a Prometheus in two hours, one every 30 s. */
 const SCRAPES = 240;
 const TARGET_MS = 5;
 
@@ -33,7 +32,7 @@ parentPort.on('message', async () => {
   parentPort.postMessage((await response.text()).length);
 });`;
 
-/** Milliseconds in which the loop was busy with each scrape, and characters of the last. */
+/** Busy milliseconds of the loop for each scrape, and characters of the last. */
 async function scrapes(count: number): Promise<{ readonly busy: number[]; readonly characters: number }> {
   const log = createLog({ level: 'fatal', write: () => undefined });
   const { detailedMetrics: detailed, connectionStatsQuantiles: quantiles } = readSettings([], {}).settings;

@@ -1,4 +1,4 @@
-/** What many values come to. */
+/** A summary of many values. */
 export interface Summary {
   readonly median: number;
   readonly min: number;

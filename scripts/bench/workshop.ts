@@ -7,16 +7,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { medianOf } from './statistics.js';
 
-/** What the load can do. */
+/** Work of the load. */
 export type Work = 'getpid' | 'tcp' | 'trickle' | 'spawn';
 
-/** What a run of the load took. The costs are medians over slices of the run, so that a burst of other work is left out. */
+/** Costs of a run of the load: medians over slices of the run, to leave out a burst of other work. */
 export interface Measured {
   /** In all of the run. */
   readonly operations: number;
-  /** Processor time of one operation, ns: of the load and what it started, soft interrupts included. */
+  /** Processor time of one operation, ns: of the load and its children, soft interrupts included. */
   readonly cpu: number;
-  /** One operation by the clock, ns: also what the load waits for. */
+  /** One operation by the clock, ns: with the waits of the load. */
   readonly elapsed: number;
 }
 
@@ -32,7 +32,7 @@ export class Workshop {
   readonly #cgroup: string;
   readonly #stop: AbortSignal;
 
-  /** @param stop kills what runs */
+  /** @param stop kills all processes */
   constructor(stop: AbortSignal) {
     this.#stop = stop;
     this.#pod = path.join(unifiedHierarchy(), `collector-bench-${process.pid}`);
@@ -73,10 +73,10 @@ export class Workshop {
     };
   }
 
-  /** Ends what still runs, and removes everything. */
+  /** Ends all processes, and removes everything. */
   async close(): Promise<void> {
     rmSync(this.folder, { recursive: true });
-    // What was just killed is in its cgroup for a little longer.
+    // A process just killed is in its cgroup for a little longer.
     for (let attempt = 1; !this.#removeCgroup(attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
     rmdirSync(this.#pod);
   }

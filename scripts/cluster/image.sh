@@ -49,8 +49,8 @@ make_base() {
 
 build() { # build TAG OPTION... FOLDER
   local tag=$1 tar c; shift
-  # The settings of this machine for apt and npm are mounted for the build only: the image does not know them. The docker
-  # format keeps HEALTHCHECK; chroot isolation needs no runtime.
+  # The settings of this machine for apt and npm are mounted for the build only: the image does not know them. The
+  # docker format keeps HEALTHCHECK; chroot isolation needs no runtime.
   "${store[@]}" build --isolation chroot --network host --pull-never --format docker --arch "$arch" --layers --timestamp 0 \
     -v /etc/apt:/etc/apt:ro -v /usr/share/keyrings:/usr/share/keyrings:ro -v /etc/ssl/certs:/etc/ssl/certs:ro \
     -v "$CLUSTER_DIR/npmrc:/usr/local/etc/npmrc:ro" --build-arg "NODE_VERSION=$version" -t "$tag" "$@" >"$CLUSTER_DIR/logs/image.log" 2>&1 ||

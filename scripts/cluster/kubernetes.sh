@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds Kubernetes 1.20.2 (apiserver, controller-manager, scheduler, kubelet, kube-proxy) from Debian's source package with
-# Debian's Go, into $CLUSTER_DIR/kubernetes. Does nothing if the binaries are there.
+# Builds Kubernetes 1.20.2 (apiserver, controller-manager, scheduler, kubelet, kube-proxy) from Debian's source package
+# with Debian's Go, into $CLUSTER_DIR/kubernetes. Does nothing if the binaries are there.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,7 +28,8 @@ apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$wo
 dpkg-source -x --no-check kubernetes_1.20*.dsc src >/dev/null
 cd src
 
-# the vendored reflect2 1.0.1 corrupts memory when built with Go >= 1.18 ("unexpected fault address" in reflect2.UnsafeIterate)
+# the vendored reflect2 1.0.1 corrupts memory when built with Go >= 1.18
+# ("unexpected fault address" in reflect2.UnsafeIterate)
 for p in github.com/modern-go/reflect2 github.com/json-iterator/go; do
   rm -rf "vendor/$p"
   cp -rL "/usr/share/gocode/src/$p" "vendor/$p"

@@ -25,7 +25,7 @@ need() { # need PACKAGE...: installs the Debian packages that are missing
     die "apt-get install failed: see $CLUSTER_DIR/logs/apt.log"
 }
 
-# Background processes: pids/NAME.pid holds the pid and its start time, so that a recycled pid is never mistaken for ours.
+# Background processes: pids/NAME.pid holds the pid and its start time, so a recycled pid is never mistaken for ours.
 start_time() { awk '{sub(/.*\) /, "")} $1 != "Z" {print $20}' "/proc/$1/stat" 2>/dev/null || true; } # nothing for a zombie
 start() { # start NAME COMMAND...
   local name=$1; shift

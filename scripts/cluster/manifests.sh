@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes deploy/kubernetes from the chart: plain manifests for `kubectl apply -k deploy/kubernetes`, or as a base for others.
-# With --check it writes nothing, and fails if they are not what the chart gives.
+# Writes deploy/kubernetes from the chart: plain manifests for `kubectl apply -k deploy/kubernetes`, or as a base for
+# others. With --check it writes nothing, and fails if they differ from the chart.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,8 +1,8 @@
 /**
- * Proves on a real two-node Kubernetes that the image and the chart work: `npm run cluster-test`, as root on Debian
- * 12. It brings up the cluster, builds the image, installs the chart beside the Sensor double, and walks through what
- * happens to a DaemonSet in its life. Each step is a line; the first that fails ends it, with what was seen. Where
- * the cluster is not kept (--keep), it is taken down whatever happens.
+ * Tries the image and the chart on a real two-node Kubernetes: `npm run cluster-test`, as root on Debian 12. It brings
+ * up the cluster, builds the image, installs the chart beside the Sensor double, and walks through the life of a
+ * DaemonSet. Each step is a line; the first failure ends it, with its evidence. Where the cluster is not kept (--keep),
+ * it is taken down in any case.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -39,7 +39,7 @@ const kubectl = (...args: string[]) => runCommand(enter, ['kubectl', '-n', NAMES
 const apply = (manifest: string) =>
   runCommand(enter, ['kubectl', '-n', NAMESPACE, 'apply', '-f', '-'], manifest);
 
-/** What the double has printed, a JSON object a line. */
+/** The output of the double, a JSON object a line. */
 interface SensorLine {
   readonly connection?: number;
   readonly event?: string;
@@ -69,7 +69,7 @@ function lines(): SensorLine[] {
     .map((line) => JSON.parse(line) as SensorLine);
 }
 
-/** The streams of a node, by the name under which they registered. */
+/** The streams of a node, by their registered name. */
 function streamsOf(all: readonly SensorLine[], node: string): Set<number> {
   return new Set(
     all
@@ -157,7 +157,7 @@ function pods(): { name: string; ip: string; node: string }[] {
     .map(({ metadata, status, spec }) => ({ name: metadata.name, ip: status.podIP, node: spec.nodeName }));
 }
 
-/** Something to see: a server on one node, a client on the other that asks it once a second. */
+/** Something to see: a server on one node, a client on the other with a request once a second. */
 const WORKLOAD = `
 apiVersion: v1
 kind: Pod
@@ -225,8 +225,8 @@ function askPod(ip: string, rest: string): string {
   ]);
 }
 
-/** Sees to it that both nodes tell of something that began after `since`. */
-async function bothNodesTell(since: number): Promise<void> {
+/** Asserts for both nodes a report of something begun after `since`. */
+async function bothNodesReport(since: number): Promise<void> {
   await eventually(60, () => {
     const all = lines();
     for (const node of NODES) {
@@ -306,7 +306,7 @@ async function main(): Promise<void> {
         .map(({ message }) => message?.signal?.processSignal.name);
       assert.ok(names.includes('httpd') && names.includes('sh'), 'no process of the workload was told');
     });
-    await bothNodesTell(since);
+    await bothNodesReport(since);
   });
 
   await step('a real Prometheus scrapes both', async () => {
@@ -385,7 +385,7 @@ async function main(): Promise<void> {
     const ip = kubectl('get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}');
     kubectl('delete', 'pod', 'client', '--wait');
     apply(WORKLOAD.split('---').at(-1)!.replace('SERVER', ip));
-    await bothNodesTell(lines().length);
+    await bothNodesReport(lines().length);
   });
 
   await step('an upgrade: both nodes tell again', async () => {
@@ -397,7 +397,7 @@ async function main(): Promise<void> {
       pods().every(({ name }) => !old.has(name)),
       'the pods are the same as before',
     );
-    await bothNodesTell(lines().length);
+    await bothNodesReport(lines().length);
     return `longest silence, from the end of the old pod to the report of the new: ${perNode(longestSilences(seen))}`;
   });
 

@@ -1,6 +1,6 @@
 /**
- * Prints what the image is made of, as CycloneDX: what npm says of the packages in the bundle, and Node and the Debian
- * packages given as arguments, whose libraries lie beside it.
+ * Prints the parts of the image as CycloneDX: npm's description of the packages in the bundle, Node, and the Debian
+ * packages given as arguments, with their libraries beside the bundle.
  */
 import { execFileSync } from 'node:child_process';
 

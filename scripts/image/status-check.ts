@@ -1,6 +1,6 @@
 /**
- * The probe that the existing product's DaemonSet calls: ends with 0 when Collector is ready. In the image it is
- * /usr/local/bin/status-check.sh, the name that it has there, although no shell runs it: there is none.
+ * The probe called by the existing product's DaemonSet: ends with 0 when Collector is ready. In the image it is
+ * /usr/local/bin/status-check.sh, its name there, although no shell runs it: there is none.
  */
 import { get } from 'node:http';
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The first process of a virtual machine for scripts/kernels.ts, which writes `setup` into the kernel's command line: v2,
-# hybrid or v1 for the cgroup hierarchies, or without-btf. What it prints between two lines `== <name>` is that section
-# of the result.
+# The first process of a virtual machine for scripts/kernels.ts. `setup` is in the kernel's command line: v2, hybrid or
+# v1 for the cgroup hierarchies, or without-btf. The output between two lines `== <name>` is the section of this name in
+# the result.
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
@@ -32,7 +32,7 @@ export PATH="$PATH:/app"
 echo # the line that the firmware left
 echo "== booted"
 
-# Runs a program in a container: by its id, or that of one in another.
+# Runs a program in a container: by its id, or by the id of one in another.
 inside() {
     path=docker/$1
     shift
@@ -46,7 +46,7 @@ id=4f2a91bc03de5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e
 nested=$id/docker/0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9
 blocked=b10cced0b10c5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e
 
-# What is there before Collector, with a process whose memory nobody can read, if the kernel came with FUSE.
+# The processes before Collector, one with unreadable memory among them if the kernel came with FUSE.
 inside $id workload serve-all 10.9.9.9 7001 >/tmp/older 2>&1 &
 until grep -q listening /tmp/older; do sleep 0.2; done
 inside $id workload connect 10.9.9.9 7001 >/dev/null &
@@ -59,7 +59,7 @@ if grep -qw fuse /proc/filesystems; then
 fi
 sleep 1
 
-# Rings of a page or so, that a short burst fills.
+# Rings of a page or so, filled by a short burst.
 export ROX_COLLECTOR_SCRAPE_INTERVAL=1 ROX_ENABLE_AFTERGLOW=false ROX_COLLECTOR_SINSP_BUFFER_SIZE=65536
 node /app/collector.js --format=json >/tmp/out 2>/tmp/log &
 collector=$!
@@ -114,7 +114,7 @@ cat /tmp/log
 echo "== messages"
 cat /tmp/out
 
-# Prints what --check says: of this kernel, and of the same one in lockdown, which only a boot ends.
+# Prints the output of --check: on this kernel, and on the same one in lockdown, ended by a boot only.
 check() {
     node /app/collector.js --check >/dev/null 2>/tmp/check
     echo "exit code $?"

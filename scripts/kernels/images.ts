@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Debian's suites by the kernels that they have, and what those are called here. */
+/** Debian's suites by their kernels, with the kernels' names here. */
 const suites = { '5.10': 'bullseye', '6.1': 'bookworm', '6.12': 'trixie', newest: 'sid' } as const;
 
-/** Ubuntu's packages of kernels that Debian has no longer; the last of each, so that they do not change. */
+/** Ubuntu's packages of kernels no longer in Debian; the last of each, as it does not change. */
 const packages = {
   '5.11': {
     file: 'linux-signed-hwe-5.11/linux-image-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb',

@@ -15,8 +15,8 @@ import path from 'node:path';
 import type { Architecture, KernelFiles } from './images.js';
 
 /**
- * How a machine is set up: which cgroup hierarchies are mounted (those of v2 alone, of v1 alone, or both); or those of v2,
- * and the kernel's types (BTF) hidden, so that a driver is needed.
+ * Setups of a machine: its mounted cgroup hierarchies (v2 alone, v1 alone, or both); or v2 with the kernel's types
+ * (BTF) hidden, to need a driver.
  */
 export const setups = ['v2', 'hybrid', 'v1', 'without-btf'] as const;
 export type Setup = (typeof setups)[number];
@@ -24,7 +24,7 @@ export type Setup = (typeof setups)[number];
 const qemu: Readonly<
   Record<Architecture, { readonly command: readonly string[]; readonly parameters: string }>
 > = {
-  // Without acceleration a busy host delivers the timer's interrupts late, which the kernel's check takes for broken.
+  // Without acceleration a busy host delivers the timer's interrupts late; the kernel's check finds them broken.
   amd64: { command: ['qemu-system-x86_64'], parameters: 'console=ttyS0 no_timer_check' },
   arm64: { command: ['qemu-system-aarch64', '-M', 'virt'], parameters: 'console=ttyAMA0' },
 };
@@ -58,8 +58,8 @@ export class Machine {
 
   /**
    * Boots a kernel, without acceleration and without a network, until the machine goes off.
-   * @param drivers what local storage has; undefined for none
-   * @returns what it printed
+   * @param drivers the files of local storage; undefined for none
+   * @returns its output
    */
   async boot(kernel: KernelFiles, setup: Setup, drivers?: string): Promise<string> {
     const own = mkdtempSync(path.join(this.#folder, 'of-kernel-'));
@@ -84,7 +84,7 @@ export class Machine {
   }
 }
 
-/** @returns what the machine printed by its end, or until its time was up */
+/** @returns the machine's output by its end, or until its time was up */
 async function runMachine([program = '', ...args]: readonly string[]): Promise<string> {
   const child = spawn('timeout', [String(SECONDS), program, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -99,7 +99,7 @@ async function runMachine([program = '', ...args]: readonly string[]): Promise<s
   return output.replaceAll('\r', '');
 }
 
-/** Puts a folder into an archive beside it that a kernel can start with. @returns its path */
+/** Puts a folder into an archive beside it, for a kernel to start with. @returns its path */
 function pack(folder: string): string {
   const archive = `${folder}.gz`;
   rmSync(archive, { force: true });

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the files of a virtual machine for scripts/kernels.ts: `root.sh amd64 FOLDER`, or arm64 (the add-on is cross-compiled
-# for it; the BPF object is the very same). Needs root, for packages, and npm run build before it. Downloads libraries the
-# first time; they stay in .cache/kernels/machine.
+# Makes the files of a virtual machine for scripts/kernels.ts: `root.sh amd64 FOLDER`, or arm64 (the add-on is
+# cross-compiled for it; the BPF object is the very same). Needs root, for packages, and npm run build before it.
+# Downloads libraries the first time; they stay in .cache/kernels/machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

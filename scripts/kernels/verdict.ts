@@ -2,15 +2,16 @@ import { isBefore } from '../../actors/capture/host.js';
 import type { Setup } from './machine.js';
 
 /**
- * What guest.sh does after Collector's start, in records: a job is an exec; a port is one record, and one of who listens;
- * each side of a connection opens and closes. The self-check has an exec, an exit, and both sides of a connection.
+ * The work of guest.sh after Collector's start, in records: a job is an exec; a port is one record, and one of its
+ * listening process; each side of a connection opens and closes. The self-check has an exec, an exit, and both sides of
+ * a connection.
  */
 const RECORDS = { process_exec: 9 + 1, process_exit: 8 + 1, socket_state: 2 + 4 * (2 + 3) + 4, udp: 2 };
 type Program = keyof typeof RECORDS;
 /** Records of the accepting side of an older listening socket: its owner is found by iterators alone. */
 const OLDER_LISTENER = 2 * 2;
 
-/** What became of one boot. */
+/** The outcome of one boot. */
 export interface Verdict {
   /** As the kernel calls itself. */
   readonly release: string;
@@ -18,9 +19,9 @@ export interface Verdict {
   readonly object?: string;
   /** Records by program. */
   readonly records: Readonly<Record<Program, number>>;
-  /** Instructions that the verifier looked at for the program that needs most of them; 0: the kernel does not say. */
+  /** Instructions looked at by the verifier for the program with most of them; 0: the kernel does not say. */
   readonly verified: number;
-  /** What is not as it should be; empty: all is. */
+  /** Failed expectations; empty: all is as it should be. */
   readonly faults: readonly string[];
   /** Parts left out for lack of a kernel feature. */
   readonly untried: readonly string[];
@@ -31,10 +32,10 @@ const NEWEST_OBJECT = '5.12';
 /** First Linux to take it with its programs for UDP. */
 const NEWEST_OBJECT_SINCE = '5.15';
 
-/** Of a million that the verifier looks at before it refuses a program. */
+/** Of the million looked at by the verifier before it refuses a program. */
 const MOST_VERIFIED = 250_000;
 
-/** Between `date` and the exec that has its output in its arguments, on a slow machine. */
+/** Between `date` and the exec with its output as an argument, on a slow machine. */
 const MOST_CLOCK_SECONDS = 2;
 
 const CONTAINER = '4f2a91bc03de';
@@ -68,7 +69,7 @@ interface CollectedMessage {
   };
 }
 
-/** Holds what a machine printed against what guest.sh did there. */
+/** Holds a machine's output against the work of guest.sh there. */
 export function judge(output: string, setup: Setup): Verdict {
   const sections = sectionsOf(output);
   const log = sections.get('log') ?? '';

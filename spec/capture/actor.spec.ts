@@ -89,7 +89,7 @@ describe('The facts of a run', () => {
         onCut: (unread) => said.push(`cut ${unread}`),
         onStats: () => undefined,
         slices,
-        listener: {
+        factAudience: {
           audience: () => 'same',
           processAudience: () => 'same',
           newcomers,

@@ -112,7 +112,7 @@ describe('a live run that has lost records', () => {
   }
 
   it('takes nothing for told that it finds again while nobody listens', async () => {
-    const listener: FactAudience = {
+    const factAudience: FactAudience = {
       audience: () => 'none',
       processAudience: () => 'none',
       newcomers: NEVER,
@@ -120,7 +120,7 @@ describe('a live run that has lost records', () => {
       room: NEVER,
       control: NEVER,
     };
-    const found = (await scans({ lost: 1 }, { listener })).filter((one) => one.startsWith('processes'));
+    const found = (await scans({ lost: 1 }, { factAudience })).filter((one) => one.startsWith('processes'));
     assert.deepEqual(found, [...processes('none'), ...processes('none')]);
   });
 });

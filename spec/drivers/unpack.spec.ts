@@ -118,7 +118,7 @@ describe('unpacking a driver', () => {
   });
 });
 
-/** An archive that starts with a file name of 64 MiB (RFC 1952 §2.3.1, FNAME), before anything that could be unpacked. */
+/** An archive with a file name of 64 MiB first (RFC 1952 §2.3.1, FNAME), before anything to be unpacked. */
 function* endlessName(): Generator<Buffer> {
   yield Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3]);
   const part = Buffer.alloc(MIB, 'a');

@@ -14,7 +14,7 @@ import { resources } from '../support/resources.js';
 
 const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
 
-/** Detaches the programs of a process from cgroups, as somebody with root's rights on the node can. @returns how many */
+/** Detaches the programs of a process from cgroups, as root on the node can. @returns their number */
 function detachPrograms(pid: number): number {
   const texts = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => {
     try {

@@ -159,7 +159,7 @@ describe('Sensor, over gRPC', () => {
   it('tells when somebody listens who knows of no process, and takes what follows ahead of what waits', async () => {
     const double1 = await double();
     const { sensor, tell } = link(double1.address);
-    sensor.listener.newcomers.subscribe(() => tell(signal(100, { scraped: true })));
+    sensor.factAudience.newcomers.subscribe(() => tell(signal(100, { scraped: true })));
     tell(signal(0));
     sensor.start(spawnStream);
     await eventually(() => double1.signals.length === 2, 'both arrive');
@@ -199,10 +199,10 @@ describe('Sensor, over gRPC', () => {
   it('says who hears a delta: nobody, somebody fresh, or the same', async () => {
     const double1 = await double();
     const { sensor, network } = link(double1.address);
-    assert.equal(sensor.listener.audience(), 'none');
+    assert.equal(sensor.factAudience.audience(), 'none');
     sensor.start(spawnStream);
-    await eventually(() => sensor.listener.audience() === 'fresh', 'a stream opens');
-    assert.equal(sensor.listener.audience(), 'same');
+    await eventually(() => sensor.factAudience.audience() === 'fresh', 'a stream opens');
+    assert.equal(sensor.factAudience.audience(), 'same');
     double1.double.stall('network');
     const connections = Array.from({ length: 20_000 }, () => ({
       container: containerNumber(ID),
@@ -213,18 +213,18 @@ describe('Sensor, over gRPC', () => {
       closedAt: undefined,
     }));
     network.next({ time: 0, delta: { connections, endpoints: [] } });
-    assert.equal(sensor.listener.audience(), 'none', 'the last one has not left');
+    assert.equal(sensor.factAudience.audience(), 'none', 'the last one has not left');
     double1.double.resume('network');
-    await eventually(() => sensor.listener.audience() === 'same', 'it has left');
+    await eventually(() => sensor.factAudience.audience() === 'same', 'it has left');
     double1.double.hangUp('network');
-    await eventually(() => sensor.listener.audience() === 'fresh', 'another stream opens');
+    await eventually(() => sensor.factAudience.audience() === 'fresh', 'another stream opens');
   });
 
   it('has its control messages passed on, and malformed ones warned of', async () => {
     const double1 = await double({ control: { networks: ['10.0.0.0/8'], publicIps: ['203.0.113.7'] } });
     const { sensor } = link(double1.address);
     const received: object[] = [];
-    sensor.listener.control.subscribe((lists) => received.push(lists));
+    sensor.factAudience.control.subscribe((lists) => received.push(lists));
     sensor.start(spawnStream);
     await eventually(() => received.length > 0, 'it arrives');
     assert.deepEqual(received, [
@@ -275,7 +275,9 @@ describe('Sensor, over gRPC', () => {
     }, 2);
     const tick = (): void => {
       time += 1e9;
-      const delta = whole(state.tick({ kind: 'tick', time, epoch: 0, audience: sensor.listener.audience() }));
+      const delta = whole(
+        state.tick({ kind: 'tick', time, epoch: 0, audience: sensor.factAudience.audience() }),
+      );
       if (delta.connections.length > 0) network.next({ time, delta });
     };
     try {

@@ -183,7 +183,7 @@ describe('The end of a connection is received or counted', () => {
       try {
         sensor.start(spawnStream);
         await double.opens('network');
-        await eventually(() => sensor.listener.audience() !== 'none', 'somebody listens');
+        await eventually(() => sensor.factAudience.audience() !== 'none', 'somebody listens');
         for (let port = 1; port <= 500; port++) close(port);
         fault(double.double);
         for (let port = 501; port <= 1000; port++) close(port);

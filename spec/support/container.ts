@@ -190,7 +190,7 @@ export const WIRE = {
   v6: ['fd00:111::1', 'fd00:111::2'],
 } as const;
 
-/** Joins two containers by a veth pair with the addresses of `WIRE`, and sets up their loopback. It goes when they go. */
+/** Joins two containers by a veth pair with the addresses of `WIRE`, and sets up their loopback. It goes with them. */
 export function wire(...pair: readonly [Container, Container]): void {
   const [a, b] = pair.map(({ pid }) => String(pid)) as [string, string];
   execFileSync('ip', [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** Asserts that between a failed start's table of diagnostics and its last line stand cause and remedy, and nothing else. */
+/** Asserts: between a failed start's table of diagnostics and its last line are cause and remedy, and nothing else. */
 export function assertNothingBetween(stderr: string): void {
   const lines = stderr
     .trimEnd()

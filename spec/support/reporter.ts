@@ -6,8 +6,9 @@ const SLOWEST = 15;
 
 /**
  * Extends Mocha's Spec reporter: names the slowest suites at the end, hooks included, and keeps
- * `<passed> <failed> <skipped>` in the file named by TEST_COUNTS, for `.ci/run`. The file is written after every test and counts one failure more until the run ends, so that a mocha that dies, or
- * that a test ends with status 0, leaves what had passed and a failure.
+ * `<passed> <failed> <skipped>` in the file named by TEST_COUNTS, for `.ci/run`. The file is written after every test,
+ * and counts one failure more until the run ends: a dead mocha, or one ended by a test with status 0, leaves the passed
+ * tests and a failure.
  */
 export default class Reporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {

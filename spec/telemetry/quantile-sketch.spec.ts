@@ -9,7 +9,7 @@ function targets(error: number) {
   return QUANTILES.map((quantile) => ({ quantile, error }));
 }
 
-/** How far `answer` is from the quantile of the values, as a part of them: 0 if it is one of those that share its rank. */
+/** Distance of `answer` from the quantile of the values, as a part of them: 0 for any value of the same rank. */
 function rankError(values: readonly number[], quantile: number, answer: number): number {
   const rank = quantile * values.length;
   const below = values.filter((value) => value < answer).length;

@@ -882,8 +882,8 @@ static int job_udp_again(char **words)
     return 0;
 }
 
-/* udp-storm N ADDRESS: one socket connected to N peers after one another, in the network of 24 bits of the address; says when
- * half of them are done, and all */
+/* udp-storm N ADDRESS: one socket connected to N peers after one another, in the network of 24 bits of the address;
+ * says when half of them are done, and all */
 static int job_udp_storm(char **words)
 {
     int count = atoi(words[0]), fd = must("socket", socket(AF_INET, SOCK_DGRAM, 0));

@@ -52,7 +52,7 @@ export interface CgroupNames {
   readonly containerOf: ContainerOf;
 }
 
-/** Ancestors looked at by the kernel side (native/bpf/process-record.h), and reported (layout.h); one more proves a cut. */
+/** Ancestors looked at by the kernel side (native/bpf/process-record.h), and reported (layout.h). One more: a cut. */
 const ANCESTRY_DEPTH = 64;
 const LINEAGE_CAPACITY = 10;
 

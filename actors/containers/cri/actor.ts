@@ -9,30 +9,30 @@ import { RuntimeClient, type RuntimeVersion } from './client.js';
 import { Search } from './search.js';
 
 export interface RuntimesOptions {
-  /** Paths of unix sockets; a path where nothing is yet is watched. */
+  /** Paths of unix sockets; a path without a socket yet is watched. */
   readonly sockets: readonly string[];
-  /** Where the root of the host is, for a look at other places; empty on the host itself. */
+  /** Root of the host, for a look at other places; empty on the host itself. */
   readonly hostRoot?: string;
   readonly log: Log;
-  readonly times?: Intervals;
+  readonly intervals?: Intervals;
 }
 
 /** All in ms. */
 export interface Intervals {
-  /** Between two lists where the runtime tells no events. */
+  /** Between two lists of a runtime without events. */
   readonly poll: number;
-  /** The same where it does, since an event could be lost. */
+  /** Between two lists of a runtime with events, since one could be lost. */
   readonly pollBesideEvents: number;
-  /** Between two lists at least, whatever happens. */
+  /** Between two lists at least, in any case. */
   readonly rest: number;
-  /** How long an answer may take. */
+  /** Longest wait for an answer. */
   readonly answer: number;
-  /** Between two looks for a socket that is not there. */
+  /** Between two looks for a missing socket. */
   readonly look: number;
   readonly backOff: BackOff;
 }
 
-const TIMES: Intervals = {
+const INTERVALS: Intervals = {
   poll: 5000,
   pollBesideEvents: 60_000,
   rest: 250,
@@ -40,7 +40,7 @@ const TIMES: Intervals = {
   look: 2000,
   backOff: { first: 2000, most: 30_000 },
 };
-/** A runtime that is away for long is no news more often, s. */
+/** Between two warnings of a runtime away for long, s. */
 const WARN_SECONDS = 60;
 
 /** Changes of the containers of a runtime. */
@@ -71,19 +71,19 @@ export class Runtimes {
     for (const socket of this.#options.sockets) this.#open(socket, spawn);
   }
 
-  /** Asks all runtimes at once: the kernel side met a container that none has named. */
+  /** Asks all runtimes at once: the kernel side met an unknown container. */
   ask(): void {
     this.#wakeUps.forEach((wakeUp) => wakeUp.wake());
     void this.#search.met();
   }
 
   #open(socket: string, spawn: SpawnStream): void {
-    const { log, times = TIMES } = this.#options;
+    const { log, intervals = INTERVALS } = this.#options;
     const wakeUp = new WakeUp();
     const warn = log.throttled('warning', WARN_SECONDS);
     const actor = spawn(`runtime ${socket}`, {
-      backOff: times.backOff,
-      open: this.#connection(socket, wakeUp, times),
+      backOff: intervals.backOff,
+      open: this.#connection(socket, wakeUp, intervals),
     });
     actor.on('broken', ({ reason, wait }) => {
       warn(
@@ -95,14 +95,14 @@ export class Runtimes {
     this.#wakeUps.push(wakeUp);
   }
 
-  #connection(socket: string, wakeUp: WakeUp, times: Intervals): OpenConnection {
+  #connection(socket: string, wakeUp: WakeUp, intervals: Intervals): OpenConnection {
     const { log } = this.#options;
-    let saidAbsent = false;
-    /** Containers of this runtime as text to compare. They survive the runtime, so this does. */
+    let loggedAbsence = false;
+    /** Containers of this runtime, as text to compare. Kept between connections: they survive the runtime. */
     let known: ReadonlyMap<string, string> = new Map();
-    const listed = (found: ReadonlyMap<string, ContainerMetadata>): void => {
-      const now = new Map(Array.from(found, ([id, metadata]) => [id, JSON.stringify(metadata)]));
-      const updated = [...found.values()].filter(({ id }) => now.get(id) !== known.get(id));
+    const compare = (list: ReadonlyMap<string, ContainerMetadata>): void => {
+      const now = new Map(Array.from(list, ([id, metadata]) => [id, JSON.stringify(metadata)]));
+      const updated = [...list.values()].filter(({ id }) => now.get(id) !== known.get(id));
       const removed = [...known.keys()].filter((id) => !now.has(id));
       known = now;
       if (updated.length + removed.length > 0) this.#updates.next({ updated, removed });
@@ -111,12 +111,12 @@ export class Runtimes {
       const stop = new AbortController();
       const visit = visitRuntime(
         socket,
-        times,
+        intervals,
         {
           wakeUp,
           absent: () => {
-            if (!saidAbsent) log.info(`No container runtime at ${socket} yet: it is watched for`);
-            saidAbsent = true;
+            if (!loggedAbsence) log.info(`No container runtime at ${socket} yet: it is watched for`);
+            loggedAbsence = true;
             void this.#search.failed(socket, 'nothing is there');
           },
           opened: ({ name, version }) => {
@@ -124,7 +124,7 @@ export class Runtimes {
             this.#search.answered();
             update({ type: 'opened' });
           },
-          listed: (found) => !stop.signal.aborted && listed(found),
+          listed: (list) => !stop.signal.aborted && compare(list),
         },
         stop.signal,
       );
@@ -140,21 +140,21 @@ interface Visitor {
   readonly wakeUp: WakeUp;
   readonly absent: () => void;
   readonly opened: (runtime: RuntimeVersion) => void;
-  readonly listed: (found: ReadonlyMap<string, ContainerMetadata>) => void;
+  readonly listed: (list: ReadonlyMap<string, ContainerMetadata>) => void;
 }
 
-/** Lists again and again what a runtime has. @throws Error that says what ended it, if only that `signal` aborted */
+/** Lists the containers of a runtime again and again. @throws Error with the reason of its end, or of `signal` */
 async function visitRuntime(
   socket: string,
-  times: Intervals,
+  intervals: Intervals,
   { wakeUp, absent, opened, listed }: Visitor,
   signal: AbortSignal,
 ): Promise<never> {
   while (!(await exists(socket))) {
     absent();
-    await delay(times.look, undefined, { signal });
+    await delay(intervals.look, undefined, { signal });
   }
-  const client = new RuntimeClient(socket, times.answer);
+  const client = new RuntimeClient(socket, intervals.answer);
   try {
     const runtime = await client.version();
     listed(await client.list());
@@ -167,8 +167,8 @@ async function visitRuntime(
       );
     }
     for (;;) {
-      await delay(times.rest, undefined, { signal });
-      await wakeUp.sleep(hasEvents ? times.pollBesideEvents : times.poll, signal);
+      await delay(intervals.rest, undefined, { signal });
+      await wakeUp.sleep(hasEvents ? intervals.pollBesideEvents : intervals.poll, signal);
       signal.throwIfAborted();
       listed(await client.list());
     }
@@ -178,8 +178,8 @@ async function visitRuntime(
 }
 
 /**
- * Whether everybody who listens for events hears all of them. Containerd before 2.0 hands each event to one listener
- * only: Collector would take them away from the kubelet.
+ * Whether every listener for events gets all of them. Containerd before 2.0 hands each event to one listener only:
+ * Collector would take them away from the kubelet.
  */
 function broadcastsEvents({ name, version }: RuntimeVersion): boolean {
   return name !== 'containerd' || Number(/^v?(\d+)/.exec(version)?.[1] ?? 0) >= 2;

@@ -13,7 +13,7 @@ import { spawnStream } from '../../support/spawn-stream.js';
 
 const ID = 'a'.repeat(64);
 const OTHER = 'b'.repeat(64);
-const TIMES = {
+const INTERVALS = {
   poll: 50,
   pollBesideEvents: 60_000,
   rest: 5,
@@ -26,14 +26,14 @@ const LIST = 'RuntimeService/ListContainers';
 describe('the names of containers', () => {
   let folder: string;
   let made: Resource[];
-  let news: RuntimeUpdate[];
+  let updates: RuntimeUpdate[];
   let lines: string[];
   let runtimes: Runtimes;
   let streams: StreamRef[];
 
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'cri-'));
-    [made, news, lines] = [[], [], []];
+    [made, updates, lines] = [[], [], []];
     streams = [];
   });
   afterEach(async () => {
@@ -50,10 +50,10 @@ describe('the names of containers', () => {
     return fake;
   }
 
-  function listen(sockets: readonly string[], times: Partial<typeof TIMES> = {}): void {
+  function listen(sockets: readonly string[], intervals: Partial<typeof INTERVALS> = {}): void {
     const log = createLog({ write: (line) => lines.push(line) });
-    runtimes = new Runtimes({ sockets: sockets.map(at), log, times: { ...TIMES, ...times } });
-    runtimes.updates.subscribe((update) => news.push(update));
+    runtimes = new Runtimes({ sockets: sockets.map(at), log, intervals: { ...INTERVALS, ...intervals } });
+    runtimes.updates.subscribe((update) => updates.push(update));
     runtimes.start((name, input) => {
       const stream = spawnStream(name, input);
       streams.push(stream);
@@ -64,7 +64,7 @@ describe('the names of containers', () => {
   /** Names of pods by the ids of their containers, as told so far. */
   function pods(): Record<string, string> {
     const known = new Map<string, string>();
-    for (const { updated, removed } of news) {
+    for (const { updated, removed } of updates) {
       for (const { id, pod } of updated) known.set(id, pod);
       for (const id of removed) known.delete(id);
     }
@@ -80,9 +80,9 @@ describe('the names of containers', () => {
     fake.add('web-0', ID, { image: { image }, imageRef: image, labels: { app: 'web' } });
     fake.inventory.images.push({ id: image, repoTags: ['shop/web:1'], repoDigests: [`shop/web@${digest}`] });
     listen(['a.sock']);
-    await eventually(() => news.length > 0, 'something is told');
+    await eventually(() => updates.length > 0, 'something is told');
     const pod = { namespace: 'shop', pod: 'web-0', podUid: 'uid-web-0' };
-    assert.deepEqual(news, [
+    assert.deepEqual(updates, [
       {
         updated: [
           { id: 'f' + 'a'.repeat(11), ...pod, name: '', image: '', imageDigest: '', labels: {} },
@@ -105,10 +105,10 @@ describe('the names of containers', () => {
     fake.add('web-0', ID);
     listen(['a.sock']);
     await eventually(() => (fake.calls.get(LIST) ?? 0) > 3, 'it is asked again and again');
-    assert.equal(news.length, 1);
+    assert.equal(updates.length, 1);
     fake.inventory.containers = [];
-    await eventually(() => news.length > 1, 'the removal is told');
-    assert.deepEqual(news[1], { updated: [], removed: ['a'.repeat(12)] });
+    await eventually(() => updates.length > 1, 'the removal is told');
+    assert.deepEqual(updates[1], { updated: [], removed: ['a'.repeat(12)] });
   });
 
   it('are asked for at once when a stranger is met, however many there are', async () => {
@@ -185,7 +185,7 @@ describe('the names of containers', () => {
         await eventually(() => warnings().length > 0, 'a warning');
         await sleep(300);
         assert.equal(warnings().length, 1, warnings().join(''));
-        assert.deepEqual(news, []);
+        assert.deepEqual(updates, []);
       } finally {
         await wrong.remove();
       }
@@ -200,22 +200,22 @@ describe('the names of containers', () => {
     const fake = await start('a.sock');
     fake.add('web-0', ID);
     listen(['a.sock']);
-    await eventually(() => news.length === 1, 'it tells');
+    await eventually(() => updates.length === 1, 'it tells');
     fake.remove();
     await eventually(() => warnings().length === 1, 'that it has gone is said');
-    assert.equal(news.length, 1);
+    assert.equal(updates.length, 1);
     rmSync(at('a.sock'), { force: true });
     const back = await start('a.sock');
     back.add('web-0', ID);
     back.add('web-1', OTHER);
-    await eventually(() => news.length === 2, 'it tells again');
+    await eventually(() => updates.length === 2, 'it tells again');
     assert.deepEqual(pods(), {
       faaaaaaaaaaa: 'web-0',
       aaaaaaaaaaaa: 'web-0',
       fbbbbbbbbbbb: 'web-1',
       bbbbbbbbbbbb: 'web-1',
     });
-    assert.ok(news[1]!.updated.every(({ pod }) => pod === 'web-1'));
+    assert.ok(updates[1]!.updated.every(({ pod }) => pod === 'web-1'));
     assert.equal(warnings().length, 1);
   });
 
@@ -224,8 +224,8 @@ describe('the names of containers', () => {
     for (let number = 0; number < 10_000; number++)
       fake.add(`pod-${number}`, `${number}`.padStart(12, 'a').padEnd(64, '0'));
     listen(['a.sock'], { answer: 10_000 });
-    await eventually(() => news.length > 0, 'they are told');
-    assert.equal(news[0]!.updated.length, 20_000);
+    await eventually(() => updates.length > 0, 'they are told');
+    assert.equal(updates[0]!.updated.length, 20_000);
   });
 
   it('of what has no id of a container are left out, and what is too long is cut', async () => {
@@ -235,8 +235,8 @@ describe('the names of containers', () => {
       labels: Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`label-${at}`, 'y'.repeat(1000)])),
     });
     listen(['a.sock']);
-    await eventually(() => news.length > 0, 'something is told');
-    const { updated } = news[0]!;
+    await eventually(() => updates.length > 0, 'something is told');
+    const { updated } = updates[0]!;
     assert.deepEqual(
       updated.map(({ id }) => id),
       ['faaaaaaaaaaa', 'aaaaaaaaaaaa'],
