@@ -1,11 +1,11 @@
 import { assign, emit, sendTo, setup, type PromiseActorLogic } from 'xstate';
-import type { Driver } from '../actors/capture/driver.js';
+import type { Addon } from '../actors/capture/driver.js';
 import type { DriverLocation, LocalDriver } from '../actors/drivers/actor.js';
 import type { Loaded } from '../actors/wiring/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
-import type { runtime, RuntimeOutput } from './runtime.js';
+import type { collecting, CollectingOutput } from './collecting.js';
 
-/** The phases of a run in their order; each is one effect and one state. `collect` lasts as long as Collector runs. */
+/** The phases of a run in their order: each is one effect. `collect`, the state `collecting`, lasts as long as the run. */
 export type Phase = 'connect-sensor' | 'find-driver' | 'download' | 'load' | 'collect';
 
 /** How far the start-up got. */
@@ -21,9 +21,9 @@ export interface PhaseFailure {
   readonly error: unknown;
 }
 
-/** A driver in this process. */
-export interface OpenedDriver {
-  readonly driver: Driver;
+/** The add-on, and the driver for it to load. */
+export interface Loadable {
+  readonly addon: Addon;
   /** The BPF object or kernel module; undefined: the built-in object. */
   readonly file: LocalDriver | undefined;
 }
@@ -37,9 +37,9 @@ export type Effects = {
   readonly 'connect-sensor': PromiseActorLogic<Sensor | undefined>;
   readonly 'find-driver': PromiseActorLogic<DriverLocation>;
   /** Resolves at once when the driver is already here. */
-  readonly download: PromiseActorLogic<OpenedDriver, Pick<Findings, 'sensor' | 'location'>>;
-  readonly load: PromiseActorLogic<Loaded, OpenedDriver>;
-  readonly runtime: typeof runtime;
+  readonly download: PromiseActorLogic<Loadable, Pick<Findings, 'sensor' | 'location'>>;
+  readonly load: PromiseActorLogic<Loaded, Loadable>;
+  readonly collecting: typeof collecting;
 };
 
 /** Findings of the phases; undefined until then. */
@@ -47,7 +47,7 @@ export interface Findings {
   /** Open, and to be closed by the reader of the output, unless the run collected. */
   readonly sensor: Sensor | undefined;
   readonly location: DriverLocation | undefined;
-  readonly opened: OpenedDriver | undefined;
+  readonly opened: Loadable | undefined;
   readonly loaded: Loaded | undefined;
 }
 
@@ -85,7 +85,7 @@ export const lifecycle = setup({
       diagnostics: { ...context.diagnostics, ...reached },
     })),
     fail: assign((_, failure: PhaseFailure) => ({ failure })),
-    stopRuntime: sendTo('runtime', { type: 'stop' }),
+    stopCollecting: sendTo('collecting', { type: 'stop' }),
     announce: emit(({ context }): StartupOver => ({
       type: 'startup-over',
       diagnostics: context.diagnostics,
@@ -93,7 +93,7 @@ export const lifecycle = setup({
   },
   guards: {
     isCheckOnly: ({ context }) => context.checkOnly,
-    hasFailed: (_, failure: { readonly of: RuntimeOutput }) => failure.of !== undefined,
+    hasFailed: (_, failure: { readonly of: CollectingOutput }) => failure.of !== undefined,
   },
 }).createMachine({
   id: 'collector',
@@ -188,11 +188,11 @@ export const lifecycle = setup({
     },
     collecting: {
       invoke: {
-        id: 'runtime',
-        src: 'runtime',
+        id: 'collecting',
+        src: 'collecting',
         input: ({ context: { sensor, opened, loaded } }) => ({
           sensor,
-          driver: opened!.driver,
+          addon: opened!.addon,
           loaded: loaded!,
         }),
         onDone: [
@@ -214,8 +214,8 @@ export const lifecycle = setup({
           actions: { type: 'fail', params: ({ event: { error } }) => ({ phase: 'collect', error }) },
         },
       },
-      // The runtime ends in good order, and with it this state.
-      on: { stop: { actions: 'stopRuntime' } },
+      // The collection ends in good order, and with it this state.
+      on: { stop: { actions: 'stopCollecting' } },
     },
     failed: { type: 'final' },
     stopped: { type: 'final' },

@@ -10,7 +10,7 @@ export interface Sampled {
 }
 
 /**
- * A part of the runtime as an actor: it lives as long as the runtime, and its context has the counts of the latest
+ * A part of a run as an actor: it lives while Collector collects, and its context has the counts of the latest
  * sample. Records never pass through it; between two samples it does nothing.
  */
 export const part = fromTransition((_counts: Counts, { counts }: Sampled) => counts, {});

@@ -98,5 +98,5 @@ export const stream = chart.createMachine({
 
 export type StreamRef = ActorRefFrom<typeof stream>;
 
-/** Starts a stream as a child of the runtime, under a name of its own. */
+/** Starts a stream as a child of the collection, under a name of its own. */
 export type SpawnStream = (name: string, input: StreamInput) => StreamRef;

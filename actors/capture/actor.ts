@@ -4,7 +4,7 @@ import type { LostLink, Probe, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import { withArguments, type ArgumentSource } from './arguments.js';
-import type { Driver } from './driver.js';
+import type { Addon } from './driver.js';
 import type { Audience, ContainersFact, ControlFact, Fact, ScanFact, StateSettings } from './facts.js';
 import { countLost } from './losses.js';
 import { ProcessScans } from './process-scans.js';
@@ -96,7 +96,7 @@ const PROCESSES_FIRST_MS = 5000;
  * A probe error (see native/index.ts) becomes the observable's.
  */
 export function captureFacts(
-  driver: Driver,
+  addon: Addon,
   probe: Probe,
   options: CaptureOptions,
   stop: AbortSignal,
@@ -106,7 +106,7 @@ export function captureFacts(
   return new Observable((subscriber) => {
     const buffer = new Uint8Array(BATCH_BYTES);
     const batch = new Records(buffer);
-    const now = () => driver.clock().time;
+    const now = () => addon.clock().time;
 
     const sequence = new Sequence({
       onPause: (pauses) => probe.hold(pauses),
@@ -218,7 +218,7 @@ export function captureFacts(
       const isScanDue = scrape === 'every tick' || (scrape === 'at start' && endsLost);
       if (isScanDue && !settings.networkDisabled && (yield* attemptScan(endsLost))) endsLost = false;
       if (stats !== undefined) onStats(stats);
-      subscriber.next({ kind: 'tick', ...driver.clock(), audience: factAudience?.audience() ?? 'same' });
+      subscriber.next({ kind: 'tick', ...addon.clock(), audience: factAudience?.audience() ?? 'same' });
       yield* slices.run();
     }
     let isDue = false;
@@ -282,7 +282,7 @@ export function captureFacts(
 
     sequence.addStep(() => {
       const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
-      subscriber.next({ kind: 'start', ...driver.clock(), seed, settings });
+      subscriber.next({ kind: 'start', ...addon.clock(), seed, settings });
       probe.start(
         buffer,
         (length, time) => {

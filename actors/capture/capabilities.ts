@@ -1,5 +1,5 @@
 import { Failure } from '../telemetry/failures.js';
-import type { Driver } from './driver.js';
+import type { Addon } from './driver.js';
 import { capabilities, isBefore, type Capability, type HostFacts } from './host.js';
 import type { ScannerChoice } from './scanner-choice.js';
 
@@ -37,10 +37,10 @@ export function neededAfterLoad(scans: ScannerChoice['kind'], release: string): 
  * @returns a sentence for the log
  */
 export function giveUpCapabilities(
-  driver: Pick<Driver, 'dropCapabilities'>,
+  addon: Pick<Addon, 'dropCapabilities'>,
   kept: readonly Capability[],
 ): string {
-  const disobedient = driver.dropCapabilities(kept.map((name) => capabilities[name]));
+  const disobedient = addon.dropCapabilities(kept.map((name) => capabilities[name]));
   const but = kept.length > 0 ? ` but ${kept.join(', ')}` : '';
   const except =
     disobedient > 0 ? `, except in ${disobedient} thread(s) of Node's own that block signals` : '';

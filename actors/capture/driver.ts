@@ -4,9 +4,7 @@ import { Failure } from '../telemetry/failures.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isTooOld, KERNEL_BTF, oldestKernel, type HostFacts } from './host.js';
 
-/** The driver in this process: the add-on, with the BPF programs inside. */
-export type Driver = Addon;
-export type { Probe };
+export type { Addon, Probe };
 
 const VERIFIER_LINES = 3;
 
@@ -15,7 +13,7 @@ const VERIFIER_LINES = 3;
  * @param path `dist/collector.node`
  * @throws Failure OBJECT_UNREADABLE
  */
-export function openDriver(path: string): Driver {
+export function openAddon(path: string): Addon {
   try {
     return loadAddon(path);
   } catch (error) {
@@ -35,9 +33,9 @@ export type LoadOptions = Omit<ProbeOptions, 'cgroupV1'>;
  * @param kernel for the failures
  * @throws Failure OBJECT_FOREIGN, LOAD_REFUSED, NO_BPF, NO_BTF, LOCKDOWN, KERNEL_TOO_OLD, KERNEL_LACKS, SHORTAGE
  */
-export function loadPrograms(driver: Driver, options: LoadOptions, kernel: KernelFacts): Probe {
+export function loadPrograms(addon: Addon, options: LoadOptions, kernel: KernelFacts): Probe {
   try {
-    return new driver.Probe({ ...options, cgroupV1: usesCgroupV1() });
+    return new addon.Probe({ ...options, cgroupV1: usesCgroupV1() });
   } catch (error) {
     throw refusal(error, kernel);
   }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, finalize, lastValueFrom, Observable, share, tap } from 'rxjs';
 import type { Counts } from '../../machines/part.js';
-import type { Runtime, RuntimeInput } from '../../machines/runtime.js';
+import type { RunningParts, CollectingInput } from '../../machines/collecting.js';
 import { captureFacts } from '../capture/actor.js';
 import { refusal } from '../capture/driver.js';
 import type { Fact, StateSettings } from '../capture/facts.js';
@@ -55,12 +55,12 @@ export interface Programs {
  * returns; nothing collects before `Runtime.collect`.
  * @throws Failure RECORD_UNWRITABLE
  */
-export async function prepareRuntime(
-  { sensor, driver, loaded: { probe, scanning, problems } }: RuntimeInput,
+export async function prepareParts(
+  { sensor, addon, loaded: { probe, scanning, problems } }: CollectingInput,
   host: HostFacts,
   programs: Programs,
   context: LiveContext,
-): Promise<Runtime> {
+): Promise<RunningParts> {
   const { settings, log, output, deadline, telemetry, health, introspection } = context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
@@ -115,7 +115,7 @@ export async function prepareRuntime(
     let counted = '';
     stop.addEventListener('abort', () => (health.selfCheck = { is: 'waiting' }));
     const facts = captureFacts(
-      driver,
+      addon,
       probe,
       {
         settings: state,

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import { fromPromise, type PromiseActorLogic } from 'xstate';
-import type { Effects, OpenedDriver, Phase } from '../../machines/lifecycle.js';
-import { runtime } from '../../machines/runtime.js';
+import type { Effects, Loadable, Phase } from '../../machines/lifecycle.js';
+import { collecting } from '../../machines/collecting.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from '../capture/capabilities.js';
-import { attachPrograms, openDriver, refusal } from '../capture/driver.js';
+import { attachPrograms, openAddon, refusal } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import { ProcfsProblems } from '../capture/procfs/problems.js';
 import { downloadDriver, findDriver } from '../drivers/actor.js';
-import { prepareRuntime, type Programs } from './collect.js';
+import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
 import { allowCoreDump, load, warnOfUdp, type Loaded } from './load.js';
@@ -40,16 +40,16 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
       findDriver({ settings, log, signal, hasTypes: host.btf }),
     ),
     download: phase('download', async ({ location, sensor }, signal) => {
-      const driver = openDriver(path.join(DIST, 'collector.node'));
-      if (settings.coreDump) allowCoreDump(driver, context);
+      const addon = openAddon(path.join(DIST, 'collector.node'));
+      if (settings.coreDump) allowCoreDump(addon, context);
       const tls = () => sensor?.tls;
       switch (location?.kind) {
         case 'absent':
-          return { driver, file: await downloadDriver(location, { settings, tls, log, signal }) };
+          return { addon, file: await downloadDriver(location, { settings, tls, log, signal }) };
         case 'local':
-          return { driver, file: location.driver };
+          return { addon, file: location.driver };
         default:
-          return { driver, file: undefined };
+          return { addon, file: undefined };
       }
     }),
     load: phase('load', async (opened, signal) =>
@@ -60,9 +60,9 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
         signal,
       ),
     ),
-    runtime: runtime.provide({
+    collecting: collecting.provide({
       actors: {
-        prepare: phase('collect', async (input) => prepareRuntime(input, host, PROGRAMS, context)),
+        prepare: phase('collect', async (input) => prepareParts(input, host, PROGRAMS, context)),
         close: fromPromise(async ({ input: { sensor } }) => sensor?.close(deadline.start())),
       },
       actions: {
@@ -74,12 +74,12 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
 }
 
 /** Loads the programs, and attaches them unless this is a check. Undoes itself when it throws. @throws Failure */
-function loadAndAttach({ driver, file }: OpenedDriver, host: HostFacts, context: LiveContext): Loaded {
+function loadAndAttach({ addon: addon, file }: Loadable, host: HostFacts, context: LiveContext): Loaded {
   const { settings, log } = context;
   const problems = new ProcfsProblems();
-  const probe = load(driver, host, file, context);
+  const probe = load(addon, host, file, context);
   const scanning = undoing(() => {
-    const choice = scannerFor(driver, probe, host, problems, context);
+    const choice = scannerFor(addon, probe, host, problems, context);
     checkScans(choice.kind, host);
     if (!settings.check) attachPrograms(probe, host);
     return choice;
@@ -89,7 +89,7 @@ function loadAndAttach({ driver, file }: OpenedDriver, host: HostFacts, context:
   } else {
     warnOfUdp(probe, context);
     // Root could take them back, and may need them to read the files of other users.
-    if (host.euid !== 0) log.info(giveUpCapabilities(driver, neededAfterLoad(scanning.kind, host.release)));
+    if (host.euid !== 0) log.info(giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release)));
   }
   return { probe, scanning, problems };
 

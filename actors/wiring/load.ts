@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
-import { isLacking, loadPrograms, type Driver, type Probe } from '../capture/driver.js';
+import { isLacking, loadPrograms, type Addon, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
 import type { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
@@ -28,7 +28,7 @@ export interface Loaded {
  * @throws Failure
  */
 export function load(
-  driver: Driver,
+  addon: Addon,
   host: HostFacts,
   local: LocalDriver | undefined,
   { settings, log }: RunContext,
@@ -36,13 +36,13 @@ export function load(
   const missing = checkHost(host, local !== undefined);
   if (missing !== undefined) throw missing;
   if (local !== undefined && settings.collectionMethod === 'kernel_module') {
-    insertKernelModule(local.path, (file) => driver.insertModule(file), log, host.lockdown);
+    insertKernelModule(local.path, (file) => addon.insertModule(file), log, host.lockdown);
     throw new Failure('MODULE_UNREAD', { path: local.path });
   }
-  const plan = ringPlan(driver.possibleCpus, settings);
+  const plan = ringPlan(addon.possibleCpus, settings);
   collectGarbage();
   const probe = loadPrograms(
-    driver,
+    addon,
     {
       object: local?.path ?? '',
       btf: local?.btf ?? '',
@@ -96,8 +96,8 @@ function udpWindow(scrapeInterval: number): number {
 }
 
 /** Allows core dumps, and logs their greatest size. */
-export function allowCoreDump(driver: Driver, { log }: RunContext): void {
-  const bytes = driver.allowCoreDump();
+export function allowCoreDump(addon: Addon, { log }: RunContext): void {
+  const bytes = addon.allowCoreDump();
   if (bytes > 0)
     log.info(`A crash leaves a core dump of ${bytes === Infinity ? 'any size' : `${bytes} bytes at most`}.`);
   else

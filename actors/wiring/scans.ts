@@ -1,6 +1,6 @@
 import type { CaptureOptions } from '../capture/actor.js';
 import { ArgumentReader } from '../capture/argument-reader.js';
-import type { Driver, Probe } from '../capture/driver.js';
+import type { Addon, Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import type { ProcfsProblems } from '../capture/procfs/problems.js';
 import { chooseScanner, type ScannerChoice } from '../capture/scanner-choice.js';
@@ -11,7 +11,7 @@ import { visibility } from './visibility.js';
 
 /** Chooses the scanner for this host. */
 export function scannerFor(
-  driver: Driver,
+  addon: Addon,
   probe: Probe,
   { hostPids }: HostFacts,
   problems: ProcfsProblems,
@@ -24,7 +24,7 @@ export function scannerFor(
     procfs: {
       ...visibility(settings),
       names: new ContainerNames(),
-      now: () => driver.clock().time,
+      now: () => addon.clock().time,
       onUnreadable: (message) => log.warning(message),
       problems,
     },

@@ -59,9 +59,9 @@ enum adoption { NOT_OWNED, OWNED_BEFORE, ADOPTED };
 /* Copies the owner of a socket known by its address alone; false if it has none. */
 static __always_inline bool read_owner(struct sock *sk, struct owner *o)
 {
-    struct owner *client = client_owner(sk);
-    if (client && is_owner_of(client, sk)) {
-        *o = *client;
+    struct owner *by_address = owner_by_address(sk);
+    if (by_address && is_owner_of(by_address, sk)) {
+        *o = *by_address;
         return true;
     }
     __u64 stored = address_of_stored_owner(sk);
@@ -75,12 +75,12 @@ static __always_inline enum adoption adopt_address(struct sock *sk, struct owner
     o->is_by_address = 1;
     if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN)
         note_place(sk, o);
-    if (!note_client(sk, o))
+    if (!note_by_address(sk, o))
         return NOT_OWNED;
     /* From here on its end is an event. It may have been before. */
     if (is_owner_of(o, sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
         return ADOPTED;
-    forget_client(sk);
+    forget_by_address(sk);
     return NOT_OWNED;
 }
 
@@ -106,9 +106,9 @@ static __noinline enum adoption adopt_by_address(struct sock *sk, struct owner *
     if (!read_owner(sk, &known))
         return adopt_address(sk, o);
     o->cookie = known.cookie;
-    struct owner *client = client_owner(sk);
-    if (client)
-        name_holder(client, o);
+    struct owner *by_address = owner_by_address(sk);
+    if (by_address)
+        name_holder(by_address, o);
     return OWNED_BEFORE;
 }
 
@@ -118,9 +118,9 @@ static __always_inline enum adoption adopt_socket(const struct scanned_socket *s
     if (scanned->is_multipath || !STORES_OWNERS)
         return adopt_by_address(scanned->sk, o);
     o->cookie = cookie_of_held(scanned->held);
-    struct owner *client = client_owner(scanned->held);
-    if (client && is_owner_of(client, scanned->sk)) {
-        name_holder(client, o);
+    struct owner *by_address = owner_by_address(scanned->held);
+    if (by_address && is_owner_of(by_address, scanned->sk)) {
+        name_holder(by_address, o);
         return OWNED_BEFORE;
     }
     if (stored_owner(scanned->held))
@@ -211,12 +211,12 @@ static __always_inline struct owner *make_older_owner(struct sock *held, struct 
         return make_stored_owner(held, first);
     if (!control.udp_ends)
         return NULL;
-    struct owner *known = client_owner(held);
+    struct owner *known = owner_by_address(held);
     if (known)
         return known;
     first->is_by_address = 1;
     has_udp_by_address = true;
-    return note_client(held, first) ? client_owner(held) : NULL;
+    return note_by_address(held, first) ? owner_by_address(held) : NULL;
 }
 
 /*

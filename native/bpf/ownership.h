@@ -14,50 +14,51 @@
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MOST_CLIENTS);
+    __uint(max_entries, MOST_BY_ADDRESS);
     __type(key, __u64);
     __type(value, struct owner);
-} clients SEC(".maps");
+} address_owners SEC(".maps");
 
-static __always_inline struct owner *client_owner(const struct sock *sk)
+static __always_inline struct owner *owner_by_address(const struct sock *sk)
 {
     __u64 key = (__u64)sk;
-    return bpf_map_lookup_elem(&clients, &key);
+    return bpf_map_lookup_elem(&address_owners, &key);
 }
 
 /* False if there is no room. */
-static __always_inline bool note_client(const struct sock *sk, const struct owner *o)
+static __always_inline bool note_by_address(const struct sock *sk, const struct owner *o)
 {
     __u64 key = (__u64)sk;
-    return bpf_map_update_elem(&clients, &key, o, BPF_ANY) == 0;
+    return bpf_map_update_elem(&address_owners, &key, o, BPF_ANY) == 0;
 }
 
-static __always_inline void forget_client(const struct sock *sk)
+static __always_inline void forget_by_address(const struct sock *sk)
 {
     __u64 key = (__u64)sk;
-    bpf_map_delete_elem(&clients, &key);
+    bpf_map_delete_elem(&address_owners, &key);
 }
 
-/* Whether there was ever one of a UDP socket: only then each of them is looked for. */
+/* Whether address_owners ever had a UDP socket: only then is it searched for them. */
 static volatile bool has_udp_by_address;
 
+/* The owner of a TCP socket. */
 static __always_inline struct owner *owner_of(const struct sock *sk)
 {
     struct owner *o = stored_owner(sk);
-    return o ? o : client_owner(sk);
+    return o ? o : owner_by_address(sk);
 }
 
-/* The same of a UDP socket: by the pointer of cgroup programs and scans, and by its address. */
+/* The owner of a UDP socket: by the pointer of cgroup programs and scans, and by its address. */
 static __always_inline struct owner *udp_owner(const void *sk, const struct sock *address)
 {
     struct owner *o = stored_owner(sk);
-    return o || !has_udp_by_address ? o : client_owner(address);
+    return o || !has_udp_by_address ? o : owner_by_address(address);
 }
 
-/* The same of a listening or accepted socket: hardly any of them is kept by address where there is storage. */
+/* The owner of a listening or accepted socket: where there is storage, nearly all of them are in it. */
 static __always_inline struct owner *server_owner(const struct sock *sk)
 {
-    return STORES_OWNERS ? stored_owner(sk) : client_owner(sk);
+    return STORES_OWNERS ? stored_owner(sk) : owner_by_address(sk);
 }
 
 /* Fills in the owner of a socket not connected yet. */
@@ -78,7 +79,7 @@ static __always_inline void set_owner(struct owner *o, struct task_struct *task,
 static __always_inline void release_socket(const struct sock *sk)
 {
     delete_stored_owner(sk);
-    forget_client(sk);
+    forget_by_address(sk);
 }
 
 static __always_inline __u64 net_of(const struct sock *sk)
@@ -211,7 +212,7 @@ static __always_inline void store_owner(const struct sock *sk, struct owner *own
         return;
     }
     owner->is_by_address = 1;
-    if (!note_client(sk, owner))
+    if (!note_by_address(sk, owner))
         count_failed(PROGRAM_SOCKET);
     if (owner->role == ROLE_SERVER)
         note_place(sk, owner);

@@ -56,7 +56,7 @@ static __always_inline struct socket *socket_of(struct file *file)
 
 enum {
     STORES_OWNERS = 1, /* sockets keep their owners, as far as their options leave memory for it */
-    MOST_CLIENTS = 65536,
+    MOST_BY_ADDRESS = 65536,
     MOST_PLACES = 4096,
     PLACES_MAP = BPF_MAP_TYPE_LRU_HASH, /* any process may fill it up */
     PLACES_FLAGS = 0,

@@ -77,8 +77,8 @@ static __always_inline struct socket *socket_of(struct file *file)
 }
 
 enum {
-    STORES_OWNERS = 0,     /* each owner is kept by address */
-    MOST_CLIENTS = 262144, /* it takes 4 MiB to have room for them, and more only as they come */
+    STORES_OWNERS = 0,        /* each owner is kept by address */
+    MOST_BY_ADDRESS = 262144, /* it takes 4 MiB to have room for them, and more only as they come */
     MOST_PLACES = 65536,
     PLACES_MAP = BPF_MAP_TYPE_HASH, /* none may be forgotten */
     PLACES_FLAGS = BPF_F_NO_PREALLOC,

@@ -3,8 +3,9 @@
  * TCP: the life of connections and of listening sockets.
  *
  * The current task at a change of a TCP state is often not the owner (soft interrupts do most of it). It is at two
- * moments: when a socket starts to connect and when it starts to listen. There the owner is noted in storage of the
- * socket. An accepted socket inherits it, so every later change knows the owner, without any system call hook.
+ * moments: when a socket starts to connect and when it starts to listen. There the owner is noted: a connecting
+ * socket's in address_owners, or in its storage where that is full; a listening one's in its storage. An accepted
+ * socket inherits it, so every later change knows the owner, without any system call hook.
  */
 #ifndef COLLECTOR_TCP_STATES_H
 #define COLLECTOR_TCP_STATES_H
@@ -19,7 +20,7 @@ static __always_inline void on_connect(const struct sock *sk)
     set_cookie(&o, sk);
     o.is_by_address = 1;
     /* A socket with storage goes by it: an accepted one can be disconnected, and connect. */
-    if (!stored_owner(sk) && note_client(sk, &o))
+    if (!stored_owner(sk) && note_by_address(sk, &o))
         return;
     o.is_by_address = 0;
     store_owner(sk, &o);
@@ -111,8 +112,8 @@ static __always_inline struct owner *inherit_by_place(const struct sock *sk)
     if (!listener)
         return NULL;
     struct owner *o = make_stored_owner(sk, listener);
-    if (!o && note_client(sk, listener))
-        o = client_owner(sk);
+    if (!o && note_by_address(sk, listener))
+        o = owner_by_address(sk);
     if (o) {
         o->cookie = 0;
         o->local_port = 0; /* its tuple is not read yet */
@@ -171,7 +172,7 @@ static __always_inline void on_close(const struct sock *sk, int old_state)
         return;
     if (old_state == TCP_LISTEN)
         leave_place(sk, o);
-    forget_client(sk);
+    forget_by_address(sk);
 }
 
 /*

@@ -122,7 +122,7 @@ static __always_inline __u8 connecting_role(const struct owner *o)
 }
 
 /* The start of an owner kept by address. It takes no room on the stack, scarce here. */
-static const struct owner owner_by_address = {.is_by_address = 1};
+static const struct owner unknown_by_address = {.is_by_address = 1};
 
 /* An owner to be filled in, new or not. By address, if the socket's options have used up the memory for storage. */
 static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const struct sock *address)
@@ -132,15 +132,15 @@ static __always_inline struct owner *make_udp_owner(struct bpf_sock *sk, const s
     if (o)
         return o;
     has_udp_by_address = true;
-    note_client(address, &owner_by_address);
-    return client_owner(address);
+    note_by_address(address, &unknown_by_address);
+    return owner_by_address(address);
 }
 
 static __always_inline void release_udp_socket(struct bpf_sock *sk, const struct sock *address)
 {
     delete_stored_owner(sk);
     if (has_udp_by_address)
-        forget_client(address);
+        forget_by_address(address);
 }
 
 /* A socket may be connected anew, without being closed: then it is done with the peer before. */
@@ -203,7 +203,7 @@ int udp_release(struct bpf_sock *ctx)
         return 1;
     end_udp(o, address, bpf_get_socket_cookie(ctx));
     if (o->is_by_address)
-        forget_client(address);
+        forget_by_address(address);
     return 1;
 }
 

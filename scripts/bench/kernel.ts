@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import { loadPrograms, openDriver } from '../../actors/capture/driver.js';
+import { loadPrograms, openAddon } from '../../actors/capture/driver.js';
 import type { ProgramStats } from '../../native/index.js';
 import { own, type Figure } from './figures.js';
 import type { Workshop } from './workshop.js';
@@ -16,7 +16,7 @@ export async function kernelFigures(
   addon: string,
   milliseconds: number,
 ): Promise<Figure[]> {
-  const driver = openDriver(addon);
+  const driver = openAddon(addon);
   const probe = loadPrograms(
     driver,
     {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { NEVER, Subject, type Subscription } from 'rxjs';
 import { captureFacts, type CaptureOptions } from '../../actors/capture/actor.js';
-import type { Driver, Probe } from '../../actors/capture/driver.js';
+import type { Addon, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { Slices, type Sliced } from '../../actors/capture/slices.js';
@@ -49,7 +49,7 @@ describe('The facts of a run', () => {
   } as unknown as Probe;
   const driver = {
     clock: () => ({ time, epoch: said.length }),
-  } as unknown as Driver;
+  } as unknown as Addon;
 
   function* scan(parts: readonly Records[]): Sliced<Records, Records> {
     for (const part of parts.slice(0, -1)) {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import {
   attachPrograms,
   loadPrograms,
-  openDriver,
+  openAddon,
   refusal,
   type KernelFacts,
   type Probe,
@@ -122,7 +122,7 @@ describe('What the kernel refuses', () => {
 describe('The add-on', () => {
   it('that is missing is told with its path', () => {
     assert.throws(
-      () => openDriver('/nowhere/collector.node'),
+      () => openAddon('/nowhere/collector.node'),
       (error) =>
         error instanceof Failure && error.code === 'OBJECT_UNREADABLE' && error.message.includes('/nowhere/'),
     );
@@ -138,7 +138,7 @@ describe('The BPF programs', () => {
   });
 
   function load(object: string): Probe {
-    const driver = openDriver(path.resolve(import.meta.dirname, '../../dist/collector.node'));
+    const driver = openAddon(path.resolve(import.meta.dirname, '../../dist/collector.node'));
     const options = {
       ...plainProbe,
       object,

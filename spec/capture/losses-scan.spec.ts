@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NEVER, type Subscription } from 'rxjs';
 import { captureFacts, type CaptureOptions, type FactAudience } from '../../actors/capture/actor.js';
-import type { Driver, Probe } from '../../actors/capture/driver.js';
+import type { Addon, Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import type { Records } from '../../actors/capture/records.js';
 import { Slices, type Sliced } from '../../actors/capture/slices.js';
@@ -51,11 +51,11 @@ describe('a live run that has lost records', () => {
       close: () => undefined,
       stats: () => [{ ...idle, ...counted }],
     };
-    const driver: Partial<Driver> = {
+    const driver: Partial<Addon> = {
       clock: () => ({ time: 1, epoch: 0 }),
     };
     run = captureFacts(
-      driver as Driver,
+      driver as Addon,
       probe as Probe,
       {
         settings: stateSettings({ scrapeInterval: 0.1 }),

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Subject } from 'rxjs';
-import { attachPrograms, loadPrograms, openDriver, type Probe } from '../../actors/capture/driver.js';
+import { attachPrograms, loadPrograms, openAddon, type Probe } from '../../actors/capture/driver.js';
 import type { Fact } from '../../actors/capture/facts.js';
 import { record_header, RecordType, self_check_record, SelfCheckStep } from '../../actors/capture/layout.js';
 import { Records } from '../../actors/capture/records.js';
@@ -191,7 +191,7 @@ describe('The self-check in the kernel', () => {
   });
 
   function capture({ allScopes, attached = true }: { allScopes: boolean; attached?: boolean }): Probe {
-    const driver = openDriver(path.join(dist, 'collector.node'));
+    const driver = openAddon(path.join(dist, 'collector.node'));
     const loaded = loadPrograms(
       driver,
       {

@@ -14,7 +14,7 @@ import { scratchFolder } from '../support/workload.js';
 const SHORT_ID = 12;
 const SERVE_PORT = 8080;
 /** Containers that come and go, and how many at once. */
-const MANY = 200;
+const MANY = 80;
 const AT_ONCE = 8;
 
 describe('With real container runtimes, the daemon', function () {

@@ -10,7 +10,7 @@ const phases: readonly Phase[] = [...startPhases, 'collect'];
 const results = {
   'connect-sensor': { address: 'sensor:443' },
   'find-driver': { kind: 'builtin' },
-  download: { driver: 'the driver' },
+  download: { addon: 'the add-on' },
   load: { probe: 'the probe' },
   collect: undefined,
 } as const;
@@ -44,7 +44,7 @@ function run(checkOnly = false) {
     });
   const actors = {
     ...Object.fromEntries(startPhases.map((phase) => [phase, effect(phase)])),
-    runtime: effect('collect'),
+    collecting: effect('collect'),
   } as unknown as Effects;
   const actor = createActor(lifecycle.provide({ actors }), { input: { checkOnly } });
   actor.on('startup-over', ({ diagnostics }) => reports.push(diagnostics));
@@ -87,7 +87,7 @@ describe('the life of Collector', () => {
     assert.deepEqual(inputs.get('load'), results.download);
     assert.deepEqual(inputs.get('collect'), {
       sensor: results['connect-sensor'],
-      driver: results.download.driver,
+      addon: results.download.addon,
       loaded: results.load,
     });
   });
@@ -181,7 +181,7 @@ describe('the life of Collector', () => {
     assert.equal(late.actor.getSnapshot().output?.sensor, undefined);
   });
 
-  it('waits for the runtime to end in good order when it is stopped while it collects', async () => {
+  it('waits for the collection to end in good order when it is stopped while it collects', async () => {
     const { actor, aborted, end, reach, reports, succeed } = run();
     await reach('collect');
     actor.send({ type: 'stop' });
@@ -193,7 +193,7 @@ describe('the life of Collector', () => {
     assert.deepEqual(reports, [reached.collect]);
   });
 
-  it('fails when the runtime ended in good order after an error', async () => {
+  it('fails when the collection ended in good order after an error', async () => {
     const { actor, end, reach, succeed } = run();
     const error = new Error('ring buffer gone');
     await reach('collect');
@@ -207,7 +207,7 @@ describe('the life of Collector', () => {
 
     /** Outcomes of the effects; the chart's own event type has only what comes from outside. */
     const outcomes = phases.flatMap((phase) => {
-      const id = phase === 'collect' ? 'runtime' : phase;
+      const id = phase === 'collect' ? 'collecting' : phase;
       return [
         { type: `xstate.done.actor.${id}`, output: results[phase] },
         { type: `xstate.error.actor.${id}`, error: phase },
@@ -220,7 +220,7 @@ describe('the life of Collector', () => {
       serializeState: (state: State) => JSON.stringify([state.value, state.context]),
     };
     // There is no runtime to send to: a path has no actors.
-    const chart = lifecycle.provide({ actions: { stopRuntime: () => undefined } });
+    const chart = lifecycle.provide({ actions: { stopCollecting: () => undefined } });
     const paths = getSimplePaths(chart, options);
     const ends = paths.filter(({ state }) => state.status === 'done');
 
@@ -235,8 +235,8 @@ describe('the life of Collector', () => {
       );
       const expected = [
         ...startPhases.flatMap((phase) => [`"failed" by xstate.error.actor.${phase}`, '"stopped" by stop']),
-        '"failed" by xstate.error.actor.runtime',
-        '"stopped" by xstate.done.actor.runtime',
+        '"failed" by xstate.error.actor.collecting',
+        '"stopped" by xstate.done.actor.collecting',
       ];
       assert.deepEqual(ways.sort(), expected.sort());
     });
@@ -250,7 +250,7 @@ describe('the life of Collector', () => {
       for (const { state, steps } of ends) {
         const last = steps.at(-1)?.event.type ?? '';
         const id = /^xstate\.error\.actor\.(.*)$/.exec(last)?.[1];
-        const phase = id === 'runtime' ? 'collect' : id;
+        const phase = id === 'collecting' ? 'collect' : id;
         assert.deepEqual(state.context.failure, phase === undefined ? undefined : { phase, error: phase });
       }
     });

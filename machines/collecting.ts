@@ -1,12 +1,12 @@
 import { assign, fromCallback, sendTo, setup, stateIn, type PromiseActorLogic } from 'xstate';
-import type { Driver } from '../actors/capture/driver.js';
+import type { Addon } from '../actors/capture/driver.js';
 import type { Loaded } from '../actors/wiring/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
 import { part, type Counts } from './part.js';
 import { stream, type SpawnStream } from './stream.js';
 
 /** The running parts, as the machine needs them. */
-export interface Runtime {
+export interface RunningParts {
   /** By name, in the order of an event's way; each function reads the counts of its part, in microseconds. */
   readonly parts: Readonly<Record<string, () => Counts>>;
   /** Starts the streams to Sensor and to container runtimes. */
@@ -23,41 +23,41 @@ type CollectionEnd =
   { readonly type: 'collected' } | { readonly type: 'collection-failed'; readonly error: unknown };
 
 /** `stop` begins an orderly end; `sample` renews the counts of all parts. */
-export type RuntimeEvent = CollectionEnd | { readonly type: 'stop' } | { readonly type: 'sample' };
+export type CollectingEvent = CollectionEnd | { readonly type: 'stop' } | { readonly type: 'sample' };
 
 /** The error that ended the collection early; undefined: there was none. */
-export type RuntimeOutput = { readonly error: unknown } | undefined;
+export type CollectingOutput = { readonly error: unknown } | undefined;
 
 /** Findings of the start-up. */
-export interface RuntimeInput {
+export interface CollectingInput {
   /** undefined: messages are printed. */
   readonly sensor: Sensor | undefined;
-  readonly driver: Driver;
+  readonly addon: Addon;
   readonly loaded: Loaded;
 }
 
 /** Effects of the machine. */
-export interface RuntimeEffects {
+export interface CollectingEffects {
   /** Makes the parts. */
-  readonly prepare: PromiseActorLogic<Runtime, RuntimeInput>;
+  readonly prepare: PromiseActorLogic<RunningParts, CollectingInput>;
   /** Brings queued messages to Sensor and ends the streams, within the deadline of the run. */
-  readonly close: PromiseActorLogic<void, RuntimeInput>;
+  readonly close: PromiseActorLogic<void, CollectingInput>;
 }
 
 const chart = setup({
   types: {
     context: {} as {
-      readonly input: RuntimeInput;
-      readonly runtime: Runtime | undefined;
-      readonly failure: RuntimeOutput;
+      readonly input: CollectingInput;
+      readonly running: RunningParts | undefined;
+      readonly failure: CollectingOutput;
     },
-    input: {} as RuntimeInput,
-    output: {} as RuntimeOutput,
-    events: {} as RuntimeEvent,
+    input: {} as CollectingInput,
+    output: {} as CollectingOutput,
+    events: {} as CollectingEvent,
   },
   actors: {
-    ...({} as RuntimeEffects),
-    collection: fromCallback<{ readonly type: 'stop' }, Runtime>(
+    ...({} as CollectingEffects),
+    collection: fromCallback<{ readonly type: 'stop' }, RunningParts>(
       ({ input: { collect }, receive, sendBack }) => {
         const stop = new AbortController();
         const send = sendBack as (event: CollectionEnd) => void;
@@ -83,15 +83,15 @@ const chart = setup({
   },
 });
 
-const spawnParts = chart.enqueueActions(({ context: { runtime }, enqueue }) => {
-  for (const id of Object.keys(runtime?.parts ?? {})) enqueue.spawnChild('part', { id });
+const spawnParts = chart.enqueueActions(({ context: { running }, enqueue }) => {
+  for (const id of Object.keys(running?.parts ?? {})) enqueue.spawnChild('part', { id });
 });
-const spawnStreams = chart.assign(({ context: { runtime }, spawn }) => {
-  runtime?.openStreams((id, input) => spawn('stream', { id, input }));
+const spawnStreams = chart.assign(({ context: { running }, spawn }) => {
+  running?.openStreams((id, input) => spawn('stream', { id, input }));
   return {};
 });
-const sampleParts = chart.enqueueActions(({ context: { runtime }, enqueue }) => {
-  for (const [id, sample] of Object.entries(runtime?.parts ?? {}))
+const sampleParts = chart.enqueueActions(({ context: { running }, enqueue }) => {
+  for (const [id, sample] of Object.entries(running?.parts ?? {}))
     enqueue.sendTo(id, { type: 'sampled', counts: sample() });
 });
 
@@ -99,9 +99,9 @@ const sampleParts = chart.enqueueActions(({ context: { runtime }, enqueue }) => 
  * A running Collector: preparing → collecting → closing → ended. The parts and the streams are its children, from
  * `collecting` to its end.
  */
-export const runtime = chart.createMachine({
-  id: 'runtime',
-  context: ({ input }) => ({ input, runtime: undefined, failure: undefined }),
+export const collecting = chart.createMachine({
+  id: 'collecting',
+  context: ({ input }) => ({ input, running: undefined, failure: undefined }),
   output: ({ context }) => context.failure,
   initial: 'preparing',
   states: {
@@ -114,9 +114,9 @@ export const runtime = chart.createMachine({
           {
             guard: 'isStopping',
             target: 'collecting.draining',
-            actions: assign({ runtime: ({ event }) => event.output }),
+            actions: assign({ running: ({ event }) => event.output }),
           },
-          { target: 'collecting', actions: assign({ runtime: ({ event }) => event.output }) },
+          { target: 'collecting', actions: assign({ running: ({ event }) => event.output }) },
         ],
         onError: {
           target: 'closing',
@@ -126,12 +126,12 @@ export const runtime = chart.createMachine({
       initial: 'waiting',
       states: {
         waiting: { on: { stop: 'stopping' } },
-        stopping: { after: { drain: { target: '#runtime.closing', actions: 'warnUnfinished' } } },
+        stopping: { after: { drain: { target: '#collecting.closing', actions: 'warnUnfinished' } } },
       },
     },
     collecting: {
       entry: [spawnParts, spawnStreams],
-      invoke: { id: 'collection', src: 'collection', input: ({ context }) => context.runtime! },
+      invoke: { id: 'collection', src: 'collection', input: ({ context }) => context.running! },
       on: {
         sample: { actions: sampleParts },
         collected: 'closing',
@@ -145,7 +145,7 @@ export const runtime = chart.createMachine({
         running: { on: { stop: 'draining' } },
         draining: {
           entry: sendTo('collection', { type: 'stop' }),
-          after: { drain: { target: '#runtime.closing', actions: 'warnUnfinished' } },
+          after: { drain: { target: '#collecting.closing', actions: 'warnUnfinished' } },
         },
       },
     },

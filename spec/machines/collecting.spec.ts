@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { createActor, fromPromise, SimulatedClock, waitFor } from 'xstate';
 import type { Counts } from '../../machines/part.js';
-import { runtime, type Runtime, type RuntimeInput } from '../../machines/runtime.js';
+import { collecting, type RunningParts, type CollectingInput } from '../../machines/collecting.js';
 
 const DRAIN_MS = 1800;
 const backOff = { first: 1000, most: 1000 };
-const input = { sensor: undefined, driver: {}, loaded: {} } as unknown as RuntimeInput;
+const input = { sensor: undefined, addon: {}, loaded: {} } as unknown as CollectingInput;
 
 interface Settle {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A runtime with two parts and a stream, whose effects wait for the spec. */
+/** A collection with two parts and a stream, whose effects wait for the spec. */
 function run() {
   const clock = new SimulatedClock();
   const seen: string[] = [];
@@ -21,9 +21,9 @@ function run() {
     new Promise<void>((resolve, reject) => (settle[name] = { resolve, reject }));
   let events = 0;
   const actor = createActor(
-    runtime.provide({
+    collecting.provide({
       actors: {
-        prepare: fromPromise(async (): Promise<Runtime> => {
+        prepare: fromPromise(async (): Promise<RunningParts> => {
           seen.push('prepare');
           await pending('prepare');
           return {
@@ -59,7 +59,7 @@ function run() {
   actor.start();
   const until = async (state: object | string) =>
     waitFor(actor, (snapshot) => JSON.stringify(snapshot.value) === JSON.stringify(state), { timeout: 1000 });
-  const collecting = async () => {
+  const collect = async () => {
     settle['prepare']!.resolve();
     await until({ collecting: 'running' });
   };
@@ -75,25 +75,25 @@ function run() {
     seen,
     settle,
     until,
-    collecting,
+    collect,
     closed,
     count: (value: number) => (events = value),
   };
 }
 
-describe('the runtime', () => {
+describe('collecting', () => {
   it('has its parts and streams as children while it collects, in one system', async () => {
-    const { actor, collecting } = run();
+    const { actor, collect } = run();
     assert.deepEqual(Object.keys(actor.getSnapshot().children), ['prepare']);
-    await collecting();
+    await collect();
     const { children } = actor.getSnapshot();
     assert.deepEqual(Object.keys(children).sort(), ['capture', 'collection', 'sensor', 'signals']);
     for (const child of Object.values(children)) assert.equal(child!.system, actor.system);
   });
 
   it('samples the counts of its parts when it is asked, and never else', async () => {
-    const { actor, collecting, count } = run();
-    await collecting();
+    const { actor, collect, count } = run();
+    await collect();
     const counts = () =>
       (actor.getSnapshot().children['capture']?.getSnapshot() as { context: Counts }).context;
     count(5);
@@ -105,8 +105,8 @@ describe('the runtime', () => {
   });
 
   it('ends in order when it is stopped: last facts, then Sensor, then streams', async () => {
-    const { actor, collecting, closed, seen, settle } = run();
-    await collecting();
+    const { actor, collect, closed, seen, settle } = run();
+    await collect();
     actor.send({ type: 'stop' });
     assert.deepEqual(actor.getSnapshot().value, { collecting: 'draining' });
     settle['collect']!.resolve();
@@ -115,8 +115,8 @@ describe('the runtime', () => {
   });
 
   it('goes on to the end without the last facts when their time is over, and says so', async () => {
-    const { actor, clock, collecting, closed, seen } = run();
-    await collecting();
+    const { actor, clock, collect, closed, seen } = run();
+    await collect();
     actor.send({ type: 'stop' });
     clock.increment(DRAIN_MS - 1);
     assert.ok(!seen.includes('unfinished'));
@@ -126,17 +126,17 @@ describe('the runtime', () => {
   });
 
   it('brings what is queued to Sensor when the collection fails, and ends with the error', async () => {
-    const { collecting, closed, seen, settle } = run();
+    const { collect, closed, settle } = run();
     const error = new Error('ring buffer gone');
-    await collecting();
+    await collect();
     settle['collect']!.reject(error);
     assert.deepEqual(await closed(), { error });
   });
 
   it('ends with the error of the last facts', async () => {
-    const { actor, collecting, closed, settle } = run();
+    const { actor, collect, closed, settle } = run();
     const error = new Error('disk full');
-    await collecting();
+    await collect();
     actor.send({ type: 'stop' });
     settle['collect']!.reject(error);
     assert.deepEqual(await closed(), { error });
@@ -168,8 +168,8 @@ describe('the runtime', () => {
   });
 
   it('ends when all has been collected without a stop', async () => {
-    const { collecting, closed, settle } = run();
-    await collecting();
+    const { collect, closed, settle } = run();
+    await collect();
     settle['collect']!.resolve();
     assert.equal(await closed(), undefined);
   });
