@@ -5,7 +5,7 @@ import type { Loaded } from '../actors/wiring/load.js';
 import type { Sensor } from '../actors/sensor/actor.js';
 import type { collecting, CollectingOutput } from './collecting.js';
 
-/** The phases of a run in their order: each is one effect. `collect`, the state `collecting`, lasts as long as the run. */
+/** The phases of a run in their order, an effect each. `collect`, the state `collecting`, lasts as long as the run. */
 export type Phase = 'connect-sensor' | 'find-driver' | 'download' | 'load' | 'collect';
 
 /** How far the start-up got. */
