@@ -7,7 +7,7 @@ import { stream, type SpawnStream } from './stream.js';
 
 /** The running parts, as the machine needs them. */
 export interface RunningParts {
-  /** By name, in the order of an event's way; each function reads the counts of its part, in microseconds. */
+  /** By name, in the order of an event's way; each function reads the counts of its part, and takes microseconds. */
   readonly parts: Readonly<Record<string, () => Counts>>;
   /** Starts the streams to Sensor and to container runtimes. */
   readonly openStreams: (spawn: SpawnStream) => void;

@@ -111,7 +111,8 @@ export const lifecycle = setup({
   states: {
     starting: {
       initial: 'connect-sensor',
-      // An exit action runs before the actions of the leaving transition: `loaded` is noted on entering it.
+      // An exit action runs before the actions of the leaving transition, so `driverLoaded` is noted on the way to
+      // `loaded`, before the exit.
       exit: 'announce',
       on: { stop: 'stopped' },
       onDone: [{ guard: 'isCheckOnly', target: 'stopped' }, { target: 'collecting' }],

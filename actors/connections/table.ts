@@ -63,7 +63,7 @@ export class SlotTable {
   /** Entries with the reserve of a shared table: see `TableShares`. */
   readonly most: number;
 
-  /** Of the hash. */
+  /** Seed of the hash. */
   readonly seed: number;
 
   readonly #keyWords: number;

@@ -200,7 +200,8 @@ export class ProcessState {
 
   /**
    * Whether a scanned process has changed since it was listed: the pid went to another process, it has run another
-   * program, or it has ended. One that ended unreported is reported all the same.
+   * program, or it has ended. One that ended unreported still counts as unchanged for the
+   * same audience, so it is reported.
    */
   #isOutdated(records: Records, at: number, before: Process | undefined, audience: Audience): boolean {
     const startTime = records.u64(at + process_record.start_time);

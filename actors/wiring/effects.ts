@@ -3,9 +3,10 @@ import { fromPromise, type PromiseActorLogic } from 'xstate';
 import type { Effects, Loadable, Phase } from '../../machines/lifecycle.js';
 import { collecting } from '../../machines/collecting.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from '../capture/capabilities.js';
-import { attachPrograms, openAddon, refusal } from '../capture/driver.js';
+import { attachPrograms, openAddon, refusal, type Addon, type Probe } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import { ProcfsProblems } from '../capture/procfs/problems.js';
+import type { ScannerChoice } from '../capture/scanner-choice.js';
 import { downloadDriver, findDriver } from '../drivers/actor.js';
 import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
@@ -74,16 +75,11 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
 }
 
 /** Loads the programs, and attaches them unless this is a check. Undoes itself when it throws. @throws Failure */
-function loadAndAttach({ addon: addon, file }: Loadable, host: HostFacts, context: LiveContext): Loaded {
+function loadAndAttach({ addon, file }: Loadable, host: HostFacts, context: LiveContext): Loaded {
   const { settings, log } = context;
   const problems = new ProcfsProblems();
   const probe = load(addon, host, file, context);
-  const scanning = undoing(() => {
-    const choice = scannerFor(addon, probe, host, problems, context);
-    checkScans(choice.kind, host);
-    if (!settings.check) attachPrograms(probe, host);
-    return choice;
-  });
+  const scanning = attach(addon, probe, problems, host, context);
   if (settings.check) {
     probe.close();
   } else {
@@ -92,13 +88,23 @@ function loadAndAttach({ addon: addon, file }: Loadable, host: HostFacts, contex
     if (host.euid !== 0) log.info(giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release)));
   }
   return { probe, scanning, problems };
+}
 
-  function undoing<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      probe.close();
-      throw refusal(error, host);
-    }
+/** Chooses the way to scan, and attaches the programs. Closes the probe when it throws. @throws Failure */
+function attach(
+  addon: Addon,
+  probe: Probe,
+  problems: ProcfsProblems,
+  host: HostFacts,
+  context: LiveContext,
+): ScannerChoice {
+  try {
+    const choice = scannerFor(addon, probe, host, problems, context);
+    checkScans(choice.kind, host);
+    if (!context.settings.check) attachPrograms(probe, host);
+    return choice;
+  } catch (error) {
+    probe.close();
+    throw refusal(error, host);
   }
 }

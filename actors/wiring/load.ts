@@ -37,6 +37,7 @@ export function load(
   if (missing !== undefined) throw missing;
   if (local !== undefined && settings.collectionMethod === 'kernel_module') {
     insertKernelModule(local.path, (file) => addon.insertModule(file), log, host.lockdown);
+    // Nothing reads records of a kernel module yet.
     throw new Failure('MODULE_UNREAD', { path: local.path });
   }
   const plan = ringPlan(addon.possibleCpus, settings);

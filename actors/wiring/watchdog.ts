@@ -11,8 +11,8 @@ import type { RunContext } from './context.js';
 const FILE = 'stall.json';
 const LONGEST_REPORT = 4096;
 /**
- * In them the kernel may wait for a file of another process to be closed. Not in others: a signal makes the verifier
- * give up a program that it is loading.
+ * Steps that a signal may interrupt: in them the kernel may wait for a file of another process to be closed. Others
+ * may not: a signal makes the verifier give up a program while it loads.
  */
 const INTERRUPTIBLE: readonly LoopStep[] = ['scan of processes', 'scan of sockets'];
 /** How long the start waits for the disk with the report, ms. */

@@ -33,7 +33,7 @@ static __always_inline bool find_socket(struct file *file, struct scanned_socket
     return family == AF_INET || family == AF_INET6;
 }
 
-/* Reads the state of the socket. Returns false if it neither listens nor has a peer, or will have one. */
+/* Reads the state of the socket. Returns true if it listens, has a peer, or is connecting. */
 static __always_inline bool read_state(struct scanned_socket *scanned)
 {
     struct sock *sk = scanned->sk;
@@ -75,8 +75,8 @@ static __noinline void end_disconnected(const struct scanned_socket *scanned)
 }
 
 /*
- * A holder with unreported sockets: Collector itself, or a process of the host. A socket held by the host in the
- * network namespace of a container must not be taken for the container's.
+ * Adopts, as unreported, TCP sockets held by Collector or by a process of the host: held by the host in the network
+ * namespace of a container, they must not be taken for the container's.
  */
 static __always_inline void adopt_unreported(const struct scanned_socket *scanned, struct owner *o,
                                              struct task_struct *task, __u64 container)
