@@ -53,7 +53,6 @@ export interface SensorUpdates {
 /** The streams, by their names in metrics. */
 type StreamName = 'signals' | 'network';
 
-const STAGE = 'sensor';
 const BACK_OFF = {
   signals: { first: 1000, most: 10_000 },
   network: { first: 10_000, most: 10_000 },
@@ -162,10 +161,10 @@ export class Sensor {
         const { dropped, uncertain } = this.counts;
         const reports = this.networkCounts;
         return [
-          { stage: STAGE, cause: 'queue_full', count: dropped },
-          { stage: STAGE, cause: 'unconfirmed', count: uncertain },
-          { stage: STAGE, cause: 'reports_full', count: reports.dropped },
-          { stage: STAGE, cause: 'reports_unconfirmed', count: reports.uncertain },
+          { stage: 'sensor', cause: 'queue_full', count: dropped },
+          { stage: 'sensor', cause: 'unconfirmed', count: uncertain },
+          { stage: 'sensor', cause: 'reports_full', count: reports.dropped },
+          { stage: 'sensor', cause: 'reports_unconfirmed', count: reports.uncertain },
         ];
       },
       timers: { net_create_message: this.#createTimer, net_write_message: this.#writeTimer },
