@@ -9,6 +9,8 @@ import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
+import { absentParts } from './actors/wiring/absent-parts.js';
+import { peersOf } from './actors/wiring/collect.js';
 import type { LiveContext, RunContext } from './actors/wiring/context.js';
 import { effects } from './actors/wiring/effects.js';
 import { replay } from './actors/wiring/replay.js';
@@ -119,10 +121,13 @@ async function run(): Promise<number> {
     detailed: settings.detailedMetrics,
     quantiles: settings.connectionStats ? settings.connectionStatsQuantiles : undefined,
     log,
+    absent: absentParts(settings),
   });
+  const peers = peersOf(settings);
+  telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
-  const live: LiveContext = { ...context, telemetry, introspection, health: new Health() };
+  const live: LiveContext = { ...context, telemetry, introspection, peers, health: new Health() };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   writeFirstLines(host);

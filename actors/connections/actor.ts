@@ -102,7 +102,6 @@ export class Connections {
         net_cep_rate_limited: this.#state?.counts.endpointsRateLimited ?? 0,
       }),
       timers: { net_scrape_update: this.#scanTimer, net_fetch_state: this.#reportTimer },
-      peers: () => this.#hooks.peers ?? [],
     };
   }
 

@@ -22,6 +22,8 @@ export interface TelemetryOptions {
   /** Quantiles of connection counts; undefined: without those metrics. */
   readonly quantiles: readonly number[] | undefined;
   readonly log: Log;
+  /** Lists of it stand in for those that no part has published yet. */
+  readonly absent?: Publication;
 }
 
 /** Collects the publications of all parts into the metrics. A part publishes once, as soon as it exists. */
@@ -31,8 +33,10 @@ export class Telemetry {
   readonly activity = new Activity();
   readonly shortages: Shortages;
   readonly #publications: Publication[] = [];
+  readonly #absent: Publication;
 
-  constructor({ version, detailed, quantiles, log }: TelemetryOptions) {
+  constructor({ version, detailed, quantiles, log, absent = {} }: TelemetryOptions) {
+    this.#absent = absent;
     this.shortages = new Shortages(log.throttled('warning'));
     this.publish({ shortages: this.shortages.counts, suppressedLogLines: () => log.suppressed });
     this.metrics.watch(this.#sources(version, quantiles), detailed);
@@ -94,7 +98,10 @@ export class Telemetry {
   }
 
   #list<Key extends Lists>(key: Key): ReturnType<Sources[Key]> {
-    const lists = this.#publications.map((publication): readonly unknown[] => publication[key]?.() ?? []);
+    const reads = this.#publications.flatMap((publication) => publication[key] ?? []);
+    const lists = (reads.length > 0 ? reads : [this.#absent[key]]).map(
+      (read): readonly unknown[] => read?.() ?? [],
+    );
     return lists.flat() as unknown as ReturnType<Sources[Key]>;
   }
 

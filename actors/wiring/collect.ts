@@ -19,8 +19,9 @@ import { Printer } from '../output/actor.js';
 import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
 import { withoutFile } from '../settings/runtime-config.js';
 import { stateSettings } from '../settings/state-settings.js';
+import type { Settings } from '../settings/table.js';
 import { Failure } from '../telemetry/failures.js';
-import type { Publication } from '../telemetry/publication.js';
+import type { PeerSummaries, Publication } from '../telemetry/publication.js';
 import { countsOf } from '../telemetry/telemetry.js';
 import { WindowSummary } from '../telemetry/window-summary.js';
 import type { LiveContext, RunContext } from './context.js';
@@ -61,7 +62,7 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, peers } = context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -75,7 +76,7 @@ export async function prepareParts(
   const pipeline = new Pipeline(state, slices, log, {
     onUnknownContainer: () => runtimes?.ask(),
     onReport: telemetry.metrics.durations.tick,
-    peers: settings.connectionStats ? peerSummaries(() => connectionSummary(settings)) : [],
+    peers,
   });
   const { containers, processes, connections } = pipeline;
   const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
@@ -212,11 +213,16 @@ async function readRuntimeConfig({ settings, log }: RunContext): Promise<Runtime
   return file;
 }
 
+/** Empty summaries of connection counts by kind of peer; none if the settings have them off. */
+export function peersOf(settings: Settings): readonly PeerSummaries[] {
+  return settings.connectionStats ? peerSummaries(() => connectionSummary(settings)) : [];
+}
+
 function connectionSummary({
   connectionStatsQuantiles: quantiles,
   connectionStatsError: error,
   connectionStatsWindow: minutes,
-}: RunContext['settings']): WindowSummary {
+}: Settings): WindowSummary {
   const targets = quantiles.map((quantile) => ({ quantile, error }));
   return new WindowSummary(targets, minutes * SECONDS_PER_MINUTE);
 }

@@ -5,6 +5,7 @@ import type { StandardOutput } from '../output/standard-output.js';
 import type { Settings } from '../settings/table.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
+import type { PeerSummaries } from '../telemetry/publication.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 
 /** The context of every run, a replay too. */
@@ -22,4 +23,6 @@ export interface LiveContext extends RunContext {
   readonly telemetry: Telemetry;
   readonly health: Health;
   readonly introspection: Introspection;
+  /** Summaries of connection counts; none if the settings have them off. */
+  readonly peers: readonly PeerSummaries[];
 }
