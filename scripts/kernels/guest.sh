@@ -42,19 +42,31 @@ inside() {
         exec "$@"
     )
 }
+# Waits for a text in a file, a minute or so at most: a boot that hangs tells nothing.
+await() {
+    tries=300
+    until grep -q "$1" "$2"; do
+        tries=$((tries - 1))
+        if [ $tries -lt 0 ]; then
+            echo "no '$1' in $2: $(cat "$2")"
+            return
+        fi
+        sleep 0.2
+    done
+}
 id=4f2a91bc03de5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e
 nested=$id/docker/0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9
 blocked=b10cced0b10c5b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e
 
 # The processes before Collector, one with unreadable memory among them if the kernel came with FUSE.
 inside $id workload serve-all 10.9.9.9 7001 >/tmp/older 2>&1 &
-until grep -q listening /tmp/older; do sleep 0.2; done
+await listening /tmp/older
 inside $id workload connect 10.9.9.9 7001 >/dev/null &
 [ ! -e /lib/fuse.ko ] || insmod /lib/fuse.ko
 if grep -qw fuse /proc/filesystems; then
     mkdir /tmp/hung
     inside $blocked blocker /tmp/hung secret >/tmp/blocked 2>&1 &
-    until grep -q maps /tmp/blocked; do sleep 0.2; done
+    await maps /tmp/blocked
     echo "== blocked"
 fi
 sleep 1
@@ -73,7 +85,7 @@ if grep -q 'Self-check' /tmp/log; then
     for name in one two three; do inside $id workload exit $name; done
     inside $nested workload exit nested
     inside $id workload serve-all fd00::9 7002 >/tmp/newer 2>&1 &
-    until grep -q listening /tmp/newer; do sleep 0.2; done
+    await listening /tmp/newer
     inside $id workload connections 2 10.9.9.9 7001
     inside $id workload connections 3 fd00::9 7002
     inside $id workload udp-send 1 10.9.9.9 7003
@@ -95,12 +107,12 @@ if grep -q 'Self-check' /tmp/log; then
 
     # The rings are full when a connection opens: a scan has to find it.
     inside $id workload serve-all 10.9.9.9 7005 >/tmp/lossy 2>&1 &
-    until grep -q listening /tmp/lossy; do sleep 0.2; done
+    await listening /tmp/lossy
     sleep 2
     kill -STOP $collector
     inside $id workload connections 1500 10.9.9.9 7001
     inside $id workload connect 10.9.9.9 7005 >/tmp/connected &
-    until grep -q connected /tmp/connected; do sleep 0.2; done
+    await connected /tmp/connected
     kill -CONT $collector
     sleep 5
 fi
