@@ -1,6 +1,6 @@
 /**
  * The floor plan: which part may import which. A part knows itself, the parts in its row and nothing else of the project.
- * Arrows run one way, from what the kernel says to what Sensor hears; `actors/wiring` and `collector.ts` wire the parts together.
+ * Arrows run one way, from the kernel to Sensor; `actors/wiring` and `collector.ts` wire the parts together.
  */
 const common = ['actors/settings', 'actors/shares', 'actors/telemetry', 'proto'];
 const state = ['actors/capture', 'actors/containers', 'actors/processes', 'actors/connections'];

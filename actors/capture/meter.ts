@@ -11,7 +11,7 @@ import type { Scanner } from './scanner.js';
 
 const US_PER_MS = 1000;
 
-/** Counts and times the capture: facts by what they bring and by what follows from them, scans, the programs. */
+/** Counts and times the capture: events in facts, the work following from facts, scans, BPF programs. */
 export class CaptureMeter {
   readonly #probe: Pick<Probe, 'stats'>;
   readonly #activity: Activity;
@@ -48,7 +48,7 @@ export class CaptureMeter {
     };
   }
 
-  /** The facts, counted, and the work that follows from each of them timed. */
+  /** The facts, counted, with the work of each timed. */
   watch(facts: Observable<Fact>): Observable<Fact> {
     return new Observable((subscriber) =>
       facts.subscribe({
@@ -100,7 +100,7 @@ export class CaptureMeter {
     }
   }
 
-  /** The same of a scan that waits for helpers: that time counts too. */
+  /** The same of a scan waiting for helpers: the wait counts too. */
   async *#timedProcesses(scan: ReturnType<Scanner['processes']>): ReturnType<Scanner['processes']> {
     let spent = 0;
     for (;;) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Writer } from '../../native/io.js';
 import { Failure } from '../telemetry/failures.js';
-import type { Publication } from '../telemetry/publication.js';
+import type { Loss, Publication } from '../telemetry/publication.js';
 import type { Fact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 import { createRecordingFile, reasonOf } from './recording-file.js';
@@ -10,6 +10,11 @@ import { createRecordingFile, reasonOf } from './recording-file.js';
 export const MOST_UNWRITTEN = 16 * 1024 * 1024;
 /** How often the end looks whether all is written, ms. */
 const LOOK_MS = 10;
+
+/** The loss of so many facts by a recording; 0 also without one. */
+export function recordingLoss(count: number): Loss {
+  return { stage: 'recording', cause: 'disk_slow', count };
+}
 
 /** Writes the facts of a run to a file, and never waits for its disk. */
 export class Recorder {
@@ -38,7 +43,7 @@ export class Recorder {
   }
 
   get publication(): Publication {
-    return { losses: () => [{ stage: 'recording', cause: 'disk_slow', count: this.lost }] };
+    return { losses: () => [recordingLoss(this.lost)] };
   }
 
   /** @throws Failure RECORD_UNWRITABLE if an earlier fact could not be written, such as on a full disk */

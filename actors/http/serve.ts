@@ -9,7 +9,7 @@ import { operationRoutes, type OperationSources } from './operation.js';
 import type { Route } from './route.js';
 import { openServer } from './server.js';
 
-/** What the servers ask, and a person's routes beside. */
+/** Sources of the servers' answers. */
 export interface ServerSources extends Pick<OperationSources, 'readiness' | 'node'> {
   readonly telemetry: Telemetry;
   readonly introspection: Introspection;
@@ -19,8 +19,8 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
 }
 
 /**
- * Opens both servers, which live as long as the process. An address that cannot be listened on ends the start, but
- * for a default one without a Sensor: whoever looks at events at a terminal did not ask for a server.
+ * Opens both servers; they live as long as the process. An unusable address ends the start, except for a default one
+ * without a Sensor: a person watching events at a terminal did not ask for a server.
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
@@ -71,7 +71,7 @@ export async function serve(
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
 }
 
-/** What Prometheus asks for. */
+/** The metrics, for Prometheus. */
 export function metricsRoute({ metrics }: Pick<Telemetry, 'metrics'>): Route {
   return {
     method: 'GET',

@@ -3,14 +3,14 @@ import type { Deadline } from '../telemetry/deadline.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 
-/** Bytes of output that wait for a reader at most. */
+/** Most bytes of output waiting for a reader. */
 export const MOST_UNREAD = 16 * 1024 * 1024;
 /** A replay goes on as long as fewer bytes wait. */
 const REPLAY_AHEAD = 1024 * 1024;
 /** Any time: how often the event loop wakes up for nothing while it waits for a reader, ms. */
 const AWAKE_MS = 2000;
 
-/** The process's standard output, whose reader may be slow or gone. There is one of it. */
+/** Standard output of the process. Its reader may be slow or gone. There is one instance. */
 export class StandardOutput {
   /** Called when it cannot be written to any more. */
   onBroken: () => void = () => undefined;
@@ -55,8 +55,8 @@ export class StandardOutput {
   }
 
   /**
-   * Waits until all that was printed has been taken, as far as there is time.
-   * @returns what went wrong with it; that the reader has gone is no failure
+   * Waits until all printed text has been taken, as far as there is time.
+   * @returns the failure of writing; a reader gone is none
    */
   async failure(log: Log, deadline: Deadline): Promise<Failure | undefined> {
     await deadline.wait(this.#below(0));

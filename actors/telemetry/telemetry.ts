@@ -22,7 +22,7 @@ export interface TelemetryOptions {
   /** Quantiles of connection counts; undefined: without those metrics. */
   readonly quantiles: readonly number[] | undefined;
   readonly log: Log;
-  /** Lists of it stand in for those that no part has published yet. */
+  /** Its lists stand in for lists not published by any part yet. */
   readonly absent?: Publication;
 }
 
@@ -111,16 +111,29 @@ export class Telemetry {
   }
 }
 
-/** The counts in a publication as they are now, for an inspector: plain data. */
-export function countsOf(publication: Publication): Readonly<Record<string, unknown>> {
-  const { timers, ...counts } = publication;
-  const read = Object.entries(counts)
-    // Summaries are sketches, not counts.
-    .filter(([name]) => name !== 'peers')
-    .map(([name, value]): [string, unknown] => [name, typeof value === 'function' ? value() : value]);
-  const times = Object.entries(timers ?? {}).map(([name, { laps, microseconds }]) => [
-    name,
-    { laps, microseconds },
-  ]);
-  return { ...Object.fromEntries(read), ...(timers && { timers: Object.fromEntries(times) }) };
+/** The counts of a part's publications as they are now, for an inspector: plain data, merged as for a scrape. */
+export function countsOf(publications: readonly Publication[]): Readonly<Record<string, unknown>> {
+  const counts: Record<string, unknown> = {};
+  for (const { timers, ...publication } of publications) {
+    for (const [name, value] of Object.entries(publication)) {
+      // Summaries are sketches, not counts.
+      if (name !== 'peers') add(counts, name, typeof value === 'function' ? value() : value);
+    }
+    for (const [name, { laps, microseconds }] of Object.entries(timers ?? {}))
+      add(counts, 'timers', { [name]: { laps, microseconds } });
+  }
+  return counts;
+}
+
+/** Appends a list to the one of that name, or merges a record with it. */
+function add(counts: Record<string, unknown>, name: string, value: unknown): void {
+  const known = counts[name];
+  if (Array.isArray(known) && Array.isArray(value))
+    counts[name] = [...(known as unknown[]), ...(value as unknown[])];
+  else if (isRecord(known) && isRecord(value)) counts[name] = { ...known, ...value };
+  else counts[name] = value;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -9,7 +9,7 @@ import type { Fact, StateSettings } from '../capture/facts.js';
 import type { HostFacts } from '../capture/host.js';
 import { Losses, summary } from '../capture/losses.js';
 import { CaptureMeter } from '../capture/meter.js';
-import { MOST_UNWRITTEN, Recorder } from '../capture/recorder.js';
+import { MOST_UNWRITTEN, Recorder, recordingLoss } from '../capture/recorder.js';
 import { selfCheck } from '../capture/self-check.js';
 import { Slices } from '../capture/slices.js';
 import { peerSummaries } from '../connections/actor.js';
@@ -40,9 +40,6 @@ const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
   'ports are told by events meanwhile; those older than Collector may be missing';
 
-/** A scrape has the loss of a recording at any time, for queries of its rate. */
-const NO_RECORDING: Publication = { losses: () => [{ stage: 'recording', cause: 'disk_slow', count: 0 }] };
-
 /** Programs started by Collector: paths in its own folder. */
 export interface Programs {
   /** Proves the flow of events. */
@@ -53,7 +50,7 @@ export interface Programs {
 
 /**
  * Makes the parts of a live run: facts, maybe recorded, to Sensor or to output. Everything is published when it
- * returns; nothing collects before `Runtime.collect`.
+ * returns; nothing collects before `RunningParts.collect`.
  * @throws Failure RECORD_UNWRITABLE
  */
 export async function prepareParts(
@@ -89,7 +86,8 @@ export async function prepareParts(
     health.publication,
     problems.publication,
     ...(reader ? [reader.publication] : []),
-    recorder?.publication ?? NO_RECORDING,
+    // Without a recording too, so a scrape has the series at any time.
+    recorder?.publication ?? { losses: () => [recordingLoss(0)] },
   ];
   const parts: Readonly<Record<string, readonly Publication[]>> = {
     capture: captured,
@@ -129,8 +127,8 @@ export async function prepareParts(
         deadline,
         onCut: (unread) =>
           log.warning(
-            `The end left no time for all that had happened: ${unread} kernel events were not read, and the last report is not ` +
-              'complete',
+            `The end left no time for all that had happened: ${unread} kernel events were not read, and the last report ` +
+              'is not complete',
           ),
         onStats: (stats) => {
           counted = summary(stats);
@@ -180,10 +178,7 @@ export async function prepareParts(
   };
   return {
     parts: Object.fromEntries(
-      Object.entries(parts).map(([name, publications]) => [
-        name,
-        (): Counts => Object.assign({}, ...publications.map(countsOf)) as Counts,
-      ]),
+      Object.entries(parts).map(([name, publications]) => [name, (): Counts => countsOf(publications)]),
     ),
     openStreams: (spawn) => {
       sensor?.start(spawn);

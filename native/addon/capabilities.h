@@ -5,12 +5,12 @@
 
 namespace collector {
 
-// Makes effective, for the calling thread, all capabilities that it may have. A file's capabilities are not effective
+// Makes effective, for the calling thread, all its permitted capabilities. A file's capabilities are not effective
 // by themselves: without some of them the program starts all the same, and can name the missing ones.
 void raise_capabilities();
 
 // Takes all capabilities for good from every thread of the process, but for the bits in `kept`. Returns the number of
-// threads that did not obey within 200 ms, because they block all signals.
+// threads not reached within 200 ms, because they block all signals.
 unsigned drop_capabilities(std::uint64_t kept);
 
 } // namespace collector

@@ -40,16 +40,21 @@ describe('Telemetry', () => {
     assert.equal(shown.get(LOSS('output')), undefined);
   });
 
-  it('reads the counts of a publication as plain data', () => {
+  it('reads the counts of publications as plain data, merged as for a scrape', () => {
     const timer = new Stopwatch();
     timer.add(2);
-    const counts = countsOf({
-      losses: () => [loss('processes', 1)],
-      timers: { net_fetch_state: timer },
-      peers: () => assert.fail('summaries are no counts'),
-    });
+    const counts = countsOf([
+      {
+        losses: () => [loss('processes', 1)],
+        timers: { net_fetch_state: timer },
+        peers: () => assert.fail('summaries are no counts'),
+      },
+      { losses: () => [loss('recording', 2)], procfs: () => ({ event_timestamp_future: 3 }) },
+      { procfs: () => ({ procfs_zombie_process: 4 }) },
+    ]);
     assert.deepEqual(JSON.parse(JSON.stringify(counts)), {
-      losses: [loss('processes', 1)],
+      losses: [loss('processes', 1), loss('recording', 2)],
+      procfs: { event_timestamp_future: 3, procfs_zombie_process: 4 },
       timers: { net_fetch_state: { laps: 1, microseconds: 2000 } },
     });
   });
