@@ -20,6 +20,7 @@ const floorPlan = {
   'actors/drivers': ['actors/sensor', 'actors/capture', ...common],
   'actors/output': ['native', ...state, ...common],
   'actors/profiles': common,
+  'actors/inspection': ['machines', 'actors/http', ...state, ...common],
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
   'actors/wiring': [
     'native',
@@ -28,6 +29,7 @@ const floorPlan = {
     'actors/drivers',
     'actors/output',
     'actors/http',
+    'actors/inspection',
     ...state,
     ...common,
   ],
