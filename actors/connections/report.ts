@@ -4,6 +4,7 @@ import {
   Endpoint,
   Link,
   containerAt,
+  containerOf,
   familyOf,
   isAddress,
   portOf,
@@ -61,13 +62,15 @@ export function connectionReport(
   slot: number,
   closedAt: number | undefined,
 ): ConnectionReport {
-  const tag = links.get(slot, Link.tag);
-  const port = portOf(links.get(slot, Link.port));
-  const prefix = prefixOf(links.get(slot, Link.port));
-  const bytes = addressBytes(links.page(slot), links.at(slot, Link.remote), familyOf(tag));
+  const page = links.page(slot);
+  const row = links.at(slot, 0);
+  const tag = page[row + Link.tag]!;
+  const port = portOf(page[row + Link.port]!);
+  const prefix = prefixOf(page[row + Link.port]!);
+  const bytes = addressBytes(page, row + Link.remote, familyOf(tag));
   const isServer = linkRole(tag) === SocketRole.server;
   return {
-    container: containerAt(links, slot, Link),
+    container: containerOf(page[row + Link.container]!, tag),
     protocol: protocolOf(tag),
     role: linkRole(tag),
     local: isServer ? { address: NOTHING, port, network: NOTHING } : undefined,

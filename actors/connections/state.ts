@@ -179,9 +179,13 @@ export class ConnectionState {
     const type = records.type(at);
     switch (type) {
       case RecordType.open:
+        if (this.#filter.admits(records, at)) this.#opened(records, at);
+        return;
       case RecordType.close:
+        if (this.#filter.admits(records, at)) this.#flows.observe(records, at, false);
+        return;
       case RecordType.datagram:
-        if (this.#filter.admits(records, at)) this.#observeFlow(records, at, type);
+        if (this.#filter.admits(records, at)) this.#flows.observe(records, at, undefined);
         return;
       case RecordType.listen:
       case RecordType.unlisten:
@@ -283,16 +287,10 @@ export class ConnectionState {
     this.#limited.push(...this.#endpointLimit.endTick());
   }
 
-  #observeFlow(records: Records, at: number, type: RecordType): void {
-    if (type === RecordType.datagram) {
-      this.#flows.observe(records, at, undefined);
-      return;
-    }
-    const isOpen = type === RecordType.open;
+  #opened(records: Records, at: number): void {
     // A scan after a loss is newer, and lists connections still open: the record of an end may be lost.
-    this.#flows.observe(records, at, isOpen && records.time(at) >= this.#lastLossScan);
-    if (isOpen && records.u8[at + socket_record.role] === SocketRole.server)
-      this.#listeningSockets.accepted(records, at);
+    this.#flows.observe(records, at, records.time(at) >= this.#lastLossScan);
+    if (records.u8[at + socket_record.role] === SocketRole.server) this.#listeningSockets.accepted(records, at);
   }
 
   #observeListening(records: Records, at: number, type: RecordType): void {
