@@ -1,5 +1,5 @@
 import { cidr } from './cidr.js';
-import { hostPort, listenAddress } from './host-port.js';
+import { hostPort, inspectAddress, listenAddress } from './host-port.js';
 import {
   absolutePath,
   boolean,
@@ -41,6 +41,8 @@ export interface Declaration<T> {
   readonly environment?: string;
   /** The placeholder of the value in the help; without it the argument is a switch and takes no value. */
   readonly form?: string;
+  /** The text for the argument without a value; undefined: its value is not optional. */
+  readonly alone?: string;
   readonly parser: Parser<T>;
   readonly default: NoInfer<T>;
   /** One sentence or two for the help. */
@@ -235,6 +237,15 @@ export const table = {
     parser: filePath,
     default: undefined,
     help: 'Read from this recording instead of the kernel, standalone, and exit at its end.',
+  }),
+  inspect: setting<string | undefined>({
+    group: 'Output',
+    argument: '--inspect',
+    form: '<host:port>',
+    alone: '',
+    parser: inspectAddress,
+    default: undefined,
+    help: 'Instead of printing the --replay, serve it as the page /inspect there, at the pace of its run or faster, until Collector is ended. Without an address: 127.0.0.1:8080, or another port if that is taken.',
   }),
   scrapeInterval: setting({
     group: 'Network',
