@@ -1,6 +1,7 @@
 import type {
   ActorMessage,
   EventMessage,
+  HelloMessage,
   SnapshotMessage,
   TransitionMessage,
 } from '../inspection/protocol.js';
@@ -134,8 +135,8 @@ export interface LifecycleFact {
   readonly messages: readonly LifecycleMessage[];
 }
 
-/** A message of an inspection about an actor with a chart, or about the life of any actor. */
-export type LifecycleMessage = ActorMessage | SnapshotMessage | TransitionMessage | EventMessage;
+/** A message of an inspection about the run, an actor with a chart, or the life of any actor. */
+export type LifecycleMessage = HelloMessage | ActorMessage | SnapshotMessage | TransitionMessage | EventMessage;
 
 /**
  * Audience of a report: the same as of the last, a fresh one in need of the full state, or none, so nothing counts as

@@ -42,9 +42,11 @@ export function decodeLifecycle(payload: Uint8Array): readonly LifecycleMessage[
 
 function isLifecycleMessage(value: unknown): value is LifecycleMessage {
   if (!isRecord(value) || !isBounded(value)) return false;
-  const { time, actor } = value;
-  if (typeof time !== 'number' || !(Math.abs(time) <= LATEST_MS) || typeof actor !== 'string') return false;
-  switch (value['type']) {
+  const { type, time, actor } = value;
+  if (typeof time !== 'number' || !(Math.abs(time) <= LATEST_MS)) return false;
+  if (type === 'hello') return isTexts([value['version'], value['node'], value['release']]);
+  if (typeof actor !== 'string') return false;
+  switch (type) {
     case 'actor':
       return (
         typeof value['id'] === 'string' &&

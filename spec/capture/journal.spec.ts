@@ -42,6 +42,7 @@ const snapshot = {
   context: { driver: { name: 'x', hooks: [1, null, true] } },
 } as const;
 const lifecycle: readonly LifecycleMessage[] = [
+  { type: 'hello', time: 1.7e12, version: '1', node: 'n', release: '6.1', protocol: 1, mode: 'live' },
   { type: 'actor', time: 1.7e12, actor: 'x:0', id: 'collector', chart: 'collector', snapshot },
   { type: 'actor', time: 1.7e12, actor: 'x:1', id: 'capture', parent: 'x:0', snapshot },
   {
@@ -306,21 +307,22 @@ describe('a recording', () => {
 
   const deep = JSON.parse('['.repeat(20) + ']'.repeat(20)) as [];
   for (const [what, message] of [
-    ['of no type', { ...lifecycle[0], type: 'hello' }],
-    ['of no actor', { ...lifecycle[0], actor: 7 }],
-    ['of no time', { ...lifecycle[0], time: 1e300 }],
-    ['with a status that is none', { ...lifecycle[1], snapshot: { ...snapshot, status: 'x' } }],
-    ['with controls in a text', { ...lifecycle[1], id: 'a\x1b[2J' }],
-    ['with controls in a name', { ...lifecycle[1], snapshot: { ...snapshot, context: { 'a\u202e': 1 } } }],
-    ['with a text too long', { ...lifecycle[1], id: 'x'.repeat(5000) }],
-    ['too deep', { ...lifecycle[1], snapshot: { ...snapshot, context: deep } }],
-    ['too wide', { ...lifecycle[2], edges: Array(2000).fill('x') }],
-    ['without its edges', { ...lifecycle[2], edges: undefined }],
+    ['of no type', { ...lifecycle[1], type: 'replay' }],
+    ['of a run on no node', { ...lifecycle[0], node: undefined }],
+    ['of no actor', { ...lifecycle[1], actor: 7 }],
+    ['of no time', { ...lifecycle[1], time: 1e300 }],
+    ['with a status that is none', { ...lifecycle[2], snapshot: { ...snapshot, status: 'x' } }],
+    ['with controls in a text', { ...lifecycle[2], id: 'a\x1b[2J' }],
+    ['with controls in a name', { ...lifecycle[2], snapshot: { ...snapshot, context: { 'a\u202e': 1 } } }],
+    ['with a text too long', { ...lifecycle[2], id: 'x'.repeat(5000) }],
+    ['too deep', { ...lifecycle[2], snapshot: { ...snapshot, context: deep } }],
+    ['too wide', { ...lifecycle[3], edges: Array(2000).fill('x') }],
+    ['without its edges', { ...lifecycle[3], edges: undefined }],
   ] as const) {
     it(`without a lifecycle message ${what}: it is neither written nor read`, () => {
-      const messages = [message as unknown as LifecycleMessage, lifecycle[0]!];
+      const messages = [message as unknown as LifecycleMessage, lifecycle[1]!];
       record([start, { kind: 'lifecycle', time: 1, messages }]);
-      assert.deepEqual(read()[1], { kind: 'lifecycle', time: 1, messages: [lifecycle[0]] });
+      assert.deepEqual(read()[1], { kind: 'lifecycle', time: 1, messages: [lifecycle[1]] });
       const payload = Buffer.from(JSON.stringify(messages));
       assert.throws(() => decodeLifecycle(payload), /a lifecycle that is none/);
     });
