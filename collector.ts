@@ -15,6 +15,8 @@ import { absentParts } from './actors/wiring/absent-parts.js';
 import { peersOf } from './actors/wiring/collect.js';
 import type { LiveContext, RunContext } from './actors/wiring/context.js';
 import { effects } from './actors/wiring/effects.js';
+import { inspectReplay } from './actors/wiring/inspected-replay.js';
+import { LifecycleRecording } from './actors/wiring/lifecycle-recording.js';
 import { replay } from './actors/wiring/replay.js';
 import { startWatchdog } from './actors/wiring/watchdog.js';
 import { helpText } from './actors/settings/help.js';
@@ -87,7 +89,8 @@ async function main(): Promise<number> {
     output.write(settings.help ? `${helpText()}\n` : `${manifest.version}\n`);
   } else if (errors.length === 0 && settings.replay !== undefined) {
     try {
-      await replay(settings.replay, context);
+      if (settings.inspect === undefined) await replay(settings.replay, context);
+      else await inspectReplay(settings.replay, context, manifest.version, stopSignal());
     } catch (error) {
       return explain(asFailure(error));
     }
@@ -129,7 +132,15 @@ async function run(): Promise<number> {
   telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
-  const live: LiveContext = { ...context, telemetry, introspection, peers, health: new Health() };
+  const recording = new LifecycleRecording();
+  const live: LiveContext = {
+    ...context,
+    telemetry,
+    introspection,
+    peers,
+    lifecycle: recording,
+    health: new Health(),
+  };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   writeFirstLines(host);
@@ -146,6 +157,7 @@ async function run(): Promise<number> {
     release: host.release,
     mode: 'live',
   });
+  if (settings.record !== undefined) inspection.follow((message) => recording.take(message));
   try {
     if (!settings.check) await openServers(host, live, inspection);
   } catch (error) {
@@ -211,6 +223,13 @@ async function openServers(
     more: profileRoutes(profiles),
     inspected,
   });
+}
+
+/** Aborts when Collector is to end. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  stopOnSignals(() => stop.abort());
+  return stop.signal;
 }
 
 /** Stops at the first signal, and exits at the next; also stops when standard output can't be written any more. */

@@ -136,7 +136,8 @@ export interface LifecycleFact {
 }
 
 /** A message of an inspection about the run, an actor with a chart, or the life of any actor. */
-export type LifecycleMessage = HelloMessage | ActorMessage | SnapshotMessage | TransitionMessage | EventMessage;
+export type LifecycleMessage =
+  HelloMessage | ActorMessage | SnapshotMessage | TransitionMessage | EventMessage;
 
 /**
  * Audience of a report: the same as of the last, a fresh one in need of the full state, or none, so nothing counts as

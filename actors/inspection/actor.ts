@@ -13,6 +13,7 @@ import {
   type HelloMessage,
   type Message,
   type Plain,
+  type SnapshotMessage,
   type SnapshotView,
   type TransitionMessage,
 } from './protocol.js';
@@ -49,6 +50,7 @@ export class Inspection {
   readonly #transitions: { readonly message: TransitionMessage; readonly bytes: number }[] = [];
   #bytes = 0;
   readonly #watchers = new Set<Watcher>();
+  readonly #followers = new Set<Watcher>();
   /** Snapshots that watchers know already, as part of a transition. */
   readonly #shown = new WeakMap<AnyActorRef, unknown>();
   #sampling: NodeJS.Timeout | undefined;
@@ -101,6 +103,16 @@ export class Inspection {
     };
   }
 
+  /**
+   * Begins to tell a follower of the lifecycle alone: the run, actors, transitions, and snapshots that no sample made.
+   * These are rare, and it does not count as a watcher. @returns ends it
+   */
+  follow(follower: Watcher): () => void {
+    for (const message of this.present()) follower(message);
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
+  }
+
   #sample(): void {
     for (const actor of this.#actors.values())
       if (chartOf(actor) === 'collecting' && isAlive(actor)) actor.send({ type: 'sample' });
@@ -108,7 +120,7 @@ export class Inspection {
 
   #takeActor(actor: AnyActorRef): void {
     this.#actors.set(actor.sessionId, actor);
-    if (this.#watchers.size > 0) this.#tell(actorMessage(actor, Date.now()));
+    if (this.#hasListeners) this.#tellLifecycle(actorMessage(actor, Date.now()));
   }
 
   #takeEvent({ actorRef, sourceRef, event }: EventEvent): void {
@@ -136,19 +148,21 @@ export class Inspection {
       snapshot: snapshotView(snapshot as AnySnapshot),
     };
     this.#keep(message);
-    this.#tell(message);
+    this.#tellLifecycle(message);
   }
 
   #takeSnapshot({ actorRef, event, snapshot }: SnapshotEvent): void {
     const actor = actorRef as AnyActorRef;
     if (snapshot.status !== 'active') this.#actors.delete(actor.sessionId);
-    if (this.#watchers.size === 0 || event.type === 'sample' || this.#shown.get(actor) === snapshot) return;
-    this.#tell({
+    if (!this.#hasListeners || event.type === 'sample' || this.#shown.get(actor) === snapshot) return;
+    const message: SnapshotMessage = {
       type: 'snapshot',
       time: Date.now(),
       actor: actor.sessionId,
       snapshot: snapshotView(snapshot as AnySnapshot),
-    });
+    };
+    if (SAMPLING.has(event.type)) this.#tell(message);
+    else this.#tellLifecycle(message);
   }
 
   #keep(message: TransitionMessage): void {
@@ -157,6 +171,15 @@ export class Inspection {
     this.#bytes += bytes;
     while (this.#transitions.length > MOST_TRANSITIONS || this.#bytes > MOST_BYTES)
       this.#bytes -= this.#transitions.shift()!.bytes;
+  }
+
+  get #hasListeners(): boolean {
+    return this.#watchers.size + this.#followers.size > 0;
+  }
+
+  #tellLifecycle(message: Message): void {
+    this.#tell(message);
+    for (const follower of this.#followers) follower(message);
   }
 
   #tell(message: Message): void {

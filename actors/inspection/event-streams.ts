@@ -3,6 +3,9 @@ import { json, type HttpResponse, type Route } from '../http/route.js';
 import type { Inspection } from './actor.js';
 import type { Message } from './protocol.js';
 
+/** An inspection, of a run or of its recording. */
+export type MessageSource = Pick<Inspection, 'present' | 'watch'>;
+
 /** Streams at a time, and bytes for one of them that its reader has not taken. */
 const MOST_STREAMS = 4;
 const MOST_UNREAD = 4 * 1024 * 1024;
@@ -16,13 +19,13 @@ const RETRY_MS = 1000;
  * too slow for it is cut, and begins anew with the state of then.
  */
 export class EventStreams {
-  readonly #inspection: Inspection;
+  readonly #inspection: MessageSource;
   readonly #onCut: () => void;
   readonly #open = new Set<Readable>();
   #stop: () => void = () => undefined;
 
   /** @param onCut a stream's reader was too slow */
-  constructor(inspection: Inspection, onCut: () => void = () => undefined) {
+  constructor(inspection: MessageSource, onCut: () => void = () => undefined) {
     this.#inspection = inspection;
     this.#onCut = onCut;
   }

@@ -78,42 +78,32 @@ export class Schedule {
   }
 }
 
-const ALLOWED = {
-  play: 'nothing beside it',
-  pause: 'nothing beside it',
-  step: 'nothing beside it',
-  seek: 'value: a Unix time in ms',
-  speed: `value: a number from ${SLOWEST} to ${FASTEST}`,
-} as const;
+const ACTIONS = ['play', 'pause', 'step', 'seek', 'speed'] as const;
 
 /** Reads a command. @returns what is wrong with the text, and what is allowed, if it is none */
 export function parseCommand(text: string): PlayerCommand | { readonly error: string } {
   const parsed = parseJson(text);
   if (typeof parsed !== 'object' || parsed === null)
     return { error: `'${text}' is no command (allowed: a JSON object with an action)` };
-  const { action, value } = parsed as Readonly<Record<string, unknown>>;
+  const { action: name, value } = parsed as Readonly<Record<string, unknown>>;
+  const action = ACTIONS.find((one) => one === name);
   switch (action) {
-    case 'play':
-    case 'pause':
-    case 'step':
-      return { action };
+    case undefined:
+      return { error: `${JSON.stringify(name)} is no action (allowed: ${ACTIONS.join(', ')})` };
     case 'seek':
-      return typeof value === 'number' ? { action, value } : refused(action, value);
+      if (typeof value === 'number') return { action, value };
+      return { error: `${JSON.stringify(value)} is no time to seek (allowed: a Unix time in ms)` };
     case 'speed':
-      return typeof value === 'number' && value >= SLOWEST && value <= FASTEST
-        ? { action, value }
-        : refused(action, value);
-    default: {
-      const names = Object.keys(ALLOWED).join(', ');
-      return { error: `${JSON.stringify(action)} is no action (allowed: ${names})` };
-    }
+      if (typeof value === 'number' && value >= SLOWEST && value <= FASTEST) return { action, value };
+      return {
+        error: `${JSON.stringify(value)} is no speed (allowed: a number from ${SLOWEST} to ${FASTEST})`,
+      };
+    default:
+      return { action };
   }
 }
 
-function refused(action: 'seek' | 'speed', value: unknown): { readonly error: string } {
-  return { error: `${JSON.stringify(value)} is not allowed for ${action} (allowed: ${ALLOWED[action]})` };
-}
-
+/** @returns undefined for a text that is no JSON */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

@@ -1,7 +1,6 @@
 import type { Route } from '../http/route.js';
 import type { Log } from '../telemetry/log.js';
-import type { Inspection } from './actor.js';
-import { EventStreams } from './event-streams.js';
+import { EventStreams, type MessageSource } from './event-streams.js';
 import { fileRoutes } from './files.js';
 import { guarded } from './guard.js';
 
@@ -17,7 +16,7 @@ export interface InspectionOptions {
 
 /** Serves the page at /inspect, its stream of messages, and views of state. */
 export function inspectionRoutes(
-  inspection: Inspection,
+  inspection: MessageSource,
   { folder, hosts, log, views = [] }: InspectionOptions,
 ): Route[] {
   const warn = log.throttled('warning');

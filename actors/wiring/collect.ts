@@ -4,7 +4,7 @@ import { catchError, finalize, lastValueFrom, Observable, share, tap } from 'rxj
 import type { Counts } from '../../machines/part.js';
 import type { RunningParts, CollectingInput } from '../../machines/collecting.js';
 import { captureFacts } from '../capture/actor.js';
-import { refusal } from '../capture/driver.js';
+import { refusal, type Addon } from '../capture/driver.js';
 import type { Fact, StateSettings } from '../capture/facts.js';
 import type { HostFacts } from '../capture/host.js';
 import { Losses, summary } from '../capture/losses.js';
@@ -59,7 +59,7 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, peers } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, peers, lifecycle } = context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -149,8 +149,9 @@ export async function prepareParts(
       stop,
     ).pipe(share());
     const run = pipeline
-      .run(meter.watch(recorder === undefined ? facts : recorded(facts, recorder)), (updates) =>
-        reporter.deliver(updates),
+      .run(
+        meter.watch(recorder === undefined ? facts : recorded(facts, recorder, context, addon)),
+        (updates) => reporter.deliver(updates),
       )
       .pipe(
         catchError((error: unknown) => {
@@ -173,6 +174,7 @@ export async function prepareParts(
       if (unwritten > 0)
         log.warning(`The recording lacks its last ${unwritten} bytes, which its disk did not take in time`);
     } finally {
+      lifecycle.end();
       recorder?.close();
     }
   };
@@ -263,7 +265,23 @@ function startRecording({ settings, log, io }: RunContext): Recorder | undefined
   });
 }
 
-/** The facts, each given to the recording before it is folded. */
-function recorded(facts: Observable<Fact>, recorder: Recorder): Observable<Fact> {
-  return facts.pipe(tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }));
+/** The facts, each given to the recording before it is folded, with the lifecycle beside them. */
+function recorded(
+  facts: Observable<Fact>,
+  recorder: Recorder,
+  { lifecycle }: LiveContext,
+  addon: Addon,
+): Observable<Fact> {
+  return facts.pipe(
+    tap({
+      next: (fact) => {
+        recorder.write(fact);
+        if (fact.kind === 'start') lifecycle.begin(recorder, fact, () => addon.clock().time);
+      },
+      complete: () => {
+        lifecycle.end();
+        recorder.end();
+      },
+    }),
+  );
 }

@@ -7,6 +7,7 @@ import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
 import type { PeerSummaries } from '../telemetry/publication.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import type { LifecycleRecording } from './lifecycle-recording.js';
 
 /** The context of every run, a replay too. */
 export interface RunContext {
@@ -23,6 +24,7 @@ export interface LiveContext extends RunContext {
   readonly telemetry: Telemetry;
   readonly health: Health;
   readonly introspection: Introspection;
+  readonly lifecycle: LifecycleRecording;
   /** Summaries of connection counts; none if the settings have them off. */
   readonly peers: readonly PeerSummaries[];
 }

@@ -4,11 +4,15 @@ import { EventMeter } from '../capture/event-meter.js';
 import type { Fact, RecordedFact, StateSettings } from '../capture/facts.js';
 import { openRecording, type Recording } from '../capture/replayer.js';
 import { Slices, type Sliced } from '../capture/slices.js';
+import type { ActorMessage } from '../inspection/protocol.js';
 import { RecordedActors } from '../inspection/recorded-actors.js';
+import { sanitise } from '../inspection/sanitise.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { countsOf } from '../telemetry/telemetry.js';
 import { Pipeline } from './pipeline.js';
+
+const NS_PER_MS = 1e6;
 
 /** A recording folded up to a fact: forwards only, so another pass starts at its beginning. */
 export class ReplayPass {
@@ -16,8 +20,6 @@ export class ReplayPass {
   readonly actors = new RecordedActors();
   /** Unix time minus CLOCK_BOOTTIME at the start of the run, ns. */
   readonly epoch: number;
-  /** Whether the run recorded its lifecycle. */
-  readonly hasLifecycle: boolean;
   /** Why the recording ends before its end. */
   failure: Failure | undefined;
   readonly #recording: Recording;
@@ -41,7 +43,8 @@ export class ReplayPass {
     this.#facts.next(start);
     this.#all = all[Symbol.iterator]();
     this.#advance();
-    this.hasLifecycle = this.#next?.kind === 'lifecycle';
+    // A run without a recorded lifecycle has its parts, and no charts.
+    if (this.#next?.kind !== 'lifecycle') this.#announceParts();
   }
 
   /** The fact to be folded next; undefined at the end. */
@@ -73,13 +76,31 @@ export class ReplayPass {
     this.#advance();
   }
 
-  /** Counts of the parts that follow from folding. */
-  counts(): Readonly<Record<string, Counts>> {
+  /** The parts alive with their counts, as far as these follow from folding. */
+  parts(): readonly Pick<ActorMessage, 'actor' | 'snapshot'>[] {
+    const counts = this.#counts();
+    return this.actors.actors.flatMap(({ actor, id, chart, snapshot }) => {
+      const context = chart === undefined ? counts[id] : undefined;
+      return context === undefined ? [] : [{ actor, snapshot: { ...snapshot, context: sanitise(context) } }];
+    });
+  }
+
+  #announceParts(): void {
+    const snapshot = { status: 'active', active: [], context: {} } as const;
+    const time = Math.round((this.#recording.start.time + this.epoch) / NS_PER_MS);
+    for (const id of Object.keys(this.#counts()))
+      this.actors.take({ type: 'actor', time, actor: id, id, snapshot });
+  }
+
+  #counts(): Readonly<Record<string, Counts>> {
     const { containers, processes, connections } = this.pipeline;
     const events = this.#events;
     const capture = {
       events: () => events.events,
-      counters: () => ({ net_conn_updates: events.connectionUpdates, net_cep_updates: events.endpointUpdates }),
+      counters: () => ({
+        net_conn_updates: events.connectionUpdates,
+        net_cep_updates: events.endpointUpdates,
+      }),
     };
     return {
       capture: countsOf([capture]),

@@ -5,7 +5,6 @@ import type { RecordedFact, StateSettings } from '../capture/facts.js';
 import { Schedule, type PlayerCommand } from '../inspection/player.js';
 import {
   PROTOCOL,
-  type ActorMessage,
   type HelloMessage,
   type Message,
   type ReplayMessage,
@@ -242,12 +241,8 @@ export class ReplayPlayer {
 
   /** The counts of the parts alive. */
   #samples(): readonly SnapshotMessage[] {
-    const counts = this.#pass.counts();
-    return this.#pass.actors.actors.flatMap(({ actor, id, chart, snapshot }) => {
-      const context = chart === undefined ? counts[id] : undefined;
-      if (context === undefined) return [];
-      return [{ type: 'snapshot', time: this.#time, actor, snapshot: { ...snapshot, context } }];
-    });
+    const time = this.#time;
+    return this.#pass.parts().map((part) => ({ type: 'snapshot', time, ...part }));
   }
 
   /** The replayed time, Unix time in ms. */
@@ -261,9 +256,7 @@ export class ReplayPlayer {
 
   #newPass(log: Log): ReplayPass {
     const { file, settings } = this.#options;
-    const pass = new ReplayPass(file, settings, log);
-    if (!pass.hasLifecycle) for (const message of partsAt(this.#span.start)) pass.actors.take(message);
-    return pass;
+    return new ReplayPass(file, settings, log);
   }
 }
 
