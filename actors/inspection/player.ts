@@ -18,17 +18,16 @@ export class Schedule {
   readonly #start: number;
   readonly #end: number;
   #speed = SLOWEST;
-  #isPaused = false;
+  #isPaused = true;
   /** Due at `#since`, a time of the wall. */
   #due: number;
-  #since: number;
+  #since = 0;
 
-  /** @param start and end of the recording */
-  constructor(start: number, end: number, now: number) {
+  /** Begins paused. @param start and end of the recording */
+  constructor(start: number, end: number) {
     this.#start = start;
     this.#end = Math.max(start, end);
     this.#due = start;
-    this.#since = now;
   }
 
   get speed(): number {

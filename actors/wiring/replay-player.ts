@@ -36,8 +36,8 @@ export interface ReplayPlayerOptions {
 }
 
 /**
- * Plays a recording for watchers, in the place of a running Collector: its facts are folded when they are due. A seek
- * folds without waiting, backwards from the start again.
+ * Plays a recording for watchers, in the place of a running Collector: its facts are folded when they are due, from the
+ * first watcher on. A seek folds without waiting, backwards from the start again.
  */
 export class ReplayPlayer {
   readonly #options: ReplayPlayerOptions;
@@ -47,6 +47,7 @@ export class ReplayPlayer {
   #pass: ReplayPass;
   /** The latest time to seek to, not yet begun. */
   #target: number | undefined;
+  #isBegun = false;
   #isSeeking = false;
   #steps = 0;
   #wake: () => void = () => undefined;
@@ -60,7 +61,7 @@ export class ReplayPlayer {
     this.#options = options;
     this.#pass = this.#newPass(options.log);
     this.#span = recordedSpan(options.file);
-    this.#schedule = new Schedule(this.#span.start, this.#span.end, performance.now());
+    this.#schedule = new Schedule(this.#span.start, this.#span.end);
   }
 
   /** State at the replayed time; another one after a seek backwards. */
@@ -76,6 +77,7 @@ export class ReplayPlayer {
   /** Begins to tell a watcher of everything new. @returns ends it */
   watch(watcher: (message: Message) => void): () => void {
     this.#watchers.add(watcher);
+    if (!this.#isBegun) this.command({ action: 'play' });
     this.#reports ??= setInterval(() => this.#report(), REPORT_MS).unref();
     return () => {
       this.#watchers.delete(watcher);
@@ -87,6 +89,7 @@ export class ReplayPlayer {
 
   command(command: PlayerCommand): void {
     const now = performance.now();
+    this.#isBegun = true;
     switch (command.action) {
       case 'play':
         this.#schedule.play(now);
