@@ -1,18 +1,22 @@
+import type { RecordedFact } from '../capture/facts.js';
+
 /** Slowest and fastest speed of a replay: times as fast as the recorded run. */
 export const SLOWEST = 1;
 export const FASTEST = 100;
 
 const NS_PER_MS = 1e6;
+/** Numbers near a Unix time in ns are multiples of 256. */
+const PRECISION_NS = 1024;
 
-/** What a watcher may have a replay do. */
+/** A watcher's wish. */
 export type PlayerCommand =
   | { readonly action: 'play' | 'pause' | 'step' }
   /** `value`: Unix time in ms to seek to, or times as fast as the run. */
   | { readonly action: 'seek' | 'speed'; readonly value: number };
 
 /**
- * The pace of a replay: the time in the recording that is due at a time of the wall. Recorded times are in ns, those of
- * the wall in ms of any clock that does not jump. It reads no clock itself.
+ * The pace of a replay: recorded times, in ns, by times of the wall, in ms of any steady clock. It reads no clock
+ * itself.
  */
 export class Schedule {
   readonly #start: number;
@@ -38,7 +42,7 @@ export class Schedule {
     return this.#isPaused;
   }
 
-  /** The recorded time that is due. */
+  /** The recorded time due now. */
   dueAt(now: number): number {
     const played = this.#isPaused ? 0 : (now - this.#since) * this.#speed * NS_PER_MS;
     return this.#within(this.#due + played);
@@ -77,9 +81,34 @@ export class Schedule {
   }
 }
 
+/** A recorded time as Unix time, in whole ms. @param epoch Unix time minus recorded time, ns */
+export function unixTime(time: number, epoch: number): number {
+  return Math.floor((time + epoch) / NS_PER_MS);
+}
+
+/** The latest recorded time shown as a Unix time in ms. */
+export function recordedTime(unix: number, epoch: number): number {
+  return (Math.floor(unix) + 1) * NS_PER_MS - epoch - PRECISION_NS;
+}
+
+/** Whether a fact changes anything to be seen: a step goes on to the next one. */
+export function isVisible(fact: RecordedFact): boolean {
+  switch (fact.kind) {
+    case 'records':
+    case 'scan':
+      return fact.records.length > 0;
+    case 'clock':
+    case 'control':
+    case 'config':
+      return false;
+    default:
+      return true;
+  }
+}
+
 const ACTIONS = ['play', 'pause', 'step', 'seek', 'speed'] as const;
 
-/** Reads a command. @returns what is wrong with the text, and what is allowed, if it is none */
+/** Reads a command. @returns an error with the allowed values for any other text */
 export function parseCommand(text: string): PlayerCommand | { readonly error: string } {
   const parsed = parseJson(text);
   if (typeof parsed !== 'object' || parsed === null)

@@ -4,6 +4,7 @@ import { EventMeter } from '../capture/event-meter.js';
 import type { Fact, RecordedFact, StateSettings } from '../capture/facts.js';
 import { openRecording, type Recording } from '../capture/replayer.js';
 import { Slices, type Sliced } from '../capture/slices.js';
+import { unixTime } from '../inspection/player.js';
 import type { ActorMessage } from '../inspection/protocol.js';
 import { RecordedActors } from '../inspection/recorded-actors.js';
 import { sanitise } from '../inspection/sanitise.js';
@@ -11,8 +12,6 @@ import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { countsOf } from '../telemetry/telemetry.js';
 import { Pipeline } from './pipeline.js';
-
-const NS_PER_MS = 1e6;
 
 /** A recording folded up to a fact: forwards only, so another pass starts at its beginning. */
 export class ReplayPass {
@@ -28,6 +27,7 @@ export class ReplayPass {
   readonly #facts = new Subject<Fact>();
   readonly #folding: Subscription;
   readonly #events = new EventMeter();
+  #time = -Infinity;
   #next: RecordedFact | undefined;
   #due = -Infinity;
 
@@ -45,6 +45,11 @@ export class ReplayPass {
     this.#advance();
     // A run without a recorded lifecycle has its parts, and no charts.
     if (this.#next?.kind !== 'lifecycle') this.#announceParts();
+  }
+
+  /** When the latest folded fact was due. */
+  get time(): number {
+    return this.#time;
   }
 
   /** The fact to be folded next; undefined at the end. */
@@ -66,6 +71,7 @@ export class ReplayPass {
   *fold(): Sliced<void> {
     const fact = this.#next;
     if (fact === undefined) return;
+    this.#time = this.#due;
     if (fact.kind === 'lifecycle') {
       for (const message of fact.messages) this.actors.take(message);
     } else {
@@ -87,7 +93,7 @@ export class ReplayPass {
 
   #announceParts(): void {
     const snapshot = { status: 'active', active: [], context: {} } as const;
-    const time = Math.round((this.#recording.start.time + this.epoch) / NS_PER_MS);
+    const time = unixTime(this.#recording.start.time, this.epoch);
     for (const id of Object.keys(this.#counts()))
       this.actors.take({ type: 'actor', time, actor: id, id, snapshot });
   }

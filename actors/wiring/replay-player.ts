@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { recordedSpan, type RecordedSpan } from '../capture/replayer.js';
-import type { RecordedFact, StateSettings } from '../capture/facts.js';
-import { Schedule, type PlayerCommand } from '../inspection/player.js';
+import type { StateSettings } from '../capture/facts.js';
+import { isVisible, recordedTime, Schedule, unixTime, type PlayerCommand } from '../inspection/player.js';
 import {
   PROTOCOL,
   type HelloMessage,
@@ -14,7 +14,6 @@ import type { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { ReplayPass } from './replay-pass.js';
 
-const NS_PER_MS = 1e6;
 /** Time of folding before the event loop goes on, ms. */
 const TURN_MS = 10;
 /** From one message about the replay to the next while it plays, and from one sample of the counts to the next, ms. */
@@ -105,7 +104,7 @@ export class ReplayPlayer {
         this.#steps++;
         break;
       case 'seek':
-        this.#target = command.value * NS_PER_MS - this.#pass.epoch;
+        this.#target = recordedTime(command.value, this.#pass.epoch);
     }
     this.#wake();
     this.#report();
@@ -168,8 +167,7 @@ export class ReplayPlayer {
     const target = this.#target!;
     this.#target = undefined;
     this.#isSeeking = true;
-    // The current state may be of any time from the due time of its last fact to the next one's.
-    if (target < this.#schedule.dueAt(performance.now())) {
+    if (target < this.#pass.time) {
       this.#pass.close();
       this.#pass = this.#newPass(this.#options.silentLog);
     }
@@ -254,24 +252,11 @@ export class ReplayPlayer {
   }
 
   #unix(time: number): number {
-    return Math.round((time + this.#pass.epoch) / NS_PER_MS);
+    return unixTime(time, this.#pass.epoch);
   }
 
   #newPass(log: Log): ReplayPass {
     const { file, settings } = this.#options;
     return new ReplayPass(file, settings, log);
-  }
-}
-
-function isVisible(fact: RecordedFact): boolean {
-  switch (fact.kind) {
-    case 'records':
-      return fact.records.length > 0;
-    case 'clock':
-    case 'control':
-    case 'config':
-      return false;
-    default:
-      return true;
   }
 }
