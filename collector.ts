@@ -5,6 +5,7 @@ import { createActor, toPromise } from 'xstate';
 import { Health } from './actors/capture/health.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Introspection } from './actors/http/introspection.js';
+import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { createProfiles } from './actors/profiles/actor.js';
@@ -127,7 +128,8 @@ async function run(): Promise<number> {
   telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
-  const live: LiveContext = { ...context, telemetry, introspection, peers, health: new Health() };
+  const views = new Views();
+  const live: LiveContext = { ...context, telemetry, introspection, views, peers, health: new Health() };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   writeFirstLines(host);
@@ -183,7 +185,7 @@ async function run(): Promise<number> {
 
 async function openServers(
   { hostname }: HostFacts,
-  { telemetry, introspection, health }: LiveContext,
+  { telemetry, introspection, views, health }: LiveContext,
 ): Promise<void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
   await serve(settings, {
@@ -192,7 +194,7 @@ async function openServers(
     readiness: () => health.readiness,
     node: hostname,
     log,
-    more: profileRoutes(profiles),
+    more: [...profileRoutes(profiles), ...(settings.introspection ? viewRoutes(views) : [])],
   });
 }
 
