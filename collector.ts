@@ -5,6 +5,7 @@ import { createActor, toPromise } from 'xstate';
 import { Health } from './actors/capture/health.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Introspection } from './actors/http/introspection.js';
+import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { Inspection } from './actors/inspection/actor.js';
@@ -133,10 +134,12 @@ async function run(): Promise<number> {
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
   const recording = new LifecycleRecording();
+  const views = new Views();
   const live: LiveContext = {
     ...context,
     telemetry,
     introspection,
+    views,
     peers,
     lifecycle: recording,
     health: new Health(),
@@ -205,7 +208,7 @@ async function run(): Promise<number> {
 
 async function openServers(
   { hostname }: HostFacts,
-  { telemetry, introspection, health }: LiveContext,
+  { telemetry, introspection, views, health }: LiveContext,
   inspection: Inspection,
 ): Promise<void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
@@ -213,6 +216,7 @@ async function openServers(
     folder: path.join(import.meta.dirname, 'inspect'),
     hosts: settings.inspectHosts,
     log,
+    views: viewRoutes(views),
   });
   await serve(settings, {
     telemetry,

@@ -15,7 +15,9 @@ import { Slices } from '../capture/slices.js';
 import { peerSummaries } from '../connections/actor.js';
 import { Runtimes } from '../containers/cri/actor.js';
 import { refusalLine } from '../containers/refusal-line.js';
+import type { SensorView } from '../inspection/why.js';
 import { Printer } from '../output/actor.js';
+import type { Sensor } from '../sensor/actor.js';
 import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
 import { withoutFile } from '../settings/runtime-config.js';
 import { stateSettings } from '../settings/state-settings.js';
@@ -59,7 +61,8 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, peers, lifecycle } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, views, peers, lifecycle } =
+    context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -106,6 +109,7 @@ export async function prepareParts(
     endpoints: (view) => connections.listEndpoints({ ...view, originator }),
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
+  views.offer(pipeline.viewSources(sensor && sensorView(sensor)));
 
   const collect = async (stop: AbortSignal): Promise<void> => {
     const losses = new Losses();
@@ -187,6 +191,14 @@ export async function prepareParts(
       runtimes?.start(spawn);
     },
     collect,
+  };
+}
+
+function sensorView(sensor: Sensor): SensorView {
+  return {
+    streams: () => sensor.streams,
+    queues: () => ({ signals: sensor.counts, network: sensor.networkCounts }),
+    hasDropped: (sharer) => sensor.hasDropped(sharer),
   };
 }
 

@@ -3,6 +3,7 @@ import { createApp } from '../http/app.js';
 import { json, type Route } from '../http/route.js';
 import { openServer, type HttpServer } from '../http/server.js';
 import { parseCommand } from '../inspection/player.js';
+import { viewRoutes } from '../inspection/view-routes.js';
 import { inspectionRoutes } from '../inspection/routes.js';
 import { Failure } from '../telemetry/failures.js';
 import { createLog } from '../telemetry/log.js';
@@ -40,7 +41,7 @@ export async function inspectReplay(
     folder: PAGE,
     hosts: settings.inspectHosts,
     log,
-    views: [commandRoute(player)],
+    views: [commandRoute(player), ...viewRoutes(player.views)],
   });
   const server = await serveReplay(routes, context);
   log.info(`Watch it at http://${server.address}/inspect`);

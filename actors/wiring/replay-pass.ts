@@ -123,8 +123,8 @@ export class ReplayPass {
 
   #advance(): void {
     try {
-      const { done, value } = this.#all.next();
-      this.#next = done === true ? undefined : value;
+      const next = this.#all.next();
+      this.#next = next.done === true ? undefined : next.value;
       if (this.#next !== undefined) this.#due = Math.max(this.#due, this.#next.time);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

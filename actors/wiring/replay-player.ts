@@ -10,6 +10,7 @@ import {
   type ReplayMessage,
   type SnapshotMessage,
 } from '../inspection/protocol.js';
+import { Views } from '../inspection/view-routes.js';
 import type { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { ReplayPass } from './replay-pass.js';
@@ -39,6 +40,8 @@ export interface ReplayPlayerOptions {
  * first watcher on. A seek folds without waiting, backwards from the start again.
  */
 export class ReplayPlayer {
+  /** Views of the state at the replayed time. */
+  readonly views = new Views();
   readonly #options: ReplayPlayerOptions;
   readonly #span: RecordedSpan;
   readonly #schedule: Schedule;
@@ -177,13 +180,17 @@ export class ReplayPlayer {
       if (performance.now() < turn) continue;
       this.#schedule.jump(this.#pass.due, performance.now());
       await nextTurn();
-      if (this.#target !== undefined || stop.aborted) return;
+      if (this.#isSuperseded(stop)) return;
       turn = performance.now() + TURN_MS;
     }
     this.#schedule.jump(target, performance.now());
     this.#isSeeking = false;
     this.#lastSample = -Infinity;
     for (const message of this.present()) this.#tell(message);
+  }
+
+  #isSuperseded({ aborted }: AbortSignal): boolean {
+    return this.#target !== undefined || aborted;
   }
 
   async #fold(): Promise<void> {
@@ -257,6 +264,9 @@ export class ReplayPlayer {
 
   #newPass(log: Log): ReplayPass {
     const { file, settings } = this.#options;
-    return new ReplayPass(file, settings, log);
+    const pass = new ReplayPass(file, settings, log);
+    // A recording has nothing of Sensor's queues and streams.
+    this.views.offer(pass.pipeline.viewSources(undefined));
+    return pass;
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { openRecording } from '../../actors/capture/replayer.js';
+import { allAtOnce } from '../../actors/capture/slices.js';
 import { isVisible, recordedTime, unixTime } from '../../actors/inspection/player.js';
+import { nodeView } from '../../actors/inspection/node-view.js';
 import type { Message, ReplayMessage } from '../../actors/inspection/protocol.js';
 import { createLog } from '../../actors/telemetry/log.js';
 import { ReplayPass } from '../../actors/wiring/replay-pass.js';
@@ -19,7 +21,9 @@ describe('A player of a recording', () => {
 
   function open(file: string): void {
     cuts = 0;
-    const onCut = () => void cuts++;
+    const onCut = () => {
+      cuts++;
+    };
     player = new ReplayPlayer({ file, settings: {}, version: '1', onCut, log, silentLog: log });
     messages = [];
     stop = new AbortController();
@@ -51,8 +55,7 @@ describe('A player of a recording', () => {
   /** Everything a fresh fold up to a time has. */
   function fresh(file: string, time: number): object {
     const pass = new ReplayPass(file, {}, log);
-    while (pass.next !== undefined && pass.due <= recordedTime(time, pass.epoch))
-      for (const _ of pass.fold());
+    while (pass.next !== undefined && pass.due <= recordedTime(time, pass.epoch)) allAtOnce(pass.fold());
     try {
       return stateOf(pass);
     } finally {
@@ -147,5 +150,6 @@ function stateOf({ pipeline, actors }: ReplayPass): object {
     connections: list(connections.listConnections({ normalize: false, originator })),
     endpoints: list(connections.listEndpoints({ normalize: true, originator })),
     actors: actors.present(),
+    node: list(nodeView(pipeline.viewSources(undefined))),
   };
 }
