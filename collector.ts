@@ -154,12 +154,11 @@ async function run(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
-  const inspection = new Inspection({
-    version: manifest.version,
-    node: host.hostname,
-    release: host.release,
-    mode: 'live',
-  });
+  const warnOfInspection = log.throttled('warning');
+  const inspection = new Inspection(
+    { version: manifest.version, node: host.hostname, release: host.release, mode: 'live' },
+    (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
+  );
   if (settings.record !== undefined) inspection.follow((message) => recording.take(message));
   try {
     if (!settings.check) await openServers(host, live, inspection);
@@ -168,7 +167,8 @@ async function run(): Promise<number> {
     return 1;
   }
 
-  const life = createActor(lifecycle.provide({ actors: effects(host, live) }), {
+  const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
+  const life = createActor(lifecycle.provide({ actors }), {
     id: 'collector',
     input: { checkOnly: settings.check },
     inspect: inspection.inspect,
