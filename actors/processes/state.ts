@@ -83,7 +83,7 @@ export class ProcessState {
     return this.#table.get(pid);
   }
 
-  /** Time until which further signals like a process's are held back; undefined: the next one is reported. */
+  /** End of the window in which more signals like a process's are held back; undefined: the next one is reported. */
   heldUntil(process: Process, time: number): number | undefined {
     return this.#throttle?.heldUntil(process, time);
   }

@@ -80,7 +80,7 @@ export class SignalThrottle {
     return true;
   }
 
-  /** Time until which further signals of this key are held back; undefined: the next one is reported. Counts nothing. */
+  /** End of the window in which further signals of this key are held back; undefined: the next one is reported. */
   heldUntil(key: ThrottleKey, time: number): number | undefined {
     this.#writeDigest(key);
     const [low, high] = this.#digest as unknown as [number, number];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { FactClock } from '../../actors/capture/fact-clock.js';
 import { ProcessFlag, RecordFlag } from '../../actors/capture/layout.js';
 import { openRecording } from '../../actors/capture/replayer.js';
@@ -6,7 +7,7 @@ import { ContainerState } from '../../actors/containers/state.js';
 import { ContainerRefs } from '../../actors/inspection/container-ref.js';
 import { EventFeed, eventRows, type EventFeedOptions } from '../../actors/inspection/events.js';
 import type { EventRow } from '../../actors/inspection/protocol.js';
-import { RECORDING } from '../support/corpus.js';
+import { expectedOutput, RECORDING } from '../support/corpus.js';
 import { startFact } from '../support/facts.js';
 import {
   batch,
@@ -20,6 +21,9 @@ import {
 import { A, EPOCH_MS, events, named, SECOND, sockets } from './support.js';
 
 const UDP = 17;
+/** Lines of compact output but its header, and their parts. */
+const LINE = /^\d.*$/gm;
+const LINE_PARTS = /^\S+ (\S+) +(\d+) (\S+)/;
 
 function setUp(options: EventFeedOptions = {}) {
   const clock = new FactClock();
@@ -58,16 +62,8 @@ const tcp: Socket = {
 describe('A row of an event', () => {
   const head = { container: A, namespace: '', pod: '', name: '', time: EPOCH_MS + 2000, pid: 4242 };
   const exec = { ...head, process: '/usr/bin/curl', uid: 33, lineage: ['/bin/bash', '/sbin/init'] };
-  const connection = {
-    ...head,
-    process: 'curl',
-    protocol: 'tcp',
-    local: '10.0.0.1',
-    localPort: 40_000,
-    remote: '10.0.0.2',
-    remotePort: 80,
-  };
-  const { remote: _, remotePort: __, ...listening } = connection;
+  const listening = { ...head, process: 'curl', protocol: 'tcp', local: '10.0.0.1', localPort: 40_000 };
+  const connection = { ...listening, remote: '10.0.0.2', remotePort: 80 };
   const cases: readonly (readonly [string, Uint8Array, readonly object[]])[] = [
     ['an exec', execRecord(curl), [{ ...exec, kind: 'exec', args: '-s http://web/' }]],
     [
@@ -236,16 +232,31 @@ describe('The feed of events', () => {
     assert.deepEqual([...feed.latest(10)], []);
   });
 
-  it('tells of a recording what compact output does, but for what that takes from scans', () => {
-    const { feed, clock, containers } = setUp();
-    const kinds = new Map<string, number>();
-    feed.watch((rows) => rows.forEach(({ kind }) => kinds.set(kind, (kinds.get(kind) ?? 0) + 1)));
+  it('has the events of a recording: those of its compact output, and the exits of forks', () => {
+    const { feed, clock, containers } = setUp({ now: () => 0 });
+    const rows: EventRow[] = [];
+    feed.watch((some, missed) => {
+      rows.push(...some);
+      assert.equal(missed, 0);
+    });
     const { start, facts } = openRecording(RECORDING);
     for (const fact of [start, ...facts]) {
       clock.take(fact);
       containers.fold(fact);
       feed.take(fact);
     }
-    for (const kind of ['exec', 'exit', 'connect', 'accept', 'listen']) assert.ok(kinds.get(kind)! > 0, kind);
+    const labels: Readonly<Record<string, string>> = { stop: 'unlisten', killed: 'exit' };
+    const lines = readFileSync(expectedOutput('compact'), 'utf8')
+      .match(LINE)!
+      .map((line) => {
+        const [, container, pid, label] = LINE_PARTS.exec(line)!;
+        return `${container} ${pid} ${labels[label!] ?? label}`;
+      });
+    const events = rows.map(({ container, pid, kind }) => `${container} ${pid} ${kind}`);
+    const left = new Map<string, number>();
+    for (const event of events) left.set(event, (left.get(event) ?? 0) + 1);
+    for (const line of lines) left.set(line, (left.get(line) ?? 0) - 1);
+    const other = [...left].filter(([event, count]) => count !== 0 && !event.endsWith('exit'));
+    assert.deepEqual(other, []);
   });
 });

@@ -21,6 +21,25 @@ function exec(pid: number, ppid: number, path: string, container = A, second = 1
   });
 }
 
+const WHOLE = { normalize: false, originator: () => ({ name: '', path: '', args: '' }) };
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** These members of each row as text, sorted. */
+function sortedBy(rows: readonly object[], members: readonly string[]): string[] {
+  const keys = ['container', ...members];
+  return rows.map((row) => JSON.stringify(keys.map((key) => (row as Entry)[key]))).sort();
+}
+
+/** The same of a listing. */
+function listed(pieces: Iterable<string>, members: readonly string[]): string[] {
+  const listing = JSON.parse([...pieces].join('')) as Readonly<Record<string, readonly Entry[]>>;
+  const rows = Object.entries(listing).flatMap(([container, all]) =>
+    all.map((one) => ({ container, ...one })),
+  );
+  return sortedBy(rows, members);
+}
+
 describe('The view of the node', () => {
   it('has containers, processes with their parents, connections and listening sockets, in their order', () => {
     const node = new Node().fold(
@@ -199,29 +218,13 @@ describe('The view of the node', () => {
         looks++;
         const view = node.view();
         const state = node.connections()!;
-        const originator = () => ({ name: '', path: '', args: '' });
-        const listing = (pieces: Iterable<string>) =>
-          JSON.parse([...pieces].join('')) as Record<string, Record<string, unknown>[]>;
-        const flows = Object.entries(listing(state.connections({ normalize: false, originator }))).flatMap(
-          ([container, all]) =>
-            all.map(
-              (one) =>
-                `${container} ${one['local_address']}:${one['local_port']} ${one['remote_port']} ${one['active']}`,
-            ),
+        assert.deepEqual(
+          sortedBy(view.connections, ['local', 'localPort', 'remotePort', 'active']),
+          listed(state.connections(WHOLE), ['local_address', 'local_port', 'remote_port', 'active']),
         );
         assert.deepEqual(
-          view.connections
-            .map((row) => `${row.container} ${row.local}:${row.localPort} ${row.remotePort} ${row.active}`)
-            .sort(),
-          flows.sort(),
-        );
-        const sockets = Object.entries(listing(state.endpoints({ normalize: false, originator }))).flatMap(
-          ([container, all]) =>
-            all.map((one) => `${container} ${one['port']} ${one['pid']} ${one['active']}`),
-        );
-        assert.deepEqual(
-          view.listening.map((row) => `${row.container} ${row.port} ${row.pid} ${row.active}`).sort(),
-          sockets.sort(),
+          sortedBy(view.listening, ['port', 'pid', 'active']),
+          listed(state.endpoints(WHOLE), ['port', 'pid', 'active']),
         );
         for (const { container, pid, parent } of view.processes) {
           running.set(pid, container);

@@ -7,6 +7,7 @@ import { nodeView } from '../../actors/inspection/node-view.js';
 import type { NodeView } from '../../actors/inspection/protocol.js';
 import type { SensorView, WhySources } from '../../actors/inspection/why.js';
 import { ProcessState } from '../../actors/processes/state.js';
+import { whole } from '../connections/support.js';
 import { startFact, stateSettings } from '../support/facts.js';
 import { batch, socketRecord, type Socket } from '../support/records.js';
 
@@ -90,6 +91,6 @@ export class Node implements WhySources {
     else if (fact.kind === 'scan') state.scan(fact);
     else if (fact.kind === 'control') state.control(fact);
     else if (fact.kind === 'config') state.config(fact);
-    else if (fact.kind === 'tick') for (const _ of state.tick(fact));
+    else if (fact.kind === 'tick') whole(state.tick(fact));
   }
 }

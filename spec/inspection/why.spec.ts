@@ -381,9 +381,12 @@ describe('Why a container is not in Sensor:', () => {
   });
 
   it('nothing is collected yet', () => {
-    const node = run();
-    const before = { ...node, connections: () => undefined, clock: node.clock };
+    const { clock, refs, containers, processes, settings } = run();
+    const before = { clock, refs, containers, processes, settings, sensor: undefined };
     const query = { of: 'container', container: 0 } as const;
-    assert.deepEqual(why(before as unknown as Node, query).next(), { done: true, value: undefined });
+    assert.deepEqual(why({ ...before, connections: () => undefined }, query).next(), {
+      done: true,
+      value: undefined,
+    });
   });
 });
