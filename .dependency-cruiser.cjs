@@ -12,7 +12,8 @@ const floorPlan = {
   'actors/settings': [],
   'actors/shares': [],
   'actors/telemetry': ['machines'],
-  'actors/capture': ['native', ...common],
+  // A recording has messages of an inspection.
+  'actors/capture': ['native', 'actors/inspection/protocol', ...common],
   'actors/containers': ['machines', 'actors/capture', ...common],
   'actors/processes': ['actors/capture', 'actors/containers', ...common],
   'actors/connections': ['actors/capture', 'actors/containers', 'actors/processes', ...common],
@@ -36,7 +37,7 @@ const floorPlan = {
 };
 
 const parts = Object.keys(floorPlan);
-const anyOf = (folders) => `^(${folders.join('|')})/`;
+const anyOf = (folders) => `^(${folders.join('|')})(/|\\.ts$)`;
 const product = '^(collector\\.ts$|(actors|machines|native|proto)/)';
 /** What scripts/build.ts bundles. */
 const entries = '^(collector|actors/profiles/worker)\\.ts$';

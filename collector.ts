@@ -5,14 +5,19 @@ import { createActor, toPromise } from 'xstate';
 import { Health } from './actors/capture/health.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Introspection } from './actors/http/introspection.js';
+import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
+import { Inspection } from './actors/inspection/actor.js';
+import { inspectionRoutes } from './actors/inspection/routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
 import { absentParts } from './actors/wiring/absent-parts.js';
 import { peersOf } from './actors/wiring/collect.js';
 import type { LiveContext, RunContext } from './actors/wiring/context.js';
 import { effects } from './actors/wiring/effects.js';
+import { inspectReplay } from './actors/wiring/inspected-replay.js';
+import { LifecycleRecording } from './actors/wiring/lifecycle-recording.js';
 import { replay } from './actors/wiring/replay.js';
 import { startWatchdog } from './actors/wiring/watchdog.js';
 import { helpText } from './actors/settings/help.js';
@@ -85,7 +90,8 @@ async function main(): Promise<number> {
     output.write(settings.help ? `${helpText()}\n` : `${manifest.version}\n`);
   } else if (errors.length === 0 && settings.replay !== undefined) {
     try {
-      await replay(settings.replay, context);
+      if (settings.inspect === undefined) await replay(settings.replay, context);
+      else await inspectReplay(settings.replay, context, manifest.version, stopSignal());
     } catch (error) {
       return explain(asFailure(error));
     }
@@ -127,7 +133,17 @@ async function run(): Promise<number> {
   telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
-  const live: LiveContext = { ...context, telemetry, introspection, peers, health: new Health() };
+  const recording = new LifecycleRecording();
+  const views = new Views();
+  const live: LiveContext = {
+    ...context,
+    telemetry,
+    introspection,
+    views,
+    peers,
+    lifecycle: recording,
+    health: new Health(),
+  };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   writeFirstLines(host);
@@ -138,15 +154,24 @@ async function run(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
+  const warnOfInspection = log.throttled('warning');
+  const inspection = new Inspection(
+    { version: manifest.version, node: host.hostname, release: host.release, mode: 'live' },
+    (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
+  );
+  if (settings.record !== undefined) inspection.follow((message) => recording.take(message));
   try {
-    if (!settings.check) await openServers(host, live);
+    if (!settings.check) await openServers(host, live, inspection);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
   }
 
-  const life = createActor(lifecycle.provide({ actors: effects(host, live) }), {
+  const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
+  const life = createActor(lifecycle.provide({ actors }), {
+    id: 'collector',
     input: { checkOnly: settings.check },
+    inspect: inspection.inspect,
   });
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
@@ -183,9 +208,16 @@ async function run(): Promise<number> {
 
 async function openServers(
   { hostname }: HostFacts,
-  { telemetry, introspection, health }: LiveContext,
+  { telemetry, introspection, views, health }: LiveContext,
+  inspection: Inspection,
 ): Promise<void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
+  const inspected = inspectionRoutes(inspection, {
+    folder: path.join(import.meta.dirname, 'inspect'),
+    hosts: settings.inspectHosts,
+    log,
+    views: viewRoutes(views),
+  });
   await serve(settings, {
     telemetry,
     introspection,
@@ -193,7 +225,15 @@ async function openServers(
     node: hostname,
     log,
     more: profileRoutes(profiles),
+    inspected,
   });
+}
+
+/** Aborts when Collector is to end. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  stopOnSignals(() => stop.abort());
+  return stop.signal;
 }
 
 /** Stops at the first signal, and exits at the next; also stops when standard output can't be written any more. */

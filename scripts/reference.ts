@@ -1,4 +1,4 @@
-import { defaultText, wrap } from '../actors/settings/help.js';
+import { argumentForms, defaultText, wrap } from '../actors/settings/help.js';
 import { collectorConfig, groups, table, type Declaration } from '../actors/settings/table.js';
 
 const WIDTH = 120;
@@ -30,18 +30,11 @@ export function configurationReference(): string {
   ].join('\n');
 }
 
-function settingEntry({
-  argument,
-  environment,
-  form,
-  help,
-  key,
-  parser,
-  default: value,
-}: Declaration<unknown>): string[] {
+function settingEntry(declaration: Declaration<unknown>): string[] {
+  const { argument, environment, form, help, key, parser, default: value } = declaration;
   const names = [
     ...(environment === undefined ? [] : [code(environment)]),
-    ...(argument === undefined ? [] : [code(form === undefined ? argument : `${argument}=${form}`)]),
+    ...argumentForms(declaration).map(code),
     ...(key === undefined ? [] : [`${code(`"${key}"`)} in ${code('COLLECTOR_CONFIG')}`]),
   ];
   const isSwitch = argument !== undefined && form === undefined;

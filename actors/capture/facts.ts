@@ -1,3 +1,10 @@
+import type {
+  ActorMessage,
+  EventMessage,
+  HelloMessage,
+  SnapshotMessage,
+  TransitionMessage,
+} from '../inspection/protocol.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Records } from './records.js';
 
@@ -114,6 +121,23 @@ export interface TickFact {
   readonly epoch: number;
   readonly audience: Audience;
 }
+
+/** Everything in a recording: facts, and beside them the lifecycle of the run. */
+export type RecordedFact = Fact | LifecycleFact;
+
+/**
+ * Transitions of the run's actors, kept for viewers of the recording: no state folds them. Those of the start-up follow
+ * the start, with earlier times.
+ */
+export interface LifecycleFact {
+  readonly kind: 'lifecycle';
+  readonly time: number;
+  readonly messages: readonly LifecycleMessage[];
+}
+
+/** A message of an inspection about the run, an actor with a chart, or the life of any actor. */
+export type LifecycleMessage =
+  HelloMessage | ActorMessage | SnapshotMessage | TransitionMessage | EventMessage;
 
 /**
  * Audience of a report: the same as of the last, a fresh one in need of the full state, or none, so nothing counts as

@@ -3,7 +3,7 @@
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payloads of `start` and `containers` are JSON. The last frame is `end`: if it is
+ * wrote them (layout.ts); the payloads of `start`, `containers` and `lifecycle` are JSON. The last frame is `end`: if it is
  * missing, the run was killed or the file is cut.
  */
 import { cidr } from '../settings/cidr.js';
@@ -27,11 +27,12 @@ import {
   type ContainerMetadata,
   type ContainersFact,
   type ControlFact,
-  type Fact,
+  type RecordedFact,
   type ScanFact,
   type StartFact,
   type StateSettings,
 } from './facts.js';
+import { decodeLifecycle, encodeLifecycle } from './lifecycle-messages.js';
 import { AF_INET, AF_INET6, TCP_LISTEN } from './linux.js';
 import { processParts, Records, socketParts } from './records.js';
 
@@ -62,6 +63,7 @@ const FrameKind = {
   clock: 15,
   socketsAfterLoss: 16,
   socketsLastAfterLoss: 17,
+  lifecycle: 18,
 } as const;
 
 /** In the order of the numbers, a word each, that ticks have for them in their payloads. */
@@ -84,7 +86,7 @@ const NOT_GIVEN = 0xffff_ffff;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** A fact as a frame: its header, then its payload, not copied. */
-export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: Uint8Array] {
+export function encodeFrame(fact: RecordedFact): readonly [header: Uint8Array, payload: Uint8Array] {
   switch (fact.kind) {
     case 'start': {
       const { seed, settings } = fact;
@@ -112,6 +114,10 @@ export function encodeFrame(fact: Fact): readonly [header: Uint8Array, payload: 
     case 'tick': {
       const payload = bytesOf(Uint32Array.of(audiences.indexOf(fact.audience)));
       return [header(FrameKind.tick, payload.length, fact.time, fact.epoch), payload];
+    }
+    case 'lifecycle': {
+      const payload = encodeLifecycle(fact.messages);
+      return [header(FrameKind.lifecycle, payload.length, fact.time, 0), payload];
     }
   }
 }
@@ -155,7 +161,10 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
  * The fact in a frame.
  * @throws Error if the payload does not fit the header; every record is checked, since the state trusts them
  */
-export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Array<ArrayBuffer>): Fact {
+export function decodeFrame(
+  { kind, time, epoch }: FrameHeader,
+  payload: Uint8Array<ArrayBuffer>,
+): RecordedFact {
   switch (kind) {
     case FrameKind.start:
       return decodeStartFact(payload, time, epoch);
@@ -173,6 +182,8 @@ export function decodeFrame({ kind, time, epoch }: FrameHeader, payload: Uint8Ar
       return decodeConfigFact(payload, time);
     case FrameKind.containers:
       return decodeContainersFact(payload, time);
+    case FrameKind.lifecycle:
+      return { kind: 'lifecycle', time, messages: decodeLifecycle(payload) };
     case FrameKind.records:
       return { kind: 'records', time, records: assertRecords(new Records(payload)) };
     case FrameKind.sockets:

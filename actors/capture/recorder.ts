@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Writer } from '../../native/io.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Loss, Publication } from '../telemetry/publication.js';
-import type { Fact } from './facts.js';
+import type { RecordedFact } from './facts.js';
 import { encodeFrame, endFrame, MAGIC, padding } from './journal.js';
 import { createRecordingFile, reasonOf } from './recording-file.js';
 
@@ -47,7 +47,7 @@ export class Recorder {
   }
 
   /** @throws Failure RECORD_UNWRITABLE if an earlier fact could not be written, such as on a full disk */
-  write(fact: Fact): void {
+  write(fact: RecordedFact): void {
     const [header, payload] = encodeFrame(fact);
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
   }

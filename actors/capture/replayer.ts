@@ -1,13 +1,25 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { Failure } from '../telemetry/failures.js';
-import type { Fact, StartFact } from './facts.js';
-import { decodeFrame, decodeHeader, FRAME_HEADER, isEnd, MAGIC, padding } from './journal.js';
+import type { Fact, RecordedFact, StartFact } from './facts.js';
+import {
+  decodeFrame,
+  decodeHeader,
+  FRAME_HEADER,
+  isEnd,
+  MAGIC,
+  padding,
+  type FrameHeader,
+} from './journal.js';
 import { reasonOf } from './recording-file.js';
+
+const CHUNK_BYTES = 64 * 1024;
 
 /** A recording: its start, and the facts after it. */
 export interface Recording {
   readonly start: StartFact;
   readonly facts: Iterable<Fact>;
+  /** The facts with the lifecycle between them; either of the two can be iterated, once. */
+  readonly all: Iterable<RecordedFact>;
   /** Whether the end has been read: still false after all facts if the run was killed, or the file is cut. */
   readonly hasEnd: boolean;
 }
@@ -19,12 +31,13 @@ export interface Recording {
  */
 export function openRecording(path: string): Recording {
   let hasEnd = false;
-  const facts = replayFacts(path, () => (hasEnd = true));
-  const { value: start } = facts.next();
+  const all = replayFacts(path, () => (hasEnd = true));
+  const { value: start } = all.next();
   if (start?.kind === 'start') {
     return {
       start,
-      facts,
+      facts: withoutLifecycle(all),
+      all,
       get hasEnd() {
         return hasEnd;
       },
@@ -33,7 +46,59 @@ export function openRecording(path: string): Recording {
   throw new Failure('REPLAY_UNREADABLE', { path, reason: 'it does not begin with the start of a run' });
 }
 
-function* replayFacts(path: string, onEnd: () => void): Generator<Fact, void, undefined> {
+/** Times in a recording, CLOCK_BOOTTIME in ns. */
+export interface RecordedSpan {
+  /** The earliest time; the start-up of a run is before its start fact. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Finds the span of a recording by the headers of its frames, up to where they end. @throws Failure REPLAY_UNREADABLE */
+export function recordedSpan(path: string): RecordedSpan {
+  let [start, end] = [Infinity, -Infinity];
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      for (const header of frameHeaders(fd)) {
+        if (isEnd(header)) break;
+        start = Math.min(start, header.time);
+        end = Math.max(end, header.time);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new Failure('REPLAY_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error });
+  }
+  return { start, end };
+}
+
+/** Headers of a file, read in chunks, since most frames are small. Ends at the first cut or damaged header. */
+function* frameHeaders(fd: number): Generator<FrameHeader, void, undefined> {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  let [chunkStart, length] = [0, 0];
+  for (let position = MAGIC.length; ;) {
+    if (position + FRAME_HEADER > chunkStart + length) {
+      length = readSync(fd, chunk, 0, chunk.length, position);
+      chunkStart = position;
+      if (length < FRAME_HEADER) return;
+    }
+    let header;
+    try {
+      header = decodeHeader(chunk.subarray(position - chunkStart, position - chunkStart + FRAME_HEADER));
+    } catch {
+      return;
+    }
+    yield header;
+    position += FRAME_HEADER + header.length + padding(header.length);
+  }
+}
+
+function* withoutLifecycle(all: Iterable<RecordedFact>): Generator<Fact, void, undefined> {
+  for (const fact of all) if (fact.kind !== 'lifecycle') yield fact;
+}
+
+function* replayFacts(path: string, onEnd: () => void): Generator<RecordedFact, void, undefined> {
   let position = 0;
   let fd: number | undefined;
   try {

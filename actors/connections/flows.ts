@@ -2,8 +2,8 @@ import { RecordFlag, SocketRole, socket_record } from '../capture/layout.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
-import { expire, isActive, observe, setOwned } from './activity.js';
-import { isLoopback, readAddress } from './address.js';
+import { expire, isActive, observe, setOwned, withScanned } from './activity.js';
+import { isLoopback, readAddress, type Address, type Network } from './address.js';
 import { isUnreported, merge } from './afterglow.js';
 import type { Networks } from './networks.js';
 import { normalize, type NetworkLists } from './normalize.js';
@@ -84,6 +84,11 @@ export class Flows {
     return this.#refusals.flatMap((refusals) => refusals.take());
   }
 
+  /** The ignored network around an address, if there is one; valid until the next call. */
+  ignoredNetwork({ family, words }: Address): Network | undefined {
+    return this.#ignored.find(words, 0, family);
+  }
+
   /** The known `SocketRole` of the connection in the record at `at`; unknown without such a flow. */
   roleOf(records: Records, at: number): number {
     const flows = this.table;
@@ -117,7 +122,7 @@ export class Flows {
     if (!observe(flows, slot, time, isOpen)) return;
     if (isOpen && (scanTime === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
     // The role is no part of the key, so a record without a role still finds its flow.
-    const flags = flows.flags[slot]!;
+    const flags = withScanned(flows.flags[slot]!, scanTime !== undefined);
     const knownRole = flowRole(flags);
     let role = records.u8[at + socket_record.role]!;
     if (role === SocketRole.unknown) role = knownRole;

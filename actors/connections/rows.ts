@@ -105,8 +105,8 @@ const CONTAINER_MASK = (1 << PROTOCOL_SHIFT) - 1;
 const PREFIX_SHIFT = 16;
 const PORT_MASK = 0xffff;
 
-/** The role in a flow's flags, above the bits of the table. */
-const FLOW_ROLE_SHIFT = 2;
+/** The role in a flow's flags, above the bits of `activity.ts`. */
+const FLOW_ROLE_SHIFT = 3;
 
 /** Writes the container, protocol and family of a record. */
 export function writeOwner(
@@ -184,6 +184,12 @@ export function protocolOf(tag: number): number {
 
 export function familyOf(tag: number): number {
   return (tag & IPV6) === 0 ? AF_INET : AF_INET6;
+}
+
+/** The tag of a flow. @param container as in records */
+export function flowTag(container: number, protocol: number, family: number): number {
+  const upper = Math.floor(container / TWO_32) & CONTAINER_MASK;
+  return upper | (protocol << PROTOCOL_SHIFT) | (family === AF_INET6 ? IPV6 : 0);
 }
 
 /** `SocketRole` of a link. */

@@ -73,6 +73,21 @@ export class ProcessState {
     };
   }
 
+  /** Pids of the processes now, and of those ended in the latest fact. */
+  pids(): number[] {
+    return this.#table.pids();
+  }
+
+  /** The process known by this pid. */
+  process(pid: number): Process | undefined {
+    return this.#table.get(pid);
+  }
+
+  /** End of the window in which more signals like a process's are held back; undefined: the next one is reported. */
+  heldUntil(process: Process, time: number): number | undefined {
+    return this.#throttle?.heldUntil(process, time);
+  }
+
   /** Containers whose processes had no room, each once in a run and table. */
   takeRefusals(): Refusal[] {
     return [...this.#table.takeRefusals(), ...this.#originators.takeRefusals()];

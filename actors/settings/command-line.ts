@@ -10,14 +10,15 @@ export interface CommandLine {
 /** Forms people try before they know the right ones. */
 const shorthands: ReadonlyMap<string, string> = new Map([['-h', '--help']]);
 
-const known: ReadonlyMap<string, { readonly form?: string }> = new Map(
+const known: ReadonlyMap<string, { readonly form?: string; readonly alone?: string }> = new Map(
   [collectorConfig, ...Object.values(table)].flatMap((declaration) =>
     declaration.argument === undefined ? [] : [[declaration.argument, declaration] as const],
   ),
 );
 
 /**
- * Splits a command line into arguments: `--name=value`, `--name value`, and `--name` alone for a switch.
+ * Splits a command line into arguments: `--name=value`, `--name value`, and `--name` alone for a switch or an optional
+ * value, given as `--name=value` only.
  * An argument given twice has its last value.
  * @param argv the words after the program's name
  */
@@ -41,6 +42,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       values.set(name, word.slice(equals + 1));
     } else if (declaration.form === undefined) {
       values.set(name, 'true');
+    } else if (declaration.alone !== undefined) {
+      values.set(name, declaration.alone);
     } else if (hasNext) {
       values.set(name, next);
       i++;

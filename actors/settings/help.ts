@@ -31,7 +31,7 @@ export function helpText(): string {
 function helpEntry(declaration: Declaration<unknown>): string[] {
   const { argument, environment, form, help, key, parser } = declaration;
   const places = [
-    ...(argument === undefined ? [] : [form === undefined ? argument : `${argument}=${form}`]),
+    ...argumentForms(declaration),
     ...(environment === undefined ? [] : [environment]),
     ...(key === undefined ? [] : [`"${key}" in COLLECTOR_CONFIG`]),
   ];
@@ -43,6 +43,13 @@ function helpEntry(declaration: Declaration<unknown>): string[] {
     ...wrap(help, '      '),
     ...(isSwitch ? [] : wrap(`Allowed: ${parser.allowed}.${otherwise}`, '      ')),
   ];
+}
+
+/** The form of a setting's argument, such as `--name=<value>` or `--name[=<value>]`; none without an argument. */
+export function argumentForms({ argument, form, alone }: Declaration<unknown>): string[] {
+  if (argument === undefined) return [];
+  if (form === undefined) return [argument];
+  return [alone === undefined ? `${argument}=${form}` : `${argument}[=${form}]`];
 }
 
 /** Returns empty text for an empty or absent default: the help of the setting explains it. */

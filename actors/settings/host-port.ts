@@ -15,6 +15,12 @@ export const listenAddress: Parser<string> = {
   parse: (text) => (isHostPort(text.replace(/:0$/, ':1')) ? { value: text } : { bad: text }),
 };
 
+/** The address of an inspected replay: as above, or empty for one of Collector's choice. */
+export const inspectAddress: Parser<string> = {
+  allowed: 'host:port, such as 127.0.0.1:8080, or 127.0.0.1:0 for any port that is free',
+  parse: (text) => (text === '' ? { value: text } : listenAddress.parse(text)),
+};
+
 /** Splits an address accepted by one of these; an IPv6 address loses its brackets. */
 export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(':');

@@ -33,7 +33,7 @@ export function applyRules(settings: Settings): {
 } {
   const notices: Notice[] = [];
   const errors: string[] = [];
-  const { afterglowPeriod, bufferSize, grpcServer, record, replay } = settings;
+  const { afterglowPeriod, bufferSize, grpcServer, inspect, record, replay } = settings;
 
   if (settings.afterglow && afterglowPeriod > LONGEST_AFTERGLOW) {
     notices.push({
@@ -76,6 +76,12 @@ export function applyRules(settings: Settings): {
   }
   if (replay !== undefined && record !== undefined) {
     errors.push('Argument --replay excludes --record: a replay would only record itself');
+  }
+  if (inspect !== undefined && replay === undefined) {
+    errors.push(
+      'Argument --inspect goes with --replay only; to watch a live run, set ROX_COLLECTOR_INTROSPECTION_ENABLE=true ' +
+        'and open /inspect at ROX_COLLECTOR_HTTP_ADDRESS',
+    );
   }
   if (replay !== undefined && grpcServer !== '') {
     errors.push(

@@ -1,8 +1,9 @@
 import { cidr } from './cidr.js';
-import { hostPort, listenAddress } from './host-port.js';
+import { hostPort, inspectAddress, listenAddress } from './host-port.js';
 import {
   absolutePath,
   boolean,
+  booleanOr,
   decimal,
   filePath,
   hostName,
@@ -13,6 +14,7 @@ import {
   oneOf,
   seconds,
   someOf,
+  webSocketUrl,
   wholeNumber,
   type Parser,
 } from './parser.js';
@@ -41,6 +43,8 @@ export interface Declaration<T> {
   readonly environment?: string;
   /** The placeholder of the value in the help; without it the argument is a switch and takes no value. */
   readonly form?: string;
+  /** The text for the argument without a value; undefined: its value is not optional. */
+  readonly alone?: string;
   readonly parser: Parser<T>;
   readonly default: NoInfer<T>;
   /** One sentence or two for the help. */
@@ -236,6 +240,15 @@ export const table = {
     default: undefined,
     help: 'Read from this recording instead of the kernel, standalone, and exit at its end.',
   }),
+  inspect: setting<string | undefined>({
+    group: 'Output',
+    argument: '--inspect',
+    form: '<host:port>',
+    alone: '',
+    parser: inspectAddress,
+    default: undefined,
+    help: 'Instead of printing the --replay, serve it as the page /inspect there, at the pace of its run or faster, until Collector is ended. Without an address: 127.0.0.1:8080, or another port if that is taken.',
+  }),
   scrapeInterval: setting({
     group: 'Network',
     key: 'scrapeInterval',
@@ -401,7 +414,7 @@ export const table = {
     environment: 'ROX_COLLECTOR_HTTP_ADDRESS',
     parser: listenAddress,
     default: '0.0.0.0:8080',
-    help: 'Where /live, /ready, /loglevel and /state are served. Port 0: any that is free; the log says which.',
+    help: 'Where /live, /ready, /loglevel, /state and /inspect are served. Port 0: any that is free; the log says which.',
   }),
   metricsAddress: setting({
     group: 'Operation',
@@ -410,12 +423,26 @@ export const table = {
     default: '0.0.0.0:9090',
     help: 'Where /metrics is served, for Prometheus.',
   }),
-  introspection: setting({
+  introspection: setting<boolean | 'loopback'>({
     group: 'Operation',
     environment: 'ROX_COLLECTOR_INTROSPECTION_ENABLE',
-    parser: boolean,
+    parser: booleanOr('loopback'),
     default: false,
-    help: 'Serve /state: the containers, connections and endpoints that are known now, to whoever asks.',
+    help: 'Serve /inspect, a page to watch Collector on, and /state: the containers, connections and endpoints that are known now. true: to whoever asks; loopback: only to clients on this node, or in this pod (kubectl port-forward).',
+  }),
+  inspectHosts: setting<readonly string[]>({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_INSPECT_HOSTS',
+    parser: listOf(hostName),
+    default: [],
+    help: 'Names that /inspect may be asked for by, beside addresses and localhost; other names are refused, since a web page elsewhere could have made them up to read it.',
+  }),
+  inspectorUrl: setting<string | undefined>({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_INSPECTOR_URL',
+    parser: webSocketUrl,
+    default: undefined,
+    help: 'A WebSocket to send the events of the state machines to, for the XState inspector (@statelyai/inspect).',
   }),
   detailedMetrics: setting({
     group: 'Operation',

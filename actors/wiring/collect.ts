@@ -2,9 +2,9 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, finalize, lastValueFrom, Observable, share, tap } from 'rxjs';
 import type { Counts } from '../../machines/part.js';
-import type { RunningParts, CollectingInput } from '../../machines/collecting.js';
+import type { CollectingInput, RunningParts, SelfCheck } from '../../machines/collecting.js';
 import { captureFacts } from '../capture/actor.js';
-import { refusal } from '../capture/driver.js';
+import { refusal, type Addon } from '../capture/driver.js';
 import type { Fact, StateSettings } from '../capture/facts.js';
 import type { HostFacts } from '../capture/host.js';
 import { Losses, summary } from '../capture/losses.js';
@@ -15,7 +15,9 @@ import { Slices } from '../capture/slices.js';
 import { peerSummaries } from '../connections/actor.js';
 import { Runtimes } from '../containers/cri/actor.js';
 import { refusalLine } from '../containers/refusal-line.js';
+import type { SensorView } from '../inspection/why.js';
 import { Printer } from '../output/actor.js';
+import type { Sensor } from '../sensor/actor.js';
 import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
 import { withoutFile } from '../settings/runtime-config.js';
 import { stateSettings } from '../settings/state-settings.js';
@@ -59,7 +61,8 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, peers } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, views, peers, lifecycle } =
+    context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -106,8 +109,9 @@ export async function prepareParts(
     endpoints: (view) => connections.listEndpoints({ ...view, originator }),
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
+  views.offer(pipeline.viewSources(sensor && sensorView(sensor)));
 
-  const collect = async (stop: AbortSignal): Promise<void> => {
+  const collect: RunningParts['collect'] = async (stop, onSelfCheck) => {
     const losses = new Losses();
     const warn = log.throttled('warning');
     const warnOfLongScan = log.throttled('warning');
@@ -149,8 +153,9 @@ export async function prepareParts(
       stop,
     ).pipe(share());
     const run = pipeline
-      .run(meter.watch(recorder === undefined ? facts : recorded(facts, recorder)), (updates) =>
-        reporter.deliver(updates),
+      .run(
+        meter.watch(recorder === undefined ? facts : recorded(facts, recorder, context, addon)),
+        (updates) => reporter.deliver(updates),
       )
       .pipe(
         catchError((error: unknown) => {
@@ -166,19 +171,20 @@ export async function prepareParts(
       telemetry.activity.phase = 'end';
       log.info('Shutting down collector.');
     });
-    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop);
+    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop, onSelfCheck);
     try {
       await running;
       const unwritten = (await recorder?.written(Math.min(deadline.left / 4, RECORDING_GRACE_MS))) ?? 0;
       if (unwritten > 0)
         log.warning(`The recording lacks its last ${unwritten} bytes, which its disk did not take in time`);
     } finally {
+      lifecycle.end();
       recorder?.close();
     }
   };
   return {
     parts: Object.fromEntries(
-      Object.entries(parts).map(([name, publications]) => [name, (): Counts => countsOf(publications)]),
+      Object.entries(parts).map(([name, publications]) => [name, () => sampleOf(publications)]),
     ),
     openStreams: (spawn) => {
       sensor?.start(spawn);
@@ -186,6 +192,23 @@ export async function prepareParts(
     },
     collect,
   };
+}
+
+function sensorView(sensor: Sensor): SensorView {
+  return {
+    streams: () => sensor.streams,
+    queues: () => ({ signals: sensor.counts, network: sensor.networkCounts }),
+    hasDropped: (sharer) => sensor.hasDropped(sharer),
+  };
+}
+
+/** The counts of a part for an inspection, whose trouble with them must not become one of the collection. */
+function sampleOf(publications: readonly Publication[]): Counts {
+  try {
+    return countsOf(publications);
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** @returns undefined if the settings have no runtime configuration */
@@ -230,6 +253,7 @@ async function checkSelf(
   check: () => ReturnType<typeof selfCheck>,
   { log, telemetry, health }: LiveContext,
   stop: AbortSignal,
+  onOutcome: (outcome: SelfCheck) => void,
 ): Promise<void> {
   let result = await check();
   while (!result.ok && !stop.aborted && telemetry.shortages.note(result.shortage, 'the self-check')) {
@@ -239,6 +263,7 @@ async function checkSelf(
   if (stop.aborted) return;
   if (result.ok) {
     health.selfCheck = { is: 'ready' };
+    onOutcome({ is: 'passed' });
     log.info('Self-check passed: events flow from the kernel.');
   } else {
     const { missing, reason, problem } = result;
@@ -248,6 +273,7 @@ async function checkSelf(
       ...(problem !== undefined && { problem }),
     });
     health.selfCheck = { is: 'blind', cause: failure.message };
+    onOutcome({ is: 'failed', failure });
     log.error(`Self-check failed: ${failure.message}`);
     log.error(`Remedy: ${failure.remedy}`);
   }
@@ -263,7 +289,23 @@ function startRecording({ settings, log, io }: RunContext): Recorder | undefined
   });
 }
 
-/** The facts, each given to the recording before it is folded. */
-function recorded(facts: Observable<Fact>, recorder: Recorder): Observable<Fact> {
-  return facts.pipe(tap({ next: (fact) => recorder.write(fact), complete: () => recorder.end() }));
+/** The facts, each given to the recording before it is folded, with the lifecycle beside them. */
+function recorded(
+  facts: Observable<Fact>,
+  recorder: Recorder,
+  { lifecycle }: LiveContext,
+  addon: Addon,
+): Observable<Fact> {
+  return facts.pipe(
+    tap({
+      next: (fact) => {
+        recorder.write(fact);
+        if (fact.kind === 'start') lifecycle.begin(recorder, fact, () => addon.clock().time);
+      },
+      complete: () => {
+        lifecycle.end();
+        recorder.end();
+      },
+    }),
+  );
 }

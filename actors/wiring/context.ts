@@ -1,12 +1,14 @@
 import type { Io } from '../../native/io.js';
 import type { Health } from '../capture/health.js';
 import type { Introspection } from '../http/introspection.js';
+import type { Views } from '../inspection/view-routes.js';
 import type { StandardOutput } from '../output/standard-output.js';
 import type { Settings } from '../settings/table.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import type { Log } from '../telemetry/log.js';
 import type { PeerSummaries } from '../telemetry/publication.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import type { LifecycleRecording } from './lifecycle-recording.js';
 
 /** The context of every run, a replay too. */
 export interface RunContext {
@@ -23,6 +25,8 @@ export interface LiveContext extends RunContext {
   readonly telemetry: Telemetry;
   readonly health: Health;
   readonly introspection: Introspection;
+  readonly lifecycle: LifecycleRecording;
+  readonly views: Views;
   /** Summaries of connection counts; none if the settings have them off. */
   readonly peers: readonly PeerSummaries[];
 }

@@ -4,12 +4,13 @@ import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, w
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import type { Fact } from '../../actors/capture/facts.js';
+import type { LifecycleMessage, RecordedFact } from '../../actors/capture/facts.js';
 import { FRAME_CAPACITY, FRAME_HEADER, MAGIC } from '../../actors/capture/journal.js';
+import { decodeLifecycle } from '../../actors/capture/lifecycle-messages.js';
 import { process_record, socket_record } from '../../actors/capture/layout.js';
 import { AF_INET6 } from '../../actors/capture/linux.js';
 import { Recorder } from '../../actors/capture/recorder.js';
-import { openRecording } from '../../actors/capture/replayer.js';
+import { openRecording, recordedSpan } from '../../actors/capture/replayer.js';
 import type { Writer } from '../../native/io.js';
 import { asFailure, Failure } from '../../actors/telemetry/failures.js';
 import { startFact, stateSettings } from '../support/facts.js';
@@ -35,8 +36,29 @@ const records = batch(
   socketRecord({ pid: 7, local: 'fd00::1', remote: 'fd00::2' }),
   exitRecord({ pid: 7 }),
 );
-const facts: readonly Fact[] = [
+const snapshot = {
+  status: 'active',
+  active: ['collector', 'collector.starting'],
+  context: { driver: { name: 'x', hooks: [1, null, true] } },
+} as const;
+const lifecycle: readonly LifecycleMessage[] = [
+  { type: 'hello', time: 1.7e12, version: '1', node: 'n', release: '6.1', protocol: 1, mode: 'live' },
+  { type: 'actor', time: 1.7e12, actor: 'x:0', id: 'collector', chart: 'collector', snapshot },
+  { type: 'actor', time: 1.7e12, actor: 'x:1', id: 'capture', parent: 'x:0', snapshot },
+  {
+    type: 'transition',
+    time: 1.7e12,
+    actor: 'x:0',
+    event: { type: 'xstate.done.actor.load', fields: { took: 7 } },
+    edges: ['collector.starting.load xstate.done.actor.load 0'],
+    snapshot,
+  },
+  { type: 'event', time: 1.7e12, actor: 'x:1', source: 'x:0', event: { type: 'stop', fields: {} } },
+  { type: 'snapshot', time: 1.7e12, actor: 'x:1', snapshot: { ...snapshot, status: 'stopped' } },
+];
+const facts: readonly RecordedFact[] = [
   start,
+  { kind: 'lifecycle', time: 0.5e9, messages: lifecycle },
   { kind: 'scan', of: 'processes', audience: 'same', time: 2e9, records: batch() },
   {
     kind: 'scan',
@@ -45,7 +67,7 @@ const facts: readonly Fact[] = [
     time: 2.5e9,
     records: batch(socketRecord({ type: 'socket' })),
   },
-  ...(['first', 'next', 'last'] as const).map((part): Fact => ({
+  ...(['first', 'next', 'last'] as const).map((part): RecordedFact => ({
     kind: 'scan',
     of: 'sockets',
     part,
@@ -66,7 +88,7 @@ const facts: readonly Fact[] = [
   { kind: 'scan', of: 'processes', audience: 'fresh', time: 5e9, records: batch() },
   { kind: 'scan', of: 'processes', audience: 'none', time: 5.5e9, records: batch() },
   ...(['same', 'fresh', 'none'] as const).flatMap((audience) =>
-    (['first', 'next', 'last'] as const).map((part): Fact => ({
+    (['first', 'next', 'last'] as const).map((part): RecordedFact => ({
       kind: 'scan',
       of: 'processes',
       part,
@@ -103,7 +125,7 @@ function webContainer(): object {
 }
 
 /** A fact as plain data, which can be compared and survives the next one. */
-function plain(fact: Fact): object {
+function plain(fact: RecordedFact): object {
   if (!('records' in fact)) return fact;
   return { ...fact, records: fact.records.u8.subarray(0, fact.records.length).toString('hex') };
 }
@@ -118,7 +140,7 @@ describe('a recording', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  function record(written: readonly Fact[]): void {
+  function record(written: readonly RecordedFact[]): void {
     const writer = recordingWriter();
     const recorder = new Recorder(file, writer);
     for (const fact of written) recorder.write(fact);
@@ -129,7 +151,7 @@ describe('a recording', () => {
 
   function read(): object[] {
     const recording = openRecording(file);
-    return [plain(recording.start), ...Array.from(recording.facts, plain)];
+    return [plain(recording.start), ...Array.from(recording.all, plain)];
   }
 
   /** The failure of reading, and how many facts came before it. */
@@ -138,7 +160,7 @@ describe('a recording', () => {
     try {
       const recording = openRecording(file);
       count++;
-      for (const fact of recording.facts) count += Number(fact.time > 0);
+      for (const fact of recording.all) count += Number(fact.time > 0);
     } catch (error) {
       const failure = asFailure(error);
       return { facts: count, failure };
@@ -154,12 +176,26 @@ describe('a recording', () => {
   it('of a run that was killed gives all that it has, and tells that its end is missing', () => {
     record(facts);
     const whole = openRecording(file);
-    assert.equal(Array.from(whole.facts).length, facts.length - 1);
+    assert.equal(Array.from(whole.all).length, facts.length - 1);
     assert.equal(whole.hasEnd, true);
     truncateSync(file, readFileSync(file).length - FRAME_HEADER);
     const killed = openRecording(file);
-    assert.equal(Array.from(killed.facts).length, facts.length - 1);
+    assert.equal(Array.from(killed.all).length, facts.length - 1);
     assert.equal(killed.hasEnd, false);
+  });
+
+  it('gives its facts without the lifecycle to what folds them', () => {
+    record(facts);
+    const kinds = Array.from(openRecording(file).facts, ({ kind }) => kind as string);
+    assert.equal(kinds.length, facts.length - 2);
+    assert.ok(!kinds.includes('lifecycle'));
+  });
+
+  it('tells its span, from the earliest time on, also where it is cut', () => {
+    record(facts);
+    assert.deepEqual(recordedSpan(file), { start: 0.5e9, end: 7e9 });
+    truncateSync(file, readFileSync(file).length - FRAME_HEADER - 4);
+    assert.equal(recordedSpan(file).start, 0.5e9);
   });
 
   it('has nothing behind its end', () => {
@@ -240,7 +276,7 @@ describe('a recording', () => {
   ];
   for (const [what, fact] of starts) {
     it(`with ${what} is refused`, () => {
-      record([fact as Fact]);
+      record([fact as RecordedFact]);
       assert.equal(refusal().failure.code, 'REPLAY_UNREADABLE');
     });
   }
@@ -250,7 +286,7 @@ describe('a recording', () => {
     { externalIps: 'both', maxConnectionsPerMinute: 2_147_483_648 },
   ]) {
     it(`with the runtime configuration ${JSON.stringify(config)} is refused`, () => {
-      record([start, { kind: 'config', time: 1, ...config } as Fact]);
+      record([start, { kind: 'config', time: 1, ...config } as RecordedFact]);
       assert.match(refusal().failure.message, /a runtime configuration that is none/);
     });
   }
@@ -264,8 +300,31 @@ describe('a recording', () => {
     ['no list of them', {}, []],
   ] as const) {
     it(`with containers with ${what} is refused`, () => {
-      record([start, { kind: 'containers', time: 1, updated, removed } as unknown as Fact]);
+      record([start, { kind: 'containers', time: 1, updated, removed } as unknown as RecordedFact]);
       assert.match(refusal().failure.message, /containers that are none/);
+    });
+  }
+
+  const deep = JSON.parse('['.repeat(20) + ']'.repeat(20)) as [];
+  for (const [what, message] of [
+    ['of no type', { ...lifecycle[1], type: 'replay' }],
+    ['of a run on no node', { ...lifecycle[0], node: undefined }],
+    ['of no actor', { ...lifecycle[1], actor: 7 }],
+    ['of no time', { ...lifecycle[1], time: 1e300 }],
+    ['with a status that is none', { ...lifecycle[2], snapshot: { ...snapshot, status: 'x' } }],
+    ['with controls in a text', { ...lifecycle[2], id: 'a\x1b[2J' }],
+    ['with controls in a name', { ...lifecycle[2], snapshot: { ...snapshot, context: { 'a\u202e': 1 } } }],
+    ['with a text too long', { ...lifecycle[2], id: 'x'.repeat(5000) }],
+    ['too deep', { ...lifecycle[2], snapshot: { ...snapshot, context: deep } }],
+    ['too wide', { ...lifecycle[3], edges: Array(2000).fill('x') }],
+    ['without its edges', { ...lifecycle[3], edges: undefined }],
+  ] as const) {
+    it(`without a lifecycle message ${what}: it is neither written nor read`, () => {
+      const messages = [message as unknown as LifecycleMessage, lifecycle[1]!];
+      record([start, { kind: 'lifecycle', time: 1, messages }]);
+      assert.deepEqual(read()[1], { kind: 'lifecycle', time: 1, messages: [lifecycle[1]] });
+      const payload = Buffer.from(JSON.stringify(messages));
+      assert.throws(() => decodeLifecycle(payload), /a lifecycle that is none/);
     });
   }
 
@@ -274,7 +333,7 @@ describe('a recording', () => {
     const settings = Object.fromEntries(
       Object.entries(start.settings).filter(([name]) => !config.includes(name)),
     );
-    record([{ ...start, settings } as unknown as Fact]);
+    record([{ ...start, settings } as unknown as RecordedFact]);
     assert.deepEqual(read(), [
       {
         ...start,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { helpText } from '../../actors/settings/help.js';
+import { argumentForms, helpText } from '../../actors/settings/help.js';
 import { collectorConfig, table, type Declaration } from '../../actors/settings/table.js';
 
 describe('the help', () => {
@@ -22,9 +22,8 @@ describe('the help', () => {
   it('names every argument, variable and key', () => {
     const words = new Set(lines.flatMap((line) => line.split(/[\s,]+/)));
     for (const declaration of [collectorConfig, ...Object.values<Declaration<unknown>>(table)]) {
-      const { argument, environment, form, key } = declaration;
-      if (argument !== undefined)
-        assert.ok(words.has(form === undefined ? argument : `${argument}=${form}`), argument);
+      const { argument, environment, key } = declaration;
+      for (const form of argumentForms(declaration)) assert.ok(words.has(form), argument);
       if (environment !== undefined) assert.ok(words.has(environment), environment);
       if (key !== undefined) assert.ok(words.has(`"${key}"`), key);
     }

@@ -46,6 +46,7 @@ describe('readSettings', () => {
         format: undefined,
         record: undefined,
         replay: undefined,
+        inspect: undefined,
         scrapeInterval: 30,
         scrapeDisabled: false,
         afterglow: true,
@@ -230,6 +231,15 @@ describe('readSettings', () => {
     it('an empty --grpc-server as standalone, whatever the environment says', () => {
       assert.equal(settingsOf(['--grpc-server='], { GRPC_SERVER: 'sensor:443' }).grpcServer, '');
       assert.equal(settingsOf(['--grpc-server', ''], { GRPC_SERVER: 'sensor:443' }).grpcServer, '');
+    });
+
+    it('with an optional value, as --name=value only', () => {
+      assert.equal(settingsOf(['--inspect', '--replay=a']).inspect, '');
+      assert.equal(settingsOf(['--inspect=', '--replay=a']).inspect, '');
+      assert.equal(settingsOf(['--replay=a', '--inspect=127.0.0.1:0']).inspect, '127.0.0.1:0');
+      assert.deepEqual(errorsOf(['--replay=a', '--inspect', '127.0.0.1:0']), [
+        "Unknown argument '127.0.0.1:0': --help lists those that exist",
+      ]);
     });
 
     it('refusing one it does not know, with the closest it knows', () => {
@@ -451,6 +461,16 @@ describe('readSettings', () => {
     it('to replay and record at once', () => {
       assert.deepEqual(errorsOf(['--replay=a', '--record=b']), [
         'Argument --replay excludes --record: a replay would only record itself',
+      ]);
+    });
+
+    it('to inspect nothing but a replay, and at no address that is none', () => {
+      assert.match(
+        errorsOf(['--inspect']).join(),
+        /^Argument --inspect goes with --replay only; to watch a live run/,
+      );
+      assert.deepEqual(errorsOf(['--replay=a', '--inspect=8080']), [
+        "Bad value '8080' for argument --inspect (allowed: host:port, such as 127.0.0.1:8080, or 127.0.0.1:0 for any port that is free)",
       ]);
     });
 
