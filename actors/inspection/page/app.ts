@@ -122,7 +122,15 @@ function drawTop(): void {
       <span class="connected ${isLive ? '' : 'is-off'}"
         >${hello?.mode === 'replay' ? 'Recording' : isLive ? 'Live' : 'Not live'}</span
       >
-      <button type="button" class="button quiet keys-button" aria-label="Keys" title="Keys (?)" @click=${showKeys}>?</button>`,
+      <button
+        type="button"
+        class="button quiet keys-button"
+        aria-label="Keys"
+        title="Keys (?)"
+        @click=${showKeys}
+      >
+        ?
+      </button>`,
     element('top-right'),
   );
   const tone = model.root === undefined ? 'busy' : summary.tone;
@@ -134,7 +142,9 @@ function drawTop(): void {
         ${
           hello === undefined
             ? 'Connecting to Collector…'
-            : html`<span><strong>${summary.phase}</strong>${summary.rest === '' ? nothing : `: ${summary.rest}`}</span>`
+            : html`<span
+                ><strong>${summary.phase}</strong>${summary.rest === '' ? nothing : `: ${summary.rest}`}</span
+              >`
         }
         <span class="spring"></span>
         ${
@@ -170,8 +180,8 @@ function instead(): TemplateResult | undefined {
     return html`<div class="empty">
       <h2>This page is ${hello.protocol > PROTOCOL ? 'too old' : 'too new'} for this Collector</h2>
       <p>
-        Collector ${hello.version} speaks version ${hello.protocol} of the inspection's protocol, this page version
-        ${PROTOCOL}. It comes from Collector itself: load it again to get the one that fits.
+        Collector ${hello.version} speaks version ${hello.protocol} of the inspection's protocol, this page
+        version ${PROTOCOL}. It comes from Collector itself: load it again to get the one that fits.
       </p>
       <button type="button" class="button accent" @click=${() => location.reload()}>Load again</button>
     </div>`;
@@ -233,7 +243,8 @@ function showConnection(state: StreamState): void {
                 : state.is === 'refused'
                   ? `Collector refused the stream (HTTP ${state.status})`
                   : 'Collector ended'
-            }; trying again.</strong
+            };
+            trying again.</strong
           >
           Shown is what was known at ${clock(lastMessage)}.</span
         >
@@ -250,7 +261,9 @@ function showConnection(state: StreamState): void {
 /** Once a second: durations go on, and a silent stream is told of. */
 function onTick(): void {
   const silence = Date.now() - lastMessage;
-  const hasParts = model.actors.some(({ chart, snapshot }) => chart === undefined && snapshot.status === 'active');
+  const hasParts = model.actors.some(
+    ({ chart, snapshot }) => chart === undefined && snapshot.status === 'active',
+  );
   const isSilent =
     stream.state.is === 'open' && hasParts && model.hello?.mode === 'live' && silence > SILENCE_MS;
   const text = `No message from Collector for ${duration(silence)}: the connection may be stuck`;
@@ -365,7 +378,8 @@ function onKey(event: KeyboardEvent): void {
     return;
   }
   if (!hasKeys) return;
-  const isOnControl = target instanceof Element && target.closest('button, a, summary, [role=button]') !== null;
+  const isOnControl =
+    target instanceof Element && target.closest('button, a, summary, [role=button]') !== null;
   const number = Number(key);
   if (number >= 1 && number <= TABS.length) go(TABS[number - 1]!);
   else if (key === '/') tabs[tab].focusFilter?.();

@@ -115,7 +115,7 @@ export class ChartsTab implements Tab {
                 @click=${() => this.#choose(actor)}
               >
                 <span class="mark ${markOf(actor)}"></span>
-                <span class="actor-name">${actor.id}</span>
+                <span class="actor-name" title=${actor.id}>${actor.id}</span>
                 <span class="muted actor-state">${stateOf(actor)}</span>
               </button>
               ${below(actor.actor)}
@@ -145,8 +145,12 @@ export class ChartsTab implements Tab {
         <span class="spring"></span>
         ${
           isPast
-            ? html`<span class="past">${step ? html`As it was at ${preciseClock(step.time)}` : 'No longer kept'}</span>
-                <button type="button" class="button accent" @click=${() => this.goLive()}>Back to live</button>`
+            ? html`<span class="past"
+                  >${step ? html`As it was at ${preciseClock(step.time)}` : 'No longer kept'}</span
+                >
+                <button type="button" class="button accent" @click=${() => this.goLive()}>
+                  Back to live
+                </button>`
             : html`<span class="live">Live</span>`
         }
         ${
@@ -166,7 +170,12 @@ export class ChartsTab implements Tab {
         }
       </header>
       ${failure ? failureBox(failure) : nothing}
-      <div class="scroll chart-scroll ${this.#isFit ? 'fit' : ''}" tabindex="0" role="region" aria-label="Drawing">
+      <div
+        class="scroll chart-scroll ${this.#isFit ? 'fit' : ''}"
+        tabindex="0"
+        role="region"
+        aria-label="Drawing"
+      >
         ${drawn?.view.element ?? this.#withoutChart(actor, snapshot.active)}
       </div>
       ${drawn ? this.#chosenDetails(drawn.chart) : nothing}
@@ -271,7 +280,9 @@ export class ChartsTab implements Tab {
         @click=${() => this.#pick(step.time)}
       >
         <time class="number">${preciseClock(step.time)}</time>
-        <span class="step-event">${label}${step.times > 1 ? html` <span class="muted">×${step.times}</span>` : nothing}</span>
+        <span class="step-event"
+          >${label}${step.times > 1 ? html` <span class="muted">×${step.times}</span>` : nothing}</span
+        >
         <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
         <span class="step-target"
           >→ ${leafOf(step.snapshot.active) ?? step.snapshot.status}${guardsOf(edges)}</span
@@ -283,7 +294,9 @@ export class ChartsTab implements Tab {
   #contextPanel(actor: ActorView, step: Step | undefined): TemplateResult {
     const { context } = (step ?? actor).snapshot;
     const fields = step?.event.fields;
-    const hasFields = isRecord(fields) ? Object.keys(fields).length > 0 : fields !== undefined && fields !== null;
+    const hasFields = isRecord(fields)
+      ? Object.keys(fields).length > 0
+      : fields !== undefined && fields !== null;
     return html`<section class="panel context" aria-label="Context">
       <header class="panel-title">
         <h2>${actor.chart === undefined ? 'Counts' : 'Context'}</h2>
@@ -344,7 +357,9 @@ export class ChartsTab implements Tab {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const button = event.target instanceof Element ? event.target.closest('.actor, .step') : null;
     if (step === undefined || button === null) return;
-    const list = [...this.element.querySelectorAll<HTMLElement>(button.matches('.actor') ? '.actor' : '.step')];
+    const list = [
+      ...this.element.querySelectorAll<HTMLElement>(button.matches('.actor') ? '.actor' : '.step'),
+    ];
     const next = list[list.indexOf(button as HTMLElement) + step];
     if (next === undefined) return;
     event.preventDefault();

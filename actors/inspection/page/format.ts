@@ -8,6 +8,7 @@ const MS_PER_MINUTE = 60 * MS_PER_SECOND;
 const MS_PER_HOUR = 60 * MS_PER_MINUTE;
 const MS_PER_DAY = 24 * MS_PER_HOUR;
 const KIB = 1024;
+const MOST_OF_MINUTE_MS = 55 * MS_PER_SECOND;
 
 export function count(value: number | undefined): string {
   return value === undefined ? UNKNOWN : integers.format(value);
@@ -66,7 +67,19 @@ function units(ms: number, large: number, largeName: string, small: number, smal
   return `${Math.floor(ms / large)} ${largeName}${rest === 0 ? '' : ` ${rest} ${smallName}`}`;
 }
 
-/** `table_full` in words: `table full`. */
+/** A name in words: `table_full` is `table full`, `driverLoaded` is `driver loaded`. */
 export function words(name: string): string {
-  return name.replace(/[_-]+/g, ' ');
+  return name
+    .replace(
+      /([a-z])([A-Z])(?=[a-z])/g,
+      (_, before: string, after: string) => `${before} ${after.toLowerCase()}`,
+    )
+    .replace(/[_-]+/g, ' ');
+}
+
+/** The time looked back on: `last minute`, or less. */
+export function lately(ms: number): string {
+  return ms >= MOST_OF_MINUTE_MS
+    ? 'last minute'
+    : `last ${duration(Math.round(ms / MS_PER_SECOND) * MS_PER_SECOND)}`;
 }

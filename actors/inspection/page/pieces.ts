@@ -7,6 +7,8 @@ import { isRecord, type FailureText, type PlainRecord } from './plain.js';
 
 /** Longest list shown without being asked for. */
 const FEW_ITEMS = 8;
+/** Values of a line: fewer show nothing. */
+const FEW_VALUES = 4;
 /** Unix times in ms from 2001 on: shown as dates. */
 const LEAST_TIME_MS = 1e12;
 const MOST_TIME_MS = 1e13;
@@ -119,7 +121,8 @@ export function fillBar(name: string, part: number, whole: number): TemplateResu
 }
 
 /** A line of the last minute, without axes. */
-export function sparkline(values: readonly number[], slots = 60): TemplateResult {
+export function sparkline(values: readonly number[], slots = 60): TemplateResult | typeof nothing {
+  if (values.length < FEW_VALUES) return nothing;
   const most = Math.max(...values, 0);
   const points = values.map((value, index) => {
     const x = slots - values.length + index;

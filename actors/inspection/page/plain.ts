@@ -60,6 +60,7 @@ function failureOf(record: PlainRecord): FailureText | undefined {
   const remedy = textOf(error['remedy']);
   const code = textOf(error['code']);
   const phase = textOf(record['phase']);
-  if (cause === undefined || (remedy === undefined && code === undefined && error === record)) return undefined;
+  if (cause === undefined || (remedy === undefined && code === undefined && error === record))
+    return undefined;
   return { cause, ...(remedy && { remedy }), ...(code && { code }), ...(phase && { phase }) };
 }

@@ -72,7 +72,8 @@ export class ReplayBar {
         @input=${(event: Event) => this.#onSlide(event, start)}
       />
       <span class="number replay-time"
-        >${dateAndClock(shown)} <span class="muted">(${duration(shown - start)} of ${duration(end - start)})</span></span
+        >${dateAndClock(shown)}
+        <span class="muted">(${duration(shown - start)} of ${duration(end - start)})</span></span
       >`;
   }
 

@@ -1,5 +1,5 @@
-import { html, nothing, render, type TemplateResult } from 'lit-html';
-import { bytes, count, percent, rate, UNKNOWN, words } from './format.js';
+import { html, nothing, render, svg, type TemplateResult } from 'lit-html';
+import { bytes, count, lately, percent, rate, words } from './format.js';
 import { fillBar, sparkline } from './pieces.js';
 import type { EdgeView, FactView, Fill, LossView, Place, Road, StreamView } from './road.js';
 import { causeText } from './summary.js';
@@ -17,6 +17,13 @@ const TITLES: Readonly<Record<Place, readonly [title: string, what: string]>> = 
   output: ['Output', 'standard output'],
 };
 
+/** Ways of an edge: down to the next box of its column, or across from the right side of a box to another column. */
+const DOWN = new Set(['kernel rings', 'rings capture', 'queue streams']);
+/** From the left side of a gap to where its edges part, CSS pixels. */
+const TRUNK = 10;
+/** Length of an arrow's head, CSS pixels. */
+const ARROW = 8;
+
 /** The way of an event from the kernel to Sensor, with rates, fills, and each loss where it happens. */
 export class RoadTab implements Tab {
   readonly element = document.createElement('div');
@@ -29,6 +36,7 @@ export class RoadTab implements Tab {
     this.#road = road;
     this.#choose = choose;
     this.element.className = 'road-view';
+    new ResizeObserver(() => this.update()).observe(this.element);
   }
 
   show(query: URLSearchParams): void {
@@ -42,28 +50,48 @@ export class RoadTab implements Tab {
   }
 
   update(): void {
-    if (this.#isShown) render(this.#template(this.#road()), this.element);
+    if (!this.#isShown) return;
+    const road = this.#road();
+    render(this.#template(road), this.element);
+    const lines = this.element.querySelector<SVGElement>('.road-lines');
+    const grid = this.element.querySelector<HTMLElement>('.road');
+    if (lines !== null && grid !== null) drawLines(lines, grid, road);
   }
 
   #template(road: Road): TemplateResult {
-    const edge = (from: Place, to?: Place) => {
-      const found = road.edges.find((one) => one.from === from && (to === undefined || one.to === to));
-      return found === undefined ? nothing : edgeView(found);
+    const edge = (from: Place, to: Place) => {
+      const found = road.edges.find((one) => one.from === from && one.to === to);
+      return found === undefined ? nothing : edgeView(found, road.span);
     };
     const box = (place: Place) => this.#box(place, road);
+    const end = road.end === 'output' ? 'output' : 'queue';
     return html`${
         road.end === undefined
           ? html`<p class="notice">Nothing is collected yet: the counts appear once Collector collects.</p>`
           : nothing
       }
-      <div class="road ${road.end === 'output' ? 'to-output' : ''}">
-        ${box('kernel')} ${edge('kernel')} ${box('rings')} ${edge('rings')} ${box('capture')}
-        <div class="lanes">
-          <div class="lane">${edge('capture', 'containers')} ${box('containers')}<div class="edge no-edge"></div></div>
-          <div class="lane">${edge('capture', 'processes')} ${box('processes')} ${edge('processes')}</div>
-          <div class="lane">${edge('capture', 'connections')} ${box('connections')} ${edge('connections')}</div>
+      <div class="road">
+        <svg class="road-lines" aria-hidden="true"></svg>
+        <div class="column">
+          ${box('kernel')} ${edge('kernel', 'rings')} ${box('rings')} ${edge('rings', 'capture')}
+          ${box('capture')}
         </div>
-        ${road.end === 'output' ? box('output') : html`${box('queue')} ${edge('queue')} ${box('streams')}`}
+        <div class="lanes">
+          <div class="lane">${edge('capture', 'containers')} ${box('containers')}</div>
+          <div class="lane">
+            ${edge('capture', 'processes')} ${box('processes')} ${edge('processes', end)}
+          </div>
+          <div class="lane">
+            ${edge('capture', 'connections')} ${box('connections')} ${edge('connections', end)}
+          </div>
+        </div>
+        <div class="column">
+          ${
+            road.end === 'output'
+              ? box('output')
+              : html`${box('queue')} ${edge('queue', 'streams')} ${box('streams')}`
+          }
+        </div>
       </div>
       ${ledger(road)}`;
   }
@@ -72,12 +100,15 @@ export class RoadTab implements Tab {
     const [title, what] = TITLES[place];
     const losses = road.losses.filter((loss) => loss.place === place);
     const lost = losses.filter(({ count }) => count > 0);
-    return html`<section class="box box-${place} ${lost.length > 0 ? 'is-bad' : ''}" aria-label=${title}>
+    return html`<section
+      class="box ${lost.length > 0 ? 'is-bad' : ''}"
+      data-place=${place}
+      aria-label=${title}
+    >
       <h2>${title}</h2>
       <p class="box-what">${what}</p>
       ${road.fills[place].map(fillView)} ${road.facts[place].map(factView)}
-      ${place === 'streams' ? this.#streams(road) : nothing}
-      ${lost.map(lossView)}
+      ${place === 'streams' ? this.#streams(road) : nothing} ${lost.map((loss) => lossView(loss, road.span))}
       ${losses.length > 0 && lost.length === 0 ? html`<p class="box-lost">Lost: 0</p>` : nothing}
     </section>`;
   }
@@ -91,7 +122,9 @@ export class RoadTab implements Tab {
             <button type="button" class="stream" @click=${() => this.#choose(stream.name)}>
               <span class="mark ${markOf(stream)}"></span>
               <span class="ellipsis">${stream.name}</span>
-              <span class="stream-state ${stream.state === 'backing off' ? 'bad' : 'muted'}">${stream.state}</span>
+              <span class="stream-state ${stream.state === 'backing off' ? 'bad' : 'muted'}"
+                >${stream.state}</span
+              >
             </button>
             ${stream.reason === undefined ? nothing : html`<p class="bad stream-reason">${stream.reason}</p>`}
             ${stream.breaks ? html`<p class="muted stream-reason">broke ${count(stream.breaks)} times so far</p>` : nothing}
@@ -106,15 +139,57 @@ function markOf({ state }: StreamView): string {
   return state === 'backing off' ? 'bad' : 'off';
 }
 
-function edgeView({ from, to, what, rate: perSecond, lastMinute, history }: EdgeView): TemplateResult {
-  const isMoving = perSecond !== undefined && perSecond > 0;
-  return html`<div class="edge ${isMoving ? 'is-moving' : ''} edge-${from}-${to}">
-    <span class="edge-rate number">${rate(perSecond)}</span>
-    ${sparkline(history)}
-    <span class="edge-line" aria-hidden="true"></span>
-    <span class="edge-what">${what}</span>
-    <span class="edge-minute muted">${lastMinute === undefined ? UNKNOWN : count(lastMinute)} in 1 min</span>
+function edgeView(
+  { from, to, what, rate: perSecond, recent, history }: EdgeView,
+  span: number,
+): TemplateResult {
+  return html`<div class="edge ${DOWN.has(`${from} ${to}`) ? 'down' : 'across'}">
+    <div class="edge-above">
+      ${sparkline(history)}
+      <span class="edge-rate">${rate(perSecond)}</span>
+    </div>
+    <div class="edge-below">
+      <span class="edge-what">${what}</span>
+      ${recent === undefined ? nothing : html`<span>${count(recent)} in the ${lately(span)}</span>`}
+    </div>
   </div>`;
+}
+
+/** Draws the edges between the boxes where they are now: their sizes follow from what they hold. */
+function drawLines(lines: SVGElement, grid: HTMLElement, { edges }: Road): void {
+  const origin = grid.getBoundingClientRect();
+  const box = (place: Place) => {
+    const found = grid.querySelector(`[data-place=${place}]`)?.getBoundingClientRect();
+    if (found === undefined) return undefined;
+    const { left, right, top, bottom } = found;
+    return {
+      left: left - origin.left,
+      right: right - origin.left,
+      top: top - origin.top,
+      bottom: bottom - origin.top,
+      middle: (left + right) / 2 - origin.left,
+      centre: (top + bottom) / 2 - origin.top,
+    };
+  };
+  const paths = edges.map(({ from, to, rate: perSecond }) => {
+    const [source, target] = [box(from), box(to)];
+    if (source === undefined || target === undefined) return nothing;
+    const way = DOWN.has(`${from} ${to}`)
+      ? `M${source.middle} ${source.bottom}V${target.top - ARROW}`
+      : from === 'capture'
+        ? `M${source.right} ${source.centre}h${TRUNK}V${target.centre}H${target.left - ARROW}`
+        : `M${source.right} ${source.centre}H${target.left - TRUNK - ARROW}V${target.centre}h${TRUNK}`;
+    return svg`<path class=${perSecond !== undefined && perSecond > 0 ? 'is-moving' : ''} d=${way}></path>`;
+  });
+  const arrows = edges.map(({ from, to }) => {
+    const target = box(to);
+    if (target === undefined) return nothing;
+    const tip = DOWN.has(`${from} ${to}`)
+      ? `${target.middle},${target.top} ${target.middle - 5},${target.top - ARROW} ${target.middle + 5},${target.top - ARROW}`
+      : `${target.left},${target.centre} ${target.left - ARROW},${target.centre - 5} ${target.left - ARROW},${target.centre + 5}`;
+    return svg`<polygon points=${tip}></polygon>`;
+  });
+  render(svg`${paths}${arrows}`, lines);
 }
 
 function fillView({ name, entries, capacity, evicted, unit }: Fill): TemplateResult {
@@ -123,12 +198,12 @@ function fillView({ name, entries, capacity, evicted, unit }: Fill): TemplateRes
     <div class="fill-line">
       <span class="fill-name">${words(name)}</span>
       <span class="number">${text(entries)}</span>
+      <span class="muted small number fill-share" title=${`of ${text(capacity)}`}
+        >${percent(entries, capacity)}<span class="fill-of"> of ${text(capacity)}</span></span
+      >
     </div>
     ${fillBar(words(name), entries, capacity)}
-    <div class="fill-line muted small">
-      <span>${percent(entries, capacity)} of ${text(capacity)}</span>
-      ${evicted > 0 ? html`<span>${count(evicted)} forgotten</span>` : nothing}
-    </div>
+    ${evicted > 0 ? html`<p class="muted small">${count(evicted)} forgotten for want of room</p>` : nothing}
   </div>`;
 }
 
@@ -139,14 +214,14 @@ function factView({ label, value, kind }: FactView): TemplateResult {
   </div>`;
 }
 
-function lossView({ stage, cause, count: lost, recent }: LossView): TemplateResult {
+function lossView({ stage, cause, count: lost, recent }: LossView, span: number): TemplateResult {
   return html`<p class="loss">
-    <strong>Lost ${count(lost)}</strong>${recent > 0 ? html` (${count(recent)} in the last minute)` : nothing}:
-    ${causeText(stage, cause)}
+    <strong>Lost ${count(lost)}</strong
+    >${recent > 0 ? html` (${count(recent)} in the ${lately(span)})` : nothing}: ${causeText(stage, cause)}
   </p>`;
 }
 
-function ledger({ losses, lost, recentlyLost, end }: Road): TemplateResult {
+function ledger({ losses, lost, recentlyLost, end, span }: Road): TemplateResult {
   const sorted = losses.toSorted((a, b) => b.count - a.count);
   return html`<section class="panel ledger" id="ledger" aria-labelledby="ledger-title" tabindex="-1">
     <header class="panel-title">
@@ -157,7 +232,7 @@ function ledger({ losses, lost, recentlyLost, end }: Road): TemplateResult {
             ? 'not known before Collector collects'
             : lost === 0
               ? 'nothing since Collector started'
-              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the last minute`
+              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the ${lately(span)}`
         }
       </span>
     </header>
@@ -170,7 +245,7 @@ function ledger({ losses, lost, recentlyLost, end }: Road): TemplateResult {
                 <th scope="col">Cause</th>
                 <th scope="col">Stage</th>
                 <th scope="col">Name in metrics</th>
-                <th scope="col" class="number">Last minute</th>
+                <th scope="col" class="number">In the ${lately(span)}</th>
                 <th scope="col" class="number">Since the start</th>
               </tr>
             </thead>

@@ -20,7 +20,7 @@ export interface LossView {
   readonly stage: string;
   readonly cause: string;
   readonly count: number;
-  /** In the last minute. */
+  /** In the time covered by samples. */
   readonly recent: number;
 }
 
@@ -48,8 +48,8 @@ export interface EdgeView {
   readonly what: string;
   /** Each second; undefined: not known. */
   readonly rate: number | undefined;
-  /** In the last minute; undefined: not known. */
-  readonly lastMinute: number | undefined;
+  /** In the time covered by samples; undefined: not known. */
+  readonly recent: number | undefined;
   /** Rates of the last minute, oldest first. */
   readonly history: readonly number[];
 }
@@ -62,6 +62,8 @@ export interface Road {
   readonly losses: readonly LossView[];
   readonly lost: number;
   readonly recentlyLost: number;
+  /** Time covered by recent counts, ms: a minute, less at first. */
+  readonly span: number;
   readonly streams: readonly StreamView[];
   /** Counts in words beside the fills, by place. */
   readonly facts: Readonly<Record<Place, readonly FactView[]>>;
@@ -90,7 +92,12 @@ const PLACES: Readonly<Record<string, Place | Readonly<Record<string, Place>>>> 
   processes: 'processes',
   connections: 'connections',
   endpoints: 'connections',
-  sensor: { unconfirmed: 'streams', reports_unconfirmed: 'streams', queue_full: 'queue', reports_full: 'queue' },
+  sensor: {
+    unconfirmed: 'streams',
+    reports_unconfirmed: 'streams',
+    queue_full: 'queue',
+    reports_full: 'queue',
+  },
   output: 'output',
 };
 
@@ -117,7 +124,7 @@ export function road(model: Model): Road {
     to,
     what,
     rate: rateOf(samples(part), read),
-    lastMinute: increaseOf(samples(part), read),
+    recent: increaseOf(samples(part), read),
     history: historyOf(samples(part), read),
   });
   const last = end === 'output' ? 'output' : 'queue';
@@ -151,11 +158,16 @@ export function road(model: Model): Road {
     losses,
     lost: losses.reduce((sum, { count }) => sum + count, 0),
     recentlyLost: losses.reduce((sum, { recent }) => sum + recent, 0),
+    span: spanOf(samples('capture')),
     streams: streamsOf(model, counts('sensor')),
     facts: {
       kernel: [
         { label: 'BPF programs', value: programsOf(counts('capture')), kind: 'count' },
-        { label: 'left out on purpose', value: rateOf(samples('capture'), sumOf('programs', 'skipped')), kind: 'rate' },
+        {
+          label: 'left out on purpose',
+          value: rateOf(samples('capture'), sumOf('programs', 'skipped')),
+          kind: 'rate',
+        },
       ],
       rings: [],
       capture: factsOf(samples('capture')),
@@ -167,8 +179,16 @@ export function road(model: Model): Road {
         { label: 'ended and dropped', value: rateOf(samples('connections'), ended), kind: 'rate' },
       ],
       queue: [
-        { label: 'signals waiting', value: numberOf(at(counts('sensor'), 'queue', 'waiting')), kind: 'count' },
-        { label: 'sent once more', value: numberOf(at(counts('sensor'), 'queue', 'repeated')), kind: 'count' },
+        {
+          label: 'signals waiting',
+          value: numberOf(at(counts('sensor'), 'queue', 'waiting')),
+          kind: 'count',
+        },
+        {
+          label: 'sent once more',
+          value: numberOf(at(counts('sensor'), 'queue', 'repeated')),
+          kind: 'count',
+        },
       ],
       streams: [],
       output: [
@@ -196,6 +216,11 @@ function increaseOf(samples: readonly Sample[], read: Read): number | undefined 
   const from = read(first.counts);
   const to = read(last.counts);
   return from === undefined || to === undefined || to < from ? undefined : to - from;
+}
+
+function spanOf(samples: readonly Sample[]): number {
+  const [first] = samples;
+  return first === undefined ? 0 : samples.at(-1)!.time - first.time;
 }
 
 function historyOf(samples: readonly Sample[], read: Read): number[] {

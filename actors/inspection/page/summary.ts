@@ -37,7 +37,10 @@ export function summarise(model: Model, { end, streams, ...road }: Road): Summar
   const { root } = model;
   if (root === undefined) {
     const isReplay = model.hello?.mode === 'replay';
-    return busy(isReplay ? 'A recording without charts' : 'Connected', isReplay ? '' : 'no actor has been announced yet');
+    return busy(
+      isReplay ? 'A recording without charts' : 'Connected',
+      isReplay ? '' : 'no actor has been announced yet',
+    );
   }
   const failure = failureIn(root.snapshot.context);
   const active = new Set(root.snapshot.active.flatMap((id) => id.split('.').slice(1)));
@@ -81,7 +84,12 @@ function summariseCollection(model: Model, { end, fills, streams }: Road): Summa
           ? "Sensor's streams are open"
           : brokenText(model, broken);
   return {
-    tone: broken.length > 0 || failure !== undefined ? (broken.every(isConnecting) && !failure ? 'busy' : 'bad') : 'good',
+    tone:
+      broken.length > 0 || failure !== undefined
+        ? broken.every(isConnecting) && !failure
+          ? 'busy'
+          : 'bad'
+        : 'good',
     phase: 'Collecting',
     rest: [counts, delivery].filter((text) => text !== '').join('; '),
     failure,
@@ -140,7 +148,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   'arguments blocked': 'Reading the arguments was given up: the process held up the helper',
   'arguments avoided': 'Arguments were not asked for: the process or its container held up helpers before',
   'arguments no_reader': 'Arguments were not read: no helper was free',
-  'arguments unreadable': 'Arguments could not be read: hidepid, a security policy, or memory backed by a file',
+  'arguments unreadable':
+    'Arguments could not be read: hidepid, a security policy, or memory backed by a file',
   'recording disk_slow': 'The disk did not take the recording fast enough',
   'processes table_full': 'The process table was full: the least recent process was forgotten',
   'processes originators_full': 'A listening process has no name: too many are in use by reports',
