@@ -132,6 +132,8 @@ export interface EventRow extends ContainerRef {
   readonly time: number;
   readonly kind: 'exec' | 'enter' | 'exit' | 'connect' | 'accept' | 'close' | 'listen' | 'unlisten';
   readonly pid: number;
+  /** Process id of the parent; of execs. */
+  readonly parent?: number;
   /** Path of the program of an exec, else the name of the process (comm). */
   readonly process: string;
   readonly args?: string;

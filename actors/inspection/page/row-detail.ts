@@ -1,0 +1,46 @@
+import { html, nothing, type TemplateResult } from 'lit-html';
+import { legible } from './row-text.js';
+
+/** A name and its value, for a person. */
+export type Detail = readonly [name: string, value: string];
+
+/** Everything about a row, whole; empty values are left out. */
+export function rowDetails(label: string, details: readonly Detail[], actions: unknown): TemplateResult {
+  return html`<section class="row-detail" aria-label=${label} tabindex="0">
+    <dl>
+      ${details.map(([name, value]) =>
+        value === ''
+          ? nothing
+          : html`<div>
+              <dt>${name}</dt>
+              <dd>${legible(value)}</dd>
+            </div>`,
+      )}
+    </dl>
+    <div class="row-actions">${actions}</div>
+  </section>`;
+}
+
+/** Puts a text into the clipboard. */
+export async function copyText(text: string): Promise<boolean> {
+  // The page is no secure context at the address of a node; there only the old way works.
+  if ('clipboard' in navigator) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Not allowed: as if it were missing.
+    }
+  }
+  const focused = document.activeElement;
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.className = 'unseen';
+  document.body.append(area);
+  area.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- nothing else copies outside a secure context
+  const copied = document.execCommand('copy');
+  area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return copied;
+}
