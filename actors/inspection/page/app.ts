@@ -11,7 +11,7 @@ import { ReplayBar } from './replay-bar.js';
 import { RoadTab } from './road-tab.js';
 import { road, type Road } from './road.js';
 import { MessageStream, type StreamState } from './stream.js';
-import { lostText, summarise } from './summary.js';
+import { lostText, summarise, type Summary } from './summary.js';
 import { FetchError, type Tab, type TabContext } from './tab.js';
 
 const TABS = ['charts', 'road', 'node', 'events'] as const;
@@ -133,9 +133,9 @@ function drawTop(): void {
       </button>`,
     element('top-right'),
   );
-  const tone = model.root === undefined ? 'busy' : summary.tone;
+  const isKnown = hello !== undefined && !model.isOtherProtocol;
   const state = element('now');
-  state.className = `now tone-${tone}${isLive ? '' : ' is-stale'}`;
+  state.className = `now tone-${isLive && isKnown ? summary.tone : 'off'}`;
   render(
     html`<p class="now-text">
         <span class="now-mark" aria-hidden="true"></span>
@@ -153,11 +153,26 @@ function drawTop(): void {
             : html`<span class="now-facts muted">Collector ${hello.version} · Linux ${hello.release}</span>`
         }
       </p>
-      ${summary.failure === undefined ? nothing : failureBox(summary.failure)}
+      ${summary.failure === undefined || !isKnown ? nothing : failureBox(summary.failure)}
       ${problem === undefined ? nothing : html`<p class="bad">${problem}</p>`}`,
     state,
   );
   announce(hello === undefined ? '' : summary.phase);
+}
+
+/** The sentence of the header. */
+function nowText({ phase, rest }: Summary): TemplateResult {
+  const { is } = stream.state;
+  if (model.hello === undefined)
+    return html`<span
+      >${is === 'waiting' || is === 'refused' ? 'Not connected' : 'Connecting to Collector…'}</span
+    >`;
+  if (model.isOtherProtocol) return html`<span>Collector speaks another version of the protocol</span>`;
+  return html`<span
+    >${is === 'open' ? nothing : html`<span class="muted">Last known:</span> `}<strong>${phase}</strong>${
+      rest === '' ? nothing : `: ${rest}`
+    }</span
+  >`;
 }
 
 /** A few words for screen readers, at changes only. */
@@ -202,7 +217,7 @@ function instead(): TemplateResult | undefined {
 function refusal(status: number): TemplateResult {
   const texts: Readonly<Record<number, readonly [string, string]>> = {
     503: [
-      'Four watchers watch already',
+      'Four pages watch already',
       'Collector serves four at most, so that watching never costs a node much. Close another page; this one tries again by itself.',
     ],
     404: [
@@ -239,7 +254,7 @@ function showConnection(state: StreamState): void {
           ><strong
             >${
               state.is === 'refused' && state.status === 503
-                ? 'Four others watch already'
+                ? 'Four other pages watch already'
                 : state.is === 'refused'
                   ? `Collector refused the stream (HTTP ${state.status})`
                   : 'Collector ended'
@@ -406,7 +421,7 @@ function showKeys(): void {
       <label class="keys-switch"
         ><input type="checkbox" .checked=${hasKeys} @change=${onKeysSwitch} /> Keys of one character</label
       >
-      <button type="button" class="button accent" @click=${() => dialog.close()}>Close</button>`,
+      <button type="button" class="button accent" autofocus @click=${() => dialog.close()}>Close</button>`,
     dialog,
   );
   if (!dialog.open) dialog.showModal();

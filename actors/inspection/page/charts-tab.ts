@@ -98,6 +98,12 @@ export class ChartsTab implements Tab {
       <div class="side">${this.#stepList(actor, steps, step)} ${this.#contextPanel(actor, step)}</div>`;
   }
 
+  /** Name of what is shown without a pick. */
+  get #liveName(): string {
+    if (this.#model.hello?.mode === 'replay') return 'Latest';
+    return this.#context.isConnected() ? 'Live' : 'Last known';
+  }
+
   #actorTree(actors: readonly ActorView[], chosen: ActorView): TemplateResult {
     const below = (parent: string | undefined): TemplateResult | typeof nothing => {
       const children = actors.filter((actor) => actor.parent === parent && isOfInterest(actor));
@@ -116,7 +122,7 @@ export class ChartsTab implements Tab {
               >
                 <span class="mark ${markOf(actor)}"></span>
                 <span class="actor-name" title=${actor.id}>${actor.id}</span>
-                <span class="muted actor-state">${stateOf(actor)}</span>
+                ${stateOf(actor) === '' ? nothing : html`<span class="muted actor-state">${stateOf(actor)}</span>`}
               </button>
               ${below(actor.actor)}
             </li>`,
@@ -151,7 +157,7 @@ export class ChartsTab implements Tab {
                 <button type="button" class="button accent" @click=${() => this.goLive()}>
                   Back to live
                 </button>`
-            : html`<span class="live">Live</span>`
+            : html`<span class="live">${this.#liveName}</span>`
         }
         ${
           drawn
@@ -169,7 +175,7 @@ export class ChartsTab implements Tab {
             : nothing
         }
       </header>
-      ${failure ? failureBox(failure) : nothing}
+      ${failure && (isPast || actor.chart === 'stream') ? failureBox(failure) : nothing}
       <div
         class="scroll chart-scroll ${this.#isFit ? 'fit' : ''}"
         tabindex="0"
@@ -283,10 +289,10 @@ export class ChartsTab implements Tab {
         <span class="step-event"
           >${label}${step.times > 1 ? html` <span class="muted">×${step.times}</span>` : nothing}</span
         >
-        <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
         <span class="step-target"
           >→ ${leafOf(step.snapshot.active) ?? step.snapshot.status}${guardsOf(edges)}</span
         >
+        <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
       </button>
     </li>`;
   }
@@ -405,8 +411,9 @@ function guardsOf(edges: readonly Edge[]): TemplateResult | typeof nothing {
 
 /** An event of XState in words: `xstate.done.actor.load` is `load done`. */
 export function eventName(type: string): string {
-  const [, what, , ...id] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
-  if (what !== undefined) return `${id.join('.')} ${what === 'done' ? 'done' : 'failed'}`;
+  const [, what, kind, id = ''] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
+  if (what !== undefined)
+    return `${kind === 'state' ? id.split('.').at(-1) : id} ${what === 'done' ? 'done' : 'failed'}`;
   if (type.startsWith('xstate.after.')) return `after ${type.split('.')[2] ?? ''}`;
   if (type === 'xstate.init') return 'start';
   return words(type);

@@ -77,9 +77,7 @@ export function words(name: string): string {
     .replace(/[_-]+/g, ' ');
 }
 
-/** The time looked back on: `last minute`, or less. */
+/** The time covered by recent counts: `1 min`, less at first. */
 export function lately(ms: number): string {
-  return ms >= MOST_OF_MINUTE_MS
-    ? 'last minute'
-    : `last ${duration(Math.round(ms / MS_PER_SECOND) * MS_PER_SECOND)}`;
+  return ms >= MOST_OF_MINUTE_MS ? '1 min' : `${Math.round(ms / MS_PER_SECOND)} s`;
 }

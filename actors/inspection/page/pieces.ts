@@ -59,7 +59,7 @@ function list(items: readonly Plain[]): TemplateResult {
           })}
         </tr>`,
     );
-  return html`<div class="table-scroll">
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Table">
     <table class="table small">
       <thead>
         <tr>

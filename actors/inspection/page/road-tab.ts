@@ -127,7 +127,7 @@ export class RoadTab implements Tab {
               >
             </button>
             ${stream.reason === undefined ? nothing : html`<p class="bad stream-reason">${stream.reason}</p>`}
-            ${stream.breaks ? html`<p class="muted stream-reason">broke ${count(stream.breaks)} times so far</p>` : nothing}
+            ${stream.breaks ? html`<p class="muted stream-reason">broke ${stream.breaks === 1 ? 'once' : `${count(stream.breaks)} times`} so far</p>` : nothing}
           </li>`,
       )}
     </ul>`;
@@ -150,7 +150,7 @@ function edgeView(
     </div>
     <div class="edge-below">
       <span class="edge-what">${what}</span>
-      ${recent === undefined ? nothing : html`<span>${count(recent)} in the ${lately(span)}</span>`}
+      ${recent === undefined ? nothing : html`<span>${count(recent)} in ${lately(span)}</span>`}
     </div>
   </div>`;
 }
@@ -217,7 +217,8 @@ function factView({ label, value, kind }: FactView): TemplateResult {
 function lossView({ stage, cause, count: lost, recent }: LossView, span: number): TemplateResult {
   return html`<p class="loss">
     <strong>Lost ${count(lost)}</strong
-    >${recent > 0 ? html` (${count(recent)} in the ${lately(span)})` : nothing}: ${causeText(stage, cause)}
+    >${recent > 0 ? html` (${count(recent)} in the last ${lately(span)})` : nothing}:
+    ${causeText(stage, cause)}
   </p>`;
 }
 
@@ -232,7 +233,7 @@ function ledger({ losses, lost, recentlyLost, end, span }: Road): TemplateResult
             ? 'not known before Collector collects'
             : lost === 0
               ? 'nothing since Collector started'
-              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the ${lately(span)}`
+              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the last ${lately(span)}`
         }
       </span>
     </header>
@@ -245,7 +246,7 @@ function ledger({ losses, lost, recentlyLost, end, span }: Road): TemplateResult
                 <th scope="col">Cause</th>
                 <th scope="col">Stage</th>
                 <th scope="col">Name in metrics</th>
-                <th scope="col" class="number">In the ${lately(span)}</th>
+                <th scope="col" class="number">In the last ${lately(span)}</th>
                 <th scope="col" class="number">Since the start</th>
               </tr>
             </thead>

@@ -131,7 +131,7 @@ export function road(model: Model): Road {
   const edges = [
     edge('kernel', 'rings', 'records', 'capture', sumOf('programs', 'events')),
     edge('rings', 'capture', 'events', 'capture', eventsOf()),
-    edge('capture', 'containers', 'scanned processes', 'capture', eventsOf(['process', 'other'])),
+    edge('capture', 'containers', 'processes seen', 'capture', eventsOf(['execve', 'process'])),
     edge('capture', 'processes', 'execs, exits', 'capture', eventsOf(EXECS)),
     edge('capture', 'connections', 'socket events', 'capture', eventsOf(SOCKETS)),
     edge('processes', last, 'process signals', 'processes', counter('process_lineage_counts')),
@@ -330,7 +330,7 @@ export function streamState({ snapshot: { active, status } }: ActorView): string
 function lastBreak(model: Model, actor: ActorView): string | undefined {
   if (streamState(actor) === 'open') return undefined;
   const step = model.steps(actor.actor).findLast(({ event }) => event.type === 'broken');
-  return textOf(at(step?.event.fields, 'reason')) ?? textOf(at(actor.snapshot.context, 'reason'));
+  return textOf(at(actor.snapshot.context, 'reason')) ?? textOf(at(step?.event.fields, 'reason'));
 }
 
 function programsOf(counts: Plain | undefined): number | undefined {

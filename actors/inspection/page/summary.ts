@@ -62,36 +62,33 @@ export function summarise(model: Model, { end, streams, ...road }: Road): Summar
 
 function summariseCollection(model: Model, { end, fills, streams }: Road): Summary {
   const collection = model.actorOf('collecting');
-  const failure = failureIn(model.root?.snapshot.context) ?? failureIn(collection?.snapshot.context);
   const active = collection?.snapshot.active.flatMap((id) => id.split('.').slice(1)) ?? [];
+  const ownFailure = failureIn(collection?.snapshot.context);
   const other = active.findLast((key) => key in COLLECTING);
   if (other !== undefined)
-    return { tone: failure ? 'bad' : 'busy', phase: COLLECTING[other]!, rest: '', failure };
+    return { tone: ownFailure ? 'bad' : 'busy', phase: COLLECTING[other]!, rest: '', failure: ownFailure };
   const containers = fills.containers.find(({ name }) => name === 'containers')?.entries;
   const connections = fills.connections.find(({ name }) => name === 'connections')?.entries;
-  const counts = [
-    ...(containers === undefined ? [] : [counted(containers, 'container')]),
-    ...(connections === undefined ? [] : [counted(connections, 'connection')]),
-  ].join(', ');
   const toSensor = streams.filter(({ name }) => !name.startsWith('runtime'));
   const broken = toSensor.filter(({ state }) => state !== 'open');
-  const delivery =
-    end === 'output'
-      ? 'printing to standard output'
-      : end === undefined || toSensor.length === 0
-        ? ''
-        : broken.length === 0
-          ? "Sensor's streams are open"
-          : brokenText(model, broken);
+  const failure =
+    ownFailure ??
+    broken
+      .map(({ name }) => failureIn(model.actorOf(name)?.snapshot.context))
+      .find((one) => one !== undefined);
+  const parts = [
+    [
+      ...(containers === undefined ? [] : [counted(containers, 'container')]),
+      ...(connections === undefined ? [] : [counted(connections, 'connection')]),
+    ].join(', '),
+    end === 'output' ? 'printing to standard output' : '',
+    toSensor.length > 0 && broken.length === 0 ? "Sensor's streams are open" : brokenText(model, broken),
+  ];
+  const isBad = failure !== undefined || !broken.every(isConnecting);
   return {
-    tone:
-      broken.length > 0 || failure !== undefined
-        ? broken.every(isConnecting) && !failure
-          ? 'busy'
-          : 'bad'
-        : 'good',
+    tone: isBad ? 'bad' : broken.length > 0 ? 'busy' : 'good',
     phase: 'Collecting',
-    rest: [counts, delivery].filter((text) => text !== '').join('; '),
+    rest: parts.filter((text) => text !== '').join('; '),
     failure,
   };
 }
