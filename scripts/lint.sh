@@ -24,6 +24,10 @@ check() {
     running+=("$! $log $1")
 }
 
+page-types() {
+    tsc --project actors/inspection/page
+}
+
 relative-words() {
     tsx scripts/relative-words.ts
 }
@@ -40,6 +44,7 @@ else
     check clang-format --dry-run --Werror "${native[@]}"
     check shellcheck .ci/run "${shell[@]}"
     check tsc
+    check page-types
     check eslint .
     check relative-words
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec

@@ -284,7 +284,11 @@ export interface LaidOutChart extends Chart {
   readonly boxes: Readonly<Record<string, Box>>;
   /** By edge: points of the line, and the place of its label. */
   readonly lines: Readonly<Record<string, Line>>;
+  /** By compound state: points of the line from the dot, at the first point, to its initial state. */
+  readonly starts: Readonly<Record<string, readonly Point[]>>;
 }
+
+export type Point = readonly [x: number, y: number];
 
 export interface Box {
   readonly x: number;
@@ -294,6 +298,7 @@ export interface Box {
 }
 
 export interface Line {
-  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Empty: the edge changes no state, and its label stands in the box of its source. */
+  readonly points: readonly Point[];
   readonly label: Box;
 }
