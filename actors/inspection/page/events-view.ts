@@ -12,9 +12,9 @@ import {
   containerTitle,
   count,
   counted,
-  dateAndTime,
+  dateAndClock,
   duration,
-  timeOfDay,
+  preciseClock,
 } from './row-text.js';
 import type { Tab, TabContext } from './tab.js';
 import { VirtualList, type Column } from './virtual-list.js';
@@ -68,7 +68,7 @@ export class EventsTab implements Tab {
       label: 'Events, newest first',
       role: 'grid',
       className: 'event-rows',
-      rowHeight: 28,
+      rowHeight: 2,
       columns: this.#columns(),
       identity: ({ number }) => number,
       empty: () => this.#empty(),
@@ -200,7 +200,7 @@ export class EventsTab implements Tab {
           <div class="event-controls">
             <button
               type="button"
-              class=${buffer.isPaused ? 'primary' : ''}
+              class="button ${buffer.isPaused ? 'accent' : ''}"
               title="Space, in the table"
               @click=${() => this.#togglePause()}
             >
@@ -208,13 +208,14 @@ export class EventsTab implements Tab {
             </button>
             <button
               type="button"
+              class="button"
               ?disabled=${!isBehind}
               title="Escape, in the table"
               @click=${() => this.#follow()}
             >
               Newest
             </button>
-            <button type="button" @click=${() => this.#clear()}>Clear</button>
+            <button type="button" class="button" @click=${() => this.#clear()}>Clear</button>
           </div>
         </div>
         <div class="event-state">
@@ -250,7 +251,9 @@ export class EventsTab implements Tab {
   #empty(): TemplateResult {
     if (this.#buffer.all > 0) {
       return html`<p>Nothing matches the filter; new events will be shown if they do.</p>
-        <button type="button" @click=${() => this.#filterBox.clear()}>Clear the filter</button>`;
+        <button type="button" class="button" @click=${() => this.#filterBox.clear()}>
+          Clear the filter
+        </button>`;
     }
     return html`<p>
       ${
@@ -266,14 +269,16 @@ export class EventsTab implements Tab {
     return rowDetails(
       'Chosen event',
       eventDetails(row),
-      html`<button type="button" @click=${() => void this.#copy(row)}>Copy as JSON</button>
-        <button type="button" @click=${() => this.#why.open(subject)}>Why is this not in Sensor?</button>`,
+      html`<button type="button" class="button" @click=${() => void this.#copy(row)}>Copy as JSON</button>
+        <button type="button" class="button" @click=${() => this.#why.open(subject)}>
+          Why is this not in Sensor?
+        </button>`,
     );
   }
 
   #columns(): Column<NumberedEvent>[] {
     return [
-      { title: 'Time', className: 'number', cell: ({ row }) => timeOfDay(row.time) },
+      { title: 'Time', className: 'number', cell: ({ row }) => preciseClock(row.time) },
       {
         title: 'Event',
         cell: ({ row }) => html`<span class="kind ${LOOKS[row.kind]}">${row.kind}</span>`,
@@ -296,7 +301,7 @@ export class EventsTab implements Tab {
         cell: ({ row }) =>
           html`<button
             type="button"
-            class="quiet"
+            class="button quiet"
             tabindex="-1"
             aria-label="Copy as JSON"
             @click=${() => void this.#copy(row)}
@@ -342,7 +347,7 @@ function remoteEnd({ remote = '', remotePort = 0 }: EventRow): string {
 function eventDetails(row: EventRow): Detail[] {
   const { uid, parent, lasted, protocol, local, remote, localPort } = row;
   return [
-    ['Event', `${row.kind}, ${dateAndTime(row.time)}`],
+    ['Event', `${row.kind}, ${dateAndClock(row.time)}`],
     ['Container', row.container === '' ? 'host' : `${containerPath(row)} (${row.container})`],
     ['Process', row.process],
     ['Process id', String(row.pid)],

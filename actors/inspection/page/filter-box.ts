@@ -78,7 +78,7 @@ export class FilterBox {
     const id = this.#id;
     const { problems } = this.#filter;
     render(
-      html`<label class="unseen" for="${id}-input">Filter</label>
+      html`<label class="visually-hidden" for="${id}-input">Filter</label>
         <div class="filter-field">
           <input
             id="${id}-input"
@@ -93,7 +93,7 @@ export class FilterBox {
           />
           <button
             type="button"
-            class="quiet"
+            class="button quiet"
             aria-expanded=${this.#helps}
             aria-controls="${id}-help"
             @click=${() => this.#toggleHelp(!this.#helps)}

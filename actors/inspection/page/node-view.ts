@@ -25,9 +25,9 @@ import {
   containerTitle,
   count,
   counted,
-  dateAndTime,
+  dateAndClock,
   legible,
-  timeOfDay,
+  preciseClock,
 } from './row-text.js';
 import type { Tab, TabContext } from './tab.js';
 import { VirtualList, type Column } from './virtual-list.js';
@@ -118,11 +118,11 @@ export class NodeTab implements Tab {
       label: 'Containers',
       role: 'grid',
       className: 'containers',
-      rowHeight: 44,
+      rowHeight: 3,
       columns: this.#containerColumns(),
       identity: entryId,
       empty,
-      rowClass: (entry) => (entry.node?.row.container === this.#container ? 'chosen' : ''),
+      rowClass: (entry) => (entry.node?.row.container === this.#container ? 'is-chosen' : ''),
       onMove: (entry) => {
         if (entry !== undefined) this.#chooseContainer(entry.node?.row.container);
       },
@@ -130,7 +130,7 @@ export class NodeTab implements Tab {
         if (node !== undefined) this.#why.open(whyContainer(node.row));
       },
     });
-    const shared = { rowHeight: 28, empty, onMove: (item: Item | undefined) => this.#chooseItem(item) };
+    const shared = { rowHeight: 2, empty, onMove: (item: Item | undefined) => this.#chooseItem(item) };
     this.#lists = {
       processes: new VirtualList<ProcessItem>({
         ...shared,
@@ -364,11 +364,11 @@ export class NodeTab implements Tab {
     if (this.#failure !== undefined) {
       return html`<p class="node-status failure" role="status">
         No listing: ${legible(this.#failure)}
-        <button type="button" class="quiet" @click=${() => void this.#ask()}>Ask again</button>
+        <button type="button" class="button quiet" @click=${() => void this.#ask()}>Ask again</button>
       </p>`;
     }
     if (this.#listed === undefined) return html`<p class="node-status" role="status">Asking Collector …</p>`;
-    return html`<p class="node-status">Listed at ${timeOfDay(this.#listed).slice(0, 8)}, live since</p>`;
+    return html`<p class="node-status">Listed at ${preciseClock(this.#listed).slice(0, 8)}, live since</p>`;
   }
 
   #heading(): TemplateResult {
@@ -396,7 +396,7 @@ export class NodeTab implements Tab {
           ${facts.map((fact) => html`<span>${cellText(fact)}</span>`)}
         </p>
       </div>
-      <button type="button" @click=${() => this.#why.open(whyContainer(row))}>
+      <button type="button" class="button" @click=${() => this.#why.open(whyContainer(row))}>
         Why is this not in Sensor?
       </button>
     </header>`;
@@ -410,7 +410,7 @@ export class NodeTab implements Tab {
     }
     if (this.#filterBox.filter.isEmpty) return html`<p>Nothing here now.</p>`;
     return html`<p>Nothing matches the filter.</p>
-      <button type="button" @click=${() => this.#filterBox.clear()}>Clear the filter</button>`;
+      <button type="button" class="button" @click=${() => this.#filterBox.clear()}>Clear the filter</button>`;
   }
 
   #details(item: Item): TemplateResult {
@@ -425,7 +425,7 @@ export class NodeTab implements Tab {
           ['Process id', String(row.pid)],
           ['Parent', row.parent === 0 ? '' : String(row.parent)],
           ['User id', String(row.uid)],
-          ['Started', dateAndTime(row.started)],
+          ['Started', dateAndClock(row.started)],
           ['Container', container],
         ],
         nothing,
@@ -433,10 +433,14 @@ export class NodeTab implements Tab {
     }
     const observed = [
       ['State', row.active ? 'open' : 'closed'],
-      ['Last seen', `${dateAndTime(row.seen)}, by ${row.by === 'event' ? 'an event' : 'a scan'}`],
+      ['Last seen', `${dateAndClock(row.seen)}, by ${row.by === 'event' ? 'an event' : 'a scan'}`],
       ['Container', container],
     ] as const;
-    const why = html`<button type="button" @click=${() => this.#why.open(subjectOf(item, this.#kind))}>
+    const why = html`<button
+      type="button"
+      class="button"
+      @click=${() => this.#why.open(subjectOf(item, this.#kind))}
+    >
       Why is this not in Sensor?
     </button>`;
     if ('port' in row) {
@@ -499,9 +503,9 @@ export class NodeTab implements Tab {
     return [
       {
         title: 'Process',
-        className: 'tree',
+        className: 'process-name',
         cell: ({ row, depth }) =>
-          html`<span class="branch depth-${Math.min(depth, DEEPEST)}" title=${cellText(row.path)}
+          html`<span class="depth depth-${Math.min(depth, DEEPEST)}" title=${cellText(row.path)}
             >${cellText(baseName(row.path))}</span
           >`,
       },
@@ -578,7 +582,7 @@ export class NodeTab implements Tab {
     const text = `${subject.text} ${containerPath(subject.container)}`.trim();
     return html`<button
       type="button"
-      class="quiet"
+      class="button quiet"
       tabindex="-1"
       aria-label="Why is this not in Sensor? ${text}"
       @click=${() => this.#why.open(subject)}
@@ -589,7 +593,7 @@ export class NodeTab implements Tab {
 }
 
 /** Depth of the style sheet's last indentation. */
-const DEEPEST = 16;
+const DEEPEST = 8;
 
 function subjectOf(item: Item, kind: Kind): WhySubject {
   const { row } = item;

@@ -35,7 +35,7 @@ export async function copyText(text: string): Promise<boolean> {
   const focused = document.activeElement;
   const area = document.createElement('textarea');
   area.value = text;
-  area.className = 'unseen';
+  area.className = 'visually-hidden';
   document.body.append(area);
   area.select();
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- nothing else copies outside a secure context

@@ -44,16 +44,16 @@ export function containerPath({ container, namespace, pod, name }: ContainerRef)
 const two = (number: number) => String(number).padStart(2, '0');
 
 /** Local time of day, with milliseconds. */
-export function timeOfDay(time: number): string {
+export function preciseClock(time: number): string {
   const date = new Date(time);
   const seconds = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return `${seconds}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
 /** Local date and time, for details. */
-export function dateAndTime(time: number): string {
+export function dateAndClock(time: number): string {
   const date = new Date(time);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(time)}`;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${preciseClock(time)}`;
 }
 
 /** A duration in its two largest units at most, such as `250 ms`, `3 s`, `4 min` or `2 h 10 min`. */

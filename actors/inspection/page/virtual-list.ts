@@ -22,7 +22,7 @@ export interface ListOptions<Row> {
   readonly role: 'grid' | 'treegrid';
   /** Classes; they say the widths of columns. */
   readonly className: string;
-  /** CSS pixels; the style sheet says the same. */
+  /** In rem; the style sheet says the same. */
   readonly rowHeight: number;
   readonly columns: readonly Column<Row>[];
   /** Same for the same row in a later update. */
@@ -56,10 +56,13 @@ export class VirtualList<Row> {
   #frame = 0;
   /** Measured when it changes: reading it in each frame would force a layout. */
   #height = 0;
+  /** CSS pixels. */
+  #rowHeight: number;
 
   constructor(options: ListOptions<Row>) {
     this.#options = options;
     this.#columns = options.columns;
+    this.#rowHeight = this.#measureRow();
     const { element } = this;
     element.className = `vlist ${options.className}`;
     element.id = options.id;
@@ -71,6 +74,7 @@ export class VirtualList<Row> {
     element.addEventListener('focus', () => this.#schedule());
     new ResizeObserver(() => {
       this.#height = element.clientHeight;
+      this.#rowHeight = this.#measureRow();
       this.#schedule();
     }).observe(element);
   }
@@ -81,7 +85,7 @@ export class VirtualList<Row> {
 
   /** The first row is in view, and rows put before it will be. */
   get isAtTop(): boolean {
-    return this.element.scrollTop < this.#options.rowHeight / 2;
+    return this.element.scrollTop < this.#rowHeight / 2;
   }
 
   /** Hides columns that say nothing now. */
@@ -92,7 +96,7 @@ export class VirtualList<Row> {
 
   /** Shows other rows; the active row, or else the first visible one, keeps its place on the screen. */
   update(rows: Rows<Row>): void {
-    const { rowHeight, identity } = this.#options;
+    const { identity } = this.#options;
     const before = this.#anchor();
     this.#rows = rows;
     if (this.#active !== undefined) {
@@ -105,7 +109,7 @@ export class VirtualList<Row> {
       if (after !== undefined && after !== before.index) {
         // Room for the new place first: a scroll position beyond the end would be cut.
         this.#stretch();
-        this.element.scrollTop += (after - before.index) * rowHeight;
+        this.element.scrollTop += (after - before.index) * this.#rowHeight;
       }
     }
     this.#schedule();
@@ -136,7 +140,7 @@ export class VirtualList<Row> {
   }
 
   #anchor(): { index: number; identity: unknown } | undefined {
-    const first = Math.floor(this.element.scrollTop / this.#options.rowHeight);
+    const first = Math.floor(this.element.scrollTop / this.#rowHeight);
     const active = this.#active;
     if (active !== undefined && active.index >= first && active.index < first + this.#visible) return active;
     const row = this.isAtTop ? undefined : this.#rows.at(first);
@@ -145,12 +149,12 @@ export class VirtualList<Row> {
 
   /** Whole rows in view, at least one. */
   get #visible(): number {
-    return Math.max(1, Math.floor(this.#height / this.#options.rowHeight) - 1);
+    return Math.max(1, Math.floor(this.#height / this.#rowHeight) - 1);
   }
 
   #reveal(index: number): void {
-    const { rowHeight } = this.#options;
     const { element } = this;
+    const rowHeight = this.#rowHeight;
     const head = element.firstElementChild?.clientHeight ?? 0;
     const top = index * rowHeight;
     const bottom = top + rowHeight - (this.#height - head);
@@ -160,7 +164,7 @@ export class VirtualList<Row> {
 
   #key(event: KeyboardEvent): void {
     if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
-    const first = Math.ceil(this.element.scrollTop / this.#options.rowHeight);
+    const first = Math.ceil(this.element.scrollTop / this.#rowHeight);
     const at = this.#active?.index;
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: at === undefined ? first : at + 1,
@@ -178,6 +182,10 @@ export class VirtualList<Row> {
     event.preventDefault();
   }
 
+  #measureRow(): number {
+    return this.#options.rowHeight * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  }
+
   #schedule(): void {
     if (this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => {
@@ -190,14 +198,15 @@ export class VirtualList<Row> {
   #stretch(from?: number): void {
     const body = this.element.querySelector<HTMLElement>('.vlist-body');
     if (body === null) return;
-    const { rowHeight } = this.#options;
+    const rowHeight = this.#rowHeight;
     body.style.height = `${this.#rows.length * rowHeight}px`;
     if (from !== undefined) body.style.paddingTop = `${from * rowHeight}px`;
   }
 
   #render(): void {
     const { element } = this;
-    const { rowHeight, id, empty } = this.#options;
+    const { id, empty } = this.#options;
+    const rowHeight = this.#rowHeight;
     const { length } = this.#rows;
     const top = Math.floor(element.scrollTop / rowHeight);
     const from = Math.max(0, Math.min(top, length) - MARGIN);

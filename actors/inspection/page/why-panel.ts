@@ -1,7 +1,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ContainerRef, WhyStep, WhyView } from '../protocol.js';
 import { copyText } from './row-detail.js';
-import { addressAndPort, containerPath, dateAndTime, legible, timeOfDay } from './row-text.js';
+import { addressAndPort, containerPath, dateAndClock, legible, preciseClock } from './row-text.js';
 import type { TabContext } from './tab.js';
 
 /** A question: about a container, or about a connection or an endpoint in it. */
@@ -126,7 +126,7 @@ export class WhyPanel {
       html`<div class="why-body">
         <header>
           <h2>Why is this not in Sensor?</h2>
-          <button type="button" class="quiet" autofocus @click=${() => this.close()}>Close</button>
+          <button type="button" class="button quiet" autofocus @click=${() => this.close()}>Close</button>
         </header>
         <dl class="why-subject">
           <div>
@@ -146,10 +146,20 @@ export class WhyPanel {
           ${this.#answerView(answer)}
         </div>
         <footer>
-          <button type="button" ?disabled=${answer.state === 'waiting'} @click=${() => this.#ask()}>
+          <button
+            type="button"
+            class="button"
+            ?disabled=${answer.state === 'waiting'}
+            @click=${() => this.#ask()}
+          >
             Ask again
           </button>
-          <button type="button" ?disabled=${answer.state !== 'answered'} @click=${() => void this.#copy()}>
+          <button
+            type="button"
+            class="button"
+            ?disabled=${answer.state !== 'answered'}
+            @click=${() => void this.#copy()}
+          >
             Copy as JSON
           </button>
           <span role="status">${this.#copied}</span>
@@ -175,7 +185,7 @@ export class WhyPanel {
           <ol class="why-steps">
             ${steps.map((step, index) => stepView(step, failed >= 0 && index > failed))}
           </ol>
-          <p class="muted">As of ${timeOfDay(answer.time)}.</p>`;
+          <p class="muted">As of ${preciseClock(answer.time)}.</p>`;
       }
     }
   }
@@ -198,11 +208,11 @@ function stepView({ step, passed, text, time }: WhyStep, isBeyond: boolean): Tem
       ? ['passed', '✓', 'passed']
       : [LOSSES.has(step) ? 'lost' : 'held', '✕', 'stops here'];
   return html`<li class=${className}>
-    <span class="mark" aria-hidden="true">${mark}</span>
+    <span class="why-mark" aria-hidden="true">${mark}</span>
     <div>
       <h3>${STEPS[step]} <span class="outcome">${word}</span></h3>
       <p>${legible(text)}</p>
-      ${time === undefined ? nothing : html`<p class="muted">${dateAndTime(time)}</p>`}
+      ${time === undefined ? nothing : html`<p class="muted">${dateAndClock(time)}</p>`}
     </div>
   </li>`;
 }
