@@ -139,13 +139,7 @@ function drawTop(): void {
   render(
     html`<p class="now-text">
         <span class="now-mark" aria-hidden="true"></span>
-        ${
-          hello === undefined
-            ? 'Connecting to Collector…'
-            : html`<span
-                ><strong>${summary.phase}</strong>${summary.rest === '' ? nothing : `: ${summary.rest}`}</span
-              >`
-        }
+        ${nowText(summary)}
         <span class="spring"></span>
         ${
           hello === undefined
