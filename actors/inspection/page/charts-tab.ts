@@ -2,7 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { Edge, LaidOutChart, StateNode } from '../protocol.js';
 import { ChartView } from './chart-view.js';
-import { clock, duration, preciseClock, words } from './format.js';
+import { clock, duration, eventName, preciseClock } from './format.js';
 import type { ActorView, Model, Step } from './model.js';
 import { failureIn, isRecord } from './plain.js';
 import { failureBox, plainTree } from './pieces.js';
@@ -94,6 +94,8 @@ export class ChartsTab implements Tab {
     const actor = actors.find(({ path }) => path === this.#path) ?? root;
     const steps = this.#model.steps(actor.actor);
     const step = this.#picked === undefined ? undefined : steps.findLast(({ time }) => time === this.#picked);
+    if (actor.chart === undefined)
+      return html`${this.#actorTree(actors, actor)} ${this.#contextPanel(actor, undefined)}`;
     return html`${this.#actorTree(actors, actor)} ${this.#chartPanel(actor, steps, step)}
       <div class="side">${this.#stepList(actor, steps, step)} ${this.#contextPanel(actor, step)}</div>`;
   }
@@ -182,19 +184,14 @@ export class ChartsTab implements Tab {
         role="region"
         aria-label="Drawing"
       >
-        ${drawn?.view.element ?? this.#withoutChart(actor, snapshot.active)}
+        ${drawn?.view.element ?? this.#withoutChart(snapshot.active)}
       </div>
       ${drawn ? this.#chosenDetails(drawn.chart) : nothing}
     </section>`;
   }
 
   /** In place of a chart: the states as text. */
-  #withoutChart(actor: ActorView, active: readonly string[]): TemplateResult {
-    if (actor.chart === undefined)
-      return html`<div class="empty">
-        <h2>A part without a machine</h2>
-        <p>Its counts, sampled once a second, are beside; the road shows them in their place.</p>
-      </div>`;
+  #withoutChart(active: readonly string[]): TemplateResult {
     if (this.#charts === undefined) return html`<div class="empty"><p>Loading the charts…</p></div>`;
     return html`<div class="empty">
       <h2>No chart of this machine</h2>
@@ -236,9 +233,7 @@ export class ChartsTab implements Tab {
       <div class="scroll">
         ${
           steps.length === 0
-            ? html`<p class="hint">
-                ${actor.chart === undefined ? 'A part has no transitions.' : 'None yet: the next one appears here.'}
-              </p>`
+            ? html`<p class="hint">None yet: the next one appears here.</p>`
             : html`<ol class="step-list">
                 ${repeat(
                   shown,
@@ -298,15 +293,21 @@ export class ChartsTab implements Tab {
   }
 
   #contextPanel(actor: ActorView, step: Step | undefined): TemplateResult {
+    const isPart = actor.chart === undefined;
     const { context } = (step ?? actor).snapshot;
     const fields = step?.event.fields;
     const hasFields = isRecord(fields)
       ? Object.keys(fields).length > 0
       : fields !== undefined && fields !== null;
-    return html`<section class="panel context" aria-label="Context">
+    return html`<section
+      class="panel context ${isPart ? 'context-part' : ''}"
+      aria-label=${isPart ? `Counts of ${actor.id}` : 'Context'}
+    >
       <header class="panel-title">
-        <h2>${actor.chart === undefined ? 'Counts' : 'Context'}</h2>
-        <span class="muted">${step ? `at ${clock(step.time)}` : ''}</span>
+        <h2>${isPart ? actor.id : 'Context'}</h2>
+        <span class="muted"
+          >${step ? `at ${clock(step.time)}` : isPart ? 'a part without a machine: its counts, once a second' : ''}</span
+        >
       </header>
       <div class="scroll" tabindex="0" role="region" aria-label="Context of the actor">
         ${
@@ -407,16 +408,6 @@ function guardsOf(edges: readonly Edge[]): TemplateResult | typeof nothing {
     ...(delay === undefined ? [] : [`after ${delay}`]),
   ]);
   return notes.length === 0 ? nothing : html` <span class="muted">${notes.join(', ')}</span>`;
-}
-
-/** An event of XState in words: `xstate.done.actor.load` is `load done`. */
-export function eventName(type: string): string {
-  const [, what, kind, id = ''] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
-  if (what !== undefined)
-    return `${kind === 'state' ? id.split('.').at(-1) : id} ${what === 'done' ? 'done' : 'failed'}`;
-  if (type.startsWith('xstate.after.')) return `after ${type.split('.')[2] ?? ''}`;
-  if (type === 'xstate.init') return 'start';
-  return words(type);
 }
 
 /** Keys of the active states, outermost first, without the machine's: `starting › load`. */

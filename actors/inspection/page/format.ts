@@ -81,3 +81,13 @@ export function words(name: string): string {
 export function lately(ms: number): string {
   return ms >= MOST_OF_MINUTE_MS ? '1 min' : `${Math.round(ms / MS_PER_SECOND)} s`;
 }
+
+/** An event of XState in words: `xstate.done.actor.load` is `load done`. */
+export function eventName(type: string): string {
+  const [, what, kind, id = ''] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
+  if (what !== undefined)
+    return `${kind === 'state' ? id.split('.').at(-1) : id} ${what === 'done' ? 'done' : 'failed'}`;
+  if (type.startsWith('xstate.after.')) return `after ${type.split('.')[2] ?? ''}`;
+  if (type === 'xstate.init') return 'start';
+  return words(type);
+}

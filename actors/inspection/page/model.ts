@@ -143,7 +143,8 @@ export class Model {
 
   /** Keeps the counts of a part for its rates; they begin anew when time or a count went back. */
   #sample({ chart, path }: ActorView, time: number, { context }: SnapshotView): void {
-    if (chart !== undefined || !isRecord(context)) return;
+    // A part has no counts before the first sample.
+    if (chart !== undefined || !isRecord(context) || Object.keys(context).length === 0) return;
     const known = this.#samples.get(path) ?? [];
     const last = known.at(-1);
     if (last?.time === time) known.pop();
