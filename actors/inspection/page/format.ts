@@ -25,6 +25,10 @@ export function rate(perSecond: number | undefined): string {
   return `${perSecond < 10 ? decimals.format(perSecond) : integers.format(perSecond)}/s`;
 }
 
+export function milliseconds(value: number | undefined): string {
+  return value === undefined ? UNKNOWN : `${value < 10 ? decimals.format(value) : integers.format(value)} ms`;
+}
+
 export function bytes(value: number | undefined): string {
   if (value === undefined) return UNKNOWN;
   if (value < KIB) return `${integers.format(value)} B`;

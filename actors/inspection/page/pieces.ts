@@ -108,7 +108,7 @@ function scalar(value: Plain, key = ''): TemplateResult | string {
     const isTime = /time|since|at$/i.test(key) && value > LEAST_TIME_MS && value < MOST_TIME_MS;
     return isTime ? dateAndClock(value) : shortNumber(value);
   }
-  return String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function shortNumber(value: number): string {

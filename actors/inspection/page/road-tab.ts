@@ -1,5 +1,5 @@
 import { html, nothing, render, svg, type TemplateResult } from 'lit-html';
-import { bytes, count, lately, percent, rate, words } from './format.js';
+import { bytes, count, lately, milliseconds, percent, rate, words } from './format.js';
 import { fillBar, sparkline } from './pieces.js';
 import type { EdgeView, FactView, Fill, LossView, Place, Road, StreamView } from './road.js';
 import { causeText } from './summary.js';
@@ -210,7 +210,9 @@ function fillView({ name, entries, capacity, evicted, unit }: Fill): TemplateRes
 function factView({ label, value, kind }: FactView): TemplateResult {
   return html`<div class="fill-line box-fact">
     <span class="muted">${label}</span>
-    <span class="number">${kind === 'rate' ? rate(value) : count(value)}</span>
+    <span class="number"
+      >${kind === 'rate' ? rate(value) : kind === 'ms' ? milliseconds(value) : count(value)}</span
+    >
   </div>`;
 }
 
