@@ -20,6 +20,8 @@ type TabName = (typeof TABS)[number];
 /** No message for so long while parts are sampled every second: something on the way is stuck. */
 const SILENCE_MS = 6000;
 const TICK_MS = 1000;
+/** For the messages after a hello, which bring everything anew. */
+const HOLD_MS = 80;
 const KEYS_SETTING = 'collector-inspect-keys';
 
 const model = new Model();
@@ -27,6 +29,7 @@ const eventListeners = new Set<(message: EventsMessage) => void>();
 /** Collector's clock less this browser's, ms. */
 let clockDifference = 0;
 let lastMessage = 0;
+let holdUntil = 0;
 let currentRoad: { readonly version: number; readonly road: Road } | undefined;
 let tab: TabName = 'charts';
 /** The queries of the tabs, for coming back to one. */
@@ -78,21 +81,28 @@ function take(message: Message): void {
   lastMessage = Date.now();
   // Transitions told to a late watcher are of the past.
   if (message.type === 'hello' || message.type === 'snapshot') clockDifference = message.time - lastMessage;
-  if (message.type === 'hello') problem = undefined;
+  if (message.type === 'hello') {
+    problem = undefined;
+    holdUntil = lastMessage + HOLD_MS;
+  }
   if (message.type === 'events') for (const listener of eventListeners) listener(message);
   else model.fold(message);
   for (const each of Object.values(tabs)) each.message?.(message);
   update();
 }
 
-/** Draws at the next frame. */
+/** Draws at the next frame; after a hello, once the messages that follow it are here. */
 function update(): void {
   if (isDirty) return;
   isDirty = true;
-  requestAnimationFrame(() => {
-    isDirty = false;
-    draw();
-  });
+  setTimeout(
+    () =>
+      requestAnimationFrame(() => {
+        isDirty = false;
+        draw();
+      }),
+    Math.max(0, holdUntil - Date.now()),
+  );
 }
 
 function draw(): void {

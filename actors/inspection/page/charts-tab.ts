@@ -4,7 +4,7 @@ import type { Edge, LaidOutChart, StateNode } from '../protocol.js';
 import { ChartView } from './chart-view.js';
 import { clock, duration, eventName, preciseClock } from './format.js';
 import type { ActorView, Model, Step } from './model.js';
-import { failureIn, isRecord } from './plain.js';
+import { at, failureIn, isRecord, textOf } from './plain.js';
 import { failureBox, plainTree } from './pieces.js';
 import { streamState } from './road.js';
 import type { Tab, TabContext } from './tab.js';
@@ -82,14 +82,8 @@ export class ChartsTab implements Tab {
     const { root, actors } = this.#model;
     if (root === undefined)
       return html`<div class="empty">
-        <h2>No actors yet</h2>
-        <p>
-          ${
-            this.#model.hello?.mode === 'replay'
-              ? 'This recording has no lifecycle: it was made by an older Collector. Road, node and events play as usual.'
-              : 'Collector announces its actors with the first messages of the stream.'
-          }
-        </p>
+        <h2>No actors</h2>
+        <p>${noActors(this.#model)}</p>
       </div>`;
     const actor = actors.find(({ path }) => path === this.#path) ?? root;
     const steps = this.#model.steps(actor.actor);
@@ -271,6 +265,7 @@ export class ChartsTab implements Tab {
     const label = edges.map((edge) => edge.label).join(', ') || eventName(step.event.type);
     const stayed = (next?.time ?? this.#context.now()) - step.time;
     const failure = failureIn(step.event.fields);
+    const reason = failure?.cause ?? textOf(at(step.event.fields, 'reason'));
     const isBad = failure !== undefined || /broken|failed|^xstate\.error/.test(step.event.type);
     return html`<li>
       <button
@@ -287,6 +282,7 @@ export class ChartsTab implements Tab {
         <span class="step-target"
           >→ ${leafOf(step.snapshot.active) ?? step.snapshot.status}${guardsOf(edges)}</span
         >
+        ${reason === undefined ? nothing : html`<span class="step-reason">${reason}</span>`}
         <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
       </button>
     </li>`;
@@ -374,6 +370,13 @@ export class ChartsTab implements Tab {
   }
 }
 
+function noActors({ hasHistory, hello }: Model): string {
+  if (hasHistory) return 'The run has ended: none of its actors lives any more.';
+  return hello?.mode === 'replay'
+    ? 'None has started yet at this time, or this recording was made by an older Collector: without its lifecycle there are no charts. Road, node and events play as usual.'
+    : 'Collector announces its actors with the first messages of the stream.';
+}
+
 function stateDetails(state: StateNode, chart: LaidOutChart): TemplateResult {
   const edges = chart.edges.filter(({ source }) => source === state.id);
   return html`<h3>State <code>${state.id}</code></h3>
@@ -403,9 +406,9 @@ function fact(name: string, value: string): TemplateResult | typeof nothing {
 }
 
 function guardsOf(edges: readonly Edge[]): TemplateResult | typeof nothing {
-  const notes = edges.flatMap(({ guard, delay }) => [
+  const notes = edges.flatMap(({ guard, delay, label }) => [
     ...(guard === undefined ? [] : [`if ${guard}`]),
-    ...(delay === undefined ? [] : [`after ${delay}`]),
+    ...(delay === undefined || label === `after ${delay}` ? [] : [`after ${delay}`]),
   ]);
   return notes.length === 0 ? nothing : html` <span class="muted">${notes.join(', ')}</span>`;
 }

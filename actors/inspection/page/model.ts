@@ -78,6 +78,11 @@ export class Model {
     return this.actors.filter((actor) => actor.id === id).sort((a, b) => a.depth - b.depth)[0];
   }
 
+  /** Some actor was seen, though it may have ended. */
+  get hasHistory(): boolean {
+    return this.#steps.length > 0;
+  }
+
   /** Transitions of an actor, oldest first. */
   steps(actor: string): readonly Step[] {
     return this.#steps.filter((step) => step.actor === actor);
@@ -114,7 +119,7 @@ export class Model {
 
   #begin(hello: HelloMessage): void {
     this.hello = hello;
-    this.replay = undefined;
+    if (hello.mode === 'live') this.replay = undefined;
     this.#earlier = [...(this.#earlier ?? []), ...this.#steps];
     this.#steps = [];
     this.#actors.clear();

@@ -101,9 +101,10 @@ function brokenText(model: Model, broken: readonly StreamView[]): string {
   return broken
     .map(({ name, state, reason }) => {
       const because = reason === undefined ? '' : ` (${reason})`;
-      if (state !== 'backing off') return `Sensor's stream of ${name} is ${state}`;
+      if (state === 'connecting') return `Sensor's stream of ${name} is being opened${because}`;
+      if (state !== 'backing off') return `Sensor's stream of ${name} is ${state}${because}`;
       const wait = numberOf(at(model.actorOf(name)?.snapshot.context, 'wait'));
-      const again = wait === undefined ? '' : `, opened again after ${duration(wait)}`;
+      const again = wait === undefined ? '' : `, and is opened again after ${duration(wait)}`;
       return `Sensor's stream of ${name} broke${because}${again}`;
     })
     .join('; ');
