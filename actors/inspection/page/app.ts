@@ -318,7 +318,10 @@ async function fetchJson<T>(path: string): Promise<T> {
     throw new FetchError(0, `${path}: no answer`);
   }
   if (!response.ok) throw new FetchError(response.status, `${path}: HTTP ${response.status}`);
-  return (await response.json()) as T;
+  const text = await response.text();
+  // A listing of a node has megabytes: parsed in a task of its own, since decoding them takes as long again.
+  await new Promise((resolve) => setTimeout(resolve));
+  return JSON.parse(text) as T;
 }
 
 /** Counts of the road, made once for each change of the model. */

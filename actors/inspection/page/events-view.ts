@@ -23,21 +23,21 @@ import { whyConnection, whyContainer, whyEndpoint, WhyPanel, type WhySubject } f
 /** Rows kept, and as many again while paused. */
 const KEPT = 5000;
 /** ms between updates of the table. */
-const UPDATE_INTERVAL = 200;
+const UPDATE_INTERVAL = 250;
 /** ms that the shown rate is the mean of. */
 const RATE_WINDOW = 3000;
 const ADDRESS_DELAY = 200;
 
-/** Groups of kinds with a look of their own. */
+/** Classes of the kinds: what it is about, and whether it begins or ends. */
 const LOOKS: Readonly<Record<EventRow['kind'], string>> = {
-  exec: 'process begin',
-  enter: 'process begin',
-  exit: 'process end',
-  connect: 'connection begin',
-  accept: 'connection begin',
-  close: 'connection end',
-  listen: 'port begin',
-  unlisten: 'port end',
+  exec: 'of-process',
+  enter: 'of-process',
+  exit: 'of-end',
+  connect: 'of-connection',
+  accept: 'of-connection',
+  close: 'of-end',
+  listen: 'of-port',
+  unlisten: 'of-end',
 };
 
 /** The tab Events: a live table of the kernel's events. */
@@ -76,7 +76,6 @@ export class EventsTab implements Tab {
       onEnter: ({ row }) => this.#why.open(subjectOf(row)),
       onKey: (key, event) => this.#key(key, event),
     });
-    this.#render();
   }
 
   show(query: URLSearchParams): void {
@@ -292,7 +291,7 @@ export class EventsTab implements Tab {
         cell: ({ row }) =>
           html`<span title=${cellText(row.process)}>${cellText(baseName(row.process))}</span>`,
       },
-      { title: 'PID', label: 'Process id', className: 'number', cell: ({ row }) => row.pid },
+      { title: 'PID', label: 'Process id', className: 'number', cell: ({ row }) => row.pid || '' },
       { title: 'What', className: 'mono', cell: ({ row }) => cellText(summary(row)) },
       {
         title: '',
@@ -350,7 +349,7 @@ function eventDetails(row: EventRow): Detail[] {
     ['Event', `${row.kind}, ${dateAndClock(row.time)}`],
     ['Container', row.container === '' ? 'host' : `${containerPath(row)} (${row.container})`],
     ['Process', row.process],
-    ['Process id', String(row.pid)],
+    ['Process id', row.pid === 0 ? '' : String(row.pid)],
     ['Arguments', row.args ?? ''],
     ['User id', uid === undefined ? '' : String(uid)],
     ['Parent', parent === undefined ? '' : String(parent)],

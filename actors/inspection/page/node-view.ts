@@ -1,5 +1,5 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
-import type { EventRow, EventsMessage, Message, NodeView } from '../protocol.js';
+import type { ContainerRow, EventRow, EventsMessage, Message, NodeView } from '../protocol.js';
 import { NODE_KEYS } from './filter.js';
 import { FilterBox } from './filter-box.js';
 import {
@@ -37,8 +37,9 @@ import { whyConnection, whyContainer, whyEndpoint, WhyPanel, type WhySubject } f
 const LISTING_INTERVAL = 30_000;
 /** ms between listings if events are known to be missed. */
 const SHORTEST_INTERVAL = 5000;
-/** ms between updates of what is shown; faster ones nobody can read. */
-const UPDATE_INTERVAL = 250;
+/** ms between updates of the rows, and of the counts; faster ones nobody can read. */
+const UPDATE_INTERVAL = 500;
+const COUNTS_INTERVAL = 1000;
 /** ms without typing or choosing before the address says it; browsers limit how often it may change. */
 const ADDRESS_DELAY = 200;
 /** Events kept while a listing is on its way; more, and another listing is asked for. */
@@ -85,7 +86,6 @@ export class NodeTab implements Tab {
     readonly listening: VirtualList<ListeningItem>;
   };
   #selection = NONE;
-  #entries: readonly Entry[] = [];
   #kind: Kind = 'processes';
   /** Id of the chosen container; undefined: all. */
   #container: string | undefined;
@@ -105,6 +105,7 @@ export class NodeTab implements Tab {
 
   #frame = 0;
   #updatedAt = -Infinity;
+  #countedAt = -Infinity;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
   #addressTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -166,7 +167,6 @@ export class NodeTab implements Tab {
         onEnter: (item) => this.#why.open(subjectOf(item, 'listening')),
       }),
     };
-    this.#render();
   }
 
   show(query: URLSearchParams): void {
@@ -181,7 +181,7 @@ export class NodeTab implements Tab {
       this.#isStale = true;
     }
     this.#tick();
-    this.#scheduleFrame();
+    this.#updateSoon();
   }
 
   hide(): void {
@@ -194,7 +194,10 @@ export class NodeTab implements Tab {
   }
 
   message(message: Message): void {
-    if (message.type === 'hello') this.#isStale = true;
+    if (message.type === 'hello') {
+      this.#isStale = true;
+      if (this.#subscription !== undefined) this.#tick();
+    }
     if (message.type !== 'replay') return;
     // Events fold forwards only: after a step back, the listing of the shown time is needed.
     if (message.time < this.#replayed) this.#isStale = true;
@@ -242,7 +245,7 @@ export class NodeTab implements Tab {
     }
     this.#later = [];
     this.#isAsking = false;
-    this.#scheduleFrame();
+    this.#updateSoon();
   }
 
   #scheduleUpdate(): void {
@@ -265,10 +268,11 @@ export class NodeTab implements Tab {
   #update(): void {
     const selection = select(this.#model, this.#filterBox.filter, this.#kind, this.#container);
     this.#selection = selection;
-    this.#entries =
-      selection.containers.length === 0 ? [] : [{ counts: selection.total }, ...selection.containers];
-    this.#containers.update(this.#entries);
+    if (performance.now() - this.#countedAt >= COUNTS_INTERVAL) this.#updateCounts();
     const { processes, connections, listening } = this.#lists;
+    for (const list of [processes, connections, listening]) {
+      list.element.classList.toggle('of-one', this.#container !== undefined);
+    }
     // Lists out of view get no rows, and so cost nothing.
     processes.update(selection.processes);
     connections.update(selection.connections);
@@ -277,8 +281,20 @@ export class NodeTab implements Tab {
     this.#render();
   }
 
-  #choose(): void {
+  #updateCounts(): void {
+    const { containers, total } = this.#selection;
+    this.#countedAt = performance.now();
+    this.#containers.update(containers.length === 0 ? [] : [{ counts: total }, ...containers]);
+  }
+
+  /** Updates everything in the next frame. */
+  #updateSoon(): void {
+    this.#countedAt = -Infinity;
     this.#scheduleFrame();
+  }
+
+  #choose(): void {
+    this.#updateSoon();
     clearTimeout(this.#addressTimer);
     this.#addressTimer = setTimeout(() => this.#context.setQuery(this.#query()), ADDRESS_DELAY);
   }
@@ -368,7 +384,9 @@ export class NodeTab implements Tab {
       </p>`;
     }
     if (this.#listed === undefined) return html`<p class="node-status" role="status">Asking Collector …</p>`;
-    return html`<p class="node-status">Listed at ${preciseClock(this.#listed).slice(0, 8)}, live since</p>`;
+    return html`<p class="node-status">
+      Listed at ${preciseClock(this.#listed).slice(0, 8)}, live since then
+    </p>`;
   }
 
   #heading(): TemplateResult {
@@ -472,20 +490,24 @@ export class NodeTab implements Tab {
     const number = (title: string, label: string, kind: Kind): Column<Entry> => ({
       title,
       label,
-      className: 'number',
+      className: `number of-${kind}`,
       cell: ({ counts }) => (counts[kind] === 0 ? html`<span class="faint">0</span>` : count(counts[kind])),
     });
     return [
       {
         title: 'Container',
+        className: 'container-name',
         cell: ({ node }) =>
           node === undefined
-            ? html`<strong>All containers</strong>
-                <span class="muted">${counted(this.#selection.containers.length, 'container')}</span>`
-            : html`<strong title=${containerPath(node.row)}>${containerTitle(node.row)}</strong>
-                <span class="muted"
-                  >${cellText(node.row.namespace || node.row.image || node.row.container)}</span
-                >`,
+            ? 'All containers'
+            : html`<span title=${containerPath(node.row)}>${containerTitle(node.row)}</span>`,
+      },
+      {
+        title: '',
+        label: 'Namespace',
+        className: 'container-place muted',
+        cell: ({ node }) =>
+          node === undefined ? counted(this.#selection.containers.length, 'container') : placeOf(node.row),
       },
       number('Proc', 'Processes', 'processes'),
       number('Conn', 'Connections', 'connections'),
@@ -573,7 +595,7 @@ export class NodeTab implements Tab {
   #containerColumn<Row extends Item>(): Column<Row> {
     return {
       title: 'Container',
-      className: 'muted',
+      className: 'muted of-all',
       cell: ({ node }) => html`<span title=${containerPath(node.row)}>${containerTitle(node.row)}</span>`,
     };
   }
@@ -600,6 +622,12 @@ function subjectOf(item: Item, kind: Kind): WhySubject {
   if (kind === 'connections' && 'remote' in row) return whyConnection(item.node.row, row);
   if (kind === 'listening' && 'port' in row) return whyEndpoint(item.node.row, row.protocol, row.port);
   return whyContainer(item.node.row);
+}
+
+/** The second line of a container. */
+function placeOf({ container, namespace, image, pod }: ContainerRow): string {
+  if (container === '') return 'not in a container';
+  return cellText(namespace || image || (pod === '' ? 'no name known' : container));
 }
 
 /** Lets the browser answer the person first. */

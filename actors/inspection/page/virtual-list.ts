@@ -8,7 +8,7 @@ export interface Rows<Row> {
 
 export interface Column<Row> {
   readonly title: string;
-  /** Title for those who do not see the table, if `title` is not enough. */
+  /** Longer title, shown on hovering; the only one, for screen readers, if `title` is empty. */
   readonly label?: string;
   /** Classes of its cells. */
   readonly className?: string;
@@ -41,7 +41,7 @@ export interface ListOptions<Row> {
 }
 
 /** Rows beyond each edge of the visible part, so that scrolling shows no gap before the next frame. */
-const MARGIN = 8;
+const MARGIN = 4;
 
 /**
  * A table of any length with the DOM of its visible rows only. The table has the focus and names its active row with
@@ -49,34 +49,46 @@ const MARGIN = 8;
  */
 export class VirtualList<Row> {
   readonly element = document.createElement('div');
+  readonly #grid = document.createElement('div');
+  /** Beside the grid: only rows may be in it. */
+  readonly #empty = document.createElement('div');
   readonly #options: ListOptions<Row>;
   #rows: Rows<Row> = [];
-  #columns: readonly Column<Row>[];
   #active: { index: number; identity: unknown } | undefined;
   #frame = 0;
-  /** Measured when it changes: reading it in each frame would force a layout. */
+  /** Measured when they change: reading them in each frame would force a layout. */
   #height = 0;
+  #scrollTop = 0;
   /** CSS pixels. */
   #rowHeight: number;
 
   constructor(options: ListOptions<Row>) {
     this.#options = options;
-    this.#columns = options.columns;
     this.#rowHeight = this.#measureRow();
-    const { element } = this;
-    element.className = `vlist ${options.className}`;
-    element.id = options.id;
-    element.tabIndex = 0;
-    element.setAttribute('role', options.role);
-    element.setAttribute('aria-label', options.label);
-    element.addEventListener('scroll', () => this.#schedule(), { passive: true });
-    element.addEventListener('keydown', (event) => this.#key(event));
-    element.addEventListener('focus', () => this.#schedule());
+    const grid = this.#grid;
+    grid.className = 'vlist';
+    grid.id = options.id;
+    grid.tabIndex = 0;
+    grid.setAttribute('role', options.role);
+    grid.setAttribute('aria-label', options.label);
+    grid.addEventListener(
+      'scroll',
+      () => {
+        this.#scrollTop = grid.scrollTop;
+        this.#schedule();
+      },
+      { passive: true },
+    );
+    grid.addEventListener('keydown', (event) => this.#key(event));
+    this.#empty.className = 'vlist-empty';
+    this.element.className = `vlist-frame ${options.className}`;
+    this.element.append(grid, this.#empty);
     new ResizeObserver(() => {
-      this.#height = element.clientHeight;
+      this.#height = grid.clientHeight;
+      this.#scrollTop = grid.scrollTop;
       this.#rowHeight = this.#measureRow();
       this.#schedule();
-    }).observe(element);
+    }).observe(grid);
   }
 
   get active(): Row | undefined {
@@ -85,13 +97,7 @@ export class VirtualList<Row> {
 
   /** The first row is in view, and rows put before it will be. */
   get isAtTop(): boolean {
-    return this.element.scrollTop < this.#rowHeight / 2;
-  }
-
-  /** Hides columns that say nothing now. */
-  set columns(columns: readonly Column<Row>[]) {
-    this.#columns = columns;
-    this.#schedule();
+    return this.#scrollTop < this.#rowHeight / 2;
   }
 
   /** Shows other rows; the active row, or else the first visible one, keeps its place on the screen. */
@@ -109,7 +115,7 @@ export class VirtualList<Row> {
       if (after !== undefined && after !== before.index) {
         // Room for the new place first: a scroll position beyond the end would be cut.
         this.#stretch();
-        this.element.scrollTop += (after - before.index) * this.#rowHeight;
+        this.#scrollTo(this.#scrollTop + (after - before.index) * this.#rowHeight);
       }
     }
     this.#schedule();
@@ -124,13 +130,8 @@ export class VirtualList<Row> {
     this.#schedule();
   }
 
-  /** Makes the row with this identity the active one, without a word to `onMove`. */
-  activateByIdentity(identity: unknown): void {
-    this.activate(find(this.#rows, { index: 0, identity }, this.#options.identity));
-  }
-
   scrollToTop(): void {
-    this.element.scrollTop = 0;
+    this.#scrollTo(0);
   }
 
   #move(index: number): void {
@@ -140,7 +141,7 @@ export class VirtualList<Row> {
   }
 
   #anchor(): { index: number; identity: unknown } | undefined {
-    const first = Math.floor(this.element.scrollTop / this.#rowHeight);
+    const first = Math.floor(this.#scrollTop / this.#rowHeight);
     const active = this.#active;
     if (active !== undefined && active.index >= first && active.index < first + this.#visible) return active;
     const row = this.isAtTop ? undefined : this.#rows.at(first);
@@ -153,18 +154,23 @@ export class VirtualList<Row> {
   }
 
   #reveal(index: number): void {
-    const { element } = this;
     const rowHeight = this.#rowHeight;
-    const head = element.firstElementChild?.clientHeight ?? 0;
+    const head = this.#grid.firstElementChild?.clientHeight ?? 0;
     const top = index * rowHeight;
     const bottom = top + rowHeight - (this.#height - head);
-    if (element.scrollTop > top) element.scrollTop = top;
-    else if (element.scrollTop < bottom) element.scrollTop = bottom;
+    if (this.#scrollTop > top) this.#scrollTo(top);
+    else if (this.#scrollTop < bottom) this.#scrollTo(bottom);
+  }
+
+  #scrollTo(top: number): void {
+    if (top === this.#scrollTop) return;
+    this.#grid.scrollTop = top;
+    this.#scrollTop = top;
   }
 
   #key(event: KeyboardEvent): void {
-    if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
-    const first = Math.ceil(this.element.scrollTop / this.#rowHeight);
+    if (event.target !== this.#grid || event.ctrlKey || event.metaKey || event.altKey) return;
+    const first = Math.ceil(this.#scrollTop / this.#rowHeight);
     const at = this.#active?.index;
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: at === undefined ? first : at + 1,
@@ -196,7 +202,7 @@ export class VirtualList<Row> {
 
   /** Gives the body the height of all rows, the ones before `from` as padding. */
   #stretch(from?: number): void {
-    const body = this.element.querySelector<HTMLElement>('.vlist-body');
+    const body = this.#grid.querySelector<HTMLElement>('.vlist-body');
     if (body === null) return;
     const rowHeight = this.#rowHeight;
     body.style.height = `${this.#rows.length * rowHeight}px`;
@@ -204,38 +210,38 @@ export class VirtualList<Row> {
   }
 
   #render(): void {
-    const { element } = this;
+    const grid = this.#grid;
     const { id, empty } = this.#options;
     const rowHeight = this.#rowHeight;
     const { length } = this.#rows;
-    const top = Math.floor(element.scrollTop / rowHeight);
+    const top = Math.floor(this.#scrollTop / rowHeight);
     const from = Math.max(0, Math.min(top, length) - MARGIN);
     const to = Math.min(length, top + Math.ceil(this.#height / rowHeight) + MARGIN);
     const active = this.#active?.index;
-    element.setAttribute('aria-rowcount', String(length + 1));
-    element.setAttribute('aria-colcount', String(this.#columns.length));
+    grid.setAttribute('aria-rowcount', String(length + 1));
+    grid.setAttribute('aria-colcount', String(this.#options.columns.length));
     if (active !== undefined && from <= active && active < to) {
-      element.setAttribute('aria-activedescendant', `${id}-${active}`);
+      grid.setAttribute('aria-activedescendant', `${id}-${active}`);
     } else {
-      element.removeAttribute('aria-activedescendant');
+      grid.removeAttribute('aria-activedescendant');
     }
     const rows: TemplateResult[] = [];
     for (let index = from; index < to; index++) rows.push(this.#row(this.#rows.at(index)!, index));
     render(
       html`<div class="vlist-head" role="rowgroup">
           <div class="vlist-row" role="row" aria-rowindex="1">
-            ${this.#columns.map(
+            ${this.#options.columns.map(
               ({ title, label, className }) =>
-                html`<div role="columnheader" class=${className ?? ''} aria-label=${label ?? nothing}>
-                  ${title}
+                html`<div role="columnheader" class=${className ?? ''} title=${label ?? nothing}>
+                  ${title === '' ? html`<span class="visually-hidden">${label}</span>` : title}
                 </div>`,
             )}
           </div>
         </div>
-        <div class="vlist-body" role="rowgroup">${rows}</div>
-        ${length === 0 ? html`<div class="vlist-empty" role="presentation">${empty()}</div>` : nothing}`,
-      element,
+        <div class="vlist-body" role="rowgroup">${rows}</div>`,
+      grid,
     );
+    render(length === 0 ? empty() : nothing, this.#empty);
     this.#stretch(from);
   }
 
@@ -251,7 +257,7 @@ export class VirtualList<Row> {
       aria-selected=${isActive ? 'true' : 'false'}
       @click=${() => this.#move(index)}
     >
-      ${this.#columns.map(
+      ${this.#options.columns.map(
         ({ className, cell }) =>
           html`<div role="gridcell" class=${className ?? ''}>${cell(row, index)}</div>`,
       )}
