@@ -22,6 +22,8 @@ const SILENCE_MS = 6000;
 const TICK_MS = 1000;
 /** For the messages after a hello, which bring everything anew. */
 const HOLD_MS = 80;
+/** Least time between two drawings for messages. */
+const DRAW_MS = 100;
 const KEYS_SETTING = 'collector-inspect-keys';
 
 const model = new Model();
@@ -30,6 +32,7 @@ const eventListeners = new Set<(message: EventsMessage) => void>();
 let clockDifference = 0;
 let lastMessage = 0;
 let holdUntil = 0;
+let lastDraw = 0;
 let currentRoad: { readonly version: number; readonly road: Road } | undefined;
 let tab: TabName = 'charts';
 /** The queries of the tabs, for coming back to one. */
@@ -99,9 +102,10 @@ function update(): void {
     () =>
       requestAnimationFrame(() => {
         isDirty = false;
+        lastDraw = Date.now();
         draw();
       }),
-    Math.max(0, holdUntil - Date.now()),
+    Math.max(0, holdUntil - Date.now(), lastDraw + DRAW_MS - Date.now()),
   );
 }
 
