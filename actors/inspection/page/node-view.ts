@@ -122,7 +122,7 @@ export class NodeTab implements Tab {
       rowHeight: 3,
       columns: this.#containerColumns(),
       identity: entryId,
-      empty,
+      empty: () => html`<p>${this.#listed === undefined ? nothing : 'No container.'}</p>`,
       rowClass: (entry) => (entry.node?.row.container === this.#container ? 'is-chosen' : ''),
       onMove: (entry) => {
         if (entry !== undefined) this.#chooseContainer(entry.node?.row.container);
@@ -554,8 +554,8 @@ export class NodeTab implements Tab {
         cell: ({ row }) => cellText(addressAndPort(row.remote, row.remotePort)),
       },
       { title: 'State', cell: ({ row }) => (row.active ? 'open' : 'closed') },
-      { title: 'Seen', className: 'number', cell: ({ row }) => age(row.seen, this.#context.now()) },
-      { title: 'By', className: 'muted', cell: ({ row }) => row.by },
+      { title: 'Seen', className: 'number of-wide', cell: ({ row }) => age(row.seen, this.#context.now()) },
+      { title: 'By', className: 'muted of-wide', cell: ({ row }) => row.by },
       this.#containerColumn(),
       {
         title: '',
@@ -580,8 +580,8 @@ export class NodeTab implements Tab {
       { title: 'PID', label: 'Process id', className: 'number', cell: ({ row }) => row.pid || '' },
       { title: 'Arguments', className: 'mono', cell: ({ row }) => cellText(row.args) },
       { title: 'State', cell: ({ row }) => (row.active ? 'open' : 'closed') },
-      { title: 'Seen', className: 'number', cell: ({ row }) => age(row.seen, this.#context.now()) },
-      { title: 'By', className: 'muted', cell: ({ row }) => row.by },
+      { title: 'Seen', className: 'number of-wide', cell: ({ row }) => age(row.seen, this.#context.now()) },
+      { title: 'By', className: 'muted of-wide', cell: ({ row }) => row.by },
       this.#containerColumn(),
       {
         title: '',

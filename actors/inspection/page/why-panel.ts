@@ -179,7 +179,7 @@ export class WhyPanel {
         const { summary, verdict, steps } = answer.view;
         const failed = steps.findIndex(({ passed }) => !passed);
         return html`<p class="why-summary">
-            <span class="verdict ${verdict}">${VERDICTS[verdict]}</span>
+            <span class="verdict is-${verdict}">${VERDICTS[verdict]}</span>
             <strong>${legible(summary)}</strong>
           </p>
           <ol class="why-steps">
@@ -203,10 +203,10 @@ export class WhyPanel {
 
 function stepView({ step, passed, text, time }: WhyStep, isBeyond: boolean): TemplateResult {
   const [className, mark, word] = isBeyond
-    ? ['beyond', '–', 'not reached']
+    ? ['is-beyond', '–', 'not reached']
     : passed
-      ? ['passed', '✓', 'passed']
-      : [LOSSES.has(step) ? 'lost' : 'held', '✕', 'stops here'];
+      ? ['is-passed', '✓', 'passed']
+      : [LOSSES.has(step) ? 'is-lost' : 'is-held', '✕', 'stops here'];
   return html`<li class=${className}>
     <span class="why-mark" aria-hidden="true">${mark}</span>
     <div>
