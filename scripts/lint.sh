@@ -28,6 +28,10 @@ page-types() {
     tsc --project actors/inspection/page
 }
 
+charts() {
+    tsx scripts/charts.ts --check
+}
+
 relative-words() {
     tsx scripts/relative-words.ts
 }
@@ -47,6 +51,7 @@ else
     check page-types
     check eslint .
     check relative-words
+    check charts
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
 fi
 

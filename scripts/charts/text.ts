@@ -9,7 +9,8 @@ const OTHERS = 0.62;
 
 /** Estimates the width of a text in px, on the safe side for the sans-serif fonts of common systems. */
 export function textWidth(text: string, size: number): number {
-  const widths = Array.from(text, 
+  const widths = Array.from(
+    text,
     (letter) => WIDTHS.find(([letters]) => letters.includes(letter))?.[1] ?? OTHERS,
   );
   return size * widths.reduce((sum, width) => sum + width, 0);

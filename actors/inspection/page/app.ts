@@ -11,7 +11,7 @@ import { ReplayBar } from './replay-bar.js';
 import { RoadTab } from './road-tab.js';
 import { road, type Road } from './road.js';
 import { MessageStream, type StreamState } from './stream.js';
-import { lostText, summarise } from './summary.js';
+import { lostText, summarise, type Summary } from './summary.js';
 import { FetchError, type Tab, type TabContext } from './tab.js';
 
 const TABS = ['charts', 'road', 'node', 'events'] as const;
@@ -20,6 +20,10 @@ type TabName = (typeof TABS)[number];
 /** No message for so long while parts are sampled every second: something on the way is stuck. */
 const SILENCE_MS = 6000;
 const TICK_MS = 1000;
+/** For the messages after a hello, which bring everything anew. */
+const HOLD_MS = 80;
+/** Least time between two drawings for messages. */
+const DRAW_MS = 100;
 const KEYS_SETTING = 'collector-inspect-keys';
 
 const model = new Model();
@@ -27,6 +31,8 @@ const eventListeners = new Set<(message: EventsMessage) => void>();
 /** Collector's clock less this browser's, ms. */
 let clockDifference = 0;
 let lastMessage = 0;
+let holdUntil = 0;
+let lastDraw = 0;
 let currentRoad: { readonly version: number; readonly road: Road } | undefined;
 let tab: TabName = 'charts';
 /** The queries of the tabs, for coming back to one. */
@@ -78,21 +84,29 @@ function take(message: Message): void {
   lastMessage = Date.now();
   // Transitions told to a late watcher are of the past.
   if (message.type === 'hello' || message.type === 'snapshot') clockDifference = message.time - lastMessage;
-  if (message.type === 'hello') problem = undefined;
+  if (message.type === 'hello') {
+    problem = undefined;
+    holdUntil = lastMessage + HOLD_MS;
+  }
   if (message.type === 'events') for (const listener of eventListeners) listener(message);
   else model.fold(message);
   for (const each of Object.values(tabs)) each.message?.(message);
   update();
 }
 
-/** Draws at the next frame. */
+/** Draws at the next frame; after a hello, once the messages that follow it are here. */
 function update(): void {
   if (isDirty) return;
   isDirty = true;
-  requestAnimationFrame(() => {
-    isDirty = false;
-    draw();
-  });
+  setTimeout(
+    () =>
+      requestAnimationFrame(() => {
+        isDirty = false;
+        lastDraw = Date.now();
+        draw();
+      }),
+    Math.max(0, holdUntil - Date.now(), lastDraw + DRAW_MS - Date.now()),
+  );
 }
 
 function draw(): void {
@@ -133,19 +147,13 @@ function drawTop(): void {
       </button>`,
     element('top-right'),
   );
-  const tone = model.root === undefined ? 'busy' : summary.tone;
+  const isKnown = hello !== undefined && !model.isOtherProtocol;
   const state = element('now');
-  state.className = `now tone-${tone}${isLive ? '' : ' is-stale'}`;
+  state.className = `now tone-${isLive && isKnown ? summary.tone : 'off'}`;
   render(
     html`<p class="now-text">
         <span class="now-mark" aria-hidden="true"></span>
-        ${
-          hello === undefined
-            ? 'Connecting to Collector…'
-            : html`<span
-                ><strong>${summary.phase}</strong>${summary.rest === '' ? nothing : `: ${summary.rest}`}</span
-              >`
-        }
+        ${nowText(summary)}
         <span class="spring"></span>
         ${
           hello === undefined
@@ -153,11 +161,26 @@ function drawTop(): void {
             : html`<span class="now-facts muted">Collector ${hello.version} · Linux ${hello.release}</span>`
         }
       </p>
-      ${summary.failure === undefined ? nothing : failureBox(summary.failure)}
+      ${summary.failure === undefined || !isKnown ? nothing : failureBox(summary.failure)}
       ${problem === undefined ? nothing : html`<p class="bad">${problem}</p>`}`,
     state,
   );
   announce(hello === undefined ? '' : summary.phase);
+}
+
+/** The sentence of the header. */
+function nowText({ phase, rest }: Summary): TemplateResult {
+  const { is } = stream.state;
+  if (model.hello === undefined)
+    return html`<span
+      >${is === 'waiting' || is === 'refused' ? 'Not connected' : 'Connecting to Collector…'}</span
+    >`;
+  if (model.isOtherProtocol) return html`<span>Collector speaks another version of the protocol</span>`;
+  return html`<span
+    >${is === 'open' ? nothing : html`<span class="muted">Last known:</span> `}<strong>${phase}</strong>${
+      rest === '' ? nothing : `: ${rest}`
+    }</span
+  >`;
 }
 
 /** A few words for screen readers, at changes only. */
@@ -202,7 +225,7 @@ function instead(): TemplateResult | undefined {
 function refusal(status: number): TemplateResult {
   const texts: Readonly<Record<number, readonly [string, string]>> = {
     503: [
-      'Four watchers watch already',
+      'Four pages watch already',
       'Collector serves four at most, so that watching never costs a node much. Close another page; this one tries again by itself.',
     ],
     404: [
@@ -239,7 +262,7 @@ function showConnection(state: StreamState): void {
           ><strong
             >${
               state.is === 'refused' && state.status === 503
-                ? 'Four others watch already'
+                ? 'Four other pages watch already'
                 : state.is === 'refused'
                   ? `Collector refused the stream (HTTP ${state.status})`
                   : 'Collector ended'
@@ -409,7 +432,7 @@ function showKeys(): void {
       <label class="keys-switch"
         ><input type="checkbox" .checked=${hasKeys} @change=${onKeysSwitch} /> Keys of one character</label
       >
-      <button type="button" class="button accent" @click=${() => dialog.close()}>Close</button>`,
+      <button type="button" class="button accent" autofocus @click=${() => dialog.close()}>Close</button>`,
     dialog,
   );
   if (!dialog.open) dialog.showModal();

@@ -2,9 +2,9 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
 import type { Edge, LaidOutChart, StateNode } from '../protocol.js';
 import { ChartView } from './chart-view.js';
-import { clock, duration, preciseClock, words } from './format.js';
+import { clock, duration, eventName, preciseClock } from './format.js';
 import type { ActorView, Model, Step } from './model.js';
-import { failureIn, isRecord } from './plain.js';
+import { at, failureIn, isRecord, textOf } from './plain.js';
 import { failureBox, plainTree } from './pieces.js';
 import { streamState } from './road.js';
 import type { Tab, TabContext } from './tab.js';
@@ -82,20 +82,22 @@ export class ChartsTab implements Tab {
     const { root, actors } = this.#model;
     if (root === undefined)
       return html`<div class="empty">
-        <h2>No actors yet</h2>
-        <p>
-          ${
-            this.#model.hello?.mode === 'replay'
-              ? 'This recording has no lifecycle: it was made by an older Collector. Road, node and events play as usual.'
-              : 'Collector announces its actors with the first messages of the stream.'
-          }
-        </p>
+        <h2>No actors</h2>
+        <p>${noActors(this.#model)}</p>
       </div>`;
     const actor = actors.find(({ path }) => path === this.#path) ?? root;
     const steps = this.#model.steps(actor.actor);
     const step = this.#picked === undefined ? undefined : steps.findLast(({ time }) => time === this.#picked);
+    if (actor.chart === undefined)
+      return html`${this.#actorTree(actors, actor)} ${this.#contextPanel(actor, undefined)}`;
     return html`${this.#actorTree(actors, actor)} ${this.#chartPanel(actor, steps, step)}
       <div class="side">${this.#stepList(actor, steps, step)} ${this.#contextPanel(actor, step)}</div>`;
+  }
+
+  /** Name of what is shown without a pick. */
+  get #liveName(): string {
+    if (this.#model.hello?.mode === 'replay') return 'Latest';
+    return this.#context.isConnected() ? 'Live' : 'Last known';
   }
 
   #actorTree(actors: readonly ActorView[], chosen: ActorView): TemplateResult {
@@ -116,7 +118,7 @@ export class ChartsTab implements Tab {
               >
                 <span class="mark ${markOf(actor)}"></span>
                 <span class="actor-name" title=${actor.id}>${actor.id}</span>
-                <span class="muted actor-state">${stateOf(actor)}</span>
+                ${stateOf(actor) === '' ? nothing : html`<span class="muted actor-state">${stateOf(actor)}</span>`}
               </button>
               ${below(actor.actor)}
             </li>`,
@@ -151,7 +153,7 @@ export class ChartsTab implements Tab {
                 <button type="button" class="button accent" @click=${() => this.goLive()}>
                   Back to live
                 </button>`
-            : html`<span class="live">Live</span>`
+            : html`<span class="live">${this.#liveName}</span>`
         }
         ${
           drawn
@@ -169,26 +171,21 @@ export class ChartsTab implements Tab {
             : nothing
         }
       </header>
-      ${failure ? failureBox(failure) : nothing}
+      ${failure && (isPast || actor.chart === 'stream') ? failureBox(failure) : nothing}
       <div
         class="scroll chart-scroll ${this.#isFit ? 'fit' : ''}"
         tabindex="0"
         role="region"
         aria-label="Drawing"
       >
-        ${drawn?.view.element ?? this.#withoutChart(actor, snapshot.active)}
+        ${drawn?.view.element ?? this.#withoutChart(snapshot.active)}
       </div>
       ${drawn ? this.#chosenDetails(drawn.chart) : nothing}
     </section>`;
   }
 
   /** In place of a chart: the states as text. */
-  #withoutChart(actor: ActorView, active: readonly string[]): TemplateResult {
-    if (actor.chart === undefined)
-      return html`<div class="empty">
-        <h2>A part without a machine</h2>
-        <p>Its counts, sampled once a second, are beside; the road shows them in their place.</p>
-      </div>`;
+  #withoutChart(active: readonly string[]): TemplateResult {
     if (this.#charts === undefined) return html`<div class="empty"><p>Loading the charts…</p></div>`;
     return html`<div class="empty">
       <h2>No chart of this machine</h2>
@@ -230,9 +227,7 @@ export class ChartsTab implements Tab {
       <div class="scroll">
         ${
           steps.length === 0
-            ? html`<p class="hint">
-                ${actor.chart === undefined ? 'A part has no transitions.' : 'None yet: the next one appears here.'}
-              </p>`
+            ? html`<p class="hint">None yet: the next one appears here.</p>`
             : html`<ol class="step-list">
                 ${repeat(
                   shown,
@@ -270,6 +265,7 @@ export class ChartsTab implements Tab {
     const label = edges.map((edge) => edge.label).join(', ') || eventName(step.event.type);
     const stayed = (next?.time ?? this.#context.now()) - step.time;
     const failure = failureIn(step.event.fields);
+    const reason = failure?.cause ?? textOf(at(step.event.fields, 'reason'));
     const isBad = failure !== undefined || /broken|failed|^xstate\.error/.test(step.event.type);
     return html`<li>
       <button
@@ -283,24 +279,31 @@ export class ChartsTab implements Tab {
         <span class="step-event"
           >${label}${step.times > 1 ? html` <span class="muted">×${step.times}</span>` : nothing}</span
         >
-        <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
         <span class="step-target"
           >→ ${leafOf(step.snapshot.active) ?? step.snapshot.status}${guardsOf(edges)}</span
         >
+        ${reason === undefined ? nothing : html`<span class="step-reason">${reason}</span>`}
+        <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
       </button>
     </li>`;
   }
 
   #contextPanel(actor: ActorView, step: Step | undefined): TemplateResult {
+    const isPart = actor.chart === undefined;
     const { context } = (step ?? actor).snapshot;
     const fields = step?.event.fields;
     const hasFields = isRecord(fields)
       ? Object.keys(fields).length > 0
       : fields !== undefined && fields !== null;
-    return html`<section class="panel context" aria-label="Context">
+    return html`<section
+      class="panel context ${isPart ? 'context-part' : ''}"
+      aria-label=${isPart ? `Counts of ${actor.id}` : 'Context'}
+    >
       <header class="panel-title">
-        <h2>${actor.chart === undefined ? 'Counts' : 'Context'}</h2>
-        <span class="muted">${step ? `at ${clock(step.time)}` : ''}</span>
+        <h2>${isPart ? actor.id : 'Context'}</h2>
+        <span class="muted"
+          >${step ? `at ${clock(step.time)}` : isPart ? 'a part without a machine: its counts, once a second' : ''}</span
+        >
       </header>
       <div class="scroll" tabindex="0" role="region" aria-label="Context of the actor">
         ${
@@ -367,6 +370,13 @@ export class ChartsTab implements Tab {
   }
 }
 
+function noActors({ hasHistory, hello }: Model): string {
+  if (hasHistory) return 'The run has ended: none of its actors lives any more.';
+  return hello?.mode === 'replay'
+    ? 'None has started yet at this time, or this recording was made by an older Collector: without its lifecycle there are no charts. Road, node and events play as usual.'
+    : 'Collector announces its actors with the first messages of the stream.';
+}
+
 function stateDetails(state: StateNode, chart: LaidOutChart): TemplateResult {
   const edges = chart.edges.filter(({ source }) => source === state.id);
   return html`<h3>State <code>${state.id}</code></h3>
@@ -396,20 +406,11 @@ function fact(name: string, value: string): TemplateResult | typeof nothing {
 }
 
 function guardsOf(edges: readonly Edge[]): TemplateResult | typeof nothing {
-  const notes = edges.flatMap(({ guard, delay }) => [
+  const notes = edges.flatMap(({ guard, delay, label }) => [
     ...(guard === undefined ? [] : [`if ${guard}`]),
-    ...(delay === undefined ? [] : [`after ${delay}`]),
+    ...(delay === undefined || label === `after ${delay}` ? [] : [`after ${delay}`]),
   ]);
   return notes.length === 0 ? nothing : html` <span class="muted">${notes.join(', ')}</span>`;
-}
-
-/** An event of XState in words: `xstate.done.actor.load` is `load done`. */
-export function eventName(type: string): string {
-  const [, what, , ...id] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
-  if (what !== undefined) return `${id.join('.')} ${what === 'done' ? 'done' : 'failed'}`;
-  if (type.startsWith('xstate.after.')) return `after ${type.split('.')[2] ?? ''}`;
-  if (type === 'xstate.init') return 'start';
-  return words(type);
 }
 
 /** Keys of the active states, outermost first, without the machine's: `starting › load`. */

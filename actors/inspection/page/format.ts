@@ -25,6 +25,10 @@ export function rate(perSecond: number | undefined): string {
   return `${perSecond < 10 ? decimals.format(perSecond) : integers.format(perSecond)}/s`;
 }
 
+export function milliseconds(value: number | undefined): string {
+  return value === undefined ? UNKNOWN : `${value < 10 ? decimals.format(value) : integers.format(value)} ms`;
+}
+
 export function bytes(value: number | undefined): string {
   if (value === undefined) return UNKNOWN;
   if (value < KIB) return `${integers.format(value)} B`;
@@ -77,9 +81,17 @@ export function words(name: string): string {
     .replace(/[_-]+/g, ' ');
 }
 
-/** The time looked back on: `last minute`, or less. */
+/** The time covered by recent counts: `1 min`, less at first. */
 export function lately(ms: number): string {
-  return ms >= MOST_OF_MINUTE_MS
-    ? 'last minute'
-    : `last ${duration(Math.round(ms / MS_PER_SECOND) * MS_PER_SECOND)}`;
+  return ms >= MOST_OF_MINUTE_MS ? '1 min' : `${Math.round(ms / MS_PER_SECOND)} s`;
+}
+
+/** An event of XState in words: `xstate.done.actor.load` is `load done`. */
+export function eventName(type: string): string {
+  const [, what, kind, id = ''] = /^xstate\.(done|error)\.(actor|state)\.(.+)$/.exec(type) ?? [];
+  if (what !== undefined)
+    return `${kind === 'state' ? id.split('.').at(-1) : id} ${what === 'done' ? 'done' : 'failed'}`;
+  if (type.startsWith('xstate.after.')) return `after ${type.split('.')[2] ?? ''}`;
+  if (type === 'xstate.init') return 'start';
+  return words(type);
 }

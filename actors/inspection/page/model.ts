@@ -78,6 +78,11 @@ export class Model {
     return this.actors.filter((actor) => actor.id === id).sort((a, b) => a.depth - b.depth)[0];
   }
 
+  /** Some actor was seen, though it may have ended. */
+  get hasHistory(): boolean {
+    return this.#steps.length > 0;
+  }
+
   /** Transitions of an actor, oldest first. */
   steps(actor: string): readonly Step[] {
     return this.#steps.filter((step) => step.actor === actor);
@@ -114,7 +119,7 @@ export class Model {
 
   #begin(hello: HelloMessage): void {
     this.hello = hello;
-    this.replay = undefined;
+    if (hello.mode === 'live') this.replay = undefined;
     this.#earlier = [...(this.#earlier ?? []), ...this.#steps];
     this.#steps = [];
     this.#actors.clear();
@@ -143,7 +148,8 @@ export class Model {
 
   /** Keeps the counts of a part for its rates; they begin anew when time or a count went back. */
   #sample({ chart, path }: ActorView, time: number, { context }: SnapshotView): void {
-    if (chart !== undefined || !isRecord(context)) return;
+    // A part has no counts before the first sample.
+    if (chart !== undefined || !isRecord(context) || Object.keys(context).length === 0) return;
     const known = this.#samples.get(path) ?? [];
     const last = known.at(-1);
     if (last?.time === time) known.pop();

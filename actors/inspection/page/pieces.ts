@@ -5,8 +5,8 @@ import { isRecord, type FailureText, type PlainRecord } from './plain.js';
 
 /** Parts of several views. */
 
-/** Longest list shown without being asked for. */
-const FEW_ITEMS = 8;
+/** Columns of the widest table: a list of larger records is shown one below the other. */
+const MOST_COLUMNS = 12;
 /** Values of a line: fewer show nothing. */
 const FEW_VALUES = 4;
 /** Unix times in ms from 2001 on: shown as dates. */
@@ -54,12 +54,12 @@ function list(items: readonly Plain[]): TemplateResult {
           ${columns.map((column) => {
             const value = (row as PlainRecord)[column] ?? null;
             return html`<td class=${typeof value === 'number' ? 'number' : ''}>
-              ${isScalar(value) ? scalar(value, column) : JSON.stringify(value)}
+              ${isScalar(value) ? scalar(value, column) : inOneLine(value)}
             </td>`;
           })}
         </tr>`,
     );
-  return html`<div class="table-scroll">
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Table">
     <table class="table small">
       <thead>
         <tr>
@@ -73,6 +73,16 @@ function list(items: readonly Plain[]): TemplateResult {
   </div>`;
 }
 
+/** Small data in a cell: `parse 12, process 3`. */
+function inOneLine(value: Plain): string {
+  const text = (one: Plain) =>
+    typeof one === 'number' ? shortNumber(one) : isScalar(one) ? String(one) : JSON.stringify(one);
+  if (!isRecord(value)) return (value as readonly Plain[]).map(text).join(', ');
+  return Object.entries(value)
+    .map(([key, one]) => `${words(key)} ${text(one)}`)
+    .join(', ');
+}
+
 /** Columns of a list of small records; undefined: it is no table. */
 function columnsOf(items: readonly Plain[]): readonly string[] | undefined {
   const columns = new Set<string>();
@@ -80,7 +90,7 @@ function columnsOf(items: readonly Plain[]): readonly string[] | undefined {
     if (!isRecord(item)) return undefined;
     for (const key of Object.keys(item)) columns.add(key);
   }
-  return columns.size <= FEW_ITEMS ? [...columns] : undefined;
+  return columns.size <= MOST_COLUMNS ? [...columns] : undefined;
 }
 
 function isScalar(value: Plain): value is null | boolean | number | string {
@@ -96,9 +106,13 @@ function scalar(value: Plain, key = ''): TemplateResult | string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') {
     const isTime = /time|since|at$/i.test(key) && value > LEAST_TIME_MS && value < MOST_TIME_MS;
-    return isTime ? dateAndClock(value) : value.toLocaleString('en-GB', { maximumFractionDigits: 3 });
+    return isTime ? dateAndClock(value) : shortNumber(value);
   }
-  return String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function shortNumber(value: number): string {
+  return value.toLocaleString('en-GB', { maximumFractionDigits: Math.abs(value) < 10 ? 3 : 0 });
 }
 
 /** A bar for the fill of a table or queue. */

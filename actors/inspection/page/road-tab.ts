@@ -1,5 +1,5 @@
 import { html, nothing, render, svg, type TemplateResult } from 'lit-html';
-import { bytes, count, lately, percent, rate, words } from './format.js';
+import { bytes, count, lately, milliseconds, percent, rate, words } from './format.js';
 import { fillBar, sparkline } from './pieces.js';
 import type { EdgeView, FactView, Fill, LossView, Place, Road, StreamView } from './road.js';
 import { causeText } from './summary.js';
@@ -127,7 +127,7 @@ export class RoadTab implements Tab {
               >
             </button>
             ${stream.reason === undefined ? nothing : html`<p class="bad stream-reason">${stream.reason}</p>`}
-            ${stream.breaks ? html`<p class="muted stream-reason">broke ${count(stream.breaks)} times so far</p>` : nothing}
+            ${stream.breaks ? html`<p class="muted stream-reason">broke ${stream.breaks === 1 ? 'once' : `${count(stream.breaks)} times`} so far</p>` : nothing}
           </li>`,
       )}
     </ul>`;
@@ -150,7 +150,7 @@ function edgeView(
     </div>
     <div class="edge-below">
       <span class="edge-what">${what}</span>
-      ${recent === undefined ? nothing : html`<span>${count(recent)} in the ${lately(span)}</span>`}
+      ${recent === undefined ? nothing : html`<span>${count(recent)} in ${lately(span)}</span>`}
     </div>
   </div>`;
 }
@@ -210,14 +210,17 @@ function fillView({ name, entries, capacity, evicted, unit }: Fill): TemplateRes
 function factView({ label, value, kind }: FactView): TemplateResult {
   return html`<div class="fill-line box-fact">
     <span class="muted">${label}</span>
-    <span class="number">${kind === 'rate' ? rate(value) : count(value)}</span>
+    <span class="number"
+      >${kind === 'rate' ? rate(value) : kind === 'ms' ? milliseconds(value) : count(value)}</span
+    >
   </div>`;
 }
 
 function lossView({ stage, cause, count: lost, recent }: LossView, span: number): TemplateResult {
   return html`<p class="loss">
     <strong>Lost ${count(lost)}</strong
-    >${recent > 0 ? html` (${count(recent)} in the ${lately(span)})` : nothing}: ${causeText(stage, cause)}
+    >${recent > 0 ? html` (${count(recent)} in the last ${lately(span)})` : nothing}:
+    ${causeText(stage, cause)}
   </p>`;
 }
 
@@ -232,7 +235,7 @@ function ledger({ losses, lost, recentlyLost, end, span }: Road): TemplateResult
             ? 'not known before Collector collects'
             : lost === 0
               ? 'nothing since Collector started'
-              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the ${lately(span)}`
+              : `${count(lost)} since Collector started, ${count(recentlyLost)} in the last ${lately(span)}`
         }
       </span>
     </header>
@@ -245,7 +248,7 @@ function ledger({ losses, lost, recentlyLost, end, span }: Road): TemplateResult
                 <th scope="col">Cause</th>
                 <th scope="col">Stage</th>
                 <th scope="col">Name in metrics</th>
-                <th scope="col" class="number">In the ${lately(span)}</th>
+                <th scope="col" class="number">In the last ${lately(span)}</th>
                 <th scope="col" class="number">Since the start</th>
               </tr>
             </thead>

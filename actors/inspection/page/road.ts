@@ -1,6 +1,6 @@
 import type { Plain } from '../protocol.js';
 import type { ActorView, Model, Sample } from './model.js';
-import { at, listOf, numberOf, textOf, type PlainRecord, isRecord } from './plain.js';
+import { at, isRecord, listOf, numberOf, textOf } from './plain.js';
 
 /** A place on the road of an event from the kernel to Sensor. */
 export type Place =
@@ -71,9 +71,9 @@ export interface Road {
 
 export interface FactView {
   readonly label: string;
-  /** A count, or a rate of it. */
+  /** A count, its rate each second, or ms. */
   readonly value: number | undefined;
-  readonly kind: 'count' | 'rate';
+  readonly kind: 'count' | 'rate' | 'ms';
 }
 
 /** Losses of a BPF program by their causes in the ledger. */
@@ -105,6 +105,7 @@ const PARTS = ['capture', 'containers', 'processes', 'connections', 'sensor', 'o
 const EXECS = ['execve', 'procexit', 'process'];
 const SOCKETS = ['connect', 'accept', 'close', 'listen', 'unlisten'];
 const MS_PER_SECOND = 1000;
+const US_PER_MS = 1000;
 
 type Part = (typeof PARTS)[number];
 /** Reads a running count. */
@@ -131,7 +132,7 @@ export function road(model: Model): Road {
   const edges = [
     edge('kernel', 'rings', 'records', 'capture', sumOf('programs', 'events')),
     edge('rings', 'capture', 'events', 'capture', eventsOf()),
-    edge('capture', 'containers', 'scanned processes', 'capture', eventsOf(['process', 'other'])),
+    edge('capture', 'containers', 'processes seen', 'capture', eventsOf(['execve', 'process'])),
     edge('capture', 'processes', 'execs, exits', 'capture', eventsOf(EXECS)),
     edge('capture', 'connections', 'socket events', 'capture', eventsOf(SOCKETS)),
     edge('processes', last, 'process signals', 'processes', counter('process_lineage_counts')),
@@ -177,6 +178,7 @@ export function road(model: Model): Road {
       ],
       connections: [
         { label: 'ended and dropped', value: rateOf(samples('connections'), ended), kind: 'rate' },
+        { label: 'a report takes', value: meanOf(counts('connections'), 'net_fetch_state'), kind: 'ms' },
       ],
       queue: [
         {
@@ -279,15 +281,13 @@ function tablesOf(counts: Plain | undefined): Fill[] {
   }));
 }
 
-/** Fill of the ring buffers, where the capture publishes it. */
+/** Fill of the ring buffers, all together. */
 function ringsOf(counts: Plain | undefined): Fill[] {
-  return listOf(at(counts, 'rings')).map((ring, index) => ({
-    name: textOf(at(ring, 'name')) ?? `ring ${index}`,
-    entries: numberOf(at(ring, 'bytes')) ?? 0,
-    capacity: numberOf(at(ring, 'capacity')) ?? 0,
-    evicted: 0,
-    unit: 'bytes',
-  }));
+  const rings = at(counts, 'rings');
+  if (!isRecord(rings)) return [];
+  const entries = numberOf(rings['waiting']) ?? 0;
+  const capacity = numberOf(rings['capacity']) ?? 0;
+  return [{ name: 'waiting', entries, capacity, evicted: 0, unit: 'bytes' }];
 }
 
 function queueOf(counts: Plain | undefined): Fill[] {
@@ -330,7 +330,7 @@ export function streamState({ snapshot: { active, status } }: ActorView): string
 function lastBreak(model: Model, actor: ActorView): string | undefined {
   if (streamState(actor) === 'open') return undefined;
   const step = model.steps(actor.actor).findLast(({ event }) => event.type === 'broken');
-  return textOf(at(step?.event.fields, 'reason')) ?? textOf(at(actor.snapshot.context, 'reason'));
+  return textOf(at(actor.snapshot.context, 'reason')) ?? textOf(at(step?.event.fields, 'reason'));
 }
 
 function programsOf(counts: Plain | undefined): number | undefined {
@@ -340,17 +340,23 @@ function programsOf(counts: Plain | undefined): number | undefined {
     : new Set(programs.map((program) => textOf(at(program, 'program')))).size;
 }
 
-/** Facts by kind, where the capture counts them. */
+/** Facts by kind: records come in batches each second, the others seldom. */
 function factsOf(samples: readonly Sample[]): FactView[] {
   const facts = at(samples.at(-1)?.counts, 'facts');
   if (!isRecord(facts)) return [];
-  return Object.entries(facts satisfies PlainRecord)
-    .filter(([, value]) => numberOf(value) !== undefined)
-    .map(([kind]) => ({
-      label: `${kind} facts`,
-      value: rateOf(samples, (counts) => numberOf(at(counts, 'facts', kind))),
-      kind: 'rate',
-    }));
+  const batches = rateOf(samples, (counts) => numberOf(at(counts, 'facts', 'records')));
+  return [
+    { label: 'batches of records', value: batches, kind: 'rate' },
+    { label: 'scans', value: numberOf(facts['scan']), kind: 'count' },
+    { label: 'ticks', value: numberOf(facts['tick']), kind: 'count' },
+  ];
+}
+
+/** Mean time of a lap, ms. */
+function meanOf(counts: Plain | undefined, timer: string): number | undefined {
+  const laps = numberOf(at(counts, 'timers', timer, 'laps')) ?? 0;
+  const microseconds = numberOf(at(counts, 'timers', timer, 'microseconds'));
+  return laps === 0 || microseconds === undefined ? undefined : microseconds / laps / US_PER_MS;
 }
 
 function sumOf(list: string, key: string): Read {

@@ -62,36 +62,33 @@ export function summarise(model: Model, { end, streams, ...road }: Road): Summar
 
 function summariseCollection(model: Model, { end, fills, streams }: Road): Summary {
   const collection = model.actorOf('collecting');
-  const failure = failureIn(model.root?.snapshot.context) ?? failureIn(collection?.snapshot.context);
   const active = collection?.snapshot.active.flatMap((id) => id.split('.').slice(1)) ?? [];
+  const ownFailure = failureIn(collection?.snapshot.context);
   const other = active.findLast((key) => key in COLLECTING);
   if (other !== undefined)
-    return { tone: failure ? 'bad' : 'busy', phase: COLLECTING[other]!, rest: '', failure };
+    return { tone: ownFailure ? 'bad' : 'busy', phase: COLLECTING[other]!, rest: '', failure: ownFailure };
   const containers = fills.containers.find(({ name }) => name === 'containers')?.entries;
   const connections = fills.connections.find(({ name }) => name === 'connections')?.entries;
-  const counts = [
-    ...(containers === undefined ? [] : [counted(containers, 'container')]),
-    ...(connections === undefined ? [] : [counted(connections, 'connection')]),
-  ].join(', ');
   const toSensor = streams.filter(({ name }) => !name.startsWith('runtime'));
   const broken = toSensor.filter(({ state }) => state !== 'open');
-  const delivery =
-    end === 'output'
-      ? 'printing to standard output'
-      : end === undefined || toSensor.length === 0
-        ? ''
-        : broken.length === 0
-          ? "Sensor's streams are open"
-          : brokenText(model, broken);
+  const failure =
+    ownFailure ??
+    broken
+      .map(({ name }) => failureIn(model.actorOf(name)?.snapshot.context))
+      .find((one) => one !== undefined);
+  const parts = [
+    [
+      ...(containers === undefined ? [] : [counted(containers, 'container')]),
+      ...(connections === undefined ? [] : [counted(connections, 'connection')]),
+    ].join(', '),
+    end === 'output' ? 'printing to standard output' : '',
+    toSensor.length > 0 && broken.length === 0 ? "Sensor's streams are open" : brokenText(model, broken),
+  ];
+  const isBad = failure !== undefined || !broken.every(isConnecting);
   return {
-    tone:
-      broken.length > 0 || failure !== undefined
-        ? broken.every(isConnecting) && !failure
-          ? 'busy'
-          : 'bad'
-        : 'good',
+    tone: isBad ? 'bad' : broken.length > 0 ? 'busy' : 'good',
     phase: 'Collecting',
-    rest: [counts, delivery].filter((text) => text !== '').join('; '),
+    rest: parts.filter((text) => text !== '').join('; '),
     failure,
   };
 }
@@ -104,9 +101,10 @@ function brokenText(model: Model, broken: readonly StreamView[]): string {
   return broken
     .map(({ name, state, reason }) => {
       const because = reason === undefined ? '' : ` (${reason})`;
-      if (state !== 'backing off') return `Sensor's stream of ${name} is ${state}`;
+      if (state === 'connecting') return `Sensor's stream of ${name} is being opened${because}`;
+      if (state !== 'backing off') return `Sensor's stream of ${name} is ${state}${because}`;
       const wait = numberOf(at(model.actorOf(name)?.snapshot.context, 'wait'));
-      const again = wait === undefined ? '' : `, opened again after ${duration(wait)}`;
+      const again = wait === undefined ? '' : `, and is opened again after ${duration(wait)}`;
       return `Sensor's stream of ${name} broke${because}${again}`;
     })
     .join('; ');
