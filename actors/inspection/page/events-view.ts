@@ -331,7 +331,7 @@ function summary(row: EventRow): string {
       return `${protocol} ${localEnd(row)} – ${remoteEnd(row)}${lasted === undefined ? '' : `, after ${duration(lasted)}`}`;
     case 'listen':
     case 'unlisten':
-      return `${protocol} port ${localPort}`;
+      return localPort === 0 ? `${protocol}, a port chosen by the kernel` : `${protocol} port ${localPort}`;
   }
 }
 

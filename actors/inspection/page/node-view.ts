@@ -15,7 +15,7 @@ import {
   type ProcessItem,
   type Selection,
 } from './node-model.js';
-import { rowDetails } from './row-detail.js';
+import { failureText, rowDetails } from './row-detail.js';
 import {
   addressAndPort,
   age,
@@ -240,7 +240,7 @@ export class NodeTab implements Tab {
       this.#listed = view.time;
       this.#failure = undefined;
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failure = failureText(error);
       this.#isStale = true;
     }
     this.#later = [];
@@ -379,7 +379,7 @@ export class NodeTab implements Tab {
   #status(): TemplateResult {
     if (this.#failure !== undefined) {
       return html`<p class="node-status failure" role="status">
-        No listing: ${legible(this.#failure)}
+        ${legible(this.#failure)}
         <button type="button" class="button quiet" @click=${() => void this.#ask()}>Ask again</button>
       </p>`;
     }
