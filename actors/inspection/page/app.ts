@@ -64,7 +64,7 @@ function contextOf(name: TabName): TabContext {
   };
 }
 
-const charts = new ChartsTab(contextOf('charts'), model);
+const charts = new ChartsTab(contextOf('charts'), model, () => summarise(model, roadNow()).failure?.cause);
 const roadTab = new RoadTab(roadNow, (name) => {
   const actor = model.actorOf(name);
   if (actor !== undefined) go('charts', `actor=${encodeURIComponent(actor.path)}`);

@@ -14,6 +14,7 @@ export type Charts = Readonly<Record<string, LaidOutChart>>;
 
 /** Rows of the list at first; all, when asked for. */
 const FEW_STEPS = 100;
+const NO_EDGES: readonly string[] = [];
 
 interface Drawn {
   readonly chart: LaidOutChart;
@@ -28,6 +29,7 @@ export class ChartsTab implements Tab {
   readonly element = document.createElement('div');
   readonly #context: TabContext;
   readonly #model: Model;
+  readonly #knownCause: () => string | undefined;
   #charts: Charts | undefined;
   #chartsProblem: string | undefined;
   readonly #drawn = new Map<string, Drawn>();
@@ -41,9 +43,11 @@ export class ChartsTab implements Tab {
   #isFit = true;
   #isShown = false;
 
-  constructor(context: TabContext, model: Model) {
+  /** @param knownCause of the failure in the page's header: not to be said twice */
+  constructor(context: TabContext, model: Model, knownCause: () => string | undefined) {
     this.#context = context;
     this.#model = model;
+    this.#knownCause = knownCause;
     this.element.className = 'charts';
     this.element.addEventListener('keydown', (event) => this.#onKey(event));
   }
@@ -138,7 +142,8 @@ export class ChartsTab implements Tab {
     const drawn = this.#draw(actor);
     drawn?.view.show({
       active: snapshot.active,
-      taken: step?.edges ?? steps.at(-1)?.edges ?? [],
+      taken: step?.edges ?? steps.at(-1)?.edges ?? NO_EDGES,
+      selected: this.#chosen,
     });
     return html`<section class="panel chart-panel" aria-label=${`Chart of ${actor.id}`}>
       <header class="panel-title">
@@ -171,7 +176,7 @@ export class ChartsTab implements Tab {
             : nothing
         }
       </header>
-      ${failure && (isPast || actor.chart === 'stream') ? failureBox(failure) : nothing}
+      ${failure && (isPast || failure.cause !== this.#knownCause()) ? failureBox(failure) : nothing}
       <div
         class="scroll chart-scroll ${this.#isFit ? 'fit' : ''}"
         tabindex="0"
@@ -283,7 +288,7 @@ export class ChartsTab implements Tab {
           >→ ${leafOf(step.snapshot.active) ?? step.snapshot.status}${guardsOf(edges)}</span
         >
         ${reason === undefined ? nothing : html`<span class="step-reason">${reason}</span>`}
-        <span class="step-stay number muted">${next ? duration(stayed) : `${duration(stayed)} …`}</span>
+        <span class="step-stay number muted">${duration(stayed)}${next ? nothing : '\u00a0…'}</span>
       </button>
     </li>`;
   }

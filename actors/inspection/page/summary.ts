@@ -98,16 +98,26 @@ function isConnecting({ state }: StreamView): boolean {
 }
 
 function brokenText(model: Model, broken: readonly StreamView[]): string {
-  return broken
-    .map(({ name, state, reason }) => {
-      const because = reason === undefined ? '' : ` (${reason})`;
-      if (state === 'connecting') return `Sensor's stream of ${name} is being opened${because}`;
-      if (state !== 'backing off') return `Sensor's stream of ${name} is ${state}${because}`;
-      const wait = numberOf(at(model.actorOf(name)?.snapshot.context, 'wait'));
-      const again = wait === undefined ? '' : `, and is opened again after ${duration(wait)}`;
-      return `Sensor's stream of ${name} broke${because}${again}`;
-    })
-    .join('; ');
+  const [first, ...others] = broken;
+  if (first === undefined) return '';
+  const because = first.reason === undefined ? '' : ` (${first.reason})`;
+  if (others.length === 0) {
+    const what = `Sensor's stream of ${first.name}`;
+    return first.state === 'connecting'
+      ? `${what} is being opened${because}`
+      : `${what} broke${because}, and ${nextAttempt(model, first)}`;
+  }
+  const each = broken.map((stream) => `${stream.name} ${nextAttempt(model, stream)}`).join(', ');
+  return broken.every(isConnecting) && because === ''
+    ? "Sensor's streams are being opened"
+    : `Sensor's streams broke${because}: ${each}`;
+}
+
+function nextAttempt(model: Model, { name, state }: StreamView): string {
+  if (state === 'connecting') return 'is being opened';
+  if (state !== 'backing off') return `is ${state}`;
+  const wait = numberOf(at(model.actorOf(name)?.snapshot.context, 'wait'));
+  return wait === undefined ? 'waits for its next attempt' : `is opened again after ${duration(wait)}`;
 }
 
 function sensorAddress({ snapshot: { context } }: ActorView): string | undefined {
