@@ -2,6 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ContainerRow, EventRow, EventsMessage, Message, NodeView } from '../protocol.js';
 import { NODE_KEYS } from './filter.js';
 import { FilterBox } from './filter-box.js';
+import { clock, count, counted, dateAndClock } from './format.js';
 import {
   connectionKey,
   listeningKey,
@@ -23,11 +24,7 @@ import {
   cellText,
   containerPath,
   containerTitle,
-  count,
-  counted,
-  dateAndClock,
   legible,
-  preciseClock,
 } from './row-text.js';
 import type { Tab, TabContext } from './tab.js';
 import { VirtualList, type Column } from './virtual-list.js';
@@ -384,9 +381,7 @@ export class NodeTab implements Tab {
       </p>`;
     }
     if (this.#listed === undefined) return html`<p class="node-status" role="status">Asking Collector …</p>`;
-    return html`<p class="node-status">
-      Listed at ${preciseClock(this.#listed).slice(0, 8)}, live since then
-    </p>`;
+    return html`<p class="node-status">Listed at ${clock(this.#listed)}, live since then</p>`;
   }
 
   #heading(): TemplateResult {

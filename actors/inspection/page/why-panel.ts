@@ -1,7 +1,8 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ContainerRef, WhyStep, WhyView } from '../protocol.js';
+import { clock, dateAndClock } from './format.js';
 import { copyText, failureText } from './row-detail.js';
-import { addressAndPort, containerPath, dateAndClock, legible, preciseClock } from './row-text.js';
+import { addressAndPort, containerPath, legible } from './row-text.js';
 import type { TabContext } from './tab.js';
 
 /** A question: about a container, or about a connection or an endpoint in it. */
@@ -202,7 +203,7 @@ export class WhyPanel {
                 </li>`,
             )}
           </ol>
-          <p class="muted">As of ${preciseClock(answer.time)}.</p>`;
+          <p class="muted">As of ${clock(answer.time)}.</p>`;
       }
     }
   }
