@@ -2,13 +2,13 @@ import type { EventRow } from '../protocol.js';
 import { Filter } from './filter.js';
 import type { Rows } from './virtual-list.js';
 
-/** An event with a number of its own, by which a list knows it again. */
+/** An event with a number of its own, for a list to know it again. */
 export interface NumberedEvent {
   readonly number: number;
   readonly row: EventRow;
 }
 
-/** The newest events, and the ones among them that match a filter; shown newest first. */
+/** The newest events, and their selection by a filter; shown newest first. */
 export class EventBuffer implements Rows<NumberedEvent> {
   readonly #capacity: number;
   /** Oldest first. */
@@ -23,7 +23,7 @@ export class EventBuffer implements Rows<NumberedEvent> {
     this.#capacity = capacity;
   }
 
-  /** Events of the shown ones that match. */
+  /** Shown events. */
   get length(): number {
     return this.#matching.length;
   }
@@ -33,7 +33,7 @@ export class EventBuffer implements Rows<NumberedEvent> {
     return this.#matching[this.#matching.length - 1 - index];
   }
 
-  /** Events that are shown or would be, without the filter. */
+  /** Kept events, whether or not the filter shows them. */
   get all(): number {
     return this.#events.length;
   }

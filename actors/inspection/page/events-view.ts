@@ -3,19 +3,9 @@ import type { EventRow, EventsMessage, Message } from '../protocol.js';
 import { EventBuffer, type NumberedEvent } from './event-buffer.js';
 import { EVENT_KEYS } from './filter.js';
 import { FilterBox } from './filter-box.js';
+import { count, counted, dateAndClock, duration, preciseClock } from './format.js';
 import { copyText, rowDetails, type Detail } from './row-detail.js';
-import {
-  addressAndPort,
-  baseName,
-  cellText,
-  containerPath,
-  containerTitle,
-  count,
-  counted,
-  dateAndClock,
-  duration,
-  preciseClock,
-} from './row-text.js';
+import { addressAndPort, baseName, cellText, containerPath, containerTitle } from './row-text.js';
 import type { Tab, TabContext } from './tab.js';
 import { VirtualList, type Column } from './virtual-list.js';
 import { whyConnection, whyContainer, whyEndpoint, WhyPanel, type WhySubject } from './why-panel.js';
@@ -331,7 +321,7 @@ function summary(row: EventRow): string {
       return `${protocol} ${localEnd(row)} – ${remoteEnd(row)}${lasted === undefined ? '' : `, after ${duration(lasted)}`}`;
     case 'listen':
     case 'unlisten':
-      return `${protocol} port ${localPort}`;
+      return localPort === 0 ? `${protocol}, a port chosen by the kernel` : `${protocol} port ${localPort}`;
   }
 }
 

@@ -146,6 +146,8 @@ export class NodeModel {
     node: ContainerNode,
     { container, protocol = 'tcp', localPort = 0, pid, process, time }: EventRow,
   ): void {
+    // The kernel chooses the port just after the event: the next listing has it.
+    if (localPort === 0) return;
     const known = node.processes.get(pid);
     const row = {
       container,
@@ -161,7 +163,7 @@ export class NodeModel {
     node.listening.set(listeningKey(row), row);
   }
 
-  /** Ends the port for its process, or for whichever process has it: the socket may have been inherited. */
+  /** Ends the port for its process, or for the process that has it: the socket may have been inherited. */
   #unlisten(node: ContainerNode, event: EventRow): void {
     const { protocol = 'tcp', localPort: port = 0, pid } = event;
     let key = listeningKey({ protocol, port, pid });
@@ -174,7 +176,7 @@ export class NodeModel {
     if (open?.active === true) this.#end(node.listening, key, { ...open, ...ended(event) });
   }
 
-  /** Keeps an ended row, and removes the one that ended longest ago if there are too many. */
+  /** Keeps an ended row, and removes the oldest of too many. */
   #end<Row extends { readonly active: boolean }>(rows: Map<string, Row>, key: string, row: Row): void {
     rows.set(key, row);
     this.#closed.push(() => {
@@ -249,7 +251,7 @@ export type Counts = Readonly<Record<Kind, number>>;
 /** A container with a match of the filter in it. */
 export interface CountedContainer {
   readonly node: ContainerNode;
-  /** Its rows that match. */
+  /** Its matching rows. */
   readonly counts: Counts;
 }
 
@@ -314,7 +316,7 @@ export function select(model: NodeModel, filter: Filter, kind: Kind, container?:
   return { containers, total, chosen, processes, connections, listening };
 }
 
-/** Counts the rows that match, and appends them to `items`. */
+/** Counts the matching rows, and appends them to `items`. */
 function matching<Row extends RowFields>(
   node: ContainerNode,
   rows: ReadonlyMap<unknown, Row>,
@@ -331,7 +333,7 @@ function matching<Row extends RowFields>(
   return count;
 }
 
-/** Appends the processes that match, and their ancestors, as a tree. */
+/** Appends the matching processes and their ancestors, as a tree. */
 function appendTree(node: ContainerNode, words: Filter, items: ProcessItem[]): void {
   const children = new Map<number, ProcessRow[]>();
   const matched = new Set<number>();

@@ -2,6 +2,7 @@ import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ContainerRow, EventRow, EventsMessage, Message, NodeView } from '../protocol.js';
 import { NODE_KEYS } from './filter.js';
 import { FilterBox } from './filter-box.js';
+import { clock, count, counted, dateAndClock } from './format.js';
 import {
   connectionKey,
   listeningKey,
@@ -15,7 +16,7 @@ import {
   type ProcessItem,
   type Selection,
 } from './node-model.js';
-import { rowDetails } from './row-detail.js';
+import { failureText, rowDetails } from './row-detail.js';
 import {
   addressAndPort,
   age,
@@ -23,11 +24,7 @@ import {
   cellText,
   containerPath,
   containerTitle,
-  count,
-  counted,
-  dateAndClock,
   legible,
-  preciseClock,
 } from './row-text.js';
 import type { Tab, TabContext } from './tab.js';
 import { VirtualList, type Column } from './virtual-list.js';
@@ -122,7 +119,7 @@ export class NodeTab implements Tab {
       rowHeight: 3,
       columns: this.#containerColumns(),
       identity: entryId,
-      empty,
+      empty: () => html`<p>${this.#listed === undefined ? nothing : 'No container.'}</p>`,
       rowClass: (entry) => (entry.node?.row.container === this.#container ? 'is-chosen' : ''),
       onMove: (entry) => {
         if (entry !== undefined) this.#chooseContainer(entry.node?.row.container);
@@ -240,7 +237,7 @@ export class NodeTab implements Tab {
       this.#listed = view.time;
       this.#failure = undefined;
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failure = failureText(error);
       this.#isStale = true;
     }
     this.#later = [];
@@ -379,14 +376,12 @@ export class NodeTab implements Tab {
   #status(): TemplateResult {
     if (this.#failure !== undefined) {
       return html`<p class="node-status failure" role="status">
-        No listing: ${legible(this.#failure)}
+        ${legible(this.#failure)}
         <button type="button" class="button quiet" @click=${() => void this.#ask()}>Ask again</button>
       </p>`;
     }
     if (this.#listed === undefined) return html`<p class="node-status" role="status">Asking Collector …</p>`;
-    return html`<p class="node-status">
-      Listed at ${preciseClock(this.#listed).slice(0, 8)}, live since then
-    </p>`;
+    return html`<p class="node-status">Listed at ${clock(this.#listed)}, live since then</p>`;
   }
 
   #heading(): TemplateResult {
@@ -554,8 +549,8 @@ export class NodeTab implements Tab {
         cell: ({ row }) => cellText(addressAndPort(row.remote, row.remotePort)),
       },
       { title: 'State', cell: ({ row }) => (row.active ? 'open' : 'closed') },
-      { title: 'Seen', className: 'number', cell: ({ row }) => age(row.seen, this.#context.now()) },
-      { title: 'By', className: 'muted', cell: ({ row }) => row.by },
+      { title: 'Seen', className: 'number of-wide', cell: ({ row }) => age(row.seen, this.#context.now()) },
+      { title: 'By', className: 'muted of-wide', cell: ({ row }) => row.by },
       this.#containerColumn(),
       {
         title: '',
@@ -580,8 +575,8 @@ export class NodeTab implements Tab {
       { title: 'PID', label: 'Process id', className: 'number', cell: ({ row }) => row.pid || '' },
       { title: 'Arguments', className: 'mono', cell: ({ row }) => cellText(row.args) },
       { title: 'State', cell: ({ row }) => (row.active ? 'open' : 'closed') },
-      { title: 'Seen', className: 'number', cell: ({ row }) => age(row.seen, this.#context.now()) },
-      { title: 'By', className: 'muted', cell: ({ row }) => row.by },
+      { title: 'Seen', className: 'number of-wide', cell: ({ row }) => age(row.seen, this.#context.now()) },
+      { title: 'By', className: 'muted of-wide', cell: ({ row }) => row.by },
       this.#containerColumn(),
       {
         title: '',

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { legible } from './row-text.js';
+import { FetchError } from './tab.js';
 
 /** A name and its value, for a person. */
 export type Detail = readonly [name: string, value: string];
@@ -19,6 +20,15 @@ export function rowDetails(label: string, details: readonly Detail[], actions: u
     </dl>
     <div class="row-actions">${actions}</div>
   </section>`;
+}
+
+/** A failed question, for a person. */
+export function failureText(error: unknown): string {
+  const status = error instanceof FetchError ? error.status : undefined;
+  if (status === 0) return 'Collector does not answer.';
+  if (status === 503) return 'Nothing is collected yet, or another page asks just now.';
+  if (status === 404) return 'This Collector cannot be asked for its node.';
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Puts a text into the clipboard. */

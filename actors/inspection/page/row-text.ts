@@ -41,47 +41,16 @@ export function containerPath({ container, namespace, pod, name }: ContainerRef)
   return legible(known.length > 0 ? known.join(' / ') : container);
 }
 
-const two = (number: number) => String(number).padStart(2, '0');
+const UNITS: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1000, 's'],
+];
 
-/** Local time of day, with milliseconds. */
-export function preciseClock(time: number): string {
-  const date = new Date(time);
-  const seconds = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return `${seconds}.${String(date.getMilliseconds()).padStart(3, '0')}`;
-}
-
-/** Local date and time, for details. */
-export function dateAndClock(time: number): string {
-  const date = new Date(time);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${preciseClock(time)}`;
-}
-
-/** A duration in its two largest units at most, such as `250 ms`, `3 s`, `4 min` or `2 h 10 min`. */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  const days = Math.floor(hours / 24);
-  return hours % 24 === 0 ? `${days} d` : `${days} d ${hours % 24} h`;
-}
-
-/** Time since then, in one word; less than a second is `now`. */
+/** Time since then in its largest unit, for a narrow column: `now`, `4 s`, `7 min`, `2 h`. */
 export function age(time: number, now: number): string {
-  return now - time < 1000 ? 'now' : duration(now - time);
-}
-
-const numbers = new Intl.NumberFormat('en-GB');
-
-/** With separators of thousands. */
-export function count(number: number): string {
-  return numbers.format(number);
-}
-
-/** `1 event`, `1,204 events`. */
-export function counted(number: number, one: string, many = `${one}s`): string {
-  return `${count(number)} ${number === 1 ? one : many}`;
+  const passed = now - time;
+  const unit = UNITS.find(([ms]) => passed >= ms);
+  return unit === undefined ? 'now' : `${Math.floor(passed / unit[0])} ${unit[1]}`;
 }

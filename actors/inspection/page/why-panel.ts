@@ -1,7 +1,8 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 import type { ContainerRef, WhyStep, WhyView } from '../protocol.js';
-import { copyText } from './row-detail.js';
-import { addressAndPort, containerPath, dateAndClock, legible, preciseClock } from './row-text.js';
+import { clock, dateAndClock } from './format.js';
+import { copyText, failureText } from './row-detail.js';
+import { addressAndPort, containerPath, legible } from './row-text.js';
 import type { TabContext } from './tab.js';
 
 /** A question: about a container, or about a connection or an endpoint in it. */
@@ -44,7 +45,7 @@ export function whyEndpoint(container: ContainerRef, protocol: 'tcp' | 'udp', po
   };
 }
 
-const STEPS: Readonly<Record<WhyStep['step'], string>> = {
+const STEPS: Readonly<Record<string, string>> = {
   seen: 'Seen',
   container: 'In a container',
   loopback: 'Not loopback',
@@ -52,17 +53,29 @@ const STEPS: Readonly<Record<WhyStep['step'], string>> = {
   established: 'Established',
   'rate-limit': 'Rate limit',
   afterglow: 'Afterglow',
-  stream: 'Stream to Sensor',
-  queue: 'Queue to Sensor',
+  stream: 'Stream',
+  queue: 'Queue',
+  report: 'In a report',
+};
+
+/** In their order. */
+const WAY = Object.keys(STEPS);
+const CONNECTION_STEPS = ['loopback', 'ignored-network', 'established', 'afterglow'];
+const OTHER_WAY = WAY.filter((step) => !CONNECTION_STEPS.includes(step));
+/** The ways to Sensor: steps left out of an answer at its end have not been reached. */
+const WAYS: Readonly<Record<WhySubject['kind'], readonly string[]>> = {
+  container: OTHER_WAY,
+  connection: WAY,
+  endpoint: OTHER_WAY,
 };
 
 /** Steps where a failure is a loss; at the others, things are left out on purpose. */
 const LOSSES: ReadonlySet<string> = new Set(['stream', 'queue']);
 
 const VERDICTS: Readonly<Record<WhyView['verdict'], string>> = {
-  reported: 'In Sensor',
-  held: 'Not in Sensor',
-  unseen: 'Never seen',
+  reported: 'Reported',
+  held: 'Held back',
+  unseen: 'Not seen',
 };
 
 type Answer =
@@ -113,8 +126,7 @@ export class WhyPanel {
         if (number === this.#asked) this.#show({ state: 'answered', time: this.#context.now(), view });
       },
       (error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        if (number === this.#asked) this.#show({ state: 'failed', reason });
+        if (number === this.#asked) this.#show({ state: 'failed', reason: failureText(error) });
       },
     );
   }
@@ -174,18 +186,24 @@ export class WhyPanel {
       case 'waiting':
         return html`<p class="muted">Asking Collector …</p>`;
       case 'failed':
-        return html`<p class="failure">No answer: ${legible(answer.reason)}</p>`;
+        return html`<p class="failure">${legible(answer.reason)}</p>`;
       case 'answered': {
         const { summary, verdict, steps } = answer.view;
-        const failed = steps.findIndex(({ passed }) => !passed);
         return html`<p class="why-summary">
-            <span class="verdict ${verdict}">${VERDICTS[verdict]}</span>
+            <span class="verdict is-${verdict}">${VERDICTS[verdict]}</span>
             <strong>${legible(summary)}</strong>
           </p>
           <ol class="why-steps">
-            ${steps.map((step, index) => stepView(step, failed >= 0 && index > failed))}
+            ${steps.map(stepView)}
+            ${notReached(this.#subject!.kind, steps).map(
+              (step) =>
+                html`<li class="is-beyond">
+                  <span class="why-mark" aria-hidden="true">–</span>
+                  <h3>${STEPS[step]} <span class="outcome">not reached</span></h3>
+                </li>`,
+            )}
           </ol>
-          <p class="muted">As of ${preciseClock(answer.time)}.</p>`;
+          <p class="muted">As of ${clock(answer.time)}.</p>`;
       }
     }
   }
@@ -201,16 +219,21 @@ export class WhyPanel {
   }
 }
 
-function stepView({ step, passed, text, time }: WhyStep, isBeyond: boolean): TemplateResult {
-  const [className, mark, word] = isBeyond
-    ? ['beyond', '–', 'not reached']
-    : passed
-      ? ['passed', '✓', 'passed']
-      : [LOSSES.has(step) ? 'lost' : 'held', '✕', 'stops here'];
+/** Steps of the way after the last one of a held thing. */
+function notReached(kind: WhySubject['kind'], steps: readonly WhyStep[]): readonly string[] {
+  if (steps.every(({ passed }) => passed)) return [];
+  const way = WAYS[kind];
+  return way.slice(Math.max(...steps.map(({ step }) => way.indexOf(step))) + 1);
+}
+
+function stepView({ step, passed, text, time }: WhyStep): TemplateResult {
+  const [className, mark, word] = passed
+    ? ['is-passed', '✓', 'passed']
+    : [LOSSES.has(step) ? 'is-lost' : 'is-held', '✕', 'held back here'];
   return html`<li class=${className}>
     <span class="why-mark" aria-hidden="true">${mark}</span>
     <div>
-      <h3>${STEPS[step]} <span class="outcome">${word}</span></h3>
+      <h3>${STEPS[step] ?? step} <span class="outcome">${word}</span></h3>
       <p>${legible(text)}</p>
       ${time === undefined ? nothing : html`<p class="muted">${dateAndClock(time)}</p>`}
     </div>
