@@ -40,7 +40,9 @@ const parts = Object.keys(floorPlan);
 const anyOf = (folders) => `^(${folders.join('|')})(/|\\.ts$)`;
 const product = '^(collector\\.ts$|(actors|machines|native|proto)/)';
 /** What scripts/build.ts bundles. */
-const entries = '^(collector|actors/profiles/worker)\\.ts$';
+const entries = '^(collector|actors/profiles/worker|actors/inspection/page/app)\\.ts$';
+/** In the browser. */
+const page = '^actors/inspection/page/';
 const project = '^(collector\\.ts$|(actors|machines|native|proto|scripts|spec)/)';
 
 /** Folds: the same facts give the same state. Of an actor that holds state, only these files touch the world. */
@@ -77,6 +79,20 @@ module.exports = {
       severity: 'error',
       from: { path: '^machines/' },
       to: { path: '^actors/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'page-is-apart',
+      comment: 'The page runs in a browser: of the product it knows the messages, of packages lit-html.',
+      severity: 'error',
+      from: { path: page },
+      to: { pathNot: [page, '^actors/inspection/protocol\\.ts$', '(^|/)node_modules/lit-html/'] },
+    },
+    {
+      name: 'nothing-imports-the-page',
+      comment: 'The daemon serves the page as files; specs may try parts of it that need no browser.',
+      severity: 'error',
+      from: { path: product, pathNot: page },
+      to: { path: page },
     },
     {
       name: 'product-without-tools',

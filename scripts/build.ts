@@ -1,11 +1,12 @@
 /**
  * Builds all code of the daemon into dist/: its bundle, with the code for proto/, the bundle of the thread for
- * profiles, and through native/Makefile the add-on and the programs started by the daemon.
+ * profiles, the page at /inspect, and through native/Makefile the add-on and the programs started by the daemon.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { layOutCharts } from './charts/layout.js';
 import { generateMessages } from './proto.js';
 
 const root = path.dirname(import.meta.dirname);
@@ -68,6 +69,26 @@ async function bundle(): Promise<void> {
   writeFileSync(path.join(root, 'dist/package.json'), '{ "type": "module" }\n');
 }
 
+/** Into dist/inspect: the page, its code and styles, and the charts for it to draw. */
+async function page(): Promise<void> {
+  const source = path.join(root, 'actors/inspection/page');
+  const target = path.join(root, 'dist/inspect');
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['app.ts', 'style.css'].map((name) => path.join(source, name)),
+    outdir: target,
+    bundle: true,
+    platform: 'browser',
+    // The browsers of two years ago.
+    target: ['chrome120', 'firefox120', 'safari17'],
+    format: 'esm',
+    minify: true,
+    legalComments: 'none',
+  });
+  copyFileSync(path.join(source, 'index.html'), path.join(target, 'index.html'));
+  writeFileSync(path.join(target, 'charts.json'), JSON.stringify(await layOutCharts()));
+}
+
 /** Standard output stays free: it is where `npm start` prints events. */
 function native(): void {
   const args = ['-s', '-C', 'native', 'DIST=../dist', `NODE_INCLUDE=${nodeInclude()}`];
@@ -79,6 +100,7 @@ function native(): void {
 try {
   generateMessages();
   await bundle();
+  await page();
   native();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

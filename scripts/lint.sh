@@ -24,6 +24,14 @@ check() {
     running+=("$! $log $1")
 }
 
+page-types() {
+    tsc --project actors/inspection/page
+}
+
+charts() {
+    tsx scripts/charts.ts --check
+}
+
 relative-words() {
     tsx scripts/relative-words.ts
 }
@@ -40,8 +48,10 @@ else
     check clang-format --dry-run --Werror "${native[@]}"
     check shellcheck .ci/run "${shell[@]}"
     check tsc
+    check page-types
     check eslint .
     check relative-words
+    check charts
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
 fi
 

@@ -132,6 +132,8 @@ export interface EventRow extends ContainerRef {
   readonly time: number;
   readonly kind: 'exec' | 'enter' | 'exit' | 'connect' | 'accept' | 'close' | 'listen' | 'unlisten';
   readonly pid: number;
+  /** Process id of the parent; of execs. */
+  readonly parent?: number;
   /** Path of the program of an exec, else the name of the process (comm). */
   readonly process: string;
   readonly args?: string;
@@ -285,7 +287,11 @@ export interface LaidOutChart extends Chart {
   readonly boxes: Readonly<Record<string, Box>>;
   /** By edge: points of the line, and the place of its label. */
   readonly lines: Readonly<Record<string, Line>>;
+  /** By compound state: points of the line from the dot, at the first point, to its initial state. */
+  readonly starts: Readonly<Record<string, readonly Point[]>>;
 }
+
+export type Point = readonly [x: number, y: number];
 
 export interface Box {
   readonly x: number;
@@ -295,6 +301,7 @@ export interface Box {
 }
 
 export interface Line {
-  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Empty: the edge changes no state, and its label stands in the box of its source. */
+  readonly points: readonly Point[];
   readonly label: Box;
 }

@@ -28,6 +28,7 @@ for library in $(libraries "$node" "${native[@]}"); do
 done
 
 install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/profile-worker.js dist/package.json
+install -D -m 0644 -t "$root/opt/collector/dist/inspect" dist/inspect/*
 install -m 0755 -t "$root/opt/collector/dist" "${native[@]}"
 # Where the existing product's probe calls it.
 install -d "$root/usr/local/bin"
