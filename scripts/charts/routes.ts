@@ -1,3 +1,4 @@
+import { isFailure } from '../../actors/inspection/page/chart-drawing.js';
 import type { Chart, Edge, StateNode } from '../../actors/inspection/protocol.js';
 
 /** How the line of an edge leaves its source; `inside`: it changes no state. */
@@ -39,7 +40,8 @@ export class ChartRoutes {
 
   side(edge: Edge): Side {
     if (edge.target === undefined) return 'inside';
-    if (isLoop(edge) || isFailure(edge) || this.isBack(edge)) return 'right';
+    if (isLoop(edge) || this.isBack(edge)) return 'right';
+    if (isFailure(edge) && !(this.isMain(edge) && this.#isOnly(edge))) return 'right';
     return this.isMain(edge) ? 'down' : 'left';
   }
 
@@ -83,6 +85,11 @@ export class ChartRoutes {
     return siblings[siblings.findIndex(({ id }) => id === source) + 1]?.id === target;
   }
 
+  /** Whether no other edge leads from its source to its target. */
+  #isOnly({ source, target }: Edge): boolean {
+    return this.chart.edges.filter((edge) => edge.source === source && edge.target === target).length === 1;
+  }
+
   #way(edge: Edge): string {
     return `${this.side(edge)} ${edge.target!}`;
   }
@@ -94,10 +101,6 @@ export class ChartRoutes {
     while (!edges.every(({ source }) => isInside(source, frame))) frame = this.state(frame).parent!;
     return { side: this.side(first), target, frame, edges };
   }
-}
-
-function isFailure({ event, label, guard = '' }: Edge): boolean {
-  return /error|fail/i.test(`${event} ${label} ${guard}`);
 }
 
 function isLoop({ source, target }: Edge): boolean {

@@ -10,7 +10,7 @@ export interface Shape {
 const CORNER = 8;
 const ARROW = 7;
 
-/** Draws a chart: frames of compound states, then the states in them, then the edges. */
+/** Draws a chart: frames of compound states, then the states in them, then the edges, so that nothing is hidden. */
 export function drawChart(chart: LaidOutChart): Shape[] {
   const isFrame = ({ kind }: StateNode): boolean => kind === 'compound' || kind === 'parallel';
   return [
@@ -34,6 +34,11 @@ export function innerText({ label }: Edge): string {
   return `on ${label}`;
 }
 
+/** Whether an edge is taken for a failure: of an effect, of a connection, or of a check. */
+export function isFailure({ event, guard = '' }: Edge): boolean {
+  return /error|fail|broken/i.test(`${event} ${guard}`);
+}
+
 function shape(
   tag: string,
   attributes: Readonly<Record<string, number | string>>,
@@ -53,8 +58,9 @@ function drawState(state: StateNode, { x, y, width, height }: Box): Shape {
   }
   const at = frame ? x + 14 : x + width / 2;
   shapes.push(shape('text', { class: 'name', x: at, y: y + 23 }, state.key));
-  if (below !== undefined) shapes.push(shape('text', { class: 'below', x: at, y: y + 39 }, below));
-  return shape('g', { class: `state ${frame ? 'frame' : kind}`, 'data-id': state.id }, ...shapes);
+  if (below !== undefined) shapes.push(shape('text', { class: 'below', x: at, y: y + 39 }, ` ${below}`));
+  const kinds = ['state', frame ? 'frame' : kind, ...(state.parent === undefined ? ['root'] : [])];
+  return shape('g', { class: kinds.join(' '), 'data-id': state.id }, ...shapes);
 }
 
 function drawStart(points: readonly Point[]): Shape {
@@ -70,11 +76,12 @@ function drawStart(points: readonly Point[]): Shape {
 
 function drawEdge(edge: Edge, { points, label: box }: Line): Shape {
   const { id, guard } = edge;
+  const kinds = ['edge', ...(points.length === 0 ? ['inner'] : []), ...(isFailure(edge) ? ['failure'] : [])];
   const { x, y, width, height } = box;
   const middle = x + width / 2;
   return shape(
     'g',
-    { class: points.length === 0 ? 'edge inner' : 'edge', 'data-id': id },
+    { class: kinds.join(' '), 'data-id': id },
     ...(points.length === 0
       ? []
       : [
@@ -88,7 +95,7 @@ function drawEdge(edge: Edge, { points, label: box }: Line): Shape {
       { class: 'event', x: middle, y: y + 14 },
       points.length === 0 ? innerText(edge) : edge.label,
     ),
-    ...(guard === undefined ? [] : [shape('text', { class: 'guard', x: middle, y: y + 29 }, `[${guard}]`)]),
+    ...(guard === undefined ? [] : [shape('text', { class: 'guard', x: middle, y: y + 29 }, ` [${guard}]`)]),
   );
 }
 
