@@ -5,6 +5,8 @@ import type { EdgeView, FactView, Fill, LossView, Place, Road, StreamView } from
 import { causeText } from './summary.js';
 import type { Tab } from './tab.js';
 
+const FACT_TEXTS = { count, rate, ms: milliseconds, bytes } as const;
+
 const TITLES: Readonly<Record<Place, readonly [title: string, what: string]>> = {
   kernel: ['Kernel', 'BPF programs see what containers do'],
   rings: ['Rings', 'records wait for Collector'],
@@ -210,9 +212,7 @@ function fillView({ name, entries, capacity, evicted, unit }: Fill): TemplateRes
 function factView({ label, value, kind }: FactView): TemplateResult {
   return html`<div class="fill-line box-fact">
     <span class="muted">${label}</span>
-    <span class="number"
-      >${kind === 'rate' ? rate(value) : kind === 'ms' ? milliseconds(value) : count(value)}</span
-    >
+    <span class="number">${FACT_TEXTS[kind](value)}</span>
   </div>`;
 }
 

@@ -71,9 +71,9 @@ export interface Road {
 
 export interface FactView {
   readonly label: string;
-  /** A count, its rate each second, or ms. */
+  /** A count, its rate each second, ms, or bytes. */
   readonly value: number | undefined;
-  readonly kind: 'count' | 'rate' | 'ms';
+  readonly kind: 'count' | 'rate' | 'ms' | 'bytes';
 }
 
 /** Losses of a BPF program by their causes in the ledger. */
@@ -170,7 +170,13 @@ export function road(model: Model): Road {
           kind: 'rate',
         },
       ],
-      rings: [],
+      rings: [
+        {
+          label: 'in the fullest',
+          value: numberOf(at(counts('capture'), 'rings', 'fullest')),
+          kind: 'bytes',
+        },
+      ],
       capture: factsOf(samples('capture')),
       containers: [],
       processes: [
