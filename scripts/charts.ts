@@ -1,6 +1,6 @@
 /**
- * Draws the charts of the machines in docs/images: `npx tsx scripts/charts.ts`. With `--check`, as in `npm run lint`, it
- * writes nothing and fails if a picture is not the one of its machine.
+ * Draws the charts of the machines in docs/images: `npx tsx scripts/charts.ts`. With `--check`, as in `npm run lint`,
+ * it writes nothing and fails if a picture is not the one of its machine.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

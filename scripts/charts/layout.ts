@@ -1,12 +1,12 @@
 import elk from 'elkjs/lib/elk.bundled.js';
 import type { ElkExtendedEdge, ElkNode, ElkPort, LayoutOptions } from 'elkjs/lib/elk-api.js';
 import type { AnyStateMachine } from 'xstate';
-import { chartOf } from '../../actors/inspection/chart.js';
 import { innerText, subline } from '../../actors/inspection/page/chart-drawing.js';
 import type { Box, Edge, LaidOutChart, Line, Point, StateNode } from '../../actors/inspection/protocol.js';
 import { collecting } from '../../machines/collecting.js';
 import { lifecycle } from '../../machines/lifecycle.js';
 import { stream } from '../../machines/stream.js';
+import { chartOf } from './chart.js';
 import { ChartRoutes, type Lane, type Side } from './routes.js';
 import { textWidth } from './text.js';
 

@@ -5,9 +5,9 @@ const MARGIN = 12;
 
 /** Colours for both of GitHub's themes, by the theme of the reader's system. */
 const STYLE = `
-svg { --page: #ffffff; --box: #ffffff; --frame: #f6f8fa; --rule: #afb8c1; --text: #1f2328; --muted: #59636e; --line: #6e7781; }
+svg { --box: #ffffff; --frame: #f6f8fa; --rule: #afb8c1; --text: #1f2328; --muted: #59636e; --line: #6e7781; --bad: #c93c45; }
 @media (prefers-color-scheme: dark) {
-  svg { --page: #0d1117; --box: #21262d; --frame: #151b23; --rule: #484f58; --text: #f0f6fc; --muted: #9198a1; --line: #8b949e; }
+  svg { --box: #21262d; --frame: #151b23; --rule: #484f58; --text: #f0f6fc; --muted: #9198a1; --line: #8b949e; --bad: #da5f5c; }
 }
 text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; fill: var(--text); }
 .name { font-size: 14px; font-weight: 600; }
@@ -18,8 +18,9 @@ text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", He
 .ring { fill: none; stroke: var(--rule); }
 .line { fill: none; stroke: var(--line); stroke-width: 1.25; }
 .arrow, .dot { fill: var(--line); }
+.failure .line { stroke: var(--bad); }
+.failure .arrow { fill: var(--bad); }
 .label { fill: var(--frame); }
-.hit { display: none; }
 `;
 
 /** Draws a chart as a picture that stands alone: text as text, light and dark. */
@@ -47,6 +48,8 @@ function shape(tag: string, attributes: Shape['attributes'], ...children: Shape[
 
 function written(one: Shape | string): string {
   if (typeof one === 'string') return escaped(one);
+  // Wide lines to point at: a picture has no pointer.
+  if (one.attributes['class'] === 'hit') return '';
   const attributes = Object.entries(one.attributes).map(
     ([name, value]) => ` ${name}="${escaped(String(value))}"`,
   );

@@ -25,8 +25,8 @@ interface Item {
 }
 
 /**
- * Draws a chart once; from then on only classes change. One stop of the Tab key: arrow keys go to the next state or edge
- * in their direction, Enter or a click chooses it.
+ * Draws a chart once; from then on only classes change. One stop of the Tab key: arrow keys go to the next state or
+ * edge in their direction, Enter or a click chooses it.
  */
 export class ChartView {
   readonly element: SVGElement;

@@ -1,23 +1,17 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import type { Chart, Edge, StateNode } from './protocol.js';
+import { edgeId } from '../../actors/inspection/edge.js';
+import type { Chart, Edge, StateNode } from '../../actors/inspection/protocol.js';
 
-/** The chart of a machine, read from its definition. */
+/** The chart of a machine, read from its definition: states outermost first, edges in the order of definition. */
 export function chartOf(machine: AnyStateMachine): Chart {
+  const nodes = [...nodesOf(machine.root)];
   return {
     id: machine.id,
-    states: [...nodesOf(machine.root)].map(stateNode),
-    edges: [...transitionsOf(machine)].map(([id, transition]) => edge(id, transition)),
+    states: nodes.map(stateNode),
+    edges: nodes.flatMap(({ transitions, always = [] }) =>
+      [...transitions.values(), always].flat().map(edge),
+    ),
   };
-}
-
-/** The transitions of a machine by the ids of their edges: states outermost first, then in the order of definition. */
-export function transitionsOf(machine: AnyStateMachine): ReadonlyMap<string, AnyTransitionDefinition> {
-  const all = new Map<string, AnyTransitionDefinition>();
-  for (const node of nodesOf(machine.root)) {
-    for (const [event, transitions] of [...node.transitions, ['', node.always ?? []] as const])
-      for (const [n, transition] of transitions.entries()) all.set(`${node.id} ${event} ${n}`, transition);
-  }
-  return all;
 }
 
 function* nodesOf(node: AnyStateNode): Generator<AnyStateNode> {
@@ -40,7 +34,8 @@ function stateNode(node: AnyStateNode): StateNode {
   };
 }
 
-function edge(id: string, transition: AnyTransitionDefinition): Edge {
+function edge(transition: AnyTransitionDefinition): Edge {
+  const id = edgeId(transition);
   const { source, guard } = transition;
   const event = transition.eventType as string;
   const [target, ...others] = transition.target ?? [];
