@@ -8,6 +8,7 @@ import { Introspection } from './actors/http/introspection.js';
 import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
+import { EventRelay } from './actors/inspection/event-relay.js';
 import { Inspection } from './actors/inspection/actor.js';
 import { InspectorSender } from './actors/inspection/sender.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
@@ -141,6 +142,7 @@ async function run(): Promise<number> {
     telemetry,
     introspection,
     views,
+    events: new EventRelay(),
     peers,
     lifecycle: recording,
     health: new Health(),
@@ -211,7 +213,7 @@ async function run(): Promise<number> {
 
 async function openServers(
   { hostname }: HostFacts,
-  { telemetry, introspection, views, health }: LiveContext,
+  { telemetry, introspection, views, events, health }: LiveContext,
   inspection: Inspection,
 ): Promise<void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
@@ -219,6 +221,7 @@ async function openServers(
     folder: path.join(import.meta.dirname, 'inspect'),
     hosts: settings.inspectHosts,
     log,
+    events,
     views: viewRoutes(views),
   });
   await serve(settings, {

@@ -53,7 +53,7 @@ export interface RecordedSpan {
   readonly end: number;
 }
 
-/** Finds the span of a recording by the headers of its frames, up to where they end. @throws Failure REPLAY_UNREADABLE */
+/** Finds the span of a recording by the headers of its frames, up to their end. @throws Failure REPLAY_UNREADABLE */
 export function recordedSpan(path: string): RecordedSpan {
   let [start, end] = [Infinity, -Infinity];
   try {

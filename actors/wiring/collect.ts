@@ -27,7 +27,7 @@ import type { PeerSummaries, Publication } from '../telemetry/publication.js';
 import { countsOf } from '../telemetry/telemetry.js';
 import { WindowSummary } from '../telemetry/window-summary.js';
 import type { LiveContext, RunContext } from './context.js';
-import { Pipeline } from './pipeline.js';
+import { PAST_EVENT_BYTES, Pipeline } from './pipeline.js';
 import { argumentReaderFor, whenToScrape } from './scans.js';
 import { outputFormat } from './visibility.js';
 
@@ -77,6 +77,7 @@ export async function prepareParts(
     onUnknownContainer: () => runtimes?.ask(),
     onReport: telemetry.metrics.durations.tick,
     peers,
+    pastEvents: settings.introspection === false ? 0 : PAST_EVENT_BYTES,
   });
   const { containers, processes, connections } = pipeline;
   const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
@@ -109,6 +110,7 @@ export async function prepareParts(
     endpoints: (view) => connections.listEndpoints({ ...view, originator }),
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
+  context.events.attach(pipeline.events);
   views.offer(pipeline.viewSources(sensor && sensorView(sensor)));
 
   const collect: RunningParts['collect'] = async (stop, onSelfCheck) => {

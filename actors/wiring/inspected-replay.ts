@@ -41,6 +41,7 @@ export async function inspectReplay(
     folder: PAGE,
     hosts: settings.inspectHosts,
     log,
+    events: player.events,
     views: [commandRoute(player), ...viewRoutes(player.views)],
   });
   const server = await serveReplay(routes, context);

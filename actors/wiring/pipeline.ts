@@ -15,6 +15,9 @@ import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
 import type { Log } from '../telemetry/log.js';
 
+/** Records kept for new watchers of events, bytes: some thousand. */
+export const PAST_EVENT_BYTES = 512 * 1024;
+
 /** Hooks of a live run; a replay has none. */
 export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {
   /** Called with the number of unknown containers so far, when it grows. */

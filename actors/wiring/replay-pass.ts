@@ -11,7 +11,7 @@ import { sanitise } from '../inspection/sanitise.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import { countsOf } from '../telemetry/telemetry.js';
-import { Pipeline } from './pipeline.js';
+import { PAST_EVENT_BYTES, Pipeline } from './pipeline.js';
 
 /** A recording folded up to a fact: forwards only, so another pass starts at its beginning. */
 export class ReplayPass {
@@ -36,7 +36,9 @@ export class ReplayPass {
     this.#recording = openRecording(file);
     const { start, all } = this.#recording;
     this.epoch = start.epoch;
-    this.pipeline = new Pipeline({ ...start.settings, ...settings }, this.#slices, log);
+    this.pipeline = new Pipeline({ ...start.settings, ...settings }, this.#slices, log, {
+      pastEvents: PAST_EVENT_BYTES,
+    });
     this.#folding = this.pipeline
       .run(this.#facts, ({ processes, network }) => merge(processes, network).pipe(ignoreElements()))
       .subscribe();

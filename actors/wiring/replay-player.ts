@@ -2,6 +2,7 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { recordedSpan, type RecordedSpan } from '../capture/replayer.js';
 import type { StateSettings } from '../capture/facts.js';
+import { EventRelay } from '../inspection/event-relay.js';
 import { isVisible, recordedTime, Schedule, unixTime, type PlayerCommand } from '../inspection/player.js';
 import {
   PROTOCOL,
@@ -42,6 +43,8 @@ export interface ReplayPlayerOptions {
 export class ReplayPlayer {
   /** Views of the state at the replayed time. */
   readonly views = new Views();
+  /** Events as they are folded, but for those of a seek. */
+  readonly events = new EventRelay();
   readonly #options: ReplayPlayerOptions;
   readonly #span: RecordedSpan;
   readonly #schedule: Schedule;
@@ -62,6 +65,7 @@ export class ReplayPlayer {
   constructor(options: ReplayPlayerOptions) {
     this.#options = options;
     this.#pass = this.#newPass(options.log);
+    this.events.attach(this.#pass.pipeline.events);
     this.#span = recordedSpan(options.file);
     this.#schedule = new Schedule(this.#span.start, this.#span.end);
   }
@@ -170,6 +174,7 @@ export class ReplayPlayer {
     const target = this.#target!;
     this.#target = undefined;
     this.#isSeeking = true;
+    this.events.attach(undefined);
     if (target < this.#pass.time) {
       this.#pass.close();
       this.#pass = this.#newPass(this.#options.silentLog);
@@ -185,6 +190,7 @@ export class ReplayPlayer {
     }
     this.#schedule.jump(target, performance.now());
     this.#isSeeking = false;
+    this.events.attach(this.#pass.pipeline.events);
     this.#lastSample = -Infinity;
     for (const message of this.present()) this.#tell(message);
   }

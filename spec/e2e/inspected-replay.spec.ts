@@ -20,7 +20,7 @@ class Inspected {
   private constructor(daemon: Daemon, address: string) {
     this.daemon = daemon;
     this.address = address;
-    this.watcher = new MessageReader(`http://${address}/inspect/stream`);
+    this.watcher = new MessageReader(`http://${address}/inspect/stream?events`);
   }
 
   static async open(file: string): Promise<Inspected> {
@@ -93,6 +93,8 @@ describe('A recording as a page', function () {
     ])
       assert.ok(edges.includes(edge), edges.join('\n'));
     assert.equal(watcher.last('hello')?.mode, 'replay');
+    const rows = watcher.all('events').flatMap((message) => message.rows);
+    assert.ok(rows.some(({ kind, container }) => kind === 'exec' && containers.has(container)));
 
     // Before the start-up's first transition.
     await replay.command({ action: 'pause' });
