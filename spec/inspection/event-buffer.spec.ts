@@ -8,8 +8,8 @@ function row(pid: number): EventRow {
   return { kind, time: pid, container: '', namespace: '', pod: '', name: '', pid, process: 'sh' };
 }
 
-function pids(buffer: EventBuffer): (number | undefined)[] {
-  return Array.from({ length: buffer.length }, (_, index) => buffer.at(index)?.row.pid);
+function pids(buffer: EventBuffer): number[] {
+  return buffer.newestFirst().map(({ row }) => row.pid);
 }
 
 describe('The events of the page', () => {

@@ -1,6 +1,5 @@
 import type { EventRow } from '../protocol.js';
 import { Filter } from './filter.js';
-import type { Rows } from './virtual-list.js';
 
 /** An event with a number of its own, for a list to know it again. */
 export interface NumberedEvent {
@@ -8,8 +7,8 @@ export interface NumberedEvent {
   readonly row: EventRow;
 }
 
-/** The newest events, and their selection by a filter; shown newest first. */
-export class EventBuffer implements Rows<NumberedEvent> {
+/** The newest events, and their selection by a filter. */
+export class EventBuffer {
   readonly #capacity: number;
   /** Oldest first. */
   #events: NumberedEvent[] = [];
@@ -23,14 +22,13 @@ export class EventBuffer implements Rows<NumberedEvent> {
     this.#capacity = capacity;
   }
 
-  /** Shown events. */
-  get length(): number {
-    return this.#matching.length;
+  /** Shown events, newest first: a copy, since a list draws its rows at moments of its own. */
+  newestFirst(): readonly NumberedEvent[] {
+    return this.#matching.toReversed();
   }
 
-  /** Newest first. */
-  at(index: number): NumberedEvent | undefined {
-    return this.#matching[this.#matching.length - 1 - index];
+  get matching(): number {
+    return this.#matching.length;
   }
 
   /** Kept events, whether or not the filter shows them. */

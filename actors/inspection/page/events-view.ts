@@ -129,7 +129,7 @@ export class EventsTab implements Tab {
       clearTimeout(this.#updateTimer);
       this.#updateTimer = undefined;
       this.#updatedAt = performance.now();
-      this.#list.update(this.#buffer);
+      this.#list.update(this.#buffer.newestFirst());
       this.#render();
     });
   }
@@ -230,11 +230,11 @@ export class EventsTab implements Tab {
   }
 
   #shown(): string {
-    const { length, all } = this.#buffer;
+    const { matching, all } = this.#buffer;
     const kept = all < KEPT ? '' : `, the newest ${count(KEPT)} kept`;
     return this.#filterBox.filter.isEmpty
       ? `${counted(all, 'event')}${kept}`
-      : `${count(length)} of ${counted(all, 'event')} match${kept}`;
+      : `${count(matching)} of ${counted(all, 'event')} match${kept}`;
   }
 
   #empty(): TemplateResult {

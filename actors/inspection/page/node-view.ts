@@ -186,6 +186,7 @@ export class NodeTab implements Tab {
     this.#subscription = undefined;
     clearInterval(this.#ticks);
     clearTimeout(this.#updateTimer);
+    this.#updateTimer = undefined;
     clearTimeout(this.#addressTimer);
     this.#why.close();
   }
@@ -265,7 +266,6 @@ export class NodeTab implements Tab {
   #update(): void {
     const selection = select(this.#model, this.#filterBox.filter, this.#kind, this.#container);
     this.#selection = selection;
-    if (performance.now() - this.#countedAt >= COUNTS_INTERVAL) this.#updateCounts();
     const { processes, connections, listening } = this.#lists;
     for (const list of [processes, connections, listening]) {
       list.element.classList.toggle('of-one', this.#container !== undefined);
@@ -276,6 +276,10 @@ export class NodeTab implements Tab {
     listening.update(selection.listening);
     this.#item = this.#lists[this.#kind].active;
     this.#render();
+    // In a frame of its own: both together are a long task on a slow core.
+    if (performance.now() - this.#countedAt >= COUNTS_INTERVAL) {
+      requestAnimationFrame(() => this.#updateCounts());
+    }
   }
 
   #updateCounts(): void {

@@ -1,11 +1,5 @@
 import { html, nothing, render, type TemplateResult } from 'lit-html';
 
-/** Rows by their place: an array, or a view of one. */
-export interface Rows<Row> {
-  readonly length: number;
-  at(index: number): Row | undefined;
-}
-
 export interface Column<Row> {
   readonly title: string;
   /** Longer title, shown on hovering; the only one, for screen readers, if `title` is empty. */
@@ -45,7 +39,7 @@ const MARGIN = 4;
 
 /**
  * A table of any length with the DOM of its visible rows only. The table has the focus and names its active row with
- * aria-activedescendant, since elements of rows are reused while it scrolls. It renders once a frame at most.
+ * aria-activedescendant, since elements of rows are reused while it scrolls.
  */
 export class VirtualList<Row> {
   readonly element = document.createElement('div');
@@ -53,7 +47,7 @@ export class VirtualList<Row> {
   /** Beside the grid: only rows may be in it. */
   readonly #empty = document.createElement('div');
   readonly #options: ListOptions<Row>;
-  #rows: Rows<Row> = [];
+  #rows: readonly Row[] = [];
   #active: { index: number; identity: unknown } | undefined;
   #frame = 0;
   /** Measured when they change: reading them in each frame would force a layout. */
@@ -84,9 +78,12 @@ export class VirtualList<Row> {
     this.element.className = `vlist-frame ${options.className}`;
     this.element.append(grid, this.#empty);
     new ResizeObserver(() => {
+      const active = this.#active?.index;
+      const wasVisible = active !== undefined && this.#isVisible(active);
       this.#height = grid.clientHeight;
       this.#scrollTop = grid.scrollTop;
       this.#rowHeight = this.#measureRow();
+      if (wasVisible) this.#reveal(active);
       this.#schedule();
     }).observe(grid);
   }
@@ -100,8 +97,11 @@ export class VirtualList<Row> {
     return this.#scrollTop < this.#rowHeight / 2;
   }
 
-  /** Shows other rows; the active row, or else the first visible one, keeps its place on the screen. */
-  update(rows: Rows<Row>): void {
+  /**
+   * Shows other rows, at once: callers have a frame of their own for all they change. The active row, or else the first
+   * visible one, keeps its place on the screen.
+   */
+  update(rows: readonly Row[]): void {
     const { identity } = this.#options;
     const before = this.#anchor();
     this.#rows = rows;
@@ -113,12 +113,14 @@ export class VirtualList<Row> {
     if (before !== undefined) {
       const after = find(rows, before, identity);
       if (after !== undefined && after !== before.index) {
-        // Room for the new place first: a scroll position beyond the end would be cut.
-        this.#stretch();
-        this.#scrollTo(this.#scrollTop + (after - before.index) * this.#rowHeight);
+        this.#scrollTop += (after - before.index) * this.#rowHeight;
+        this.#render();
+        // Not before: setting it lays everything out, and rendering would do so again.
+        this.#grid.scrollTop = this.#scrollTop;
+        return;
       }
     }
-    this.#schedule();
+    this.#render();
   }
 
   /** Makes a row the active one, by its place, and brings it into view. */
@@ -143,9 +145,14 @@ export class VirtualList<Row> {
   #anchor(): { index: number; identity: unknown } | undefined {
     const first = Math.floor(this.#scrollTop / this.#rowHeight);
     const active = this.#active;
-    if (active !== undefined && active.index >= first && active.index < first + this.#visible) return active;
+    if (active !== undefined && this.#isVisible(active.index)) return active;
     const row = this.isAtTop ? undefined : this.#rows.at(first);
     return row === undefined ? undefined : { index: first, identity: this.#options.identity(row) };
+  }
+
+  #isVisible(index: number): boolean {
+    const first = Math.floor(this.#scrollTop / this.#rowHeight);
+    return index >= first && index <= first + this.#visible;
   }
 
   /** Whole rows in view, at least one. */
@@ -194,22 +201,21 @@ export class VirtualList<Row> {
 
   #schedule(): void {
     if (this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#render();
-    });
+    this.#frame = requestAnimationFrame(() => this.#render());
   }
 
   /** Gives the body the height of all rows, the ones before `from` as padding. */
-  #stretch(from?: number): void {
+  #stretch(from: number): void {
     const body = this.#grid.querySelector<HTMLElement>('.vlist-body');
     if (body === null) return;
     const rowHeight = this.#rowHeight;
     body.style.height = `${this.#rows.length * rowHeight}px`;
-    if (from !== undefined) body.style.paddingTop = `${from * rowHeight}px`;
+    body.style.paddingTop = `${from * rowHeight}px`;
   }
 
   #render(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
     const grid = this.#grid;
     const { id, empty } = this.#options;
     const rowHeight = this.#rowHeight;
@@ -267,7 +273,7 @@ export class VirtualList<Row> {
 
 /** The new place of a row, sought from its old place in both directions: most rows move a little, if at all. */
 function find<Row>(
-  rows: Rows<Row>,
+  rows: readonly Row[],
   sought: { readonly index: number; readonly identity: unknown },
   identity: (row: Row) => unknown,
 ): number | undefined {
