@@ -58,7 +58,7 @@ describe('The page at /inspect, in Chromium', function () {
     it('says whom Collector waits for, and lights that phase', async () => {
       await browser.shows('#now', /Sensor/);
       await browser.shows('#now', `127.0.0.1:${port}`);
-      await browser.shows('.state.is-active', 'connect-sensor');
+      await browser.shows('#panel-charts .active', 'connect-sensor');
       await browser.inspect('charts-waiting');
     });
 
