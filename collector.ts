@@ -163,13 +163,17 @@ async function run(): Promise<number> {
     (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
   );
   if (settings.record !== undefined) inspection.follow((message) => recording.take(message));
+  let page: string | undefined;
   try {
-    if (!settings.check) await openServers(host, live, inspection);
+    if (!settings.check) page = await openServers(host, live, inspection);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
   }
 
+  // A person at a terminal finds it below everything else; Sensor may be long in coming, and the page says why.
+  const isStandalone = settings.grpcServer === '';
+  if (!isStandalone) logPage(page);
   const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
   const life = createActor(lifecycle.provide({ actors }), {
     id: 'collector',
@@ -178,6 +182,7 @@ async function run(): Promise<number> {
   });
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
+    if (isStandalone) logPage(page);
   });
   if (settings.inspectorUrl !== undefined)
     new InspectorSender(inspection, { url: settings.inspectorUrl, log });
@@ -211,11 +216,12 @@ async function run(): Promise<number> {
   return 0;
 }
 
+/** @returns the address of the page to watch Collector on; undefined if it is not served */
 async function openServers(
   { hostname }: HostFacts,
   { telemetry, introspection, views, events, health }: LiveContext,
   inspection: Inspection,
-): Promise<void> {
+): Promise<string | undefined> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
   const inspected = inspectionRoutes(inspection, {
     folder: path.join(import.meta.dirname, 'inspect'),
@@ -224,7 +230,7 @@ async function openServers(
     events,
     views: viewRoutes(views),
   });
-  await serve(settings, {
+  const address = await serve(settings, {
     telemetry,
     introspection,
     readiness: () => health.readiness,
@@ -233,6 +239,12 @@ async function openServers(
     more: profileRoutes(profiles),
     inspected,
   });
+  return address === undefined || settings.introspection === false ? undefined : pageOf(address);
+}
+
+/** The page at a server, as a person on this machine calls it. */
+function pageOf(address: string): string {
+  return `http://${address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}/inspect`;
 }
 
 /** Aborts when Collector is to end. */
@@ -278,6 +290,10 @@ function writeFirstLines({ os, release }: HostFacts): void {
 function logDiagnostics(diagnostics: Diagnostics): void {
   const standalone = settings.grpcServer === '' && diagnostics.driverLoaded;
   for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
+}
+
+function logPage(page: string | undefined): void {
+  if (page !== undefined) log.info(`Watch it at ${page}`);
 }
 
 /** Logs an end before the first phase. */

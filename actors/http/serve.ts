@@ -24,12 +24,13 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
 /**
  * Opens both servers; they live as long as the process. An unusable address ends the start, except for a default one
  * without a Sensor: a person watching events at a terminal did not ask for a server.
+ * @returns host:port of the HTTP server; undefined if it had no usable address
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
   settings: Settings,
   { telemetry, introspection, readiness, node, log, more = [], inspected = [] }: ServerSources,
-): Promise<void> {
+): Promise<string | undefined> {
   const operation = operationRoutes({
     readiness,
     kernel: () => telemetry.kernel(),
@@ -64,14 +65,17 @@ export async function serve(
         (error) => telemetry.shortages.note(error, `a connection to the ${what} server`),
       );
       log.info(`${what} server listens on ${server.address}`);
+      return server.address;
     } catch (error) {
       const isOptional = settings.grpcServer === '' && address === usual;
       if (!isOptional || !(error instanceof Failure)) throw error;
       log.warning(`${error.message} It goes on without; ${environment} can name another address.`);
+      return undefined;
     }
   };
-  await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
+  const address = await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
+  return address;
 }
 
 /** The routes that show what Collector sees, for whom the settings allow them. */

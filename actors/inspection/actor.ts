@@ -207,7 +207,7 @@ export class Inspection {
 /** An inspection does not show its own work: of a sample, only the counts it brings. */
 function isOfSampling(event: InspectionEvent): boolean {
   if (event.type === '@xstate.actor' || event.type === '@xstate.action') return false;
-  const { type } = event.event as AnyEventObject;
+  const { type } = event.event;
   return type === 'sample' || (type === 'sampled' && event.type === '@xstate.event');
 }
 

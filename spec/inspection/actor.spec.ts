@@ -132,13 +132,12 @@ describe('An inspection', () => {
   });
 
   it('survives what it cannot show: the machines go on', async () => {
-    const evil = {
+    class Evil {
       get description() {
         throw new Error('no');
-      },
-    };
-    Object.setPrototypeOf(evil, class {}.prototype as object);
-    await run.succeed('connect-sensor', evil);
+      }
+    }
+    await run.succeed('connect-sensor', new Evil());
     const last = run.inspection.present().at(-1);
     assert.ok(last?.type === 'transition');
     assert.deepEqual((last.snapshot.context as { sensor: unknown }).sensor, { message: 'no' });

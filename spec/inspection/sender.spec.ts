@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createWebSocketReceiver, type StatelyInspectionEvent } from '@statelyai/inspect';
-import { createInspectorServer } from '@statelyai/inspect/server';
 import { WebSocketServer, type AddressInfo, type WebSocket } from 'ws';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import { InspectorSender } from '../../actors/inspection/sender.js';
@@ -65,11 +64,11 @@ describe('The sender to an XState inspector', () => {
     const id = events.find((event) => event.type === '@xstate.actor' && event.name === name)?.sessionId;
     const values = events
       .filter((event) => event.type === '@xstate.snapshot' && event.sessionId === id)
-      .map(({ snapshot }) => (snapshot as { value: unknown }).value);
+      .map((event) => (event as unknown as { snapshot: { value: unknown } }).snapshot.value);
     return values.filter((value, index) => JSON.stringify(value) !== JSON.stringify(values[index - 1]));
   }
 
-  /** A socket of the spec's own, for what the bridge of the package does not show. */
+  /** A bridge like the one of @statelyai/inspect: passes on to the others what one of its clients sends. */
   async function listen(
     port = 0,
   ): Promise<{ url: string; sockets: WebSocket[]; events: unknown[]; close: () => void }> {
@@ -79,7 +78,11 @@ describe('The sender to an XState inspector', () => {
     const events: unknown[] = [];
     server.on('connection', (socket) => {
       sockets.push(socket);
-      socket.on('message', (data) => events.push(JSON.parse((data as Buffer).toString())));
+      socket.on('message', (data) => {
+        const text = (data as Buffer).toString();
+        events.push(JSON.parse(text));
+        for (const other of sockets) if (other !== socket) other.send(text);
+      });
     });
     const close = () => {
       sockets.forEach((socket) => socket.terminate());
@@ -90,13 +93,11 @@ describe('The sender to an XState inspector', () => {
   }
 
   it("shows the start-up and a stream to the package's own receiver, each chart as a whole", async () => {
-    const port = await freePort();
-    const bridge = createInspectorServer({ port, autoOpen: false });
-    end.push(() => bridge.stop());
-    const url = `ws://127.0.0.1:${port}`;
+    const { url, sockets } = await listen();
     send(url);
-    await eventually(() => lines.some((line) => line.includes('is shown')), 'the sender connects');
     const events = receive(url);
+    await eventually(() => sockets.length === 2, 'sender and receiver connect');
+    await eventually(() => lines.some((line) => line.includes('is shown')), 'the sender knows it');
     run.start();
     await run.collect();
     run.stream({ type: 'opened' });
@@ -138,7 +139,8 @@ describe('The sender to an XState inspector', () => {
     run.start();
     await run.collect();
     await eventually(() => events.length > 0, 'the sender connects');
-    for (let count = 0; count < 500; count++) run.stream({ type: 'broken', reason: String(count) });
+    for (let count = 0; count < 500; count++)
+      run.send({ type: 'obstacle', failure: new Error(String(count)) });
     await eventually(() => events.length > 1000, 'many events');
     for (let from = 0; from + 200 < events.length; from += 50) {
       const names = new Set((events.slice(from, from + 200) as { name?: string }[]).map(({ name }) => name));
@@ -176,7 +178,7 @@ describe('The sender to an XState inspector', () => {
     sockets[0]!.pause();
     const reason = 'x'.repeat(1900);
     await eventually(() => {
-      for (let count = 0; count < 200; count++) run.stream({ type: 'broken', reason });
+      for (let count = 0; count < 200; count++) run.send({ type: 'obstacle', failure: new Error(reason) });
       return sockets.length > 1;
     }, 'it is cut, and another connection begins');
   });
