@@ -12,6 +12,7 @@ svg { --box: #ffffff; --frame: #f6f8fa; --rule: #afb8c1; --text: #1f2328; --mute
 text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; fill: var(--text); }
 .name { font-size: 14px; font-weight: 600; }
 .atomic .name, .final .name, .atomic .below, .event, .guard { text-anchor: middle; }
+.framed .event, .framed .guard { text-anchor: start; }
 .below, .guard { font-size: 11px; fill: var(--muted); }
 .box { fill: var(--box); stroke: var(--rule); }
 .frame .box { fill: var(--frame); }

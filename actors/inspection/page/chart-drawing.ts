@@ -12,14 +12,14 @@ const ARROW = 7;
 
 /** Draws a chart: frames of compound states, then the states in them, then the edges, so that nothing is hidden. */
 export function drawChart(chart: LaidOutChart): Shape[] {
-  const isFrame = ({ kind }: StateNode): boolean => kind === 'compound' || kind === 'parallel';
+  const stateOf = ({ source }: Edge): StateNode => chart.states.find(({ id }) => id === source)!;
   return [
     ...chart.states.filter(isFrame).map((state) => drawState(state, chart.boxes[state.id]!)),
     ...chart.states
       .filter((state) => !isFrame(state))
       .map((state) => drawState(state, chart.boxes[state.id]!)),
     ...Object.values(chart.starts).map(drawStart),
-    ...chart.edges.map((edge) => drawEdge(edge, chart.lines[edge.id]!)),
+    ...chart.edges.map((edge) => drawEdge(edge, chart.lines[edge.id]!, isFrame(stateOf(edge)))),
   ];
 }
 
@@ -39,6 +39,10 @@ export function isFailure({ event, guard = '' }: Edge): boolean {
   return /error|fail|broken/i.test(`${event} ${guard}`);
 }
 
+function isFrame({ kind }: StateNode): boolean {
+  return kind === 'compound' || kind === 'parallel';
+}
+
 function shape(
   tag: string,
   attributes: Readonly<Record<string, number | string>>,
@@ -49,7 +53,7 @@ function shape(
 
 function drawState(state: StateNode, { x, y, width, height }: Box): Shape {
   const { kind } = state;
-  const frame = kind === 'compound' || kind === 'parallel';
+  const frame = isFrame(state);
   const below = subline(state);
   const shapes = [shape('rect', { class: 'box', x, y, width, height, rx: CORNER })];
   if (kind === 'final') {
@@ -74,15 +78,22 @@ function drawStart(points: readonly Point[]): Shape {
   );
 }
 
-function drawEdge(edge: Edge, { points, label: box }: Line): Shape {
+/** @param isFramed whether the source is a frame, with its text on the left */
+function drawEdge(edge: Edge, { points, label: box }: Line, isFramed: boolean): Shape {
   const { id, guard } = edge;
-  const kinds = ['edge', ...(points.length === 0 ? ['inner'] : []), ...(isFailure(edge) ? ['failure'] : [])];
+  const isInner = points.length === 0;
+  const kinds = [
+    'edge',
+    ...(isInner ? ['inner'] : []),
+    ...(isInner && isFramed ? ['framed'] : []),
+    ...(isFailure(edge) ? ['failure'] : []),
+  ];
   const { x, y, width, height } = box;
-  const middle = x + width / 2;
+  const at = isInner && isFramed ? x + 6 : x + width / 2;
   return shape(
     'g',
     { class: kinds.join(' '), 'data-id': id },
-    ...(points.length === 0
+    ...(isInner
       ? []
       : [
           shape('path', { class: 'hit', d: path(points) }),
@@ -90,12 +101,8 @@ function drawEdge(edge: Edge, { points, label: box }: Line): Shape {
           shape('path', { class: 'arrow', d: arrow(points) }),
         ]),
     shape('rect', { class: 'label', x, y, width, height, rx: 6 }),
-    shape(
-      'text',
-      { class: 'event', x: middle, y: y + 14 },
-      points.length === 0 ? innerText(edge) : edge.label,
-    ),
-    ...(guard === undefined ? [] : [shape('text', { class: 'guard', x: middle, y: y + 29 }, ` [${guard}]`)]),
+    shape('text', { class: 'event', x: at, y: y + 14 }, isInner ? innerText(edge) : edge.label),
+    ...(guard === undefined ? [] : [shape('text', { class: 'guard', x: at, y: y + 29 }, ` [${guard}]`)]),
   );
 }
 
