@@ -10,6 +10,7 @@ import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { EventRelay } from './actors/inspection/event-relay.js';
 import { Inspection } from './actors/inspection/actor.js';
+import { InspectorSender } from './actors/inspection/sender.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
@@ -178,6 +179,8 @@ async function run(): Promise<number> {
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
   });
+  if (settings.inspectorUrl !== undefined)
+    new InspectorSender(inspection, { url: settings.inspectorUrl, log });
   stopOnSignals(() => life.send({ type: 'stop' }));
   life.start();
   const { failure, diagnostics, sensor } = await toPromise(life);

@@ -75,7 +75,15 @@ class Sanitiser {
         level,
       );
     if (isPlainObject(value)) return this.#members(Object.entries(value), level);
-    return 'description' in value ? this.plain(value.description, level + 1) : undefined;
+    return this.#described(value, level);
+  }
+
+  #described(value: object, level: number): Plain | undefined {
+    try {
+      return 'description' in value ? this.plain(value.description, level) : undefined;
+    } catch (error) {
+      return this.plain(error, level);
+    }
   }
 
   #list(list: readonly unknown[], level: number): Plain {
