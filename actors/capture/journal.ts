@@ -3,8 +3,8 @@
  *
  * A file is the magic number, then frames. A frame is a header of 24 bytes, little endian (u32 kind, u32 bytes of
  * payload, f64 time, f64 epoch) and its payload, filled up with zeros to a multiple of 8. Records are as the kernel
- * wrote them (layout.ts); the payloads of `start`, `containers` and `lifecycle` are JSON. The last frame is `end`: if it
- * is missing, the run was killed or the file is cut.
+ * wrote them (layout.ts); the payloads of `start`, `containers` and `lifecycle` are JSON. The last frame is `end`: if
+ * it is missing, the run was killed or the file is cut.
  */
 import { cidr } from '../settings/cidr.js';
 import { EXTERNAL_IPS, MOST_CONNECTIONS_PER_MINUTE, type RuntimeConfig } from '../settings/runtime-config.js';

@@ -188,7 +188,7 @@ export class Inspection {
 
   #tellLifecycle(message: Message): void {
     this.#tell(message);
-    for (const follower of this.#followers) follower(message);
+    for (const follower of this.#followers) this.#attempt(() => follower(message));
   }
 
   #tell(message: Message): void {
