@@ -126,8 +126,12 @@ export class NodeCopy {
       ...(this.#listening?.slots.keys() ?? []),
     ]);
     for (const container of sorted(numbers)) {
+      const { container: id, namespace, pod, name } = refs.of(container);
       yield {
-        ...refs.of(container),
+        container: id,
+        namespace,
+        pod,
+        name,
         image: printable(containers.metadataOf(container)?.image ?? ''),
         cgroup: printable(containers.cgroup(container) ?? ''),
       };
@@ -184,7 +188,9 @@ export class NodeCopy {
       localPort: localPort(ports),
       remote: addressText(flows, slot, Flow.remote, tag),
       remotePort: remotePort(ports),
-      ...this.#observation(flows, slot),
+      active: isActive(flows, slot),
+      seen: this.#sources.clock.unix(flows.lastActive[slot]!),
+      by: isScanned(flows, slot) ? 'scan' : 'event',
     };
   }
 
@@ -201,15 +207,9 @@ export class NodeCopy {
       pid,
       process: isKnown ? printable(process.path || process.name) : '',
       args: isKnown ? printable(process.args) : '',
-      ...this.#observation(sockets, slot),
-    };
-  }
-
-  #observation(table: SlotTable, slot: number): Pick<ConnectionRow, 'active' | 'seen' | 'by'> {
-    return {
-      active: isActive(table, slot),
-      seen: this.#sources.clock.unix(table.lastActive[slot]!),
-      by: isScanned(table, slot) ? 'scan' : 'event',
+      active: isActive(sockets, slot),
+      seen: this.#sources.clock.unix(sockets.lastActive[slot]!),
+      by: isScanned(sockets, slot) ? 'scan' : 'event',
     };
   }
 }

@@ -37,6 +37,8 @@ const CONFIG_PATIENCE_MS = 2000;
 const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
+/** Records kept for whoever asks for past events: of some thousand execs, or twice as many connections. */
+const PAST_EVENT_BYTES = 1024 * 1024;
 const SECONDS_PER_MINUTE = 60;
 const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
