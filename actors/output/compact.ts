@@ -329,7 +329,7 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
   return '';
 }
 
-function isUdpSocket(records: Records, at: number): boolean {
+export function isUdpSocket(records: Records, at: number): boolean {
   return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }
 
@@ -338,11 +338,11 @@ function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
 }
 
-function socketName(records: Records, at: number): string {
+export function socketName(records: Records, at: number): string {
   return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
 }
 
-function socketAddress(records: Records, address: number, at: number, port: number | string): string {
+export function socketAddress(records: Records, address: number, at: number, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
   const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
   return isV6 ? `[${text}]:${port}` : `${text}:${port}`;

@@ -70,13 +70,20 @@ export async function prepareParts(
   const runtimes = settings.runtimeConfig
     ? new Runtimes({ sockets, hostRoot: settings.hostRoot, log })
     : undefined;
+  const { durations } = telemetry.metrics;
   const pipeline = new Pipeline(state, slices, log, {
     onUnknownContainer: () => runtimes?.ask(),
-    onReport: telemetry.metrics.durations.tick,
+    onReport: durations.tick,
     peers,
   });
   const { containers, processes, connections } = pipeline;
-  const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
+  const meter = new CaptureMeter(probe, telemetry.activity, {
+    ...durations,
+    scan: (of, seconds) => {
+      durations.scan(of, seconds);
+      pipeline.factLog.scanned(of, seconds);
+    },
+  });
   const reader = argumentReaderFor(scanning, programs.argumentReader, context);
   const recorder = startRecording(context);
   const reporter = sensor ?? new Printer(output, state.format, log);
@@ -132,6 +139,7 @@ export async function prepareParts(
           ),
         onStats: (stats) => {
           counted = summary(stats);
+          pipeline.factLog.kernel(stats);
           const lost = losses.report(stats);
           if (lost !== undefined) warn(lost);
           for (const refused of losses.refusals(stats))

@@ -11,7 +11,7 @@ import { downloadDriver, findDriver } from '../drivers/actor.js';
 import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
-import { allowCoreDump, load, warnOfUdp, type Loaded } from './load.js';
+import { allowCoreDump, load, logHooks, warnOfUdp, type Loaded } from './load.js';
 import { patiently } from './patiently.js';
 import { scannerFor } from './scans.js';
 
@@ -84,6 +84,7 @@ function loadAndAttach({ addon, file }: Loadable, host: HostFacts, context: Live
     probe.close();
   } else {
     warnOfUdp(probe, context);
+    logHooks(probe, context);
     // Root could take them back, and may need them to read the files of other users.
     if (host.euid !== 0) log.info(giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release)));
   }

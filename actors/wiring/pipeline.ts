@@ -7,6 +7,7 @@ import { Containers } from '../containers/actor.js';
 import { containerId } from '../containers/id.js';
 import { refusalLine } from '../containers/refusal-line.js';
 import type { OutputUpdates } from '../output/actor.js';
+import { FactLog } from '../output/fact-log.js';
 import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
 import type { Log } from '../telemetry/log.js';
@@ -22,6 +23,8 @@ export class Pipeline {
   readonly containers: Containers;
   readonly processes: Processes;
   readonly connections: Connections;
+  /** Explains the facts in the log. */
+  readonly factLog: FactLog;
   readonly #log: Log;
   readonly #warnOfForgotten: (message: string) => void;
   #forgotten = 0;
@@ -31,7 +34,7 @@ export class Pipeline {
     { processTableSize, format }: StateSettings,
     slices: Slices,
     log: Log,
-    { onUnknownContainer = () => undefined, ...hooks }: PipelineHooks = {},
+    { onUnknownContainer = () => undefined, onReport, ...hooks }: PipelineHooks = {},
   ) {
     this.#log = log;
     this.#warnOfForgotten = log.throttled('warning');
@@ -43,6 +46,10 @@ export class Pipeline {
       slices,
       {
         ...hooks,
+        onReport: (seconds) => {
+          onReport?.(seconds);
+          this.factLog.tickEnded(seconds);
+        },
         onLimited: ({ of, container, count, most }) =>
           log.warning(
             `Container ${containerId(container)} has too many new ${of}: a report has room for ${most} ` +
@@ -52,6 +59,7 @@ export class Pipeline {
       },
       this.processes.state,
     );
+    this.factLog = new FactLog(log, this);
   }
 
   /** Folds facts and delivers the updates. */
@@ -59,8 +67,8 @@ export class Pipeline {
     facts: Observable<Fact>,
     deliver: (updates: OutputUpdates) => Observable<unknown>,
   ): Observable<unknown> {
-    const { containers, processes, connections } = this;
-    return facts.pipe(
+    const { containers, processes, connections, factLog } = this;
+    return factLog.watch(facts).pipe(
       tap((fact) => {
         containers.fold(fact);
         if (fact.kind === 'tick') this.#logShortage();
@@ -68,7 +76,7 @@ export class Pipeline {
       connect((shared) =>
         deliver({
           processes: processes.updates(shared),
-          network: connections.updates(shared),
+          network: connections.updates(shared).pipe(tap((update) => factLog.count(update))),
           originator: (id) => processes.state.originator(id),
           metadata: (container) => containers.state.metadataOf(container),
           roleOf: (records, at) => connections.state?.flowRoleOf(records, at) ?? SocketRole.unknown,
