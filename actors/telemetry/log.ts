@@ -65,6 +65,8 @@ export function createLog({ level = 'info', format = 'text', write, now = Date.n
     destination,
   );
 
+  /** The place of the least severe level written: asked for each fact, where pino takes four times as long. */
+  let least = levels.indexOf(level);
   const throttles: Throttle[] = [];
   const gates = levels.map(
     (name) => new FloodGate(THROTTLE_SECONDS, { write: (message) => logger[name](message), setTimer }),
@@ -90,6 +92,7 @@ export function createLog({ level = 'info', format = 'text', write, now = Date.n
     },
     set level(name) {
       logger.level = name;
+      least = levels.indexOf(name);
     },
     get suppressed() {
       return [...throttles, ...keyed, ...gates].reduce((sum, { swallowed }) => sum + swallowed, 0);
@@ -108,7 +111,7 @@ export function createLog({ level = 'info', format = 'text', write, now = Date.n
         if (logger.isLevelEnabled(name) && gate.admits(message, key)) writers[name](message);
       };
     },
-    enables: (name) => logger.isLevelEnabled(name),
+    enables: (name) => levels.indexOf(name) >= least,
     flush: () => [...throttles, ...keyed, ...gates].forEach((made) => made.flush()),
   };
 }
