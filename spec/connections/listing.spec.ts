@@ -162,10 +162,11 @@ describe('The listing of endpoints', () => {
       listener({ container: A, cookie: 2, local: 'fd00::1' }),
       listener({ container: A, cookie: 3, local: '::' }),
     ];
-    const addresses = (story: Story, normalize: boolean) =>
-      endpoints(story, { normalize })
-        [A]!.map(({ endpoint }) => (endpoint as { address: string }).address)
-        .sort();
+    const addresses = (of: Story, normalize: boolean) =>
+      Array.from(
+        endpoints(of, { normalize })[A]!,
+        ({ endpoint }) => (endpoint as { address: string }).address,
+      ).sort();
     const [told, scanned] = [new Story().events(...bound), new Story().scan(1, ...bound)];
     for (const story of [told, scanned]) {
       assert.deepEqual(addresses(story, false), ['10.0.0.1', '::', 'fd00::1']);

@@ -219,8 +219,9 @@ describe('the log', () => {
     log.level = 'debug';
     assert.equal(log.enables('debug'), true);
     for (let n = 0; n < 5000; n++) write(`key ${n}`, `about ${n}`);
-    assert.equal(lines.length, 20, 'all of one kind, of which the level lets a few through');
+    const written = lines.length;
+    assert.equal(written, 20, 'all of one kind, of which the level lets a few through');
     log.flush();
-    assert.ok(lines.length < 40, `${lines.length} lines`);
+    assert.ok(lines.length - written <= 21, `${lines.length} lines`);
   });
 });
