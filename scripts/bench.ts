@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Daemon, type Counts } from './bench/daemon.js';
 import { compared, own, table, type Figure } from './bench/figures.js';
+import { factLogFigures } from './bench/fact-log.js';
 import { connectionFigures, processFigures } from './bench/fold.js';
 import { kernelFigures } from './bench/kernel.js';
 import { profileFigures } from './bench/profile.js';
@@ -119,8 +120,10 @@ async function bench(plan: Plan): Promise<Figure[]> {
     const processes = processFigures(await record(workshop, 'spawn', plan), plan.fold);
     say('profiles');
     const profiles = await profileFigures(recording, plan);
+    say('log of facts');
+    const factLog = factLogFigures(recording, plan);
     const idle = plan.idle === undefined ? [] : [await idleFigure(plan.idle, stop.signal)];
-    const folds = [...connections, ...processes, ...profiles];
+    const folds = [...connections, ...processes, ...profiles, ...factLog];
     return [...loadFigures(pairs), ...daemonFigures(pairs), ...lasting, ...idle, ...kernel, ...folds];
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);

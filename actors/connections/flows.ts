@@ -8,6 +8,7 @@ import { isUnreported, merge } from './afterglow.js';
 import type { Networks } from './networks.js';
 import { normalize, type NetworkLists } from './normalize.js';
 import { PeerCounts } from './peer-counts.js';
+import type { LeftOutReason } from './record-filter.js';
 import type { Roles } from './role.js';
 import {
   Flow,
@@ -135,6 +136,15 @@ export class Flows {
     else if (isMoved) this.counts.move(flows, slot, 1);
     // A sweep costs as much as there are flows: half of them have to be closed.
     if (!isOpen && ++this.#closed > CLOSED_KEPT && this.#closed > flows.size / 2) this.#sweep();
+  }
+
+  /** The reason against the connection in the record at `at`, by its peer as in `observe`; undefined if it counts. */
+  reasonAgainst(records: Records, at: number): LeftOutReason | undefined {
+    const { key } = this.table;
+    const family = recordFamily(records, at);
+    readAddress(records.u32, socketParts.remote(records, at) >> 2, family, key, Flow.remote);
+    if (isLoopback(key, Flow.remote, family)) return 'on the loopback';
+    return this.#ignored.has(key, Flow.remote, family) ? 'in an ignored network' : undefined;
   }
 
   /** Ends a complete scan: see `expire`. */

@@ -1,12 +1,22 @@
 import { RecordFlag, socket_record } from '../capture/layout.js';
-import { holderParts, TWO_32, type Records } from '../capture/records.js';
+import { holderParts, socketParts, TWO_32, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe, withScanned } from './activity.js';
+import { readAddress } from './address.js';
 import { merge } from './afterglow.js';
 import { copied, listEndpoints, type View } from './listing.js';
 import { findEndpoint, type EndpointQuery, type LatestReport } from './report-status.js';
-import { Endpoint, ListeningSocket, Server, Unbound, containerAt, u64At, writeOwner } from './rows.js';
+import {
+  Endpoint,
+  ListeningSocket,
+  Server,
+  Unbound,
+  containerAt,
+  recordFamily,
+  u64At,
+  writeOwner,
+} from './rows.js';
 import { Slot, SlotTable } from './table.js';
 
 /**
@@ -263,6 +273,8 @@ export class ListeningSockets {
     writeOwner(records, at, key, ListeningSocket.container, ListeningSocket.tag);
     key[ListeningSocket.served] = served;
     key.fill(0, ListeningSocket.KEY);
+    const family = recordFamily(records, at);
+    readAddress(records.u32, socketParts.local(at) >> 2, family, key, ListeningSocket.local);
     return this.#sockets.put();
   }
 

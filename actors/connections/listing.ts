@@ -3,7 +3,7 @@ import { containerId } from '../containers/id.js';
 import type { Originator } from '../processes/state.js';
 import { escapeJson } from '../telemetry/plain-text.js';
 import { isActive } from './activity.js';
-import { addressBytes, formatAddress } from './address.js';
+import { AF_INET, AF_INET6, addressBytes, formatAddress } from './address.js';
 import { merge } from './afterglow.js';
 import { normalize, type NetworkLists } from './normalize.js';
 import {
@@ -38,6 +38,9 @@ export interface View {
 
 /** `L4Protocol` without its prefix, by IPPROTO_*. */
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'ICMP', 6: 'TCP', 17: 'UDP' };
+
+/** The address of each endpoint as reported, by its family. */
+const ANY_ADDRESS: Readonly<Record<number, string>> = { [AF_INET]: '0.0.0.0', [AF_INET6]: '::' };
 
 /** Entries to walk, and entries to write, between two pauses: about a millisecond. */
 const SLICE = 4096;
@@ -74,10 +77,11 @@ export function* listEndpoints(sockets: SlotTable, view: View): Generator<string
   const { container, originator } = view;
   const copy = yield* copied(sockets, ListeningSocket.KEY, ListeningSocket, container);
   if (!view.normalize) {
-    yield* grouped(copy, ListeningSocket, (from, slot) => [
-      ...endpointText(from, slot, ListeningSocket, originator),
-      ['pid', from.get(slot, ListeningSocket.pid)],
-    ]);
+    yield* grouped(copy, ListeningSocket, (from, slot) => {
+      const address = addressText(from, slot, ListeningSocket.local, from.get(slot, ListeningSocket.tag));
+      const pid = from.get(slot, ListeningSocket.pid);
+      return [...endpointText(from, slot, ListeningSocket, address, originator), ['pid', pid]];
+    });
     return;
   }
   const endpoints = new SlotTable(Endpoint.WORDS, 0, Infinity, sockets.seed);
@@ -89,7 +93,10 @@ export function* listEndpoints(sockets: SlotTable, view: View): Generator<string
       merge(endpoints, endpoints.put(), copy.lastActive[slot]!, isActive(copy, slot));
     if (slot % SLICE === 0) yield PAUSE;
   }
-  yield* grouped(endpoints, Endpoint, (from, slot) => endpointText(from, slot, Endpoint, originator));
+  yield* grouped(endpoints, Endpoint, (from, slot) => {
+    const any = ANY_ADDRESS[familyOf(from.get(slot, Endpoint.tag))]!;
+    return endpointText(from, slot, Endpoint, any, originator);
+  });
 }
 
 /**
@@ -189,18 +196,21 @@ function endpointText(
   from: SlotTable,
   slot: number,
   at: { readonly port: number; readonly originator: number; readonly tag: number },
+  address: string,
   originator: View['originator'],
 ): Member[] {
   const id = from.get(slot, at.originator);
   const { name, path, args } = id === 0 ? { name: '', path: '', args: '' } : originator(id);
+  const port = from.get(slot, at.port);
   return [
     ['active', isActive(from, slot)],
+    ['endpoint', { address, port }],
     ['l4proto', PROTOCOLS[protocolOf(from.get(slot, at.tag))] ?? 'UNKNOWN'],
     [
       'originator',
       id === 0 ? undefined : { process_name: name, process_exec_file_path: path, process_args: args },
     ],
-    ['port', from.get(slot, at.port)],
+    ['port', port],
   ];
 }
 

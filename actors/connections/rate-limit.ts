@@ -30,6 +30,8 @@ export class RateLimit {
   withheld = 0;
   /** Closed ones among them. */
   lost = 0;
+  /** Containers over the limit in the latest tick with an audience. */
+  over: readonly Limited[] = [];
   readonly #of: Limits;
   readonly #interval: number;
   #most = 0;
@@ -67,16 +69,23 @@ export class RateLimit {
 
   /** Ends the tick. @returns the containers limited for the first time */
   endTick(): Limited[] {
-    const limited: Limited[] = [];
+    const over: Limited[] = [];
     for (const [container, count] of this.#counts) {
-      if (count <= this.#most || container === OTHERS || this.#reported.has(container)) continue;
-      if (this.#reported.size >= MOST_REPORTED) this.#reported.delete(this.#reported.keys().next().value!);
-      this.#reported.add(container);
-      limited.push({ of: this.#of, container, count: count - this.#most, most: this.#most });
+      if (count <= this.#most || container === OTHERS) continue;
+      over.push({ of: this.#of, container, count: count - this.#most, most: this.#most });
     }
     [this.#counts, this.#latest] = [this.#latest, this.#counts];
+    this.over = over;
     this.#counts.clear();
-    return limited;
+    return over.filter(({ container }) => this.#isNew(container));
+  }
+
+  /** Whether the container was never reported as limited before; from now on it was. */
+  #isNew(container: number): boolean {
+    if (this.#reported.has(container)) return false;
+    if (this.#reported.size >= MOST_REPORTED) this.#reported.delete(this.#reported.keys().next().value!);
+    this.#reported.add(container);
+    return true;
   }
 
   /** New entries of the container in the latest tick, admitted or not, and the limit now. */

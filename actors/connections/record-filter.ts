@@ -1,5 +1,5 @@
 import type { StateSettings } from '../capture/facts.js';
-import { SocketRole, socket_record } from '../capture/layout.js';
+import { RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import { TCP_LISTEN } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { ADDRESS_WORDS, isLoopback, readAddress } from './address.js';
@@ -9,6 +9,14 @@ import { isUdpSocket } from './socket-record.js';
 
 /** The discard service (RFC 863): programs send to it to find a route, or to wake a machine. */
 const IGNORED_PORT = 9;
+
+/** Why a socket record does not count, in the words of a log line. */
+export type LeftOutReason =
+  | 'not reported by the settings'
+  | 'of the host'
+  | 'on a dropped port'
+  | 'on the loopback'
+  | 'in an ignored network';
 
 /** Decides which socket records count, by the settings. */
 export class RecordFilter {
@@ -24,6 +32,19 @@ export class RecordFilter {
 
   admits(records: Records, at: number): boolean {
     return this.isInScope(records, at) && !this.#isDropped(records, at);
+  }
+
+  /** The reason against the record at `at`; undefined if it is admitted. */
+  reasonAgainst(records: Records, at: number): LeftOutReason | undefined {
+    if (this.#settings.networkDisabled) return 'not reported by the settings';
+    if (!this.isInScope(records, at)) return 'of the host';
+    return this.#isDropped(records, at) ? 'on a dropped port' : undefined;
+  }
+
+  /** The reason against a listening socket; undefined if it is reported. */
+  reasonAgainstListening(records: Records, at: number): LeftOutReason | undefined {
+    if (!this.#settings.endpoints) return 'not reported by the settings';
+    return this.isReachable(records, at) ? undefined : 'on the loopback';
   }
 
   isInScope(records: Records, at: number): boolean {
@@ -52,6 +73,12 @@ export class RecordFilter {
     const role = records.u8[at + socket_record.role]!;
     return (role === SocketRole.unknown ? this.#roles.of(records, at) : role) === SocketRole.server;
   }
+}
+
+/** Whether the record at `at`, of an event or a scan, is of a listening socket. */
+export function isOfListening(records: Records, at: number): boolean {
+  const type = records.type(at);
+  return type === RecordType.listen || type === RecordType.unlisten || isListening(records, at);
 }
 
 /** Whether a scanned socket listens. */

@@ -50,7 +50,9 @@ export enum ListeningSocket {
   rank = 8,
   /** Of the process: CLOCK_BOOTTIME in ns, low word first; 0: not known. */
   startTime = 9,
-  WORDS = 11,
+  /** The address it is bound to; zeros are any address. */
+  local = 11,
+  WORDS = 15,
 }
 
 /** A program that serves a port: it ended connections accepted there. `who` is a holder's image, or its pid. */

@@ -2,7 +2,7 @@ import { socket_record } from '../capture/layout.js';
 import { IPPROTO_UDP } from '../capture/linux.js';
 import { addressSize, socketParts, type Records } from '../capture/records.js';
 import { decodeField } from '../capture/text.js';
-import { formatAddress } from './address.js';
+import { AF_INET6, formatAddress } from './address.js';
 
 const COMM_SIZE = 16;
 
@@ -22,6 +22,12 @@ export function localText(records: Records, at: number): string {
 
 export function remoteText(records: Records, at: number): string {
   return addressText(records, socketParts.remote(records, at), addressSize(records, at));
+}
+
+/** An address of the socket record at `at` with a port, in brackets where its own colons need them. */
+export function withPort(records: Records, at: number, address: string, port: number | string): string {
+  const isV6 = records.u8[at + socket_record.family] === AF_INET6;
+  return isV6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** IPv4 without a view of its bytes: a view costs more than the text. */

@@ -15,7 +15,7 @@ import { Networks } from './networks.js';
 import type { NetworkLists, TurnedDirections } from './normalize.js';
 import type { PeerCounts } from './peer-counts.js';
 import { RateLimit, type Limited } from './rate-limit.js';
-import { isListening, RecordFilter } from './record-filter.js';
+import { isListening, isOfListening, RecordFilter, type LeftOutReason } from './record-filter.js';
 import { endpointRules, linkRules } from './report-rules.js';
 import {
   findConnection,
@@ -144,6 +144,11 @@ export class ConnectionState {
     return this.#limited;
   }
 
+  /** All containers over the latest tick's limit. */
+  get overLimit(): readonly Limited[] {
+    return [...this.#rateLimit.over, ...this.#endpointLimit.over];
+  }
+
   /** Listening sockets ended and dropped, ever. */
   get endedListeningSockets(): number {
     return this.#listeningSockets.ended;
@@ -213,6 +218,15 @@ export class ConnectionState {
       for (let slot = from; slot < to; slot++) used.add(endpoints.get(slot, Endpoint.originator));
     });
     return used;
+  }
+
+  /** Why the socket record at `at`, of an event or a scan, does not count; undefined if it does. Changes nothing. */
+  reasonAgainst(records: Records, at: number): LeftOutReason | undefined {
+    const reason = this.#filter.reasonAgainst(records, at);
+    if (reason !== undefined) return reason;
+    return isOfListening(records, at)
+      ? this.#filter.reasonAgainstListening(records, at)
+      : this.#flows.reasonAgainst(records, at);
   }
 
   /** Folds the record at `at` of a batch. Records of processes say whose share of a table a container takes. */
@@ -331,7 +345,8 @@ export class ConnectionState {
   #opened(records: Records, at: number): void {
     // A scan after a loss is newer, and lists connections still open: the record of an end may be lost.
     this.#flows.observe(records, at, records.time(at) >= this.#lastLossScan);
-    if (records.u8[at + socket_record.role] === SocketRole.server) this.#listeningSockets.accepted(records, at);
+    if (records.u8[at + socket_record.role] === SocketRole.server)
+      this.#listeningSockets.accepted(records, at);
   }
 
   #observeListening(records: Records, at: number, type: RecordType): void {

@@ -1,20 +1,12 @@
 import type { ContainerMetadata, Fact } from '../capture/facts.js';
-import { RecordFlag, RecordType } from '../capture/layout.js';
-import { processCgroup } from '../capture/process-record.js';
+import { RecordType } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
-import { isContainerInPath } from './cgroup-path.js';
-import { containerId, containerNumber } from './id.js';
+import { containerNumber } from './id.js';
 import { MetadataTable } from './metadata.js';
+import { judge, type Verdict } from './verdict.js';
 
 /** More containers than a node runs; beyond it the one known longest is forgotten. */
 const MOST_CONTAINERS = 4096;
-
-/** A container not named by its cgroup's path. */
-export interface Mismatch {
-  /** As the kernel side has it, 12 digits. */
-  readonly id: string;
-  readonly cgroup: string;
-}
 
 /**
  * Folds facts to the containers seen so far.
@@ -75,8 +67,8 @@ export class ContainerState {
   }
 
   /** The containers first seen in a fact and judged differently here. */
-  fold(fact: Fact): Mismatch[] {
-    const mismatches: Mismatch[] = [];
+  fold(fact: Fact): Verdict[] {
+    const mismatches: Verdict[] = [];
     if (fact.kind === 'containers') this.#metadata.fold(fact);
     if (fact.kind === 'tick') this.#metadata.expire(fact.time);
     if (fact.kind !== 'records' && fact.kind !== 'scan') return mismatches;
@@ -86,23 +78,20 @@ export class ContainerState {
       if (type !== RecordType.exec && type !== RecordType.process) continue;
       const container = records.container(at);
       if (container === 0 || this.#cgroups.has(container)) continue;
-      const mismatch = this.#meet(container, records, at);
-      if (mismatch !== undefined) mismatches.push(mismatch);
+      const verdict = this.#meet(container, records, at);
+      if (verdict.isNamed === false) mismatches.push(verdict);
     }
     return mismatches;
   }
 
-  #meet(container: number, records: Records, at: number): Mismatch | undefined {
-    const cgroup = processCgroup(records, at);
+  #meet(container: number, records: Records, at: number): Verdict {
+    const verdict = judge(records, at);
     if (this.#cgroups.size >= MOST_CONTAINERS) {
       this.#cgroups.delete(this.#cgroups.keys().next().value!);
       this.evicted++;
     }
-    this.#cgroups.set(container, cgroup);
+    this.#cgroups.set(container, verdict.cgroup);
     if (this.#metadata.get(container) === undefined) this.#unknownContainers++;
-    const isCut = (records.flags(at) & RecordFlag.cgroupCut) !== 0;
-    const id = containerId(container);
-    // Any container of the path will do: the nearest may have a forged name.
-    return isCut || isContainerInPath(id, cgroup) ? undefined : { id, cgroup };
+    return verdict;
   }
 }

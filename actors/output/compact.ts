@@ -1,6 +1,5 @@
 /** One readable line an event, for a person at a terminal of 80 columns. */
-import { AF_INET6 } from '../connections/address.js';
-import { isUdpSocket, localText, remoteText, socketName } from '../connections/socket-record.js';
+import { isUdpSocket, localText, remoteText, socketName, withPort } from '../connections/socket-record.js';
 import type { ContainerMetadata, Fact, ScanFact } from '../capture/facts.js';
 import { RecordFlag, record_header, RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
@@ -319,11 +318,6 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
 /** Identifies a connection: one socket may be connected several times. */
 function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
-}
-
-function withPort(records: Records, at: number, address: string, port: number | string): string {
-  const isV6 = records.u8[at + socket_record.family] === AF_INET6;
-  return isV6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function containerStyle(container: number): string {

@@ -3,7 +3,7 @@ import type { Fact } from '../capture/facts.js';
 import type { Publication } from '../telemetry/publication.js';
 import { LineageCounts } from './lineage-counts.js';
 import type { ProcessSignal } from './signal.js';
-import { ProcessState } from './state.js';
+import { ProcessState, type LeftOutProcess } from './state.js';
 
 /** A fact, with the process signals made of it. Its records are valid until the next fact. */
 export interface ProcessUpdate {
@@ -14,6 +14,8 @@ export interface ProcessUpdate {
 /** The processes of containers: folds facts into the process table, and counts the signals. */
 export class Processes {
   readonly state: ProcessState;
+  /** Gets the records without a signal, as in `ProcessState.fold`; undefined: nobody asks. */
+  leftOut: LeftOutProcess[] | undefined;
   readonly #capacity: number;
   readonly #lineage = new LineageCounts();
   readonly #originators = { known: 0, unknown: 0 };
@@ -56,10 +58,15 @@ export class Processes {
     };
   }
 
+  /** Signals made so far. */
+  get signals(): number {
+    return this.#lineage.signals;
+  }
+
   /** Folds every fact and passes it on with its signals. */
   updates(facts: Observable<Fact>): Observable<ProcessUpdate> {
     return facts.pipe(
-      map((fact) => ({ fact, signals: this.state.fold(fact) })),
+      map((fact) => ({ fact, signals: this.state.fold(fact, this.leftOut) })),
       tap(({ signals }) => this.#lineage.add(signals)),
     );
   }

@@ -31,6 +31,14 @@ export interface ProcessCounts {
   readonly throttleForgotten: number;
 }
 
+/** A record of a process without a signal. */
+export interface LeftOutProcess {
+  /** Byte offset of the process in the fact's records. */
+  readonly record: number;
+  /** In the words of a log line. */
+  readonly reason: 'throttled' | 'reported before' | 'a helper of the host';
+}
+
 /**
  * Folds facts to the running processes and to the signals that report them.
  *
@@ -38,7 +46,7 @@ export interface ProcessCounts {
  * complete, so the table only serves to know the reported ones, and the processes that listen on ports.
  */
 export class ProcessState {
-  readonly #isThrottled: boolean;
+  readonly #throttles: boolean;
   readonly #table: ProcessTable;
   readonly #originators = new Originators();
   readonly #exits = new ScanExits();
@@ -49,16 +57,18 @@ export class ProcessState {
   #epoch = 0;
   #signals = 0;
   #nameless = 0;
+  /** Gets the records without a signal; undefined: nobody asks. */
+  #leftOut: LeftOutProcess[] | undefined;
   /** Pids and start times of ended processes. They go with the next fact: till then others may ask. */
   #ended: (readonly [pid: number, startTime: number])[] = [];
 
   /**
    * @param capacity processes to remember at most; beyond it the one known longest is forgotten
-   * @param isThrottled whether there is a bound to how often the same is reported
+   * @param throttles whether there is a bound to how often the same is reported
    */
-  constructor(capacity: number, isThrottled = true) {
+  constructor(capacity: number, throttles = true) {
     this.#table = new ProcessTable(capacity);
-    this.#isThrottled = isThrottled;
+    this.#throttles = throttles;
   }
 
   get counts(): ProcessCounts {
@@ -93,15 +103,19 @@ export class ProcessState {
     return [...this.#table.takeRefusals(), ...this.#originators.takeRefusals()];
   }
 
-  /** The signals made by a fact, in the order of its records. */
-  fold(fact: Fact): ProcessSignal[] {
+  /**
+   * The signals made by a fact, in the order of its records.
+   * @param leftOut gets the records without a signal, but for those of a scan that repeats an earlier one
+   */
+  fold(fact: Fact, leftOut?: LeftOutProcess[]): ProcessSignal[] {
     const signals: ProcessSignal[] = [];
+    this.#leftOut = leftOut;
     this.#forgetEnded();
     switch (fact.kind) {
       case 'start':
         this.#seed = fact.seed;
         this.#table.seed(fact.seed);
-        this.#throttle = this.#isThrottled ? new SignalThrottle(fact.seed) : undefined;
+        this.#throttle = this.#throttles ? new SignalThrottle(fact.seed) : undefined;
         this.#epoch = fact.epoch;
         break;
       case 'tick':
@@ -187,16 +201,22 @@ export class ProcessState {
     const process = { ...readProcess(records, at, 0, true), executed: records.time(at) };
     // The ring may bring an exec only after a scan has listed its process.
     const isScanned = before?.isReported === true && records.time(at) <= before.scanned;
-    if (isScanned && this.#table.isSame(before, process)) return;
+    if (isScanned && this.#table.isSame(before, process)) {
+      this.#leftOut?.push({ record: at, reason: 'reported before' });
+      return;
+    }
     this.#table.set(records.pid(at), process);
     this.#table.images.note(process, true);
-    if (this.#throttle?.admits(process, records.time(at)) === false) return;
+    if (this.#isThrottled(process, at, records.time(at))) return;
     signals.push(this.#signal(records, at, process, records.time(at), false));
   }
 
   #scanned(records: Records, at: number, audience: Audience, signals: ProcessSignal[]): void {
     const before = this.#table.get(records.pid(at));
-    if ((records.flags(at) & ProcessFlag.helper) !== 0 && !isKnown(before, records, at)) return;
+    if ((records.flags(at) & ProcessFlag.helper) !== 0 && !isKnown(before, records, at)) {
+      this.#leftOut?.push({ record: at, reason: 'a helper of the host' });
+      return;
+    }
     const isReported = audience !== 'none';
     if (this.#isOutdated(records, at, before, audience)) return;
     const process = readProcess(records, at, records.time(at), isReported, before);
@@ -208,8 +228,8 @@ export class ProcessState {
     if (this.#exitOf(records, at) === undefined) this.#learn(records.pid(at), process);
     if (!isReported) return;
     // A fresh audience gets every process. A later scan makes up for lost execs, and lists forks too.
-    const isThrottled = this.#hasScanned && audience !== 'fresh';
-    if (isThrottled && this.#throttle?.admits(process, records.time(at)) === false) return;
+    const isRepetition = this.#hasScanned && audience !== 'fresh';
+    if (isRepetition && this.#isThrottled(process, at, records.time(at))) return;
     signals.push(this.#signal(records, at, process, process.startTime, true));
   }
 
@@ -238,10 +258,19 @@ export class ProcessState {
     const time = records.time(at);
     const before = this.#table.get(records.pid(at));
     const process = readProcess(records, at, time, true, before);
-    if (before?.isReported === true && this.#table.isSame(before, process)) return;
+    if (before?.isReported === true && this.#table.isSame(before, process)) {
+      this.#leftOut?.push({ record: at, reason: 'reported before' });
+      return;
+    }
     this.#learn(records.pid(at), process);
-    if (this.#throttle?.admits(process, time) === false) return;
+    if (this.#isThrottled(process, at, time)) return;
     signals.push(this.#signal(records, at, process, time, true));
+  }
+
+  #isThrottled(process: Process, at: number, time: number): boolean {
+    if (this.#throttle?.admits(process, time) !== false) return false;
+    this.#leftOut?.push({ record: at, reason: 'throttled' });
+    return true;
   }
 
   /**

@@ -13,6 +13,7 @@ import type { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Publication, StreamStatus } from '../telemetry/publication.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
+import { collectorsOwn } from './certificate.js';
 import { openChannel, type SensorAddress } from './channel.js';
 import { connectToSensor } from './connect.js';
 import { readControl, type Control } from './control.js';
@@ -217,7 +218,7 @@ export class Sensor {
 
   /** Opens the streams. */
   start(spawn: SpawnStream): void {
-    const { registration, backOff = BACK_OFF } = this.#options;
+    const { registration, log, backOff = BACK_OFF } = this.#options;
     const { hostname } = registration;
     const open = (name: StreamName, what: string, metadata: Metadata, user: StreamUser) => {
       const connection = openStream({
@@ -227,6 +228,10 @@ export class Sensor {
         user,
         ending: this.#ending,
         deadline: () => this.#end ?? new Deadline(RENEW_MS).start(),
+        onStep: (step) => {
+          if (log.enables('debug'))
+            log.debug(`The stream of ${what} to Sensor ${step}; ${this.#queued(name)}`);
+        },
       });
       const actor = spawn(name, { backOff: backOff[name], open: connection });
       this.#watch(actor, name, what);
@@ -243,6 +248,10 @@ export class Sensor {
         tap(({ fact, signals }) => {
           for (const signal of signals) this.#signals.send(signal);
           if (endsFreshScan(fact)) this.#signals.scanEnded();
+          if (signals.length > 0 && this.#options.log.enables('debug'))
+            this.#options.log.debug(
+              `For Sensor: process signals ${signals.length}; ${this.#queued('signals')}`,
+            );
           this.#logLost();
           for (const refusal of this.#signals.takeRefusals())
             this.#options.log.warning(refusalLine(refusal, metadata?.(refusal.container)));
@@ -252,6 +261,10 @@ export class Sensor {
         tap(({ time, delta }) => {
           const message = this.#createTimer.time(() => networkMessage(delta, time, originator));
           this.#writeTimer.time(() => this.#network.send(message, endsIn(delta)));
+          if (this.#options.log.enables('debug'))
+            this.#options.log.debug(
+              `For Sensor: a report of ${message.length} bytes; ${this.#queued('network')}`,
+            );
           this.#logLost();
         }),
       ),
@@ -275,6 +288,8 @@ export class Sensor {
   /** Reads a long list in many slices; once read, it is in force as a whole. */
   async #takeControl(message: Buffer, warn: (message: string) => void): Promise<void> {
     try {
+      const { log } = this.#options;
+      if (log.enables('debug')) log.debug(`Sensor sent its network lists, ${message.length} bytes`);
       const { lists, warnings } = await runSliced(readControl(decodeControlMessage(message)));
       warnings.forEach(warn);
       this.#control.next(lists);
@@ -286,12 +301,22 @@ export class Sensor {
   #watch(actor: StreamRef, name: StreamName, what: string): void {
     const { log } = this.#options;
     const warn = log.throttled('warning');
-    actor.on('opened', () => log.info(`The stream of ${what} to Sensor is open`));
+    actor.on('opened', () => {
+      log.info(`The stream of ${what} to Sensor is open`);
+      if (log.enables('debug'))
+        log.debug(`The stream of ${what} begins with its queue: ${this.#queued(name)}`);
+    });
     actor.on('broken', ({ reason, wait }) => {
       this.#breaks[name]++;
       warn(`The stream of ${what} to Sensor broke (${reason}); it is opened again in ${wait / 1000} s`);
       void this.#explain();
     });
+  }
+
+  /** The queue of a stream in words, for the log. */
+  #queued(name: StreamName): string {
+    const { waiting, unconfirmed, bytes, repeated } = name === 'signals' ? this.counts : this.networkCounts;
+    return `waiting ${waiting}, unconfirmed ${unconfirmed}, bytes ${bytes}, sent once more so far ${repeated}`;
   }
 
   #streamStates(): StreamStatus[] {
@@ -326,7 +351,9 @@ export class Sensor {
 
   /** Opens new streams with new certificates, on their own channel; the old ones still send their messages. */
   #renew(material: TlsMaterial): void {
-    this.#options.log.info('The TLS files have changed: connecting to Sensor with the new ones');
+    const { log } = this.#options;
+    log.info('The TLS files have changed: connecting to Sensor with the new ones');
+    if (log.enables('debug')) log.debug(`${collectorsOwn(material.cert)} is in use`);
     const old = this.#channel;
     this.#material = material;
     this.#channel = openChannel(this.#options, material);

@@ -56,7 +56,12 @@ export interface StreamOptions {
   readonly ending: Set<Promise<void>>;
   /** The deadline for a stream ended now. */
   readonly deadline: () => Deadline;
+  /** Notes a step of the stream, in words to follow its name. */
+  readonly onStep: (step: StreamStep) => void;
 }
+
+/** A step of a stream beside its opening and its break. */
+export type StreamStep = 'is being opened' | 'is full' | 'has room again' | 'is being ended';
 
 /**
  * Opens one stream on the current channel for the stream machine. Stopped, it ends in good order: written messages
@@ -69,6 +74,7 @@ export function openStream({
   user,
   ending,
   deadline,
+  onStep,
 }: StreamOptions): OpenConnection {
   return (update) => {
     let isOver = false;
@@ -80,6 +86,7 @@ export function openStream({
       if (reason !== undefined) update({ type: 'broken', reason });
       return arrived;
     };
+    onStep('is being opened');
     const client = channel();
     client.waitForReady(Date.now() + CONNECT_MS, (error) => {
       if (isOver) return;
@@ -90,7 +97,11 @@ export function openStream({
       call = client.makeBidiStreamRequest(method, passBytes, passBytes, metadata);
       call.on('error', ({ message }) => over(message));
       call.on('status', ({ code, details }) => over(`${status[code]}: ${details}`));
-      call.on('drain', () => !isOver && user.drained());
+      call.on('drain', () => {
+        if (isOver) return;
+        onStep('has room again');
+        user.drained();
+      });
       const open: StreamCall = call;
       open.on('data', (message: Buffer) => {
         open.pause();
@@ -100,7 +111,11 @@ export function openStream({
         if (isOver) return;
         update({ type: 'opened' });
         user.opened({
-          write: (message, flushed) => open.write(message, flushed),
+          write: (message, flushed) => {
+            const hasRoom = open.write(message, flushed);
+            if (!hasRoom) onStep('is full');
+            return hasRoom;
+          },
           window: () => windowOf(open),
         });
       });
@@ -108,6 +123,7 @@ export function openStream({
     return () => {
       const arrived = over();
       if (call === undefined || arrived === undefined) return;
+      onStep('is being ended');
       const ended = endInGoodOrder(call, deadline())
         .then((isRead) => isRead && arrived())
         .then(() => void ending.delete(ended));

@@ -1,9 +1,19 @@
 import type { ThrottleOutlet } from './throttle.js';
 
-/** Lines of one kind let through in a window, and kinds told apart in it. */
-const MOST_LINES = 20;
-const MOST_KINDS = 64;
 const LONGEST_KIND = 200;
+
+/** Bounds of a window. */
+interface GateBounds {
+  /** Lines of one kind let through. */
+  readonly lines: number;
+  /** Kinds told apart. */
+  readonly kinds: number;
+}
+
+/** For messages of any origin. */
+const ANY: GateBounds = { lines: 20, kinds: 64 };
+/** For messages with a key. */
+export const ONCE_PER_KEY: GateBounds = { lines: 1, kinds: 512 };
 
 interface MessageKind {
   lines: number;
@@ -21,22 +31,24 @@ export class FloodGate {
   swallowed = 0;
   readonly #seconds: number;
   readonly #outlet: ThrottleOutlet;
+  readonly #bounds: GateBounds;
   #kinds = new Map<string, MessageKind>();
   #cancel: (() => void) | undefined;
 
   /** @param seconds the length of a window */
-  constructor(seconds: number, outlet: ThrottleOutlet) {
+  constructor(seconds: number, outlet: ThrottleOutlet, bounds = ANY) {
     this.#seconds = seconds;
     this.#outlet = outlet;
+    this.#bounds = bounds;
   }
 
-  /** Whether the message may be written. */
-  admits(message: string): boolean {
+  /** Whether the message may be written. @param kind its name; default: the message without its numbers */
+  admits(message: string, kind = kindIn(message)): boolean {
     this.#cancel ??= this.#outlet.setTimer(() => this.flush(), this.#seconds * 1000);
-    const kind = this.#kindOf(message);
-    if (++kind.lines <= MOST_LINES) return true;
-    kind.swallowed++;
-    kind.last = message;
+    const counted = this.#kindOf(kind);
+    if (++counted.lines <= this.#bounds.lines) return true;
+    counted.swallowed++;
+    counted.last = message;
     this.swallowed++;
     return false;
   }
@@ -55,12 +67,16 @@ export class FloodGate {
     }
   }
 
-  #kindOf(message: string): MessageKind {
-    const name = message.slice(0, LONGEST_KIND).replaceAll(/\d+/g, '0');
-    const known = this.#kinds.get(name) ?? (this.#kinds.size < MOST_KINDS ? undefined : this.#kinds.get(''));
+  #kindOf(name: string): MessageKind {
+    const { kinds } = this.#bounds;
+    const known = this.#kinds.get(name) ?? (this.#kinds.size < kinds ? undefined : this.#kinds.get(''));
     if (known !== undefined) return known;
     const kind = { lines: 0, swallowed: 0, last: '' };
-    this.#kinds.set(this.#kinds.size < MOST_KINDS - 1 ? name : '', kind);
+    this.#kinds.set(this.#kinds.size < kinds - 1 ? name : '', kind);
     return kind;
   }
+}
+
+function kindIn(message: string): string {
+  return message.slice(0, LONGEST_KIND).replaceAll(/\d+/g, '0');
 }

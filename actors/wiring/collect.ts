@@ -37,8 +37,6 @@ const CONFIG_PATIENCE_MS = 2000;
 const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
-/** Records kept for whoever asks for past events: of some thousand execs, or twice as many connections. */
-const PAST_EVENT_BYTES = 1024 * 1024;
 const SECONDS_PER_MINUTE = 60;
 const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
@@ -75,14 +73,21 @@ export async function prepareParts(
   const runtimes = settings.runtimeConfig
     ? new Runtimes({ sockets, hostRoot: settings.hostRoot, log })
     : undefined;
+  const { durations } = telemetry.metrics;
   const pipeline = new Pipeline(state, slices, log, {
     onUnknownContainer: () => runtimes?.ask(),
-    onReport: telemetry.metrics.durations.tick,
+    onReport: durations.tick,
     peers,
     pastEvents: settings.introspection === false ? 0 : PAST_EVENT_BYTES,
   });
   const { containers, processes, connections } = pipeline;
-  const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
+  const meter = new CaptureMeter(probe, telemetry.activity, {
+    ...durations,
+    scan: (of, seconds) => {
+      durations.scan(of, seconds);
+      pipeline.factLog.scanned(of, seconds);
+    },
+  });
   const reader = argumentReaderFor(scanning, programs.argumentReader, context);
   const recorder = startRecording(context);
   const reporter = sensor ?? new Printer(output, state.format, log);
@@ -140,6 +145,7 @@ export async function prepareParts(
           ),
         onStats: (stats) => {
           counted = summary(stats);
+          pipeline.factLog.kernel(stats);
           const lost = losses.report(stats);
           if (lost !== undefined) warn(lost);
           for (const refused of losses.refusals(stats))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HostFacts } from '../capture/host.js';
 import { Sensor } from '../sensor/actor.js';
+import { collectorsOwn } from '../sensor/certificate.js';
 import { readTls, tlsFiles } from '../sensor/tls.js';
 import type { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
@@ -19,6 +20,8 @@ export async function connectSensor(
   const files = tlsFiles(settings);
   const tls = files && { files, material: await readTls(files) };
   signal.throwIfAborted();
+  if (log.enables('debug'))
+    log.debug(tls === undefined ? 'Without TLS to Sensor' : `${collectorsOwn(tls.material.cert)} is in use`);
   const sensor = new Sensor({
     address,
     serverName,

@@ -13,7 +13,7 @@ import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
 import { loadFindings } from './findings.js';
-import { allowCoreDump, load, warnOfUdp, type Loaded } from './load.js';
+import { allowCoreDump, load, logHooks, warnOfUdp, type Loaded } from './load.js';
 import { patiently } from './patiently.js';
 import { scannerFor } from './scans.js';
 
@@ -100,6 +100,7 @@ function loadAndAttach({ addon, file }: Loadable, host: HostFacts, context: Live
     return { probe, scanning, problems, findings: found };
   }
   warnOfUdp(probe, context);
+  logHooks(probe, context);
   // Root could take them back, and may need them to read the files of other users.
   if (host.euid === 0) return { probe, scanning, problems, findings: findings('Root gives up none.') };
   const capabilities = giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release));

@@ -84,6 +84,18 @@ function logObject(probe: Probe, log: RunContext['log']): void {
   );
 }
 
+/** Logs the programs attached to the kernel's events. */
+export function logHooks(probe: Probe, { settings, log }: RunContext): void {
+  if (!log.enables('debug')) return;
+  const programs = probe.stats().flatMap(({ program }) => (program === 'udp' ? [] : [program]));
+  const isUdpSeen = probe.udpRefusal() === undefined && cgroupRoot(settings.hostRoot) !== undefined;
+  const seesDatagrams = settings.trackSendReceive && probe.datagramRefusal() === undefined;
+  log.debug(
+    `Hooks attached: ${programs.join(', ')}; UDP sockets ${isUdpSeen ? 'by programs of the cgroup root' : 'by scans alone'}, ` +
+      `datagrams ${seesDatagrams ? 'by their programs' : 'left alone'}`,
+  );
+}
+
 /**
  * Frees the memory of the start, 10 MB of it, before libbpf reads the kernel's types: then a Collector takes the most
  * memory.

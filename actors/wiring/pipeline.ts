@@ -11,12 +11,13 @@ import { ContainerRefs } from '../inspection/container-ref.js';
 import { EventFeed } from '../inspection/events.js';
 import type { SensorView, WhySources } from '../inspection/why.js';
 import type { OutputUpdates } from '../output/actor.js';
+import { FactLog } from '../output/fact-log.js';
 import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
 import type { Log } from '../telemetry/log.js';
 
-/** Records kept for new watchers of events, bytes: some thousand. */
-export const PAST_EVENT_BYTES = 512 * 1024;
+/** Records kept for new watchers of events, bytes: of some thousand execs, or twice as many connections. */
+export const PAST_EVENT_BYTES = 1024 * 1024;
 
 /** Hooks of a live run; a replay has none. */
 export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {
@@ -36,6 +37,8 @@ export class Pipeline {
   readonly events: EventFeed;
   readonly #refs: ContainerRefs;
   readonly #settings: StateSettings;
+  /** Explains the facts in the log. */
+  readonly factLog: FactLog;
   readonly #log: Log;
   readonly #warnOfForgotten: (message: string) => void;
   #forgotten = 0;
@@ -45,7 +48,7 @@ export class Pipeline {
     settings: StateSettings,
     slices: Slices,
     log: Log,
-    { onUnknownContainer = () => undefined, pastEvents = 0, ...hooks }: PipelineHooks = {},
+    { onUnknownContainer = () => undefined, pastEvents = 0, onReport, ...hooks }: PipelineHooks = {},
   ) {
     const { processTableSize, format } = settings;
     this.#settings = settings;
@@ -61,6 +64,10 @@ export class Pipeline {
       slices,
       {
         ...hooks,
+        onReport: (seconds) => {
+          onReport?.(seconds);
+          this.factLog.tickEnded(seconds);
+        },
         onLimited: ({ of, container, count, most }) =>
           log.warning(
             `Container ${containerId(container)} has too many new ${of}: a report has room for ${most} ` +
@@ -70,6 +77,7 @@ export class Pipeline {
       },
       this.processes.state,
     );
+    this.factLog = new FactLog(log, this);
   }
 
   /** The states, for views of the node. @param sensor undefined: there is none, and reports are printed */
@@ -91,8 +99,8 @@ export class Pipeline {
     facts: Observable<Fact>,
     deliver: (updates: OutputUpdates) => Observable<unknown>,
   ): Observable<unknown> {
-    const { containers, processes, connections } = this;
-    return facts.pipe(
+    const { containers, processes, connections, factLog } = this;
+    return factLog.watch(facts).pipe(
       tap((fact) => {
         this.clock.take(fact);
         containers.fold(fact);
@@ -102,7 +110,7 @@ export class Pipeline {
       connect((shared) =>
         deliver({
           processes: processes.updates(shared),
-          network: connections.updates(shared),
+          network: connections.updates(shared).pipe(tap((update) => factLog.count(update))),
           originator: (id) => processes.state.originator(id),
           metadata: (container) => containers.state.metadataOf(container),
           roleOf: (records, at) => connections.state?.flowRoleOf(records, at) ?? SocketRole.unknown,

@@ -135,6 +135,7 @@ describe('The listing of endpoints', () => {
       listener({ container: B, cookie: 102, localPort: 9090, time: 1 }),
       listener({ type: 'unlisten', container: B, cookie: 102, localPort: 9090, time: 2 }),
     );
+  const any = (port: number) => ({ address: '0.0.0.0', port });
   const originator = {
     process_name: nginx.name,
     process_exec_file_path: nginx.path,
@@ -143,20 +144,41 @@ describe('The listing of endpoints', () => {
 
   it('has one entry an endpoint, and who listens', () => {
     assert.deepEqual(endpoints(story()), {
-      [B]: [{ active: false, l4proto: 'TCP', originator, port: 9090 }],
-      [A]: [{ active: true, l4proto: 'TCP', originator, port: 8080 }],
+      [B]: [{ active: false, endpoint: any(9090), l4proto: 'TCP', originator, port: 9090 }],
+      [A]: [{ active: true, endpoint: any(8080), l4proto: 'TCP', originator, port: 8080 }],
     });
   });
 
   it('has one entry a socket if asked to', () => {
     const [one, other] = endpoints(story(), { normalize: false, container: containerNumber(A) })[A]!;
-    assert.deepEqual(one, { active: true, l4proto: 'TCP', originator, port: 8080, pid: 7 });
+    const endpoint = any(8080);
+    assert.deepEqual(one, { active: true, endpoint, l4proto: 'TCP', originator, port: 8080, pid: 7 });
     assert.deepEqual(other, one);
+  });
+
+  it('has the address that a socket listens on if asked to, and any address as reported', () => {
+    const bound = [
+      listener({ container: A, cookie: 1, local: '10.0.0.1' }),
+      listener({ container: A, cookie: 2, local: 'fd00::1' }),
+      listener({ container: A, cookie: 3, local: '::' }),
+    ];
+    const addresses = (of: Story, normalize: boolean) =>
+      Array.from(
+        endpoints(of, { normalize })[A]!,
+        ({ endpoint }) => (endpoint as { address: string }).address,
+      ).sort();
+    const [told, scanned] = [new Story().events(...bound), new Story().scan(1, ...bound)];
+    for (const story of [told, scanned]) {
+      assert.deepEqual(addresses(story, false), ['10.0.0.1', '::', 'fd00::1']);
+      assert.deepEqual(addresses(story, true), ['0.0.0.0', '::']);
+    }
   });
 
   it('says nothing of a process that it does not know', () => {
     const unknown = new Story().events(listener({ container: A, time: 1 }));
-    assert.deepEqual(endpoints(unknown)[A], [{ active: true, l4proto: 'TCP', port: 8080 }]);
+    assert.deepEqual(endpoints(unknown)[A], [
+      { active: true, endpoint: any(8080), l4proto: 'TCP', port: 8080 },
+    ]);
   });
 });
 

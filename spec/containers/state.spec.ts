@@ -29,8 +29,8 @@ describe('the containers that were seen', () => {
     const wrong = execRecord({ container: ID, cgroupPath });
     const none = execRecord({ container: 'cccccccccccc', cgroupPath: '/user.slice' });
     assert.deepEqual(fold(wrong, none, wrong).told, [
-      { id: ID, cgroup: cgroupPath },
-      { id: 'cccccccccccc', cgroup: '/user.slice' },
+      { id: ID, cgroup: cgroupPath, isNamed: false },
+      { id: 'cccccccccccc', cgroup: '/user.slice', isNamed: false },
     ]);
   });
 

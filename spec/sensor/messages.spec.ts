@@ -47,6 +47,15 @@ describe('messages to Sensor', () => {
     assert.deepEqual(sent, JSON.parse(networkJson(delta, TIME, () => nginx)));
   });
 
+  it('have a local address of a server alone: of a client the field is absent', () => {
+    const message = messageType('sensor.NetworkConnectionInfoMessage');
+    const { info } = message.decode(networkMessage(delta, TIME, () => nginx)) as unknown as {
+      info: { updatedConnections: readonly object[] };
+    };
+    const hasField = info.updatedConnections.map((connection) => Object.hasOwn(connection, 'localAddress'));
+    assert.deepEqual(hasField, [false, true]);
+  });
+
   it('say first on each stream which node it is, and which life of its collector', () => {
     const registration = { hostname: 'node-1', instanceId: 'abc' };
     assert.deepEqual(read('sensor.SignalStreamMessage', signalRegistration(registration)), {

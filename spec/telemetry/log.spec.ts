@@ -190,4 +190,38 @@ describe('the log', () => {
     const { stdout } = spawnSync('sh', ['-c', script, 'sh', command, ...args], { encoding: 'utf8' });
     assert.equal(stdout, 'alive\n');
   });
+
+  it('writes of each key one line a window, and counts the others', () => {
+    const lines: string[] = [];
+    const log = logTo(lines, 'debug');
+    const write = log.oncePerKey('debug');
+    for (const key of ['a', 'b', 'a', 'a']) write(key, `about ${key}`);
+    assert.deepEqual(
+      lines.map((line) => line.slice(30).trimEnd()),
+      ['about a', 'about b'],
+    );
+    assert.equal(log.suppressed, 2);
+    log.flush();
+    assert.match(
+      lines.at(-1)!,
+      /\[Throttled\] about a \(2 like it swallowed within 10 s, this is the latest\)/,
+    );
+    write('a', 'in the next window');
+    assert.match(lines.at(-1)!, /in the next window/);
+  });
+
+  it('bounds the keys, and writes none below its level', () => {
+    const lines: string[] = [];
+    const log = logTo(lines, 'info');
+    const write = log.oncePerKey('debug');
+    assert.equal(log.enables('debug'), false);
+    write('a', 'unseen');
+    log.level = 'debug';
+    assert.equal(log.enables('debug'), true);
+    for (let n = 0; n < 5000; n++) write(`key ${n}`, `about ${n}`);
+    const written = lines.length;
+    assert.equal(written, 20, 'all of one kind, of which the level lets a few through');
+    log.flush();
+    assert.ok(lines.length - written <= 21, `${lines.length} lines`);
+  });
 });
