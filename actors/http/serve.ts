@@ -17,7 +17,7 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly log: Log;
   /** Routes of other parts. */
   readonly more?: readonly Route[];
-  /** Routes of other parts that show what Collector sees, served with introspection only. */
+  /** Routes of other parts about the node and the run, served with introspection only. */
   readonly inspected?: readonly Route[];
 }
 
@@ -78,7 +78,7 @@ export async function serve(
   return address;
 }
 
-/** The routes that show what Collector sees, for whom the settings allow them. */
+/** The routes about the node and the run, for the clients allowed by the settings. */
 function introspectedRoutes({ introspection }: Settings, routes: readonly Route[]): readonly Route[] {
   if (introspection === 'loopback') return loopbackOnly(routes);
   return introspection ? routes : [];
