@@ -1,6 +1,6 @@
 /**
- * Takes the screenshot in README, docs/images/inspect.png: `npx tsx scripts/screenshot.ts`, after `npm run build`, with
- * Debian's chromium-headless-shell. The page shows a recording, so that everybody's screenshot is of the same run.
+ * Takes the screenshot in README, docs/images/inspect.png: `npx tsx scripts/screenshot.ts`, as root, after `npm run
+ * build`, with Debian's chromium-headless-shell. The page shows a Collector that watches this machine.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,19 +11,25 @@ import { BadUsage, command } from './command.js';
 
 const CHROMIUM = '/usr/bin/chromium-headless-shell';
 const root = path.dirname(import.meta.dirname);
-const RECORDING = path.join(root, 'spec/corpus/web-load.collector');
-/** Samples for the rates. */
-const WATCHED_MS = 4000;
+/** Until a Collector is sure to collect. */
+const WATCHED_MS = 6000;
 
 await command(async (words) => {
   if (words.length > 0) throw new BadUsage(`Bad argument '${words.join(' ')}' (allowed: none)`);
-  const args = [path.join(root, 'dist/collector.js'), `--replay=${RECORDING}`, '--inspect=127.0.0.1:0'];
-  const player = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const ended = once(player, 'exit');
+  const collector = spawn(process.execPath, [path.join(root, 'dist/collector.js'), '--scope=all'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      ROX_COLLECTOR_INTROSPECTION_ENABLE: 'loopback',
+      ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
+      ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
+    },
+  });
+  const ended = once(collector, 'exit');
   try {
-    await take(await addressOf(createInterface(player.stderr)));
+    await take(await addressOf(createInterface(collector.stderr)));
   } finally {
-    player.kill();
+    collector.kill();
     await ended;
   }
   return true;
@@ -42,7 +48,7 @@ async function take(address: string): Promise<void> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    await page.goto(`${address}#road`);
+    await page.goto(`${address}#charts`);
     await page.waitForTimeout(WATCHED_MS);
     await page.screenshot({ path: path.join(root, 'docs/images/inspect.png') });
   } finally {

@@ -59,9 +59,9 @@ export class Model {
     return below(undefined);
   }
 
-  /** The root of the tree. */
+  /** The root of the tree; undefined in recordings without a lifecycle, which have parts alone. */
   get root(): ActorView | undefined {
-    return this.actors[0];
+    return this.actors.find(({ parent, chart }) => parent === undefined && chart !== undefined);
   }
 
   /** The page is older or newer than Collector. */

@@ -68,7 +68,7 @@ export class RoadTab implements Tab {
     const box = (place: Place) => this.#box(place, road);
     const end = road.end === 'output' ? 'output' : 'queue';
     return html`${
-        road.end === undefined
+        road.isEmpty
           ? html`<p class="notice">Nothing is collected yet: the counts appear once Collector collects.</p>`
           : nothing
       }

@@ -57,6 +57,8 @@ export interface EdgeView {
 export interface Road {
   /** Sensor's queue and streams, or the output in their place; undefined: no part is known yet. */
   readonly end: 'sensor' | 'output' | undefined;
+  /** No part has counts yet. */
+  readonly isEmpty: boolean;
   readonly edges: readonly EdgeView[];
   readonly fills: Readonly<Record<Place, readonly Fill[]>>;
   readonly losses: readonly LossView[];
@@ -144,6 +146,7 @@ export function road(model: Model): Road {
   const losses = PARTS.flatMap((part) => lossesOf(part, samples(part)));
   return {
     end,
+    isEmpty: parts.size === 0,
     edges,
     fills: {
       kernel: [],
