@@ -38,8 +38,8 @@ const MOST_SAMPLES = 61;
 type Earlier = readonly Step[] | undefined;
 
 /**
- * The state shown by the page: a fold over messages. `hello` begins anew, yet keeps known transitions and samples of the
- * same run, since a stream is reopened for the events of the kernel too.
+ * The state shown by the page: a fold over messages. `hello` begins anew, yet keeps known transitions and samples of
+ * the same run, since a stream is reopened for the events of the kernel too.
  */
 export class Model {
   hello: HelloMessage | undefined;
