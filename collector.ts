@@ -7,6 +7,8 @@ import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Introspection } from './actors/http/introspection.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
+import { Inspection } from './actors/inspection/actor.js';
+import { inspectionRoutes } from './actors/inspection/routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
 import { absentParts } from './actors/wiring/absent-parts.js';
@@ -138,15 +140,23 @@ async function run(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
+  const inspection = new Inspection({
+    version: manifest.version,
+    node: host.hostname,
+    release: host.release,
+    mode: 'live',
+  });
   try {
-    if (!settings.check) await openServers(host, live);
+    if (!settings.check) await openServers(host, live, inspection);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
   }
 
   const life = createActor(lifecycle.provide({ actors: effects(host, live) }), {
+    id: 'collector',
     input: { checkOnly: settings.check },
+    inspect: inspection.inspect,
   });
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
@@ -184,8 +194,14 @@ async function run(): Promise<number> {
 async function openServers(
   { hostname }: HostFacts,
   { telemetry, introspection, health }: LiveContext,
+  inspection: Inspection,
 ): Promise<void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
+  const inspected = inspectionRoutes(inspection, {
+    folder: path.join(import.meta.dirname, 'inspect'),
+    hosts: settings.inspectHosts,
+    log,
+  });
   await serve(settings, {
     telemetry,
     introspection,
@@ -193,6 +209,7 @@ async function openServers(
     node: hostname,
     log,
     more: profileRoutes(profiles),
+    inspected,
   });
 }
 

@@ -1,4 +1,4 @@
-import { ancestor_record, process_record, RecordFlag } from './layout.js';
+import { ancestor_record, exit_record, process_record, RecordFlag } from './layout.js';
 import { processParts, type Records } from './records.js';
 import { decodeField, decodeText } from './text.js';
 
@@ -69,4 +69,23 @@ export function processLineage(records: Records, at: number): Ancestor[] {
     ancestor = processParts.nextAncestor(records, ancestor);
   }
   return lineage;
+}
+
+/** The end of a process, as wait(2) reports it. */
+export interface ProcessExit {
+  /** The kernel's name for the process. */
+  readonly name: string;
+  readonly status: number;
+  /** The killing signal; 0: it exited by itself. */
+  readonly signal: number;
+}
+
+/** Reads the exit record at `at`. */
+export function processExit(records: Records, at: number): ProcessExit {
+  const code = records.u32[(at + exit_record.exit_code) >> 2]!;
+  return {
+    name: decodeField(records.u8, at + exit_record.comm, COMM_SIZE),
+    status: code >>> 8,
+    signal: code & 0x7f,
+  };
 }

@@ -21,6 +21,18 @@ export function observe(table: SlotTable, slot: number, time: number, active: bo
 /** The bit of an active entry's `flags`: the kernel side owns the socket, and its end will be a record. */
 export const OWNED = 2;
 
+/** The bit of an entry's `flags`: a scan made its newest observation. For people only: no report depends on it. */
+const SCANNED = 4;
+
+export function isScanned(table: Pick<SlotTable, 'flags'>, slot: number): boolean {
+  return (table.flags[slot]! & SCANNED) !== 0;
+}
+
+/** `flags` with the kind of the entry's newest observation. */
+export function withScanned(flags: number, scanned: boolean): number {
+  return scanned ? flags | SCANNED : flags & ~SCANNED;
+}
+
 /** Marks an active entry's socket as owned by the kernel side. A scan without this knowledge changes nothing. */
 export function setOwned(table: SlotTable, slot: number): void {
   table.flags[slot] = table.flags[slot]! | OWNED;

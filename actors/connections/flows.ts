@@ -2,7 +2,7 @@ import { RecordFlag, SocketRole, socket_record } from '../capture/layout.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
-import { expire, isActive, observe, setOwned } from './activity.js';
+import { expire, isActive, observe, setOwned, withScanned } from './activity.js';
 import { isLoopback, readAddress } from './address.js';
 import { isUnreported, merge } from './afterglow.js';
 import type { Networks } from './networks.js';
@@ -117,7 +117,7 @@ export class Flows {
     if (!observe(flows, slot, time, isOpen)) return;
     if (isOpen && (scanTime === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
     // The role is no part of the key, so a record without a role still finds its flow.
-    const flags = flows.flags[slot]!;
+    const flags = withScanned(flows.flags[slot]!, scanTime !== undefined);
     const knownRole = flowRole(flags);
     let role = records.u8[at + socket_record.role]!;
     if (role === SocketRole.unknown) role = knownRole;

@@ -2,9 +2,9 @@ import { RecordFlag, socket_record } from '../capture/layout.js';
 import { holderParts, TWO_32, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
-import { expire, isActive, observe } from './activity.js';
+import { expire, isActive, observe, withScanned } from './activity.js';
 import { merge } from './afterglow.js';
-import { listEndpoints, type View } from './listing.js';
+import { copied, listEndpoints, type View } from './listing.js';
 import { Endpoint, ListeningSocket, Server, Unbound, containerAt, u64At, writeOwner } from './rows.js';
 import { Slot, SlotTable } from './table.js';
 
@@ -119,6 +119,7 @@ export class ListeningSockets {
     else if (active && sockets.get(slot, ListeningSocket.port) === 0) this.#awaitPort(records, at);
 
     if (!observe(sockets, slot, time, active)) return;
+    sockets.flags[slot] = withScanned(sockets.flags[slot]!, false);
     // The process ending a socket may have ended itself by now: the originator is the caller of listen().
     if (active) this.#setHolder(records, at, slot, Rank.listener);
     else if (sockets.get(slot, ListeningSocket.originator) === 0)
@@ -141,6 +142,7 @@ export class ListeningSockets {
     const port = localPortOf(records, at);
     if (port !== 0) sockets.set(slot, ListeningSocket.port, port);
     const isFirst = observe(sockets, slot, time, true);
+    if (isFirst) sockets.flags[slot] = withScanned(sockets.flags[slot]!, true);
     // An observation newer than the scan stands.
     if (sockets.lastActive[slot] !== time) return;
     if (isFirst || this.#isBetter(records, at, slot, rank)) this.#setHolder(records, at, slot, rank);
@@ -221,6 +223,11 @@ export class ListeningSockets {
   /** The current listening sockets as text: see `listEndpoints`. */
   list(view: View): Generator<string> {
     return listEndpoints(this.#sockets, view);
+  }
+
+  /** A copy of the current ones, made in pieces: see `copied`. @param container the only one; all without it */
+  copy(container?: number): ReturnType<typeof copied> {
+    return copied(this.#sockets, ListeningSocket.KEY, ListeningSocket, container);
   }
 
   /** Writes the socket's endpoint into a key. Returns whether it can be reported: whether its port is known. */
@@ -328,7 +335,8 @@ export class ListeningSockets {
     gone.key[0] = sockets.get(slot, ListeningSocket.cookie);
     gone.key[1] = sockets.get(slot, ListeningSocket.cookie + 1);
     const end = gone.find();
-    if (end !== Slot.none) observe(sockets, slot, gone.lastActive[end]!, false);
+    if (end !== Slot.none && observe(sockets, slot, gone.lastActive[end]!, false))
+      sockets.flags[slot] = withScanned(sockets.flags[slot]!, false);
   }
 
   #awaitPort(records: Records, at: number): void {

@@ -43,7 +43,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'ICMP', 6: 'TCP', 17: '
 const SLICE = 4096;
 const CHUNK = 512;
 /** An empty piece of text gives the caller a pause. */
-const PAUSE = '';
+export const PAUSE = '';
 
 /**
  * The connections in a table as the text of a JSON object: for each container, by its id, a list. The text comes in
@@ -96,12 +96,12 @@ export function* listEndpoints(sockets: SlotTable, view: View): Generator<string
  * A copy of a table's entries, or those of one container. Walks from the last entry: when one is removed meanwhile, the
  * last moves into its place, so the walk may meet an entry twice (once in the copy), but misses none.
  */
-function* copied(
+export function* copied(
   table: SlotTable,
   keyWords: number,
   owner: OwnerWords,
   container: number | undefined,
-): Generator<string, SlotTable> {
+): Generator<typeof PAUSE, SlotTable> {
   const { words, seed } = table;
   const copy = new SlotTable(keyWords, words - keyWords, Infinity, seed);
   for (let slot = table.size - 1; slot >= 0; slot--) {
@@ -177,7 +177,7 @@ function flowText(from: SlotTable, slot: number): Member[] {
     ['active', isActive(from, slot)],
     ...(isServer ? [['from', peer] as const] : []),
     ['l4proto', PROTOCOLS[protocolOf(tag)] ?? 'UNKNOWN'],
-    ['local_address', formatAddress(addressBytes(localAddress(from, slot), 0, familyOf(tag)))],
+    ['local_address', localText(from, slot)],
     ['local_port', localPort(ports)],
     ['port', isServer ? localPort(ports) : remotePort(ports)],
     ['remote_port', remotePort(ports)],
@@ -204,6 +204,13 @@ function endpointText(
   ];
 }
 
-function addressText(from: SlotTable, slot: number, word: number, tag: number): string {
+/** The local address of the flow at `slot`. */
+export function localText(flows: SlotTable, slot: number): string {
+  const family = familyOf(flows.get(slot, Flow.tag));
+  return formatAddress(addressBytes(localAddress(flows, slot), 0, family));
+}
+
+/** The address at `word` of the entry at `slot`. */
+export function addressText(from: SlotTable, slot: number, word: number, tag: number): string {
   return formatAddress(addressBytes(from.page(slot), from.at(slot, word), familyOf(tag)));
 }

@@ -1,10 +1,11 @@
 import type { StateSettings } from '../capture/facts.js';
 import { SocketRole, socket_record } from '../capture/layout.js';
-import { IPPROTO_UDP, TCP_LISTEN } from '../capture/linux.js';
+import { TCP_LISTEN } from '../capture/linux.js';
 import { socketParts, type Records } from '../capture/records.js';
 import { ADDRESS_WORDS, isLoopback, readAddress } from './address.js';
 import type { Roles } from './role.js';
 import { recordFamily } from './rows.js';
+import { isUdpSocket } from './socket-record.js';
 
 /** The discard service (RFC 863): programs send to it to find a route, or to wake a machine. */
 const IGNORED_PORT = 9;
@@ -56,8 +57,4 @@ export class RecordFilter {
 /** Whether a scanned socket listens. */
 export function isListening(records: Records, at: number): boolean {
   return records.u8[at + socket_record.state] === TCP_LISTEN;
-}
-
-function isUdpSocket(records: Records, at: number): boolean {
-  return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
 }

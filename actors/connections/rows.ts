@@ -105,8 +105,8 @@ const CONTAINER_MASK = (1 << PROTOCOL_SHIFT) - 1;
 const PREFIX_SHIFT = 16;
 const PORT_MASK = 0xffff;
 
-/** The role in a flow's flags, above the bits of the table. */
-const FLOW_ROLE_SHIFT = 2;
+/** The role in a flow's flags, above the bits of `activity.ts`. */
+const FLOW_ROLE_SHIFT = 3;
 
 /** Writes the container, protocol and family of a record. */
 export function writeOwner(

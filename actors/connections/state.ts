@@ -10,7 +10,7 @@ import { isUnreported, markUnreported } from './afterglow.js';
 import type { ConnectionCounts, SlotTableCounts } from './counts.js';
 import { Flows } from './flows.js';
 import { ListeningSockets, type OriginatorOf } from './listening-sockets.js';
-import { listConnections, type View } from './listing.js';
+import { copied, listConnections, type View } from './listing.js';
 import { Networks } from './networks.js';
 import type { NetworkLists, TurnedDirections } from './normalize.js';
 import type { PeerCounts } from './peer-counts.js';
@@ -18,7 +18,7 @@ import { RateLimit, type Limited } from './rate-limit.js';
 import { isListening, RecordFilter } from './record-filter.js';
 import { endpointRules, linkRules } from './report-rules.js';
 import { Roles } from './role.js';
-import { Endpoint } from './rows.js';
+import { Endpoint, Flow } from './rows.js';
 import { SlotTable } from './table.js';
 import { Budget, DeltaBuilder, settleInParts, SLICE_ENTRIES, type DeltaParts } from './tick.js';
 
@@ -151,6 +151,16 @@ export class ConnectionState {
   /** The current listening sockets as text. */
   endpoints(view: View): Generator<string> {
     return this.#listeningSockets.list(view);
+  }
+
+  /** A copy of the current flows, made in pieces: see `copied`. @param container the only one; all without it */
+  copyFlows(container?: number): ReturnType<typeof copied> {
+    return copied(this.#flows.table, Flow.WORDS, Flow, container);
+  }
+
+  /** The same of the listening sockets. */
+  copyListeningSockets(container?: number): ReturnType<typeof copied> {
+    return this.#listeningSockets.copy(container);
   }
 
   /** The known `SocketRole` of the connection in the record at `at`; unknown without such a connection. */

@@ -49,7 +49,9 @@ async function handle(ctx: Context, routes: readonly Route[]): Promise<HttpRespo
     return json(413, { error: `A body has at most ${MOST_BODY} bytes.` });
   }
   const query = new URLSearchParams(search.join('?'));
-  const request: HttpRequest = { body, query, rest: restOf(path, route)! };
+  const { headers, socket } = ctx.req;
+  const rest = restOf(path, route)!;
+  const request: HttpRequest = { body, query, headers, peer: socket.remoteAddress ?? '', rest };
   return route.handle(request);
 }
 
@@ -73,10 +75,15 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString();
 }
 
-function respond(ctx: Context, { status, type = 'application/json', body }: HttpResponse): void {
+function respond(ctx: Context, { status, type = 'application/json', headers, body }: HttpResponse): void {
   ctx.status = status;
-  ctx.body = typeof body === 'string' || Buffer.isBuffer(body) ? body : Readable.from(inSlices(body));
+  ctx.body = isSendable(body) ? body : Readable.from(inSlices(body));
+  if (headers) ctx.set(headers);
   ctx.type = type;
+}
+
+function isSendable(body: HttpResponse['body']): body is string | Buffer | Readable {
+  return typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable;
 }
 
 /** Yields pieces of text with a turn of the event loop between them; empty ones are left out. */

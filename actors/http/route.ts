@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import { escapeJson } from '../telemetry/plain-text.js';
 
 /** The parts of a request used by routes. */
@@ -5,6 +7,9 @@ export interface HttpRequest {
   /** Text of at most `MOST_BODY` bytes. */
   readonly body: string;
   readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** The client's address. */
+  readonly peer: string;
   /** The part of the path in place of the `*` of a route ending in `/*`; empty for other routes. */
   readonly rest: string;
 }
@@ -13,8 +18,13 @@ export interface HttpResponse {
   readonly status: number;
   /** Default: JSON. */
   readonly type?: string;
-  /** Pieces of text are sent one after the other, and the event loop goes on between them. */
-  readonly body: string | Buffer | Iterable<string>;
+  /** Beside the ones that follow from the body. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Pieces of text are sent one after the other, and the event loop goes on between them. A stream goes on until it
+   * ends, or the client leaves: then it is destroyed.
+   */
+  readonly body: string | Buffer | Iterable<string> | Readable;
 }
 
 /** A route, independent of the server it is mounted in. */

@@ -5,6 +5,7 @@ import type { Telemetry } from '../telemetry/telemetry.js';
 import { createApp } from './app.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { introspectionRoutes, type Introspection } from './introspection.js';
+import { loopbackOnly } from './loopback.js';
 import { operationRoutes, type OperationSources } from './operation.js';
 import type { Route } from './route.js';
 import { openServer } from './server.js';
@@ -16,6 +17,8 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly log: Log;
   /** Routes of other parts. */
   readonly more?: readonly Route[];
+  /** Routes of other parts that show what Collector sees, served with introspection only. */
+  readonly inspected?: readonly Route[];
 }
 
 /**
@@ -25,7 +28,7 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
  */
 export async function serve(
   settings: Settings,
-  { telemetry, introspection, readiness, node, log, more = [] }: ServerSources,
+  { telemetry, introspection, readiness, node, log, more = [], inspected = [] }: ServerSources,
 ): Promise<void> {
   const operation = operationRoutes({
     readiness,
@@ -33,7 +36,7 @@ export async function serve(
     node,
     log,
   });
-  const introspected = settings.introspection ? introspectionRoutes(introspection) : [];
+  const introspected = introspectedRoutes(settings, [...introspectionRoutes(introspection), ...inspected]);
   const warn = log.throttled('error');
   const warnOfCuts = log.throttled('warning');
   let cut = 0;
@@ -69,6 +72,12 @@ export async function serve(
   };
   await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
+}
+
+/** The routes that show what Collector sees, for whom the settings allow them. */
+function introspectedRoutes({ introspection }: Settings, routes: readonly Route[]): readonly Route[] {
+  if (introspection === 'loopback') return loopbackOnly(routes);
+  return introspection ? routes : [];
 }
 
 /** The metrics, for Prometheus. */

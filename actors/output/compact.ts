@@ -1,21 +1,13 @@
 /** One readable line an event, for a person at a terminal of 80 columns. */
-import { AF_INET6, formatAddress } from '../connections/address.js';
+import { AF_INET6 } from '../connections/address.js';
+import { isUdpSocket, localText, remoteText, socketName } from '../connections/socket-record.js';
 import type { ContainerMetadata, Fact, ScanFact } from '../capture/facts.js';
-import {
-  exit_record,
-  RecordFlag,
-  record_header,
-  RecordType,
-  SocketRole,
-  socket_record,
-} from '../capture/layout.js';
-import { IPPROTO_UDP } from '../capture/linux.js';
-import { addressSize, socketParts, type Records } from '../capture/records.js';
-import { decodeField } from '../capture/text.js';
+import { RecordFlag, record_header, RecordType, SocketRole, socket_record } from '../capture/layout.js';
+import type { Records } from '../capture/records.js';
 import { containerId } from '../containers/id.js';
-import type { Ancestor } from '../capture/process-record.js';
+import { processExit, type Ancestor } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
-import { UNSAFE } from '../telemetry/plain-text.js';
+import { printable } from '../telemetry/plain-text.js';
 
 /** Knowledge of a run beyond its records. */
 export interface OutputNames {
@@ -32,7 +24,6 @@ export interface CompactOptions {
   readonly width?: number;
 }
 
-const COMM_SIZE = 16;
 /** Columns of a container's id, and of its name: as a part of the terminal's, or of a file, whose lines have no end. */
 const ID_WIDTH = 12;
 const NAME_PART = 0.3;
@@ -203,27 +194,23 @@ export class CompactView {
   }
 
   #exit(records: Records, at: number): string {
-    const code = records.u32[(at + exit_record.exit_code) >> 2]!;
-    const name = { text: decodeField(records.u8, at + exit_record.comm, COMM_SIZE) };
-    const signal = code & 0x7f;
-    if (signal !== 0) return this.#line(records, at, 'killed', [name, { text: ` by signal ${signal}` }]);
-    const status = code >>> 8;
-    return this.#line(records, at, 'exit', [name, { text: status === 0 ? '' : ` with status ${status}` }]);
+    const { name, status, signal } = processExit(records, at);
+    if (signal !== 0)
+      return this.#line(records, at, 'killed', [{ text: name }, { text: ` by signal ${signal}` }]);
+    return this.#line(records, at, 'exit', [
+      { text: name },
+      { text: status === 0 ? '' : ` with status ${status}` },
+    ]);
   }
 
   #connection(records: Records, at: number, isOpen: boolean): string {
     const { u16 } = records;
     const role = this.#role(records, at, isOpen);
-    const local = socketAddress(
+    const local = withPort(records, at, localText(records, at), u16[(at + socket_record.local_port) >> 1]!);
+    const remote = withPort(
       records,
-      socketParts.local(at),
       at,
-      u16[(at + socket_record.local_port) >> 1]!,
-    );
-    const remote = socketAddress(
-      records,
-      socketParts.remote(records, at),
-      at,
+      remoteText(records, at),
       u16[(at + socket_record.remote_port) >> 1]!,
     );
     const opened = records.u64(at + socket_record.opened);
@@ -252,7 +239,7 @@ export class CompactView {
     return this.#line(records, at, isOver ? 'stop' : 'listen', [
       { text: `${socketName(records, at)} `, style: BOLD },
       // A port that the kernel chooses is chosen just after this event.
-      { text: socketAddress(records, socketParts.local(at), at, port === 0 ? '(ephemeral)' : port) },
+      { text: withPort(records, at, localText(records, at), port === 0 ? '(ephemeral)' : port) },
       { text: isOver ? ' listening' : '', style: DIM },
     ]);
   }
@@ -329,23 +316,14 @@ function ancestry(lineage: readonly Ancestor[], room: number): string {
   return '';
 }
 
-function isUdpSocket(records: Records, at: number): boolean {
-  return records.u8[at + socket_record.protocol] === IPPROTO_UDP;
-}
-
 /** Identifies a connection: one socket may be connected several times. */
 function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
 }
 
-function socketName(records: Records, at: number): string {
-  return decodeField(records.u8, at + socket_record.comm, COMM_SIZE);
-}
-
-function socketAddress(records: Records, address: number, at: number, port: number | string): string {
+function withPort(records: Records, at: number, address: string, port: number | string): string {
   const isV6 = records.u8[at + socket_record.family] === AF_INET6;
-  const text = formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
-  return isV6 ? `[${text}]:${port}` : `${text}:${port}`;
+  return isV6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function containerStyle(container: number): string {
@@ -359,9 +337,4 @@ function duration(ns: number): string {
   if (ns < 1e9) return `${Math.round(ns / 1e6)}ms`;
   if (ns < 60e9) return `${(ns / 1e9).toFixed(1)}s`;
   return `${Math.round(ns / 60e9)}min`;
-}
-
-/** Keeps the name of a process from driving the terminal: controls and marks of text direction become visible. */
-function printable(text: string): string {
-  return text.replace(UNSAFE, (character) => (character === '\n' ? '↵' : character === '\t' ? ' ' : '�'));
 }

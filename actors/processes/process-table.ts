@@ -52,6 +52,11 @@ export class ProcessTable {
     this.#hash = seededHash(seed);
   }
 
+  /** Pids of all processes now. */
+  pids(): number[] {
+    return [...this.#processes.keys()];
+  }
+
   get(pid: number): Process | undefined {
     return this.#processes.get(pid);
   }

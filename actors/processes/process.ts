@@ -17,6 +17,10 @@ export interface Process extends Originator {
   /** Count of execs in the record, for telling images of a process apart; 0: unknown. */
   readonly execId: number;
   readonly container: number;
+  /** Pid of its parent by then, in whatever container. */
+  readonly parent: number;
+  /** Real, in the initial user namespace. */
+  readonly uid: number;
   /** Owner of the shares it takes: its container, or the outermost around that. */
   readonly sharer: number;
   /** Time of the scan that listed it, CLOCK_BOOTTIME in ns; 0 if its start was seen. */
@@ -53,6 +57,8 @@ export function readProcess(
     execId: records.u32[(at + process_record.exec_id) >> 2]!,
     image: records.u64(at + process_record.image),
     container: records.container(at),
+    parent: records.u32[(at + process_record.ppid) >> 2]!,
+    uid: records.u32[(at + process_record.uid) >> 2]!,
     sharer: outermostContainer(records, at),
     scanned,
     isReported,

@@ -73,6 +73,16 @@ export class ProcessState {
     };
   }
 
+  /** Pids of the processes now, and of those ended in the latest fact. */
+  pids(): number[] {
+    return this.#table.pids();
+  }
+
+  /** The process known by this pid. */
+  process(pid: number): Process | undefined {
+    return this.#table.get(pid);
+  }
+
   /** Containers whose processes had no room, each once in a run and table. */
   takeRefusals(): Refusal[] {
     return [...this.#table.takeRefusals(), ...this.#originators.takeRefusals()];

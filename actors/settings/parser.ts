@@ -16,6 +16,14 @@ export const boolean: Parser<boolean> = {
   },
 };
 
+/** The same, or another word. */
+export function booleanOr<const W extends string>(word: W): Parser<boolean | W> {
+  return {
+    allowed: `true, false or ${word}`,
+    parse: (text) => (text.toLowerCase() === word ? { value: word } : boolean.parse(text)),
+  };
+}
+
 /** One of a few words, in any case, with `-` and `_` taken as the same; the value is the word as in `words`. */
 export function oneOf<const W extends string>(...words: readonly W[]): Parser<W> {
   const plain = (text: string): string => text.toLowerCase().replaceAll('-', '_');
@@ -125,6 +133,16 @@ export const httpUrl: Parser<string> = {
 export const hostName: Parser<string> = {
   allowed: 'a host name of letters, digits, ".", "_" and "-", at most 253 characters',
   parse: (text) => (/^[\w.-]{1,253}$/.test(text) ? { value: text } : { bad: text }),
+};
+
+/** The address of a WebSocket. */
+export const webSocketUrl: Parser<string> = {
+  allowed: 'an address that starts with ws:// or wss://',
+  parse: (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const isWebSocket = url?.protocol === 'ws:' || url?.protocol === 'wss:';
+    return isWebSocket && url.hash === '' ? { value: text } : { bad: text };
+  },
 };
 
 /** A JSON object, not looked into any further. */

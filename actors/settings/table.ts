@@ -3,6 +3,7 @@ import { hostPort, listenAddress } from './host-port.js';
 import {
   absolutePath,
   boolean,
+  booleanOr,
   decimal,
   filePath,
   hostName,
@@ -13,6 +14,7 @@ import {
   oneOf,
   seconds,
   someOf,
+  webSocketUrl,
   wholeNumber,
   type Parser,
 } from './parser.js';
@@ -401,7 +403,7 @@ export const table = {
     environment: 'ROX_COLLECTOR_HTTP_ADDRESS',
     parser: listenAddress,
     default: '0.0.0.0:8080',
-    help: 'Where /live, /ready, /loglevel and /state are served. Port 0: any that is free; the log says which.',
+    help: 'Where /live, /ready, /loglevel, /state and /inspect are served. Port 0: any that is free; the log says which.',
   }),
   metricsAddress: setting({
     group: 'Operation',
@@ -410,12 +412,26 @@ export const table = {
     default: '0.0.0.0:9090',
     help: 'Where /metrics is served, for Prometheus.',
   }),
-  introspection: setting({
+  introspection: setting<boolean | 'loopback'>({
     group: 'Operation',
     environment: 'ROX_COLLECTOR_INTROSPECTION_ENABLE',
-    parser: boolean,
+    parser: booleanOr('loopback'),
     default: false,
-    help: 'Serve /state: the containers, connections and endpoints that are known now, to whoever asks.',
+    help: 'Serve /inspect, a page to watch Collector on, and /state: the containers, connections and endpoints that are known now. true: to whoever asks; loopback: only to clients on this node, or in this pod (kubectl port-forward).',
+  }),
+  inspectHosts: setting<readonly string[]>({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_INSPECT_HOSTS',
+    parser: listOf(hostName),
+    default: [],
+    help: 'Names that /inspect may be asked for by, beside addresses and localhost; other names are refused, since a web page elsewhere could have made them up to read it.',
+  }),
+  inspectorUrl: setting<string | undefined>({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_INSPECTOR_URL',
+    parser: webSocketUrl,
+    default: undefined,
+    help: 'A WebSocket to send the events of the state machines to, for the XState inspector (@statelyai/inspect).',
   }),
   detailedMetrics: setting({
     group: 'Operation',

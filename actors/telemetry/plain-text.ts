@@ -23,6 +23,11 @@ export function escapeJson(json: string): string {
   return json.replace(UNSAFE, (found) => (found < ' ' ? found : [...escapes(found, 'u')].join('')));
 }
 
+/** Makes unsafe characters visible where escapes would be hard to read: a line break as `↵`, any other as `�`. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (found) => (found === '\n' ? '↵' : found === '\t' ? ' ' : '�'));
+}
+
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Escapes each UTF-16 unit. @param short how a unit below 0x100 is written: `\xNN` or `\u00NN` */

@@ -1,11 +1,14 @@
 import { connect, tap, type Observable } from 'rxjs';
 import type { Fact, StateSettings } from '../capture/facts.js';
+import { FactClock } from '../capture/fact-clock.js';
 import { SocketRole } from '../capture/layout.js';
 import type { Slices } from '../capture/slices.js';
 import { Connections, type ConnectionHooks } from '../connections/actor.js';
 import { Containers } from '../containers/actor.js';
 import { containerId } from '../containers/id.js';
 import { refusalLine } from '../containers/refusal-line.js';
+import { ContainerRefs } from '../inspection/container-ref.js';
+import { EventFeed } from '../inspection/events.js';
 import type { OutputUpdates } from '../output/actor.js';
 import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
@@ -15,6 +18,8 @@ import type { Log } from '../telemetry/log.js';
 export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {
   /** Called with the number of unknown containers so far, when it grows. */
   readonly onUnknownContainer?: (count: number) => void;
+  /** Bytes of records to keep for `events`; default: none. */
+  readonly pastEvents?: number;
 }
 
 /** The actors for folding facts, in the order of an event's way: containers → processes → connections → output. */
@@ -22,6 +27,9 @@ export class Pipeline {
   readonly containers: Containers;
   readonly processes: Processes;
   readonly connections: Connections;
+  readonly clock = new FactClock();
+  /** Kernel events as rows, for whoever watches. */
+  readonly events: EventFeed;
   readonly #log: Log;
   readonly #warnOfForgotten: (message: string) => void;
   #forgotten = 0;
@@ -31,11 +39,13 @@ export class Pipeline {
     { processTableSize, format }: StateSettings,
     slices: Slices,
     log: Log,
-    { onUnknownContainer = () => undefined, ...hooks }: PipelineHooks = {},
+    { onUnknownContainer = () => undefined, pastEvents = 0, ...hooks }: PipelineHooks = {},
   ) {
     this.#log = log;
     this.#warnOfForgotten = log.throttled('warning');
     this.containers = new Containers(log, onUnknownContainer);
+    const refs = new ContainerRefs((container) => this.containers.state.metadataOf(container));
+    this.events = new EventFeed({ clock: this.clock, refs }, { past: pastEvents });
     // A person at a terminal gets a line for each event.
     this.processes = new Processes(processTableSize, format !== 'compact');
     this.connections = new Connections(
@@ -62,7 +72,9 @@ export class Pipeline {
     const { containers, processes, connections } = this;
     return facts.pipe(
       tap((fact) => {
+        this.clock.take(fact);
         containers.fold(fact);
+        this.events.take(fact);
         if (fact.kind === 'tick') this.#logShortage();
       }),
       connect((shared) =>

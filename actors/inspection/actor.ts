@@ -1,0 +1,212 @@
+import {
+  StateMachine,
+  type AnyActorRef,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type InspectionEvent,
+} from 'xstate';
+import { edgeId } from './edge.js';
+import {
+  PROTOCOL,
+  type ActorMessage,
+  type EventView,
+  type HelloMessage,
+  type Message,
+  type Plain,
+  type SnapshotView,
+  type TransitionMessage,
+} from './protocol.js';
+import { sanitise } from './sanitise.js';
+
+/** Latest transitions kept for a late watcher, and bytes of them. */
+const MOST_TRANSITIONS = 256;
+const MOST_BYTES = 1024 * 1024;
+/** From one sample of the parts' counts to the next, ms. */
+const SAMPLE_MS = 1000;
+/** Events of the samples themselves: an inspection does not show its own work. */
+const SAMPLING = new Set(['sample', 'sampled']);
+
+/** Takes the messages of an inspection as they come; it neither waits nor throws. */
+export type Watcher = (message: Message) => void;
+
+type SnapshotEvent = Extract<InspectionEvent, { type: '@xstate.snapshot' }>;
+type MicrostepEvent = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
+type EventEvent = Extract<InspectionEvent, { type: '@xstate.event' }>;
+
+/** A snapshot of any actor, as far as it is shown. */
+type AnySnapshot = Pick<AnyMachineSnapshot, 'status'> &
+  Partial<Pick<AnyMachineSnapshot, 'context' | 'output' | 'error' | '_nodes'>>;
+
+/**
+ * The tree of actors for watchers: give `inspect` to the root. It keeps the living actors and the latest transitions,
+ * since events of machines are rare; everything else is done only while somebody watches. Then the parts are sampled
+ * once a second.
+ */
+export class Inspection {
+  readonly #hello: Omit<HelloMessage, 'type' | 'time' | 'protocol'>;
+  /** By session id, parents first. */
+  readonly #actors = new Map<string, AnyActorRef>();
+  readonly #transitions: { readonly message: TransitionMessage; readonly bytes: number }[] = [];
+  #bytes = 0;
+  readonly #watchers = new Set<Watcher>();
+  /** Snapshots that watchers know already, as part of a transition. */
+  readonly #shown = new WeakMap<AnyActorRef, unknown>();
+  #sampling: NodeJS.Timeout | undefined;
+
+  /** @param hello what introduces the run */
+  constructor(hello: Omit<HelloMessage, 'type' | 'time' | 'protocol'>) {
+    this.#hello = hello;
+  }
+
+  /** For `createActor`. */
+  readonly inspect = (event: InspectionEvent): void => {
+    switch (event.type) {
+      case '@xstate.actor':
+        return this.#takeActor(event.actorRef as AnyActorRef);
+      case '@xstate.event':
+        return this.#takeEvent(event);
+      case '@xstate.microstep':
+        return this.#takeTransition(event);
+      case '@xstate.snapshot':
+        return this.#takeSnapshot(event);
+      default:
+    }
+  };
+
+  /** The living actors with the machines they run, parents first. */
+  get actors(): readonly AnyActorRef[] {
+    for (const [id, actor] of this.#actors) if (!isAlive(actor)) this.#actors.delete(id);
+    return [...this.#actors.values()];
+  }
+
+  /** Everything a new watcher has to know: the run, its actors, and the latest transitions, oldest first. */
+  present(): readonly Message[] {
+    const time = Date.now();
+    return [
+      { type: 'hello', time, protocol: PROTOCOL, ...this.#hello },
+      ...this.actors.map((actor) => actorMessage(actor, time)),
+      ...this.#transitions.map(({ message }) => message),
+    ];
+  }
+
+  /** Begins to tell a watcher of everything new. @returns ends it */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref();
+    return () => {
+      this.#watchers.delete(watcher);
+      if (this.#watchers.size > 0) return;
+      clearInterval(this.#sampling);
+      this.#sampling = undefined;
+    };
+  }
+
+  #sample(): void {
+    for (const actor of this.#actors.values())
+      if (chartOf(actor) === 'collecting' && isAlive(actor)) actor.send({ type: 'sample' });
+  }
+
+  #takeActor(actor: AnyActorRef): void {
+    this.#actors.set(actor.sessionId, actor);
+    if (this.#watchers.size > 0) this.#tell(actorMessage(actor, Date.now()));
+  }
+
+  #takeEvent({ actorRef, sourceRef, event }: EventEvent): void {
+    if (this.#watchers.size === 0 || SAMPLING.has(event.type)) return;
+    const source = (sourceRef as AnyActorRef | undefined)?.sessionId;
+    this.#tell({
+      type: 'event',
+      time: Date.now(),
+      actor: (actorRef as AnyActorRef).sessionId,
+      ...(source !== undefined && { source }),
+      event: eventView(event),
+    });
+  }
+
+  #takeTransition({ actorRef, event, snapshot, _transitions }: MicrostepEvent): void {
+    if (_transitions.length === 0 || SAMPLING.has(event.type)) return;
+    const actor = actorRef as AnyActorRef;
+    this.#shown.set(actor, snapshot);
+    const message: TransitionMessage = {
+      type: 'transition',
+      time: Date.now(),
+      actor: actor.sessionId,
+      event: eventView(event),
+      edges: _transitions.map(edgeId),
+      snapshot: snapshotView(snapshot as AnySnapshot),
+    };
+    this.#keep(message);
+    this.#tell(message);
+  }
+
+  #takeSnapshot({ actorRef, event, snapshot }: SnapshotEvent): void {
+    const actor = actorRef as AnyActorRef;
+    if (snapshot.status !== 'active') this.#actors.delete(actor.sessionId);
+    if (this.#watchers.size === 0 || event.type === 'sample' || this.#shown.get(actor) === snapshot) return;
+    this.#tell({
+      type: 'snapshot',
+      time: Date.now(),
+      actor: actor.sessionId,
+      snapshot: snapshotView(snapshot as AnySnapshot),
+    });
+  }
+
+  #keep(message: TransitionMessage): void {
+    const bytes = JSON.stringify(message).length;
+    this.#transitions.push({ message, bytes });
+    this.#bytes += bytes;
+    while (this.#transitions.length > MOST_TRANSITIONS || this.#bytes > MOST_BYTES)
+      this.#bytes -= this.#transitions.shift()!.bytes;
+  }
+
+  #tell(message: Message): void {
+    for (const watcher of this.#watchers) watcher(message);
+  }
+}
+
+function actorMessage(actor: AnyActorRef, time: number): ActorMessage {
+  const parent = (actor._parent as AnyActorRef | undefined)?.sessionId;
+  const chart = chartOf(actor);
+  return {
+    type: 'actor',
+    time,
+    actor: actor.sessionId,
+    id: actor.id,
+    ...(parent !== undefined && { parent }),
+    ...(chart !== undefined && { chart }),
+    snapshot: snapshotView(snapshotOf(actor)),
+  };
+}
+
+/** The id of an actor's machine. */
+function chartOf(actor: AnyActorRef): string | undefined {
+  const { logic } = actor as unknown as { readonly logic: unknown };
+  return logic instanceof StateMachine ? logic.id : undefined;
+}
+
+/** An actor is announced before its first snapshot exists. */
+function snapshotOf(actor: AnyActorRef): AnySnapshot {
+  return (actor.getSnapshot() as AnySnapshot | undefined) ?? { status: 'active' };
+}
+
+function isAlive(actor: AnyActorRef): boolean {
+  return snapshotOf(actor).status === 'active';
+}
+
+function snapshotView({ status, _nodes: nodes = [], ...rest }: AnySnapshot): SnapshotView {
+  const states = nodes.filter(({ parent }) => parent !== undefined);
+  return {
+    status,
+    active: states.sort((one, other) => one.order - other.order).map(({ id }) => id),
+    context: contextView(rest),
+  };
+}
+
+/** A machine and a part have a context, a promise its outcome. */
+function contextView({ context, output, error }: Omit<AnySnapshot, 'status' | '_nodes'>): Plain {
+  return sanitise(context ?? { output, error });
+}
+
+function eventView({ type, ...fields }: AnyEventObject): EventView {
+  return { type, fields: sanitise(fields) ?? {} };
+}
