@@ -8,6 +8,9 @@ import { Introspection } from './actors/http/introspection.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { Inspection } from './actors/inspection/actor.js';
+import type { NodeAccess } from './actors/inspection/ask.js';
+import { askRoutes } from './actors/inspection/ask-routes.js';
+import { guarded } from './actors/inspection/guard.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
@@ -23,6 +26,7 @@ import { withoutFile } from './actors/settings/runtime-config.js';
 import { diagnosticsTable, failureLines, fatalText } from './actors/telemetry/diagnostics.js';
 import { Deadline } from './actors/telemetry/deadline.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
+import { LastLines } from './actors/telemetry/last-lines.js';
 import { createLog } from './actors/telemetry/log.js';
 import { Telemetry } from './actors/telemetry/telemetry.js';
 import { writeTerminationLog } from './actors/telemetry/termination-log.js';
@@ -52,10 +56,14 @@ for (const flag of V8_FLAGS) setFlagsFromString(flag);
 const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
 const io = openIoOrExit();
 const { output, standardError } = standardStreams(io);
+const logLines = new LastLines();
 const log = createLog({
   level: settings.logLevel,
   format: settings.logFormat,
-  write: (line) => standardError.write(line),
+  write: (line) => {
+    logLines.push(line);
+    standardError.write(line);
+  },
 });
 standardError.onRoom = (dropped) =>
   log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
@@ -129,7 +137,15 @@ async function run(): Promise<number> {
   telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
-  const live: LiveContext = { ...context, telemetry, introspection, peers, health: new Health() };
+  let node: NodeAccess | undefined;
+  const live: LiveContext = {
+    ...context,
+    telemetry,
+    introspection,
+    peers,
+    health: new Health(),
+    offerNode: (access) => (node = access),
+  };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
   writeFirstLines(host);
@@ -146,8 +162,9 @@ async function run(): Promise<number> {
     release: host.release,
     mode: 'live',
   });
+  let closeSocket = (): void => undefined;
   try {
-    if (!settings.check) await openServers(host, live, inspection);
+    if (!settings.check) closeSocket = await openServers(host, live, inspection, () => node);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
@@ -164,6 +181,7 @@ async function run(): Promise<number> {
   stopOnSignals(() => life.send({ type: 'stop' }));
   life.start();
   const { failure, diagnostics, sensor } = await toPromise(life);
+  closeSocket();
   telemetry.activity.phase = 'end';
   // After a failed start, at a time when no other line can come between the table and the lines below it.
   const logHowFar = (): void => {
@@ -191,25 +209,36 @@ async function run(): Promise<number> {
   return 0;
 }
 
+/** @returns closes the socket of the command */
 async function openServers(
   { hostname }: HostFacts,
   { telemetry, introspection, health }: LiveContext,
   inspection: Inspection,
-): Promise<void> {
+  node: () => NodeAccess | undefined,
+): Promise<() => void> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
   const inspected = inspectionRoutes(inspection, {
     folder: path.join(import.meta.dirname, 'inspect'),
     hosts: settings.inspectHosts,
     log,
   });
-  await serve(settings, {
+  const asked = askRoutes({
+    settings,
+    inspection,
+    readiness: () => health.readiness,
+    counts: telemetry.sources,
+    node,
+    logLines,
+  });
+  return serve(settings, {
     telemetry,
     introspection,
     readiness: () => health.readiness,
     node: hostname,
     log,
     more: profileRoutes(profiles),
-    inspected,
+    inspected: [...inspected, ...guarded(asked, { hosts: settings.inspectHosts })],
+    asked,
   });
 }
 

@@ -9,6 +9,7 @@ import { loopbackOnly } from './loopback.js';
 import { operationRoutes, type OperationSources } from './operation.js';
 import type { Route } from './route.js';
 import { openServer } from './server.js';
+import { openSocket, SocketProblem } from './socket.js';
 
 /** Sources of the servers' answers. */
 export interface ServerSources extends Pick<OperationSources, 'readiness' | 'node'> {
@@ -19,17 +20,20 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly more?: readonly Route[];
   /** Routes of other parts that show what Collector sees, served with introspection only. */
   readonly inspected?: readonly Route[];
+  /** Routes for the command `collector`, served on its socket only. */
+  readonly asked?: readonly Route[];
 }
 
 /**
- * Opens both servers; they live as long as the process. An unusable address ends the start, except for a default one
- * without a Sensor: a person watching events at a terminal did not ask for a server.
+ * Opens both servers, which live as long as the process, and the socket for the command. An unusable address ends the start, except for a default one
+ * without a Sensor: a person watching events at a terminal did not ask for a server. Without the socket it goes on.
+ * @returns closes the socket
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
   settings: Settings,
-  { telemetry, introspection, readiness, node, log, more = [], inspected = [] }: ServerSources,
-): Promise<void> {
+  { telemetry, introspection, readiness, node, log, more = [], inspected = [], asked = [] }: ServerSources,
+): Promise<() => void> {
   const operation = operationRoutes({
     readiness,
     kernel: () => telemetry.kernel(),
@@ -48,13 +52,14 @@ export async function serve(
         'for no more, or there are 1024',
     );
   });
+  const listenerOf = (what: string, routes: readonly Route[]) =>
+    createApp(routes, (error) =>
+      warn(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    ).callback();
   const open = async (what: string, setting: 'httpAddress' | 'metricsAddress', routes: readonly Route[]) => {
-    const app = createApp(routes, (error) =>
-      warn(`${what} server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
-    );
     const address = settings[setting];
     const { environment = setting, default: usual } = table[setting];
-    const listener = app.callback();
+    const listener = listenerOf(`${what} server`, routes);
     try {
       const server = await openServer(
         (request, response) => void listener(request, response),
@@ -72,6 +77,30 @@ export async function serve(
   };
   await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
+  if (settings.socket === '') return () => undefined;
+  const all = [
+    ...operation,
+    ...introspectionRoutes(introspection),
+    ...more,
+    metricsRoute(telemetry),
+    ...asked,
+  ];
+  const listener = listenerOf('Socket of the command', all);
+  try {
+    const socket = await openSocket(
+      (request, response) => void listener(request, response),
+      settings.socket,
+      (error) => telemetry.shortages.note(error, 'a connection to the socket of the command'),
+    );
+    return socket.close;
+  } catch (error) {
+    if (!(error instanceof SocketProblem)) throw error;
+    log.warning(
+      `The command collector cannot ask this run at ${settings.socket}: ${error.message}. It goes on without; ` +
+        'ROX_COLLECTOR_SOCKET can name another file, or none.',
+    );
+    return () => undefined;
+  }
 }
 
 /** The routes that show what Collector sees, for whom the settings allow them. */

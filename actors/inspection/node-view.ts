@@ -200,8 +200,15 @@ export class NodeCopy {
       pid,
       process: isKnown ? printable(process.path || process.name) : '',
       args: isKnown ? printable(process.args) : '',
+      ...this.#timeOf('started', isKnown ? process.startTime : startTime),
+      ...this.#timeOf('since', u64At(sockets, slot, ListeningSocket.since)),
       ...this.#observation(sockets, slot),
     };
+  }
+
+  /** A member with a Unix time; none of an unknown time, 0. */
+  #timeOf<Name extends string>(name: Name, ns: number): Partial<Record<Name, number>> {
+    return ns === 0 ? {} : ({ [name]: this.#sources.clock.unix(ns) } as Record<Name, number>);
   }
 
   #observation(table: SlotTable, slot: number): Pick<ConnectionRow, 'active' | 'seen' | 'by'> {

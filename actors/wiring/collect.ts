@@ -36,6 +36,8 @@ const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
 const SECONDS_PER_MINUTE = 60;
+/** Bytes of past records kept for the command: some ten thousand events. */
+const PAST_EVENTS = 4 * 1024 * 1024;
 const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
   'ports are told by events meanwhile; those older than Collector may be missing';
@@ -59,7 +61,7 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, peers } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, offerNode, peers } = context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -74,8 +76,10 @@ export async function prepareParts(
     onUnknownContainer: () => runtimes?.ask(),
     onReport: telemetry.metrics.durations.tick,
     peers,
+    pastEvents: settings.socket === '' ? 0 : PAST_EVENTS,
   });
   const { containers, processes, connections } = pipeline;
+  offerNode({ events: pipeline.events, node: pipeline.nodeSources });
   const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
   const reader = argumentReaderFor(scanning, programs.argumentReader, context);
   const recorder = startRecording(context);

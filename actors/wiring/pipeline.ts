@@ -9,6 +9,7 @@ import { containerId } from '../containers/id.js';
 import { refusalLine } from '../containers/refusal-line.js';
 import { ContainerRefs } from '../inspection/container-ref.js';
 import { EventFeed } from '../inspection/events.js';
+import type { NodeSources } from '../inspection/node-view.js';
 import type { OutputUpdates } from '../output/actor.js';
 import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
@@ -30,6 +31,8 @@ export class Pipeline {
   readonly clock = new FactClock();
   /** Kernel events as rows, for whoever watches. */
   readonly events: EventFeed;
+  /** States that a view of the node is made of. */
+  readonly nodeSources: NodeSources;
   readonly #log: Log;
   readonly #warnOfForgotten: (message: string) => void;
   #forgotten = 0;
@@ -62,6 +65,13 @@ export class Pipeline {
       },
       this.processes.state,
     );
+    this.nodeSources = {
+      clock: this.clock,
+      refs,
+      containers: this.containers.state,
+      processes: this.processes.state,
+      connections: () => this.connections.state,
+    };
   }
 
   /** Folds facts and delivers the updates. */
