@@ -53,7 +53,7 @@ const V8_FLAGS = [
 ];
 for (const flag of V8_FLAGS) setFlagsFromString(flag);
 
-const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
+const { settings, warnings, errors } = readSettings(await daemonArguments(), process.env);
 const io = openIoOrExit();
 const { output, standardError } = standardStreams(io);
 const logLines = new LastLines();
@@ -111,6 +111,15 @@ function explain(failure: Failure): number {
   log.error(`Cause: ${failure.message}`);
   log.error(`Remedy: ${failure.remedy}`);
   return 1;
+}
+
+/** The arguments of the daemon. A word without dashes before them is a command, and most commands end here. */
+async function daemonArguments(): Promise<readonly string[]> {
+  const words = process.argv.slice(2);
+  if (words[0] === undefined || words[0].startsWith('-')) return words;
+  const { command } = await import('./actors/command/main.js');
+  const outcome = await command(words);
+  return 'daemon' in outcome ? outcome.daemon : process.exit(outcome.exit);
 }
 
 /** Nothing of Collector writes before this. */

@@ -1,0 +1,133 @@
+/** Options that several subcommands have. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { filterFields, NOT, parseFilter, type FilterField } from '../inspection/filter.js';
+import { table } from '../settings/table.js';
+import type { Target } from './client.js';
+import { outputs, type Output } from './fields.js';
+import type { Zone } from './time.js';
+
+export const ASKING = 'Which Collector to ask:';
+export const FILTERS = 'Filters, each any number of times, --not before one turns it round:';
+export const OUTPUT = 'Output:';
+
+/** Values of the options for the output. */
+export interface OutputOptions {
+  readonly output: Output;
+  readonly fields?: string;
+  readonly local?: true;
+  /** False: --no-color. */
+  readonly color: boolean;
+}
+
+export interface AskingOptions {
+  readonly socket: string;
+}
+
+/** The filter and the server of a command line: --address is both. */
+export class Asked {
+  readonly query = new URLSearchParams();
+  server: URL | undefined;
+  /** --not waits for its filter. */
+  isNegated = false;
+
+  /** @throws InvalidArgumentError */
+  add(field: FilterField, value: string): void {
+    const name = this.isNegated ? NOT + field : field;
+    this.isNegated = false;
+    const error = parseFilter([[field, value]], [field]);
+    if (typeof error === 'string')
+      throw new InvalidArgumentError(`It has to be ${filterFields[field].allowed}.`);
+    this.query.append(name, value);
+  }
+
+  target({ socket }: AskingOptions): Target {
+    return { socket, server: this.server };
+  }
+
+  /** @param more parameters */
+  path(route: string, more: Readonly<Record<string, string>> = {}): string {
+    const query = new URLSearchParams([...this.query, ...Object.entries(more)]).toString();
+    return query === '' ? route : `${route}?${query}`;
+  }
+}
+
+/** Adds the options that say whom to ask and, with fields to filter by, for what. */
+export function addAsking(command: Command, fields: readonly FilterField[] = []): Asked {
+  const asked = new Asked();
+  const { environment, default: usual } = table.socket;
+  if (fields.length > 0) addFilters(command, fields, asked);
+  command.addOption(
+    new Option('--socket <file>', 'the socket of the running Collector')
+      .env(environment!)
+      .default(usual)
+      .helpGroup(ASKING),
+  );
+  command.addOption(
+    new Option(
+      '--address <address>',
+      fields.includes('address')
+        ? `http://host:port: the HTTP server, with introspection on, instead of the socket; else a filter: ${filterFields.address.allowed}`
+        : 'http://host:port: the HTTP server, with introspection on, instead of the socket',
+    )
+      .argParser((value) => {
+        if (/^https?:\/\//.test(value)) asked.server = serverOf(value);
+        else if (fields.includes('address')) asked.add('address', value);
+        else throw new InvalidArgumentError('It has to be http://host:port.');
+      })
+      .helpGroup(fields.includes('address') ? FILTERS : ASKING),
+  );
+  command.hook('preAction', () => {
+    if (asked.isNegated) command.error("error: option '--not' stands before the filter that it turns round");
+  });
+  return asked;
+}
+
+function addFilters(command: Command, fields: readonly FilterField[], asked: Asked): void {
+  const valued = fields.filter((field) => field !== 'host' && field !== 'address');
+  for (const field of valued)
+    command.addOption(
+      new Option(`--${field} <${field}>`, filterFields[field].allowed)
+        .argParser((value) => asked.add(field, value))
+        .helpGroup(FILTERS),
+    );
+  if (fields.includes('host')) {
+    command.addOption(new Option('--host', "the host's own").helpGroup(FILTERS));
+    command.on('option:host', () => asked.add('host', 'true'));
+  }
+  command.addOption(new Option('--not', 'the next filter must not match').helpGroup(FILTERS));
+  command.on('option:not', () => {
+    asked.isNegated = true;
+  });
+}
+
+function serverOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' || url.pathname !== '/' || url.username !== '')
+    throw new InvalidArgumentError('It has to be http://host:port.');
+  return url;
+}
+
+/** Adds the options for the form of the output. @param usual the form without -o */
+export function addOutput(command: Command, usual: Output): void {
+  const options = [
+    new Option('-o, --output <form>', 'form of the output').choices(outputs).default(usual),
+    new Option('--fields <names>', 'columns or members, separated by commas; help lists them'),
+    new Option('--utc', 'times in UTC (default)').conflicts('local'),
+    new Option('--local', 'times in the zone of this process'),
+    new Option('--no-color', 'no colours, as with NO_COLOR in the environment'),
+  ];
+  for (const option of options) command.addOption(option.helpGroup(OUTPUT));
+}
+
+export function zoneOf({ local }: Pick<OutputOptions, 'local'>): Zone {
+  return local === true ? 'local' : 'utc';
+}
+
+/** Help below the options: examples, each with what it is for. */
+export function addExamples(
+  command: Command,
+  examples: readonly (readonly [line: string, what: string])[],
+): void {
+  const lines = examples.flatMap(([line, what]) => [`  # ${what}`, `  $ collector ${line}`]);
+  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+}
