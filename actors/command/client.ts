@@ -90,6 +90,11 @@ export class Client {
 
   /** A socket of somebody else could tell anything. */
   #checkOwner(file: string): void {
+    if (file === '')
+      throw new Problem(
+        'There is no socket to ask at: ROX_COLLECTOR_SOCKET is empty.',
+        'Name the socket of the running Collector by --socket, or its HTTP server by --address.',
+      );
     let stat;
     try {
       stat = statSync(file);

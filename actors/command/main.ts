@@ -14,6 +14,8 @@ import { Terminal } from './terminal.js';
 /** Could not be asked, or was asked wrongly. */
 const NOT_ASKED = 2;
 
+const OTHERS = 'Other commands:';
+
 /** How the command ends: with an exit code, or as a run of the daemon with these arguments. */
 export type Outcome = { readonly exit: number } | { readonly daemon: readonly string[] };
 
@@ -29,7 +31,9 @@ export async function command(words: readonly string[]): Promise<Outcome> {
       'Asks the Collector that runs on this node. Without a command it is Collector itself: see --help.',
     )
     .version(manifest.version)
-    .helpCommand('help [command]', 'help for a command')
+    .addHelpCommand(
+      new Command('help').argument('[command]').description('help for a command').helpGroup(OTHERS),
+    )
     .enablePositionalOptions()
     .exitOverride()
     .configureHelp({ showGlobalOptions: false, helpWidth: output.width ?? 100 })
@@ -45,7 +49,7 @@ export async function command(words: readonly string[]): Promise<Outcome> {
   addFailures(program, output);
   program.commandsGroup('Runs of their own:');
   addRuns(program, (daemon) => (outcome = { daemon }));
-  program.commandsGroup('Other commands:');
+  program.commandsGroup(OTHERS);
   program.addHelpText(
     'after',
     '\nExit codes: 0 asked and well, 1 not well, 2 not asked or asked wrongly.\n\nExamples:\n' +

@@ -39,7 +39,6 @@ export function addObserve(program: Command, output: Terminal, notice: (text: st
     .description(
       'Shows events in containers: first past ones, of which Collector keeps some ten thousand, then with --follow those to come.',
     );
-  const asked = addAsking(command, eventFields);
   const now = Date.now();
   const which = [
     new Option(
@@ -59,6 +58,7 @@ export function addObserve(program: Command, output: Terminal, notice: (text: st
     ),
   ];
   for (const option of which) command.addOption(option.helpGroup(WHICH));
+  const asked = addAsking(command, eventFields);
   addOutput(command, 'compact');
   addExamples(command, [
     ['observe --follow --namespace=shop --event=exec', 'what starts in a namespace now'],

@@ -1,6 +1,6 @@
 /** Options that several subcommands have. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { filterFields, NOT, parseFilter, type FilterField } from '../inspection/filter.js';
+import { eventNames, filterFields, NOT, parseFilter, type FilterField } from '../inspection/filter.js';
 import { table } from '../settings/table.js';
 import type { Target } from './client.js';
 import { outputs, type Output } from './fields.js';
@@ -9,6 +9,8 @@ import type { Zone } from './time.js';
 export const ASKING = 'Which Collector to ask:';
 export const FILTERS = 'Filters, each any number of times, --not before one turns it round:';
 export const OUTPUT = 'Output:';
+
+const SERVER = 'http://host:port, the HTTP server, with introspection on, to be asked instead of the socket';
 
 /** Values of the options for the output. */
 export interface OutputOptions {
@@ -55,49 +57,57 @@ export class Asked {
 export function addAsking(command: Command, fields: readonly FilterField[] = []): Asked {
   const asked = new Asked();
   const { environment, default: usual } = table.socket;
-  if (fields.length > 0) addFilters(command, fields, asked);
-  command.addOption(
-    new Option('--socket <file>', 'the socket of the running Collector')
-      .env(environment!)
-      .default(usual)
-      .helpGroup(ASKING),
-  );
-  command.addOption(
-    new Option(
-      '--address <address>',
-      fields.includes('address')
-        ? `http://host:port: the HTTP server, with introspection on, instead of the socket; else a filter: ${filterFields.address.allowed}`
-        : 'http://host:port: the HTTP server, with introspection on, instead of the socket',
-    )
-      .argParser((value) => {
-        if (/^https?:\/\//.test(value)) asked.server = serverOf(value);
-        else if (fields.includes('address')) asked.add('address', value);
-        else throw new InvalidArgumentError('It has to be http://host:port.');
-      })
-      .helpGroup(fields.includes('address') ? FILTERS : ASKING),
-  );
+  for (const field of fields) addFilter(command, field, asked);
+  if (fields.length > 0) {
+    command.addOption(new Option('--not', 'the next filter must not match').helpGroup(FILTERS));
+    command.on('option:not', () => (asked.isNegated = true));
+  }
+  const socket = new Option('--socket <file>', 'the socket of the running Collector');
+  command.addOption(socket.env(environment!).default(usual).helpGroup(ASKING));
+  if (!fields.includes('address'))
+    command.addOption(
+      new Option('--address <url>', SERVER)
+        .argParser((value) => (asked.server = serverOf(value)))
+        .helpGroup(ASKING),
+    );
   command.hook('preAction', () => {
     if (asked.isNegated) command.error("error: option '--not' stands before the filter that it turns round");
   });
   return asked;
 }
 
-function addFilters(command: Command, fields: readonly FilterField[], asked: Asked): void {
-  const valued = fields.filter((field) => field !== 'host' && field !== 'address');
-  for (const field of valued)
-    command.addOption(
-      new Option(`--${field} <${field}>`, filterFields[field].allowed)
-        .argParser((value) => asked.add(field, value))
-        .helpGroup(FILTERS),
-    );
-  if (fields.includes('host')) {
-    command.addOption(new Option('--host', "the host's own").helpGroup(FILTERS));
-    command.on('option:host', () => asked.add('host', 'true'));
+function addFilter(command: Command, field: FilterField, asked: Asked): void {
+  const { allowed } = filterFields[field];
+  switch (field) {
+    case 'host':
+      command.addOption(new Option('--host', "the host's own").helpGroup(FILTERS));
+      command.on('option:host', () => asked.add('host', 'true'));
+      return;
+    case 'address':
+      command.addOption(
+        new Option('--address <address>', `${allowed}; or ${SERVER}`)
+          .argParser((value) => {
+            if (/^https?:/.test(value)) asked.server = serverOf(value);
+            else asked.add('address', value);
+          })
+          .helpGroup(FILTERS),
+      );
+      return;
+    case 'event':
+      command.addOption(
+        new Option('--event <event>', 'the kind of event')
+          .choices(eventNames)
+          .argParser((value) => asked.add('event', value))
+          .helpGroup(FILTERS),
+      );
+      return;
+    default:
+      command.addOption(
+        new Option(`--${field} <${field}>`, allowed)
+          .argParser((value) => asked.add(field, value))
+          .helpGroup(FILTERS),
+      );
   }
-  command.addOption(new Option('--not', 'the next filter must not match').helpGroup(FILTERS));
-  command.on('option:not', () => {
-    asked.isNegated = true;
-  });
 }
 
 function serverOf(text: string): URL {

@@ -41,7 +41,7 @@ const eventTests: Readonly<Record<string, Test>> = {
   listen: ({ kind }) => kind === 'listen',
   stop: ({ kind }) => kind === 'unlisten',
 };
-export const eventNames = Object.keys(eventTests);
+export const eventNames: readonly string[] = Object.keys(eventTests);
 
 /** What rows can be chosen by. */
 const fields = {
