@@ -165,12 +165,11 @@ async function run(): Promise<number> {
     return 1;
   }
   log.info(`Hostname: '${host.hostname}'`);
-  const inspection = new Inspection({
-    version: manifest.version,
-    node: host.hostname,
-    release: host.release,
-    mode: 'live',
-  });
+  const warnOfInspection = log.throttled('warning');
+  const inspection = new Inspection(
+    { version: manifest.version, node: host.hostname, release: host.release, mode: 'live' },
+    (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
+  );
   let closeSocket = (): void => undefined;
   try {
     if (!settings.check) closeSocket = await openServers(host, live, inspection, () => node);
@@ -179,7 +178,8 @@ async function run(): Promise<number> {
     return 1;
   }
 
-  const life = createActor(lifecycle.provide({ actors: effects(host, live) }), {
+  const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
+  const life = createActor(lifecycle.provide({ actors }), {
     id: 'collector',
     input: { checkOnly: settings.check },
     inspect: inspection.inspect,

@@ -13,17 +13,29 @@ export interface RunningParts {
   readonly openStreams: (spawn: SpawnStream) => void;
   /**
    * Collects until `stop` aborts, then brings the last facts.
+   * @param onSelfCheck called with the outcome of the self-check, unless `stop` comes first
    * @returns a promise, fulfilled after the last fact @throws the error that ended the collection early
    */
-  readonly collect: (stop: AbortSignal) => Promise<void>;
+  readonly collect: (stop: AbortSignal, onSelfCheck: (outcome: SelfCheck) => void) => Promise<void>;
 }
+
+/** Whether events were seen to flow from the kernel. */
+export type SelfCheck =
+  { readonly is: 'waiting' } | { readonly is: 'passed' } | { readonly is: 'failed'; readonly failure: Error };
 
 /** The collection's own end: after its last fact, or by an error. */
 type CollectionEnd =
   { readonly type: 'collected' } | { readonly type: 'collection-failed'; readonly error: unknown };
 
+/** The outcome of the self-check. */
+interface SelfChecked {
+  readonly type: 'self-checked';
+  readonly outcome: SelfCheck;
+}
+
 /** `stop` begins an orderly end; `sample` renews the counts of all parts. */
-export type CollectingEvent = CollectionEnd | { readonly type: 'stop' } | { readonly type: 'sample' };
+export type CollectingEvent =
+  CollectionEnd | SelfChecked | { readonly type: 'stop' } | { readonly type: 'sample' };
 
 /** The error that ended the collection early; undefined: there was none. */
 export type CollectingOutput = { readonly error: unknown } | undefined;
@@ -49,6 +61,7 @@ const chart = setup({
     context: {} as {
       readonly input: CollectingInput;
       readonly running: RunningParts | undefined;
+      readonly selfCheck: SelfCheck;
       readonly failure: CollectingOutput;
     },
     input: {} as CollectingInput,
@@ -60,9 +73,9 @@ const chart = setup({
     collection: fromCallback<{ readonly type: 'stop' }, RunningParts>(
       ({ input: { collect }, receive, sendBack }) => {
         const stop = new AbortController();
-        const send = sendBack as (event: CollectionEnd) => void;
+        const send = sendBack as (event: CollectionEnd | SelfChecked) => void;
         receive(() => stop.abort());
-        collect(stop.signal).then(
+        collect(stop.signal, (outcome) => send({ type: 'self-checked', outcome })).then(
           () => send({ type: 'collected' }),
           (error: unknown) => send({ type: 'collection-failed', error }),
         );
@@ -101,7 +114,12 @@ const sampleParts = chart.enqueueActions(({ context: { running }, enqueue }) => 
  */
 export const collecting = chart.createMachine({
   id: 'collecting',
-  context: ({ input }) => ({ input, running: undefined, failure: undefined }),
+  context: ({ input }) => ({
+    input,
+    running: undefined,
+    selfCheck: { is: 'waiting' },
+    failure: undefined,
+  }),
   output: ({ context }) => context.failure,
   initial: 'preparing',
   states: {
@@ -134,6 +152,7 @@ export const collecting = chart.createMachine({
       invoke: { id: 'collection', src: 'collection', input: ({ context }) => context.running! },
       on: {
         sample: { actions: sampleParts },
+        'self-checked': { actions: assign({ selfCheck: ({ event }) => event.outcome }) },
         collected: 'closing',
         'collection-failed': {
           target: 'closing',

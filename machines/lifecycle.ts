@@ -21,8 +21,12 @@ export interface PhaseFailure {
   readonly error: unknown;
 }
 
+/** Where the driver comes from. */
+export type DriverOrigin = 'built in' | 'on this node' | 'downloaded';
+
 /** The add-on, and the driver for it to load. */
 export interface Loadable {
+  readonly origin: DriverOrigin;
   readonly addon: Addon;
   /** The BPF object or kernel module; undefined: the built-in object. */
   readonly file: LocalDriver | undefined;
@@ -54,8 +58,14 @@ export interface Findings {
 /** How far a run got, and the failure at its end, if there was one. */
 export interface Run extends Findings {
   readonly diagnostics: Diagnostics;
+  /** Why Sensor could not be reached at the latest attempt; undefined once it was. */
+  readonly obstacle: Error | undefined;
   readonly failure: PhaseFailure | undefined;
 }
+
+/** `stop` ends the run; `obstacle` tells why an attempt to reach Sensor has failed, and another follows. */
+export type LifecycleEvent =
+  { readonly type: 'stop' } | { readonly type: 'obstacle'; readonly failure: Error };
 
 /** Emitted once in a run, at the end of its start-up: succeeded, failed or stopped. */
 export interface StartupOver {
@@ -76,7 +86,7 @@ export const lifecycle = setup({
     context: {} as Run & { readonly checkOnly: boolean },
     input: {} as { readonly checkOnly: boolean },
     output: {} as Run,
-    events: {} as { readonly type: 'stop' },
+    events: {} as LifecycleEvent,
     emitted: {} as StartupOver,
   },
   actors: {} as Effects,
@@ -84,7 +94,7 @@ export const lifecycle = setup({
     note: assign(({ context }, reached: Partial<Diagnostics>) => ({
       diagnostics: { ...context.diagnostics, ...reached },
     })),
-    fail: assign((_, failure: PhaseFailure) => ({ failure })),
+    fail: assign((_, failure: PhaseFailure) => ({ failure, obstacle: undefined })),
     stopCollecting: sendTo('collecting', { type: 'stop' }),
     announce: emit(({ context }): StartupOver => ({
       type: 'startup-over',
@@ -104,6 +114,7 @@ export const lifecycle = setup({
     location: undefined,
     opened: undefined,
     loaded: undefined,
+    obstacle: undefined,
     failure: undefined,
   }),
   output: ({ context }) => context,
@@ -118,13 +129,14 @@ export const lifecycle = setup({
       onDone: [{ guard: 'isCheckOnly', target: 'stopped' }, { target: 'collecting' }],
       states: {
         'connect-sensor': {
+          on: { obstacle: { actions: assign({ obstacle: ({ event }) => event.failure }) } },
           invoke: {
             id: 'connect-sensor',
             src: 'connect-sensor',
             onDone: {
               target: 'find-driver',
               actions: [
-                assign({ sensor: ({ event }) => event.output }),
+                assign({ sensor: ({ event }) => event.output, obstacle: undefined }),
                 { type: 'note', params: ({ event }) => ({ connectedToSensor: event.output !== undefined }) },
               ],
             },

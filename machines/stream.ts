@@ -9,8 +9,16 @@ export interface BackOff {
 /** A change of the connection below a stream: `opened` at most once, then `broken` at most once, then nothing. */
 export type StreamUpdate = { readonly type: 'opened' } | { readonly type: 'broken'; readonly reason: string };
 
+/** Tells why the stream broke, once somebody has found out. */
+export interface StreamExplained {
+  readonly type: 'explained';
+  /** A failure with its remedy. */
+  readonly failure: Error;
+}
+
 /** `renew` replaces the connection by another one and ends the old one in good order; `stop` ends the stream. */
-export type StreamEvent = StreamUpdate | { readonly type: 'renew' } | { readonly type: 'stop' };
+export type StreamEvent =
+  StreamUpdate | StreamExplained | { readonly type: 'renew' } | { readonly type: 'stop' };
 
 /** Opens a connection and passes its changes to `update`. @returns a function that ends the connection in good order */
 export type OpenConnection = (update: (update: StreamUpdate) => void) => () => void;
@@ -36,6 +44,9 @@ export interface StreamBroken {
 
 interface StreamContext extends StreamInput {
   readonly wait: number;
+  /** Of the latest break, and the failure behind it; undefined while it is open. */
+  readonly reason: string | undefined;
+  readonly failure: Error | undefined;
 }
 
 const chart = setup({
@@ -51,7 +62,8 @@ const chart = setup({
     ),
   },
   actions: {
-    reset: assign(({ context }) => ({ wait: context.backOff.first })),
+    reset: assign(({ context }) => ({ wait: context.backOff.first, reason: undefined, failure: undefined })),
+    note: assign((_, noted: { readonly reason: string } | { readonly failure: Error }) => noted),
     lengthen: assign(({ context }) => ({ wait: Math.min(context.wait * 2, context.backOff.most) })),
     announce: emit({ type: 'opened' } satisfies StreamOpened),
     report: emit(({ context }, { reason }: { reason: string }): StreamBroken => ({
@@ -69,8 +81,11 @@ const chart = setup({
  */
 export const stream = chart.createMachine({
   id: 'stream',
-  context: ({ input }) => ({ ...input, wait: input.backOff.first }),
+  context: ({ input }) => ({ ...input, wait: input.backOff.first, reason: undefined, failure: undefined }),
   initial: 'live',
+  on: {
+    explained: { actions: { type: 'note', params: ({ event: { failure } }) => ({ failure }) } },
+  },
   states: {
     live: {
       invoke: { id: 'connection', src: 'connection', input: ({ context: { open } }) => ({ open }) },
@@ -82,7 +97,10 @@ export const stream = chart.createMachine({
       on: {
         broken: {
           target: 'backing off',
-          actions: { type: 'report', params: ({ event }) => ({ reason: event.reason }) },
+          actions: [
+            { type: 'note', params: ({ event: { reason } }) => ({ reason }) },
+            { type: 'report', params: ({ event: { reason } }) => ({ reason }) },
+          ],
         },
         renew: { target: 'live', reenter: true },
         stop: 'stopped',

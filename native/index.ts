@@ -54,6 +54,16 @@ export interface ProgramStats {
   readonly runNs: number;
 }
 
+/** Bytes of records on their way from the kernel, over all ring buffers. */
+export interface RingFill {
+  /** Written and not read yet. */
+  readonly waiting: number;
+  /** The same of the fullest ring. */
+  readonly fullest: number;
+  /** Of all rings together. */
+  readonly capacity: number;
+}
+
 /** A refusal by the kernel or libbpf. */
 export interface ProbeError extends Error {
   readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert' | 'clock';
@@ -142,6 +152,7 @@ export interface Probe {
   /** While on, nothing is delivered but by `drain`: records stay in the rings, and are lost when these are full. */
   hold(on: boolean): void;
   stats(): ProgramStats[];
+  rings(): RingFill;
   /**
    * Lists processes or sockets, as records in memory of their own. Synchronous, and never waits for a process:
    * records of processes with arguments come without them (`RecordFlag.argsLost`). If the kernel refuses one of these

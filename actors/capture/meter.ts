@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Activity } from '../telemetry/activity.js';
 import type { Durations } from '../telemetry/metrics.js';
-import type { ProgramCounts, Publication } from '../telemetry/publication.js';
+import type { ProgramCounts, Publication, RingCounts } from '../telemetry/publication.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
 import type { Probe } from './driver.js';
@@ -13,17 +13,27 @@ const US_PER_MS = 1000;
 
 /** Counts and times the capture: events in facts, the work following from facts, scans, BPF programs. */
 export class CaptureMeter {
-  readonly #probe: Pick<Probe, 'stats'>;
+  readonly #probe: Pick<Probe, 'stats' | 'rings'>;
   readonly #activity: Activity;
   readonly #socketScan: Stopwatch;
   readonly #processScan: Stopwatch;
   readonly #events = new EventMeter();
+  readonly #facts: Record<Fact['kind'], number> = {
+    start: 0,
+    records: 0,
+    scan: 0,
+    control: 0,
+    config: 0,
+    containers: 0,
+    clock: 0,
+    tick: 0,
+  };
   #programs: readonly ProgramCounts[] = [];
   #isClosed = false;
   #networks = 0;
   #addresses = 0;
 
-  constructor(probe: Pick<Probe, 'stats'>, activity: Activity, durations: Durations) {
+  constructor(probe: Pick<Probe, 'stats' | 'rings'>, activity: Activity, durations: Durations) {
     this.#probe = probe;
     this.#activity = activity;
     this.#socketScan = new Stopwatch((seconds) => durations.scan('sockets', seconds));
@@ -34,6 +44,8 @@ export class CaptureMeter {
     return {
       programs: () => this.#readPrograms(),
       events: () => this.#events.events,
+      facts: () => ({ ...this.#facts }),
+      rings: () => this.#readRings(),
       timers: { net_scrape_read: this.#socketScan },
       counters: () => ({
         net_conn_updates: this.#events.connectionUpdates,
@@ -71,6 +83,7 @@ export class CaptureMeter {
     this.#activity.step = fact.kind;
     const start = performance.now();
     this.#events.take(fact);
+    this.#facts[fact.kind]++;
     const taken = performance.now();
     pass();
     const passed = performance.now();
@@ -116,6 +129,11 @@ export class CaptureMeter {
       }
       yield next.value;
     }
+  }
+
+  /** undefined once the probe is closed. */
+  #readRings(): RingCounts | undefined {
+    return this.#isClosed ? undefined : this.#probe.rings();
   }
 
   /** Counts of the programs as they are now; after the probe was closed, its last ones. */

@@ -12,7 +12,6 @@ import {
   type EventView,
   type HelloMessage,
   type Message,
-  type Plain,
   type SnapshotView,
   type TransitionMessage,
 } from './protocol.js';
@@ -28,14 +27,20 @@ const SAMPLING = new Set(['sample', 'sampled']);
 
 /** Takes the messages of an inspection as they come; it neither waits nor throws. */
 export type Watcher = (message: Message) => void;
+/** The same of XState's own events. */
+export type Observer = (event: InspectionEvent) => void;
 
 type SnapshotEvent = Extract<InspectionEvent, { type: '@xstate.snapshot' }>;
 type MicrostepEvent = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
 type EventEvent = Extract<InspectionEvent, { type: '@xstate.event' }>;
 
 /** A snapshot of any actor, as far as it is shown. */
-type AnySnapshot = Pick<AnyMachineSnapshot, 'status'> &
-  Partial<Pick<AnyMachineSnapshot, 'context' | 'output' | 'error' | '_nodes'>>;
+interface AnySnapshot extends Pick<AnyMachineSnapshot, 'status'> {
+  readonly _nodes?: AnyMachineSnapshot['_nodes'];
+  readonly context?: unknown;
+  readonly output?: unknown;
+  readonly error?: unknown;
+}
 
 /**
  * The tree of actors for watchers: give `inspect` to the root. It keeps the living actors and the latest transitions,
@@ -44,32 +49,33 @@ type AnySnapshot = Pick<AnyMachineSnapshot, 'status'> &
  */
 export class Inspection {
   readonly #hello: Omit<HelloMessage, 'type' | 'time' | 'protocol'>;
+  readonly #onError: (error: unknown) => void;
   /** By session id, parents first. */
   readonly #actors = new Map<string, AnyActorRef>();
   readonly #transitions: { readonly message: TransitionMessage; readonly bytes: number }[] = [];
   #bytes = 0;
   readonly #watchers = new Set<Watcher>();
+  readonly #observers = new Set<Observer>();
+  #samplers = 0;
   /** Snapshots that watchers know already, as part of a transition. */
   readonly #shown = new WeakMap<AnyActorRef, unknown>();
   #sampling: NodeJS.Timeout | undefined;
 
-  /** @param hello what introduces the run */
-  constructor(hello: Omit<HelloMessage, 'type' | 'time' | 'protocol'>) {
+  /** @param hello what introduces the run @param onError a message could not be made */
+  constructor(
+    hello: Omit<HelloMessage, 'type' | 'time' | 'protocol'>,
+    onError: (error: unknown) => void = () => undefined,
+  ) {
     this.#hello = hello;
+    this.#onError = onError;
   }
 
-  /** For `createActor`. */
+  /** For `createActor`. What goes wrong here stays here: the machines know nothing of it. */
   readonly inspect = (event: InspectionEvent): void => {
-    switch (event.type) {
-      case '@xstate.actor':
-        return this.#takeActor(event.actorRef as AnyActorRef);
-      case '@xstate.event':
-        return this.#takeEvent(event);
-      case '@xstate.microstep':
-        return this.#takeTransition(event);
-      case '@xstate.snapshot':
-        return this.#takeSnapshot(event);
-      default:
+    try {
+      this.#take(event);
+    } catch (error) {
+      this.#onError(error);
     }
   };
 
@@ -92,13 +98,37 @@ export class Inspection {
   /** Begins to tell a watcher of everything new. @returns ends it */
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
-    this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref();
+    const stop = this.sample();
     return () => {
       this.#watchers.delete(watcher);
-      if (this.#watchers.size > 0) return;
+      stop();
+    };
+  }
+
+  /** Begins to pass XState's own events on, without sampling. @returns ends it */
+  observe(observer: Observer): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /** Samples the parts once a second, together with others who want it. @returns ends it */
+  sample(): () => void {
+    this.#samplers++;
+    this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref();
+    return () => {
+      this.#samplers--;
+      if (this.#samplers > 0) return;
       clearInterval(this.#sampling);
       this.#sampling = undefined;
     };
+  }
+
+  #take(event: InspectionEvent): void {
+    for (const observer of this.#observers) observer(event);
+    if (event.type === '@xstate.actor') this.#takeActor(event.actorRef as AnyActorRef);
+    else if (event.type === '@xstate.event') this.#takeEvent(event);
+    else if (event.type === '@xstate.microstep') this.#takeTransition(event);
+    else if (event.type === '@xstate.snapshot') this.#takeSnapshot(event);
   }
 
   #sample(): void {
@@ -133,7 +163,7 @@ export class Inspection {
       actor: actor.sessionId,
       event: eventView(event),
       edges: _transitions.map(edgeId),
-      snapshot: snapshotView(snapshot as AnySnapshot),
+      snapshot: snapshotView(snapshot),
     };
     this.#keep(message);
     this.#tell(message);
@@ -147,7 +177,7 @@ export class Inspection {
       type: 'snapshot',
       time: Date.now(),
       actor: actor.sessionId,
-      snapshot: snapshotView(snapshot as AnySnapshot),
+      snapshot: snapshotView(snapshot),
     });
   }
 
@@ -165,7 +195,7 @@ export class Inspection {
 }
 
 function actorMessage(actor: AnyActorRef, time: number): ActorMessage {
-  const parent = (actor._parent as AnyActorRef | undefined)?.sessionId;
+  const parent = actor._parent?.sessionId;
   const chart = chartOf(actor);
   return {
     type: 'actor',
@@ -193,18 +223,15 @@ function isAlive(actor: AnyActorRef): boolean {
   return snapshotOf(actor).status === 'active';
 }
 
-function snapshotView({ status, _nodes: nodes = [], ...rest }: AnySnapshot): SnapshotView {
+function snapshotView(snapshot: AnySnapshot): SnapshotView {
+  const { status, _nodes: nodes = [], context, output, error } = snapshot;
   const states = nodes.filter(({ parent }) => parent !== undefined);
   return {
     status,
     active: states.sort((one, other) => one.order - other.order).map(({ id }) => id),
-    context: contextView(rest),
+    // A machine and a part have a context, a promise its outcome.
+    context: sanitise(context ?? { output, error }),
   };
-}
-
-/** A machine and a part have a context, a promise its outcome. */
-function contextView({ context, output, error }: Omit<AnySnapshot, 'status' | '_nodes'>): Plain {
-  return sanitise(context ?? { output, error });
 }
 
 function eventView({ type, ...fields }: AnyEventObject): EventView {

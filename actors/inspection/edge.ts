@@ -5,8 +5,7 @@ import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
  * event, from 0, in the order of the definition. The event of an `always` transition is empty.
  */
 export function edgeId(transition: AnyTransitionDefinition): string {
-  const { eventType } = transition;
-  const source = transition.source as AnyStateNode;
+  const { eventType, source } = transition as { readonly eventType: string; readonly source: AnyStateNode };
   const siblings = (eventType === '' ? source.always : source.transitions.get(eventType)) ?? [];
   return `${source.id} ${eventType} ${siblings.indexOf(transition)}`;
 }

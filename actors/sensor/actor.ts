@@ -9,6 +9,7 @@ import type { Delta } from '../connections/report.js';
 import type { ProcessUpdate } from '../processes/actor.js';
 import type { Originator } from '../processes/state.js';
 import { Deadline } from '../telemetry/deadline.js';
+import type { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Publication, StreamStatus } from '../telemetry/publication.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
@@ -127,6 +128,14 @@ export class Sensor {
     return this.#material;
   }
 
+  /** For an inspection: where Sensor is, and what secures the channel to it. */
+  get description(): Readonly<Record<string, unknown>> {
+    const { address, serverName, tls } = this.#options;
+    return tls === undefined
+      ? { address, security: 'plain text' }
+      : { address, security: 'mutual TLS', serverName, certificate: tls.files.cert };
+  }
+
   /** The part of Sensor in the facts of a run. */
   get factAudience(): FactAudience {
     return {
@@ -153,6 +162,7 @@ export class Sensor {
     return {
       streams: () => this.#streamStates(),
       queue: () => ({ ...this.counts, capacity: this.#options.queueSize }),
+      reportQueue: () => ({ ...this.networkCounts, capacity: this.#options.queueSize / 2 }),
       signals: () => {
         const { dropped, uncertain } = this.counts;
         return { sent: this.#signals.sent, dropped: dropped + uncertain };
@@ -171,15 +181,26 @@ export class Sensor {
     };
   }
 
-  /** Waits for Sensor. @throws Failure with the reason, when it cannot be reached */
-  async connect(signal: AbortSignal, polls?: number): Promise<void> {
+  /**
+   * Waits for Sensor.
+   * @param onObstacle called with the reason of each attempt in vain
+   * @throws Failure with the reason, when it cannot be reached
+   */
+  async connect(
+    signal: AbortSignal,
+    polls?: number,
+    onObstacle: (failure: Failure) => void = () => undefined,
+  ): Promise<void> {
     const { address, log } = this.#options;
     const warn = log.throttled('warning');
     await connectToSensor(this.#channel, {
       address,
       signal,
       diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
-      onFailure: ({ message, remedy }) => warn(`Not connected to Sensor yet: ${message} ${remedy}`),
+      onFailure: (failure) => {
+        warn(`Not connected to Sensor yet: ${failure.message} ${failure.remedy}`);
+        onObstacle(failure);
+      },
       ...(polls !== undefined && { polls }),
     });
   }
@@ -264,11 +285,11 @@ export class Sensor {
   }
 
   #streamStates(): StreamStatus[] {
-    return Array.from(this.#streams, ([name, actor]) => {
-      const { value } = actor.getSnapshot();
-      const state = typeof value === 'string' ? value : value.live;
-      return { name, state, breaks: this.#breaks[name] };
-    });
+    return Array.from(this.#streams, ([name, actor]) => ({
+      name,
+      state: stateOf(actor),
+      breaks: this.#breaks[name],
+    }));
   }
 
   /**
@@ -280,11 +301,12 @@ export class Sensor {
     this.#isExplaining = true;
     const { signal } = this.#closing;
     try {
-      const { code, message, remedy } = await diagnose(this.#options, this.#material, DIAGNOSIS_MS, {
-        signal,
-      });
+      const failure = await diagnose(this.#options, this.#material, DIAGNOSIS_MS, { signal });
       // The attempt met no obstacle: then the reason of the broken stream says enough.
-      if (code !== 'SENSOR_UNREADY') this.#warnOfCause(`Sensor cannot be reached: ${message} ${remedy}`);
+      if (failure.code === 'SENSOR_UNREADY') return;
+      this.#warnOfCause(`Sensor cannot be reached: ${failure.message} ${failure.remedy}`);
+      for (const actor of this.#streams.values())
+        if (!['open', 'stopped'].includes(stateOf(actor))) actor.send({ type: 'explained', failure });
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -326,6 +348,11 @@ export class Sensor {
         `${unconfirmed} were sent and may have arrived. The same is so of ${reports} network reports.`,
     );
   }
+}
+
+function stateOf(actor: StreamRef): string {
+  const { value } = actor.getSnapshot();
+  return typeof value === 'string' ? value : value.live;
 }
 
 function endsFreshScan(fact: Fact): boolean {

@@ -54,6 +54,13 @@ export interface QueueStatus {
   readonly repeated: number;
 }
 
+/** Bytes of records that wait in the ring buffers: of all, of the fullest one, and what they hold at most. */
+export interface RingCounts {
+  readonly waiting: number;
+  readonly fullest: number;
+  readonly capacity: number;
+}
+
 export interface TypedEvents {
   readonly name: string;
   readonly count: number;
@@ -172,6 +179,11 @@ export interface Publication {
   readonly shortages?: ReadonlyMap<string, number>;
   readonly suppressedLogLines?: () => number;
   readonly droppedLogLines?: () => number;
+  /** Facts by kind; like the two after it, for an inspection alone. */
+  readonly facts?: () => Readonly<Record<string, number>>;
+  readonly rings?: () => RingCounts | undefined;
+  /** The queue of network reports. */
+  readonly reportQueue?: () => QueueStatus;
   /** Connections to the HTTP servers, cut to make room for others. */
   readonly connectionsCut?: () => number;
   /** Stalls of the event loop. */
@@ -180,7 +192,19 @@ export interface Publication {
 
 /** All publications as one, complete: the values of a scrape. */
 export interface Sources extends Required<
-  Omit<Publication, 'counters' | 'procfs' | 'signals' | 'timers' | 'readers' | 'queue' | 'lineage'>
+  Omit<
+    Publication,
+    | 'counters'
+    | 'procfs'
+    | 'signals'
+    | 'timers'
+    | 'readers'
+    | 'queue'
+    | 'lineage'
+    | 'facts'
+    | 'rings'
+    | 'reportQueue'
+  >
 > {
   readonly version: string;
   /** Quantiles of connection counts; undefined: without these metrics. */

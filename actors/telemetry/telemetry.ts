@@ -134,7 +134,7 @@ function add(counts: Record<string, unknown>, name: string, value: unknown): voi
   if (Array.isArray(known) && Array.isArray(value))
     counts[name] = [...(known as unknown[]), ...(value as unknown[])];
   else if (isRecord(known) && isRecord(value)) counts[name] = { ...known, ...value };
-  else counts[name] = value;
+  else counts[name] = isRecord(value) ? { ...value } : value;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, finalize, lastValueFrom, Observable, share, tap } from 'rxjs';
 import type { Counts } from '../../machines/part.js';
-import type { RunningParts, CollectingInput } from '../../machines/collecting.js';
+import type { CollectingInput, RunningParts, SelfCheck } from '../../machines/collecting.js';
 import { captureFacts } from '../capture/actor.js';
 import { refusal } from '../capture/driver.js';
 import type { Fact, StateSettings } from '../capture/facts.js';
@@ -111,7 +111,7 @@ export async function prepareParts(
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
 
-  const collect = async (stop: AbortSignal): Promise<void> => {
+  const collect: RunningParts['collect'] = async (stop, onSelfCheck) => {
     const losses = new Losses();
     const warn = log.throttled('warning');
     const warnOfLongScan = log.throttled('warning');
@@ -170,7 +170,7 @@ export async function prepareParts(
       telemetry.activity.phase = 'end';
       log.info('Shutting down collector.');
     });
-    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop);
+    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop, onSelfCheck);
     try {
       await running;
       const unwritten = (await recorder?.written(Math.min(deadline.left / 4, RECORDING_GRACE_MS))) ?? 0;
@@ -182,7 +182,7 @@ export async function prepareParts(
   };
   return {
     parts: Object.fromEntries(
-      Object.entries(parts).map(([name, publications]) => [name, (): Counts => countsOf(publications)]),
+      Object.entries(parts).map(([name, publications]) => [name, () => sampleOf(publications)]),
     ),
     openStreams: (spawn) => {
       sensor?.start(spawn);
@@ -190,6 +190,15 @@ export async function prepareParts(
     },
     collect,
   };
+}
+
+/** The counts of a part for an inspection, whose trouble with them must not become one of the collection. */
+function sampleOf(publications: readonly Publication[]): Counts {
+  try {
+    return countsOf(publications);
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** @returns undefined if the settings have no runtime configuration */
@@ -234,6 +243,7 @@ async function checkSelf(
   check: () => ReturnType<typeof selfCheck>,
   { log, telemetry, health }: LiveContext,
   stop: AbortSignal,
+  onOutcome: (outcome: SelfCheck) => void,
 ): Promise<void> {
   let result = await check();
   while (!result.ok && !stop.aborted && telemetry.shortages.note(result.shortage, 'the self-check')) {
@@ -243,6 +253,7 @@ async function checkSelf(
   if (stop.aborted) return;
   if (result.ok) {
     health.selfCheck = { is: 'ready' };
+    onOutcome({ is: 'passed' });
     log.info('Self-check passed: events flow from the kernel.');
   } else {
     const { missing, reason, problem } = result;
@@ -252,6 +263,7 @@ async function checkSelf(
       ...(problem !== undefined && { problem }),
     });
     health.selfCheck = { is: 'blind', cause: failure.message };
+    onOutcome({ is: 'failed', failure });
     log.error(`Self-check failed: ${failure.message}`);
     log.error(`Remedy: ${failure.remedy}`);
   }

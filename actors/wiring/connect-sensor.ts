@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { HostFacts } from '../capture/host.js';
 import { Sensor } from '../sensor/actor.js';
 import { readTls, tlsFiles } from '../sensor/tls.js';
+import type { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
 
-/** Connects to Sensor, unless there is none. */
+/** Connects to Sensor, unless there is none. @param onObstacle called with the reason of an attempt in vain, if it is another one */
 export async function connectSensor(
   host: HostFacts,
   { settings, log, deadline }: RunContext,
   signal: AbortSignal,
+  onObstacle: (failure: Failure) => void,
 ): Promise<Sensor | undefined> {
   const { grpcServer: address, sniHostname: serverName, signalQueueSize: queueSize } = settings;
   if (address === '') return undefined;
@@ -27,7 +29,12 @@ export async function connectSensor(
   });
   try {
     log.info('Attempting to connect to Sensor');
-    await sensor.connect(signal);
+    let last = '';
+    await sensor.connect(signal, undefined, (failure) => {
+      // An attempt a second, for half a minute: news is another reason.
+      if (failure.message !== last) onObstacle(failure);
+      last = failure.message;
+    });
     log.info('Successfully connected to Sensor.');
     return sensor;
   } catch (error) {

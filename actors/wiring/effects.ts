@@ -8,9 +8,11 @@ import type { HostFacts } from '../capture/host.js';
 import { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
 import { downloadDriver, findDriver } from '../drivers/actor.js';
+import type { Failure } from '../telemetry/failures.js';
 import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
+import { loadFindings } from './findings.js';
 import { allowCoreDump, load, warnOfUdp, type Loaded } from './load.js';
 import { patiently } from './patiently.js';
 import { scannerFor } from './scans.js';
@@ -22,8 +24,12 @@ const PROGRAMS: Programs = {
   argumentReader: path.join(DIST, 'argument-reader'),
 };
 
-/** The effects of the phases on this host. */
-export function effects(host: HostFacts, context: LiveContext): Effects {
+/** The effects of the phases on this host. @param onObstacle called with the reason of each attempt in vain to reach Sensor */
+export function effects(
+  host: HostFacts,
+  context: LiveContext,
+  onObstacle: (failure: Failure) => void,
+): Effects {
   const { settings, log, deadline, telemetry } = context;
   const { activity } = telemetry;
   /** The logic of a phase: it ends with its effect, and fails with its error. */
@@ -36,21 +42,27 @@ export function effects(host: HostFacts, context: LiveContext): Effects {
       return run(input, signal);
     });
   return {
-    'connect-sensor': phase('connect-sensor', async (_, signal) => connectSensor(host, context, signal)),
+    'connect-sensor': phase('connect-sensor', async (_, signal) =>
+      connectSensor(host, context, signal, onObstacle),
+    ),
     'find-driver': phase('find-driver', async (_, signal) =>
       findDriver({ settings, log, signal, hasTypes: host.btf }),
     ),
-    download: phase('download', async ({ location, sensor }, signal) => {
+    download: phase('download', async ({ location, sensor }, signal): Promise<Loadable> => {
       const addon = openAddon(path.join(DIST, 'collector.node'));
       if (settings.coreDump) allowCoreDump(addon, context);
       const tls = () => sensor?.tls;
       switch (location?.kind) {
         case 'absent':
-          return { addon, file: await downloadDriver(location, { settings, tls, log, signal }) };
+          return {
+            addon,
+            file: await downloadDriver(location, { settings, tls, log, signal }),
+            origin: 'downloaded',
+          };
         case 'local':
-          return { addon, file: location.driver };
+          return { addon, file: location.driver, origin: 'on this node' };
         default:
-          return { addon, file: undefined };
+          return { addon, file: undefined, origin: 'built in' };
       }
     }),
     load: phase('load', async (opened, signal) =>
@@ -80,14 +92,19 @@ function loadAndAttach({ addon, file }: Loadable, host: HostFacts, context: Live
   const problems = new ProcfsProblems();
   const probe = load(addon, host, file, context);
   const scanning = attach(addon, probe, problems, host, context);
+  const findings = (capabilities: string) =>
+    loadFindings(probe, scanning, capabilities, addon.possibleCpus, settings);
   if (settings.check) {
+    const found = findings('A check gives up none.');
     probe.close();
-  } else {
-    warnOfUdp(probe, context);
-    // Root could take them back, and may need them to read the files of other users.
-    if (host.euid !== 0) log.info(giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release)));
+    return { probe, scanning, problems, findings: found };
   }
-  return { probe, scanning, problems };
+  warnOfUdp(probe, context);
+  // Root could take them back, and may need them to read the files of other users.
+  if (host.euid === 0) return { probe, scanning, problems, findings: findings('Root gives up none.') };
+  const capabilities = giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release));
+  log.info(capabilities);
+  return { probe, scanning, problems, findings: findings(capabilities) };
 }
 
 /** Chooses the way to scan, and attaches the programs. Closes the probe when it throws. @throws Failure */

@@ -10,6 +10,7 @@ import { insertKernelModule } from '../drivers/insert.js';
 import { ringPlan } from '../settings/ring-plan.js';
 import { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
+import type { LoadFindings } from './findings.js';
 import { visibility } from './visibility.js';
 
 /** The oldest kernel for the BPF object with everything, as the object itself has it. */
@@ -20,6 +21,7 @@ export interface Loaded {
   readonly probe: Probe;
   readonly scanning: ScannerChoice;
   readonly problems: ProcfsProblems;
+  readonly findings: LoadFindings;
 }
 
 /**

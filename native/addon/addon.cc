@@ -105,6 +105,7 @@ public:
                                InstanceMethod<&ProbeWrap::Discard>("discard"),
                                InstanceMethod<&ProbeWrap::Hold>("hold"),
                                InstanceMethod<&ProbeWrap::Stats>("stats"),
+                               InstanceMethod<&ProbeWrap::Rings>("rings"),
                                InstanceMethod<&ProbeWrap::Object>("object"),
                                InstanceMethod<&ProbeWrap::UdpRefusal>("udpRefusal"),
                                InstanceMethod<&ProbeWrap::DatagramRefusal>("datagramRefusal"),
@@ -269,6 +270,23 @@ private:
             set("runNs", stats.run_ns);
             result.Set(i, row);
         }
+        return result;
+    }
+
+    Napi::Value Rings(const Napi::CallbackInfo &info)
+    {
+        Napi::Env env = info.Env();
+        double waiting = 0, fullest = 0, capacity = 0;
+        for (const auto &ring : probe(env).rings()) {
+            auto bytes = static_cast<double>(ring->waiting());
+            waiting += bytes;
+            fullest = std::max(fullest, bytes);
+            capacity += static_cast<double>(ring->bytes());
+        }
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("waiting", waiting);
+        result.Set("fullest", fullest);
+        result.Set("capacity", capacity);
         return result;
     }
 

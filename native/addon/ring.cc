@@ -97,6 +97,11 @@ void Ring::release()
         __atomic_store_n(consumer_, position_, __ATOMIC_RELEASE);
 }
 
+std::uint64_t Ring::waiting() const
+{
+    return __atomic_load_n(producer_, __ATOMIC_ACQUIRE) - position_;
+}
+
 std::uint64_t Ring::first()
 {
     for (;;) {

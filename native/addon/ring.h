@@ -27,6 +27,12 @@ public:
     // The bytes written; 0 if `room` is too small, and then the record stays.
     std::size_t take(std::uint8_t *out, std::size_t room);
 
+    // Bytes written and not taken yet; some of them may be of records still being written.
+    std::uint64_t waiting() const;
+
+    // The size of the ring.
+    std::size_t bytes() const { return bytes_; }
+
     // Gives the room of taken records back to the kernel. Its producers look at the same cache line for each record
     // they write, so it is better written now and then than for each record read.
     void release();
