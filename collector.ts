@@ -12,6 +12,7 @@ import type { NodeAccess } from './actors/inspection/ask.js';
 import { askRoutes } from './actors/inspection/ask-routes.js';
 import { guarded } from './actors/inspection/guard.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
+import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
 import { absentParts } from './actors/wiring/absent-parts.js';
@@ -146,11 +147,13 @@ async function run(): Promise<number> {
   telemetry.publish({ peers: () => peers });
   telemetry.publish({ droppedLogLines: () => standardError.dropped });
   const introspection = new Introspection(withoutFile(settings));
+  const views = new Views();
   let node: NodeAccess | undefined;
   const live: LiveContext = {
     ...context,
     telemetry,
     introspection,
+    views,
     peers,
     health: new Health(),
     offerNode: (access) => (node = access),
@@ -221,7 +224,7 @@ async function run(): Promise<number> {
 /** @returns closes the socket of the command */
 async function openServers(
   { hostname }: HostFacts,
-  { telemetry, introspection, health }: LiveContext,
+  { telemetry, introspection, views, health }: LiveContext,
   inspection: Inspection,
   node: () => NodeAccess | undefined,
 ): Promise<() => void> {
@@ -230,6 +233,7 @@ async function openServers(
     folder: path.join(import.meta.dirname, 'inspect'),
     hosts: settings.inspectHosts,
     log,
+    views: viewRoutes(views),
   });
   const asked = askRoutes({
     settings,

@@ -74,14 +74,7 @@ function screen(status: StatusView, zone: Zone, width: number): string {
       ],
     ],
     ['Driver', driverLines(root)],
-    [
-      'Scans',
-      [
-        textAt(root, 'loaded', 'scanning', 'why') ??
-          textAt(root, 'loaded', 'scans', 'why') ??
-          'not chosen yet',
-      ],
-    ],
+    ['Scans', [textAt(root, 'loaded', 'scanning', 'why') ?? 'not chosen yet']],
     ['Self-check', [selfCheckText(readiness)]],
     ['Sensor', sensor === '' ? ['none: standalone, messages go to standard output'] : sensorLines(status)],
     [
@@ -121,17 +114,15 @@ function phaseOf({ actors }: StatusView): string {
 }
 
 function driverLines(root: Plain | undefined): string[] {
-  const kind = textAt(root, 'location', 'kind');
-  if (kind === undefined) return ['not looked for yet'];
-  const where =
-    { builtin: 'core_bpf, built in', local: 'from local storage', absent: 'downloaded' }[kind] ?? kind;
-  const hooks = at(root, 'loaded', 'hooks');
+  const origin = textAt(root, 'opened', 'origin');
+  if (origin === undefined) return ['not found yet'];
+  const isLoaded = at(root, 'diagnostics', 'driverLoaded') === true;
+  const hooks = at(root, 'loaded', 'findings', 'hooks');
   const leftOut = (Array.isArray(hooks) ? (hooks as Plain[]) : []).flatMap((hook) => {
     const why = textAt(hook, 'leftOut');
     return why === undefined ? [] : [`without ${textAt(hook, 'hooks') ?? ''}: ${why}`];
   });
-  const isLoaded = at(root, 'diagnostics', 'driverLoaded') === true;
-  return [`${where}, ${isLoaded ? 'loaded' : 'not loaded yet'}`, ...leftOut];
+  return [`${origin}, ${isLoaded ? 'loaded' : 'not loaded yet'}`, ...leftOut];
 }
 
 function selfCheckText({ is, cause }: StatusView['readiness']): string {

@@ -98,6 +98,19 @@ export function parseNetwork(text: string): Network {
   return network(isV4 ? AF_INET : AF_INET6, words, Number(length));
 }
 
+/** An address by itself. */
+export interface Address {
+  readonly family: number;
+  readonly words: Uint32Array;
+}
+
+/** Reads an address; undefined if it is none. An IPv4-mapped one stays an IPv6 address; a zone is not allowed. */
+export function parseAddress(text: string): Address | undefined {
+  if (isIPv4(text)) return { family: AF_INET, words: parseIPv4(text) };
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  return { family: AF_INET6, words: parseIPv6(text) };
+}
+
 /** The text of an address of 4 or 16 bytes; IPv6 in the form of RFC 5952. */
 export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');

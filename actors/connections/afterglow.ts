@@ -107,7 +107,7 @@ function settleEntry(
   const lastActive = table.lastActive[slot]!;
   const reportedActive = table.reportedActive[slot]!;
   const isKnown = (flags & REPORTED) !== 0;
-  const wasRecent = isKnown && ((flags & WAS_ACTIVE) !== 0 || isInAfterglow(reportedActive, before, period));
+  const wasRecent = isKnown && wasReportedRecent(table, slot, before, period);
   const over = isOver(table, slot);
   if ((flags & CURRENT) === 0) {
     if (isInAfterglow(reportedActive, now, period) && !over) return true;
@@ -127,6 +127,12 @@ function settleEntry(
   table.reportedActive[slot] = lastActive;
   table.flags[slot] = REPORTED | (active ? WAS_ACTIVE : 0);
   return !over;
+}
+
+/** Whether the last report, made at `before`, had the reported entry at `slot` as active. */
+export function wasReportedRecent(table: SlotTable, slot: number, before: number, period: number): boolean {
+  const wasActive = (table.flags[slot]! & WAS_ACTIVE) !== 0;
+  return wasActive || isInAfterglow(table.reportedActive[slot]!, before, period);
 }
 
 const no = (): boolean => false;

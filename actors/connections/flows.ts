@@ -3,7 +3,7 @@ import { socketParts, type Records } from '../capture/records.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import type { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe, setOwned, withScanned } from './activity.js';
-import { isLoopback, readAddress } from './address.js';
+import { isLoopback, readAddress, type Address, type Network } from './address.js';
 import { isUnreported, merge } from './afterglow.js';
 import type { Networks } from './networks.js';
 import { normalize, type NetworkLists } from './normalize.js';
@@ -82,6 +82,11 @@ export class Flows {
   /** Containers with refused connections, each once in a run and table. */
   takeRefusals(): Refusal[] {
     return this.#refusals.flatMap((refusals) => refusals.take());
+  }
+
+  /** The ignored network around an address, if there is one; valid until the next call. */
+  ignoredNetwork({ family, words }: Address): Network | undefined {
+    return this.#ignored.find(words, 0, family);
   }
 
   /** The known `SocketRole` of the connection in the record at `at`; unknown without such a flow. */

@@ -5,7 +5,17 @@ import type { Sharers } from '../shares/sharers.js';
 import { expire, isActive, observe, withScanned } from './activity.js';
 import { merge } from './afterglow.js';
 import { copied, listEndpoints, type View } from './listing.js';
-import { Endpoint, ListeningSocket, Server, Unbound, containerAt, setU64At, u64At, writeOwner } from './rows.js';
+import { findEndpoint, type EndpointQuery, type LatestReport } from './report-status.js';
+import {
+  Endpoint,
+  ListeningSocket,
+  Server,
+  Unbound,
+  containerAt,
+  setU64At,
+  u64At,
+  writeOwner,
+} from './rows.js';
 import { Slot, SlotTable } from './table.js';
 
 /**
@@ -231,6 +241,11 @@ export class ListeningSockets {
   /** A copy of the current ones, made in pieces: see `copied`. @param container the only one; all without it */
   copy(container?: number): ReturnType<typeof copied> {
     return copied(this.#sockets, ListeningSocket.KEY, ListeningSocket, container);
+  }
+
+  /** Finds the newest socket on a port, and its last report in `endpoints`: see `findEndpoint`. */
+  status(endpoints: SlotTable, query: EndpointQuery, latest: LatestReport): ReturnType<typeof findEndpoint> {
+    return findEndpoint(this.#sockets, endpoints, query, latest);
   }
 
   /** Writes the socket's endpoint into a key. Returns whether it can be reported: whether its port is known. */

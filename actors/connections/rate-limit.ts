@@ -33,8 +33,9 @@ export class RateLimit {
   readonly #of: Limits;
   readonly #interval: number;
   #most = 0;
-  /** In this tick, by container: new connections, admitted or not. */
-  readonly #counts = new Map<number, number>();
+  /** In this tick and in the latest one, by container: new connections, admitted or not. */
+  #counts = new Map<number, number>();
+  #latest = new Map<number, number>();
   readonly #reported = new Set<number>();
 
   /** @param interval seconds between two ticks */
@@ -73,7 +74,15 @@ export class RateLimit {
       this.#reported.add(container);
       limited.push({ of: this.#of, container, count: count - this.#most, most: this.#most });
     }
+    [this.#counts, this.#latest] = [this.#latest, this.#counts];
     this.#counts.clear();
     return limited;
+  }
+
+  /** New entries of the container in the latest tick, admitted or not, and the limit now. */
+  latest(container: number): { readonly count: number; readonly most: number } {
+    const latest = this.#latest;
+    const shared = latest.size < MOST_COUNTED ? undefined : latest.get(OTHERS);
+    return { count: latest.get(container) ?? shared ?? 0, most: this.#most };
   }
 }

@@ -198,6 +198,12 @@ export function familyOf(tag: number): number {
   return (tag & IPV6) === 0 ? AF_INET : AF_INET6;
 }
 
+/** The tag of a flow. @param container as in records */
+export function flowTag(container: number, protocol: number, family: number): number {
+  const upper = Math.floor(container / TWO_32) & CONTAINER_MASK;
+  return upper | (protocol << PROTOCOL_SHIFT) | (family === AF_INET6 ? IPV6 : 0);
+}
+
 /** `SocketRole` of a link. */
 export function linkRole(tag: number): number {
   return (tag >>> ROLE_SHIFT) & 3;

@@ -5,18 +5,24 @@ import type { Records } from '../capture/records.js';
 import type { Sliced } from '../capture/slices.js';
 import { Refusals, type Refusal } from '../shares/refusals.js';
 import { Sharers } from '../shares/sharers.js';
-import { parseNetwork } from './address.js';
+import { parseNetwork, type Address, type Network } from './address.js';
 import { isUnreported, markUnreported } from './afterglow.js';
 import type { ConnectionCounts, SlotTableCounts } from './counts.js';
 import { Flows } from './flows.js';
 import { ListeningSockets, type OriginatorOf } from './listening-sockets.js';
-import { copied, listConnections, type View } from './listing.js';
+import { copied, listConnections, type PAUSE, type View } from './listing.js';
 import { Networks } from './networks.js';
 import type { NetworkLists, TurnedDirections } from './normalize.js';
 import type { PeerCounts } from './peer-counts.js';
 import { RateLimit, type Limited } from './rate-limit.js';
 import { isListening, RecordFilter } from './record-filter.js';
 import { endpointRules, linkRules } from './report-rules.js';
+import {
+  findConnection,
+  type ConnectionQuery,
+  type EndpointQuery,
+  type ReportStatus,
+} from './report-status.js';
 import { Roles } from './role.js';
 import { Endpoint, Flow } from './rows.js';
 import { SlotTable } from './table.js';
@@ -161,6 +167,31 @@ export class ConnectionState {
   /** The same of the listening sockets. */
   copyListeningSockets(container?: number): ReturnType<typeof copied> {
     return this.#listeningSockets.copy(container);
+  }
+
+  /** How far the newest connection matching a query has come. Pauses as a listing does. */
+  *connectionStatus(query: ConnectionQuery): Generator<typeof PAUSE, ReportStatus> {
+    const time = this.#lastTick;
+    const period = this.#settings.afterglowPeriod * NS_PER_SECOND;
+    const found = yield* findConnection(this.#flows, query, { time, period });
+    return { ...found, limit: this.#rateLimit.latest(query.container), latest: time };
+  }
+
+  /** The same of an endpoint. */
+  *endpointStatus(query: EndpointQuery): Generator<typeof PAUSE, ReportStatus> {
+    const time = this.#lastTick;
+    const found = yield* this.#listeningSockets.status(this.#endpoints, query, { time, period: 0 });
+    return { ...found, limit: this.#endpointLimit.latest(query.container), latest: time };
+  }
+
+  /** The ignored network around a peer's address, if there is one; valid until the next call. */
+  ignoredNetwork(address: Address): Network | undefined {
+    return this.#flows.ignoredNetwork(address);
+  }
+
+  /** New connections of a container in the latest report, and the limit. */
+  connectionLimit(container: number): ReportStatus['limit'] {
+    return this.#rateLimit.latest(container);
   }
 
   /** The known `SocketRole` of the connection in the record at `at`; unknown without such a connection. */

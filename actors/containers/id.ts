@@ -22,3 +22,7 @@ export function containerId(container: number): string {
 export function containerNumber(id: string): number {
   return PRESENT + parseInt(id, 16);
 }
+
+/** The text of an id, as requests have it; and the end of a sentence about another text. */
+export const CONTAINER_ID = /^[0-9a-f]{12}$/;
+export const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';

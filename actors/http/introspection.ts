@@ -1,7 +1,8 @@
 import type { View } from '../connections/listing.js';
-import { containerNumber } from '../containers/id.js';
+import { CONTAINER_ID, containerNumber, NO_CONTAINER_ID } from '../containers/id.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
-import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
+import { OneAtATime } from './one-at-a-time.js';
+import { json, type HttpRequest, type Route } from './route.js';
 
 /** The answer about a container: metadata of its runtime (`namespace`, for example), and its cgroup. */
 export type ContainerView = Readonly<Record<string, unknown>>;
@@ -52,12 +53,9 @@ export class Introspection implements IntrospectionSources {
   }
 }
 
-const CONTAINER_ID = /^[0-9a-f]{12}$/;
-const NO_CONTAINER_ID = 'is no container id (allowed: its first 12 digits, 0-9 and a-f)';
-
 /** Serves the state for debugging; see the setting ROX_COLLECTOR_INTROSPECTION_ENABLE. */
 export function introspectionRoutes(sources: IntrospectionSources): Route[] {
-  const oneAtATime = new OneAtATime();
+  const oneAtATime = new OneAtATime('the network');
   return [
     {
       method: 'GET',
@@ -111,24 +109,4 @@ function configView({ externalIps, maxConnectionsPerMinute }: RuntimeConfig): un
       maxConnectionsPerMinute,
     },
   };
-}
-
-/** Allows one listing at a time, since each holds a copy of its entries. */
-class OneAtATime {
-  #isBusy = false;
-
-  respond(pieces: () => Iterable<string>): HttpResponse {
-    if (this.#isBusy)
-      return json(503, { error: 'Somebody else is being shown the network: ask again later.' });
-    return { status: 200, body: this.#guarded(pieces()) };
-  }
-
-  *#guarded(pieces: Iterable<string>): Generator<string> {
-    this.#isBusy = true;
-    try {
-      yield* pieces;
-    } finally {
-      this.#isBusy = false;
-    }
-  }
 }

@@ -34,9 +34,9 @@ export interface NodeSources {
   readonly connections: () => ConnectionState | undefined;
 }
 
-/** Entries to walk, and rows to write, between two pauses: about a millisecond. */
-const SLICE = 4096;
-const CHUNK = 256;
+/** Entries to walk, and rows to write, between two pauses: below a millisecond, some ms before the code is compiled. */
+const SLICE = 1024;
+const CHUNK = 128;
 const PORTS = 65_536;
 
 type Paused<Result> = Generator<typeof PAUSE, Result>;
@@ -92,8 +92,11 @@ interface OrderedCopy {
   readonly slots: ReadonlyMap<number, readonly number[]>;
 }
 
-/** The copied processes, in the order of their pids. */
-type ProcessCopy = ReadonlyMap<number, Process>;
+/** The copied processes, and their pids by container, in their order. */
+interface ProcessCopy {
+  readonly byPid: ReadonlyMap<number, Process>;
+  readonly pids: ReadonlyMap<number, readonly number[]>;
+}
 
 /** A copy of everything on the node. Rows come in the order of containers, then of pids or ports. */
 export class NodeCopy {
@@ -101,8 +104,6 @@ export class NodeCopy {
   readonly #processes: ProcessCopy;
   readonly #flows: OrderedCopy | undefined;
   readonly #listening: OrderedCopy | undefined;
-  /** Pids by container. */
-  readonly #pids = new Map<number, number[]>();
 
   constructor(
     sources: NodeSources,
@@ -114,14 +115,13 @@ export class NodeCopy {
     this.#processes = processes;
     this.#flows = flows;
     this.#listening = listening;
-    for (const [pid, process] of processes) append(this.#pids, process.container, pid);
   }
 
   /** Containers with a process, a connection or a listening socket. */
   *containerRows(): Generator<ContainerRow> {
     const { containers, refs } = this.#sources;
     const numbers = new Set([
-      ...this.#pids.keys(),
+      ...this.#processes.pids.keys(),
       ...(this.#flows?.slots.keys() ?? []),
       ...(this.#listening?.slots.keys() ?? []),
     ]);
@@ -136,9 +136,10 @@ export class NodeCopy {
 
   *processRows(): Generator<ProcessRow> {
     const { clock } = this.#sources;
-    for (const container of sorted(this.#pids.keys())) {
-      for (const pid of this.#pids.get(container)!) {
-        const process = this.#processes.get(pid)!;
+    const { byPid, pids } = this.#processes;
+    for (const container of sorted(pids.keys())) {
+      for (const pid of pids.get(container)!) {
+        const process = byPid.get(pid)!;
         yield {
           container: containerId(container),
           pid,
@@ -167,7 +168,7 @@ export class NodeCopy {
 
   /** The parent's pid, if it is in the same container and old enough: a pid may have gone to another process. */
   #parentOf({ parent, container, startTime }: Process): number {
-    const process = this.#processes.get(parent);
+    const process = this.#processes.byPid.get(parent);
     const isParent = process?.container === container && process.startTime <= startTime;
     return isParent ? parent : 0;
   }
@@ -190,7 +191,7 @@ export class NodeCopy {
   #listeningRow(sockets: SlotTable, slot: number, container: number): ListeningRow {
     const pid = sockets.get(slot, ListeningSocket.pid);
     const startTime = u64At(sockets, slot, ListeningSocket.startTime);
-    const process = this.#processes.get(pid);
+    const process = this.#processes.byPid.get(pid);
     const isKnown =
       process?.container === container && (startTime === 0 || isSameStart(process.startTime, startTime));
     return {
@@ -221,16 +222,19 @@ export class NodeCopy {
 }
 
 function* copyProcesses(state: ProcessState, container: number | undefined): Paused<ProcessCopy> {
-  const processes = new Map<number, Process>();
-  const pids = Uint32Array.from(state.pids()).sort();
-  for (let at = 0; at < pids.length; at++) {
+  const byPid = new Map<number, Process>();
+  const pids = new Map<number, number[]>();
+  const all = Uint32Array.from(state.pids()).sort();
+  yield PAUSE;
+  for (let at = 0; at < all.length; at++) {
     if (at % SLICE === SLICE - 1) yield PAUSE;
-    const pid = pids[at]!;
+    const pid = all[at]!;
     const process = state.process(pid);
     if (process === undefined || (container ?? process.container) !== process.container) continue;
-    processes.set(pid, process);
+    byPid.set(pid, process);
+    append(pids, process.container, pid);
   }
-  return processes;
+  return { byPid, pids };
 }
 
 /** The slots of a table, by container and port: a radix sort, since it can pause anywhere. */

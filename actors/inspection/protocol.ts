@@ -142,6 +142,7 @@ export interface EventRow extends ContainerRef {
   readonly protocol?: 'tcp' | 'udp';
   /** Addresses as text, without brackets. */
   readonly local?: string;
+  /** Of a listen, 0 stands for a port that the kernel chooses just after it. */
   readonly localPort?: number;
   readonly remote?: string;
   readonly remotePort?: number;
@@ -232,7 +233,9 @@ export interface WhyStep {
     | 'rate-limit'
     | 'afterglow'
     | 'stream'
-    | 'queue';
+    | 'queue'
+    /** In a report yet. */
+    | 'report';
   readonly passed: boolean;
   /** A sentence with the values that decided, such as the network, the times or the limit. */
   readonly text: string;

@@ -83,6 +83,11 @@ export class ProcessState {
     return this.#table.get(pid);
   }
 
+  /** End of the window in which more signals like a process's are held back; undefined: the next one is reported. */
+  heldUntil(process: Process, time: number): number | undefined {
+    return this.#throttle?.heldUntil(process, time);
+  }
+
   /** Containers whose processes had no room, each once in a run and table. */
   takeRefusals(): Refusal[] {
     return [...this.#table.takeRefusals(), ...this.#originators.takeRefusals()];

@@ -64,16 +64,8 @@ export class SignalThrottle {
   }
 
   /** Whether a signal of this key may be reported at `time` (CLOCK_BOOTTIME, ns); if so, it counts as reported. */
-  admits({ container, name, args, path }: ThrottleKey, time: number): boolean {
-    const hash = this.#hash;
-    hash.start();
-    hash.word(container);
-    hash.word(container / TWO_32);
-    hash.text(name);
-    hash.text(args, ARGUMENT_UNITS);
-    hash.text(path);
-    hash.end(this.#digest);
-
+  admits(key: ThrottleKey, time: number): boolean {
+    this.#writeDigest(key);
     const place = this.#place(time);
     if (time - this.#starts[place]! >= WINDOW_NS || this.#reported[place] === 0) {
       this.#starts[place] = time;
@@ -86,6 +78,30 @@ export class SignalThrottle {
     }
     this.#reported[place]!++;
     return true;
+  }
+
+  /** End of the window in which further signals of this key are held back; undefined: the next one is reported. */
+  heldUntil(key: ThrottleKey, time: number): number | undefined {
+    this.#writeDigest(key);
+    const [low, high] = this.#digest as unknown as [number, number];
+    const first = (low & this.#mask) * WAYS;
+    for (let place = first; place < first + WAYS; place++) {
+      if (this.#hashes[place * 2] !== low || this.#hashes[place * 2 + 1] !== high) continue;
+      const end = this.#starts[place]! + WINDOW_NS;
+      return this.#reported[place]! >= MOST_PER_WINDOW && time < end ? end : undefined;
+    }
+    return undefined;
+  }
+
+  #writeDigest({ container, name, args, path }: ThrottleKey): void {
+    const hash = this.#hash;
+    hash.start();
+    hash.word(container);
+    hash.word(container / TWO_32);
+    hash.text(name);
+    hash.text(args, ARGUMENT_UNITS);
+    hash.text(path);
+    hash.end(this.#digest);
   }
 
   /** The place of the key with the hash in `#digest`; if it has none, a place emptied for it. */

@@ -158,6 +158,16 @@ export class Sensor {
     return this.#network.counts;
   }
 
+  /** States of the streams; empty before `start`. */
+  get streams(): readonly StreamStatus[] {
+    return this.#streamStates();
+  }
+
+  /** Whether process signals of a container were dropped. @param sharer owner of its share of the queue */
+  hasDropped(sharer: number): boolean {
+    return this.#signals.hasDropped(sharer);
+  }
+
   get publication(): Publication {
     return {
       streams: () => this.#streamStates(),

@@ -47,6 +47,11 @@ export class SignalSender implements StreamUser {
     return [this.#started, this.#scanned.queue].flatMap(({ refusals }) => refusals.take());
   }
 
+  /** Whether signals of a container were dropped for want of room. @param sharer owner of its share */
+  hasDropped(sharer: number): boolean {
+    return [this.#started, this.#scanned.queue].some(({ refusals }) => refusals.has(sharer));
+  }
+
   /** Messages sent by this process, ever. */
   get sent(): number {
     return this.#sender.sent;

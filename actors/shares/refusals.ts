@@ -31,6 +31,11 @@ export class Refusals {
     this.#pending.set(container, (before ?? 0) + count);
   }
 
+  /** Whether the container was ever refused anything, as far as it is remembered. */
+  has(container: number): boolean {
+    return this.#named.has(container) || this.#pending.has(container);
+  }
+
   /** The containers not named before; they count as named from now on. */
   take(): Refusal[] {
     if (this.#pending.size === 0) return [];

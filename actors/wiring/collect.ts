@@ -15,7 +15,9 @@ import { Slices } from '../capture/slices.js';
 import { peerSummaries } from '../connections/actor.js';
 import { Runtimes } from '../containers/cri/actor.js';
 import { refusalLine } from '../containers/refusal-line.js';
+import type { SensorView } from '../inspection/why.js';
 import { Printer } from '../output/actor.js';
+import type { Sensor } from '../sensor/actor.js';
 import { RuntimeConfigFile } from '../settings/runtime-config-file.js';
 import { withoutFile } from '../settings/runtime-config.js';
 import { stateSettings } from '../settings/state-settings.js';
@@ -61,7 +63,8 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, offerNode, peers } = context;
+  const { settings, log, output, deadline, telemetry, health, introspection, views, offerNode, peers } =
+    context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -79,7 +82,6 @@ export async function prepareParts(
     pastEvents: settings.socket === '' ? 0 : PAST_EVENTS,
   });
   const { containers, processes, connections } = pipeline;
-  offerNode({ events: pipeline.events, node: pipeline.nodeSources });
   const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
   const reader = argumentReaderFor(scanning, programs.argumentReader, context);
   const recorder = startRecording(context);
@@ -110,6 +112,9 @@ export async function prepareParts(
     endpoints: (view) => connections.listEndpoints({ ...view, originator }),
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
+  const viewed = pipeline.viewSources(sensor && sensorView(sensor));
+  views.offer(viewed);
+  offerNode({ events: pipeline.events, node: viewed });
 
   const collect: RunningParts['collect'] = async (stop, onSelfCheck) => {
     const losses = new Losses();
@@ -199,6 +204,14 @@ function sampleOf(publications: readonly Publication[]): Counts {
   } catch (error) {
     return { error };
   }
+}
+
+function sensorView(sensor: Sensor): SensorView {
+  return {
+    streams: () => sensor.streams,
+    queues: () => ({ signals: sensor.counts, network: sensor.networkCounts }),
+    hasDropped: (sharer) => sensor.hasDropped(sharer),
+  };
 }
 
 /** @returns undefined if the settings have no runtime configuration */

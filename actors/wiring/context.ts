@@ -2,6 +2,7 @@ import type { Io } from '../../native/io.js';
 import type { Health } from '../capture/health.js';
 import type { Introspection } from '../http/introspection.js';
 import type { NodeAccess } from '../inspection/ask.js';
+import type { Views } from '../inspection/view-routes.js';
 import type { StandardOutput } from '../output/standard-output.js';
 import type { Settings } from '../settings/table.js';
 import type { Deadline } from '../telemetry/deadline.js';
@@ -26,6 +27,7 @@ export interface LiveContext extends RunContext {
   readonly introspection: Introspection;
   /** Gets what the command can ask for, once it exists. */
   readonly offerNode: (access: NodeAccess) => void;
+  readonly views: Views;
   /** Summaries of connection counts; none if the settings have them off. */
   readonly peers: readonly PeerSummaries[];
 }

@@ -9,7 +9,7 @@ import { containerId } from '../containers/id.js';
 import { refusalLine } from '../containers/refusal-line.js';
 import { ContainerRefs } from '../inspection/container-ref.js';
 import { EventFeed } from '../inspection/events.js';
-import type { NodeSources } from '../inspection/node-view.js';
+import type { SensorView, WhySources } from '../inspection/why.js';
 import type { OutputUpdates } from '../output/actor.js';
 import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
@@ -31,24 +31,26 @@ export class Pipeline {
   readonly clock = new FactClock();
   /** Kernel events as rows, for whoever watches. */
   readonly events: EventFeed;
-  /** States that a view of the node is made of. */
-  readonly nodeSources: NodeSources;
+  readonly #refs: ContainerRefs;
+  readonly #settings: StateSettings;
   readonly #log: Log;
   readonly #warnOfForgotten: (message: string) => void;
   #forgotten = 0;
 
   /** @param slices gets the work of ticks, to be run before the next fact */
   constructor(
-    { processTableSize, format }: StateSettings,
+    settings: StateSettings,
     slices: Slices,
     log: Log,
     { onUnknownContainer = () => undefined, pastEvents = 0, ...hooks }: PipelineHooks = {},
   ) {
+    const { processTableSize, format } = settings;
+    this.#settings = settings;
     this.#log = log;
     this.#warnOfForgotten = log.throttled('warning');
     this.containers = new Containers(log, onUnknownContainer);
-    const refs = new ContainerRefs((container) => this.containers.state.metadataOf(container));
-    this.events = new EventFeed({ clock: this.clock, refs }, { past: pastEvents });
+    this.#refs = new ContainerRefs((container) => this.containers.state.metadataOf(container));
+    this.events = new EventFeed({ clock: this.clock, refs: this.#refs }, { past: pastEvents });
     // A person at a terminal gets a line for each event.
     this.processes = new Processes(processTableSize, format !== 'compact');
     this.connections = new Connections(
@@ -65,12 +67,19 @@ export class Pipeline {
       },
       this.processes.state,
     );
-    this.nodeSources = {
-      clock: this.clock,
-      refs,
-      containers: this.containers.state,
-      processes: this.processes.state,
-      connections: () => this.connections.state,
+  }
+
+  /** The states, for views of the node. @param sensor undefined: there is none, and reports are printed */
+  viewSources(sensor: SensorView | undefined): WhySources {
+    const { clock, containers, processes, connections } = this;
+    return {
+      clock,
+      refs: this.#refs,
+      containers: containers.state,
+      processes: processes.state,
+      connections: () => connections.state,
+      settings: this.#settings,
+      sensor,
     };
   }
 
