@@ -22,6 +22,7 @@ const floorPlan = {
   'actors/profiles': common,
   'actors/inspection': ['machines', 'actors/http', ...state, ...common],
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
+  'actors/command': ['actors/inspection', 'actors/output', 'actors/containers', ...common],
   'actors/wiring': [
     'native',
     'machines',
@@ -39,7 +40,7 @@ const parts = Object.keys(floorPlan);
 const anyOf = (folders) => `^(${folders.join('|')})/`;
 const product = '^(collector\\.ts$|(actors|machines|native|proto)/)';
 /** What scripts/build.ts bundles. */
-const entries = '^(collector|actors/profiles/worker)\\.ts$';
+const entries = '^(collector|actors/command/main|actors/profiles/worker)\\.ts$';
 const project = '^(collector\\.ts$|(actors|machines|native|proto|scripts|spec)/)';
 
 /** Folds: the same facts give the same state. Of an actor that holds state, only these files touch the world. */

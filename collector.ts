@@ -1,4 +1,5 @@
-/** The front door: settings → phases of a run, until a signal. The only file that exits the process. */
+/** The front door: settings → phases of a run, until a signal. The only file that exits the daemon. */
+import { daemonArguments } from './actors/command/words.js';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { createActor, toPromise } from 'xstate';
@@ -54,7 +55,7 @@ const V8_FLAGS = [
 ];
 for (const flag of V8_FLAGS) setFlagsFromString(flag);
 
-const { settings, warnings, errors } = readSettings(await daemonArguments(), process.env);
+const { settings, warnings, errors } = readSettings(daemonArguments, process.env);
 const io = openIoOrExit();
 const { output, standardError } = standardStreams(io);
 const logLines = new LastLines();
@@ -112,15 +113,6 @@ function explain(failure: Failure): number {
   log.error(`Cause: ${failure.message}`);
   log.error(`Remedy: ${failure.remedy}`);
   return 1;
-}
-
-/** The arguments of the daemon. A word without dashes before them is a command, and most commands end here. */
-async function daemonArguments(): Promise<readonly string[]> {
-  const words = process.argv.slice(2);
-  if (words[0] === undefined || words[0].startsWith('-')) return words;
-  const { command } = await import('./actors/command/main.js');
-  const outcome = await command(words);
-  return 'daemon' in outcome ? outcome.daemon : process.exit(outcome.exit);
 }
 
 /** Nothing of Collector writes before this. */

@@ -42,7 +42,9 @@ const mediaTypes: Plugin = {
 const apart: Plugin = {
   name: 'apart',
   setup(build) {
-    build.onResolve({ filter: /\/command\/main\.js$/ }, () => ({ path: './command.js', external: true }));
+    build.onResolve({ filter: /\/main\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './command.js', external: true } : undefined,
+    );
   },
 };
 

@@ -54,13 +54,21 @@ export class EventClients {
     // At once, so that no event is in both or in neither.
     const live = query.follow ? new LiveLines(feed, query) : undefined;
     const past = feed.latest(Infinity);
-    const body = Readable.from(lines(past.next(), past, query, live), { highWaterMark: 1 });
+    const source = lines(past.next(), past, query, live);
+    const body: Readable = new Readable({
+      read: () =>
+        void source.next().then(
+          ({ done, value }) => body.push(done === true ? null : value),
+          (error: unknown) => body.destroy(error as Error),
+        ),
+      destroy: (error, callback) => {
+        this.#open--;
+        live?.close();
+        callback(error);
+      },
+    });
     // Nobody listens to the error of a client that left.
     body.on('error', () => undefined);
-    body.once('close', () => {
-      this.#open--;
-      live?.close();
-    });
     return { status: 200, type: 'application/x-ndjson', body };
   }
 }
