@@ -169,5 +169,9 @@ module.exports = {
     // Types are part of the floor plan: an import that vanishes in the build still says who knows whom.
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };

@@ -47,7 +47,7 @@ export class Client {
   }
 
   async json<T>(path: string): Promise<T> {
-    return this.#parsed<T>(await this.text(path));
+    return this.#parsed(await this.text(path)) as T;
   }
 
   /** The lines of an answer as they come, without empty ones. */
@@ -56,7 +56,7 @@ export class Client {
     for await (const chunk of this.#chunks(await this.#ask(path))) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
-      for (const line of lines) if (line !== '') yield this.#parsed<T>(line);
+      for (const line of lines) if (line !== '') yield this.#parsed(line) as T;
     }
     if (rest !== '') throw this.#ended();
   }
@@ -154,9 +154,9 @@ export class Client {
     }
   }
 
-  #parsed<T>(text: string): T {
+  #parsed(text: string): unknown {
     try {
-      return JSON.parse(text) as T;
+      return JSON.parse(text);
     } catch (error) {
       throw this.#foreign('its answer is no JSON', error);
     }

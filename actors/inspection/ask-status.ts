@@ -56,7 +56,7 @@ function problemsOf({ actors, readiness, sensor, streams, queue }: Omit<StatusVi
   const root = actors.find(({ chart }) => chart === 'collector')?.snapshot;
   if (root?.active.includes(COLLECTING) !== true) {
     const phase = root?.active.at(-1)?.split('.').at(-1) ?? 'start';
-    problems.push(`It does not collect yet: its phase is ${phase}${obstacle(root?.context)}.`);
+    problems.push(`It does not collect yet: its phase is ${phase}${obstacle(root?.context)}`);
     return problems;
   }
   if (readiness.is === 'waiting') problems.push('The self-check has not seen events flow yet.');
@@ -73,10 +73,12 @@ function problemsOf({ actors, readiness, sensor, streams, queue }: Omit<StatusVi
   return problems;
 }
 
-/** The last failure of a phase that is tried again. */
+/** Cause and remedy of the latest failure of the phase, to be tried again. */
 function obstacle(context: Plain | undefined): string {
-  const failure = memberOf(memberOf(context, 'obstacle') ?? memberOf(context, 'failure'), 'message');
-  return typeof failure === 'string' ? `. ${failure.replace(/\.$/, '')}` : '';
+  const failure = memberOf(context, 'obstacle') ?? memberOf(context, 'failure');
+  const [cause, remedy] = [memberOf(failure, 'message'), memberOf(failure, 'remedy')];
+  if (typeof cause !== 'string') return '.';
+  return `. ${cause}${typeof remedy === 'string' ? ` Remedy: ${remedy}` : ''}`;
 }
 
 function memberOf(value: Plain | undefined, name: string): Plain | undefined {

@@ -65,13 +65,8 @@ describe('The command, beside a daemon', function () {
       '-o',
       'jsonl',
     );
-    let isOver = false;
-    void answer.then(() => (isOver = true));
-    while (!isOver) {
-      await caller.run('exec', workload(), 'exit', 'now');
-      await sleep(50);
-    }
-    const { lines } = await answer;
+    const happening = setInterval(() => void caller.run('exec', workload(), 'exit', 'now'), 100);
+    const { lines } = await answer.finally(() => clearInterval(happening));
     const { event, args, id, time } = JSON.parse(lines[0]!) as Record<string, string>;
     assert.deepEqual({ event, args }, { event: 'exec', args: 'exit now' });
     assert.equal(id, caller.shortId);
