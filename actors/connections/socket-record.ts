@@ -17,13 +17,15 @@ export function socketName(records: Records, at: number): string {
 
 /** The local address of the socket record at `at` as text. */
 export function localText(records: Records, at: number): string {
-  return addressText(records, at, socketParts.local(at));
+  return addressText(records, socketParts.local(at), addressSize(records, at));
 }
 
 export function remoteText(records: Records, at: number): string {
-  return addressText(records, at, socketParts.remote(records, at));
+  return addressText(records, socketParts.remote(records, at), addressSize(records, at));
 }
 
-function addressText(records: Records, at: number, address: number): string {
-  return formatAddress(records.u8.subarray(address, address + addressSize(records, at)));
+/** IPv4 without a view of its bytes: a view costs more than the text. */
+function addressText({ u8 }: Records, at: number, size: number): string {
+  if (size === 4) return `${u8[at]!}.${u8[at + 1]!}.${u8[at + 2]!}.${u8[at + 3]!}`;
+  return formatAddress(u8.subarray(at, at + size));
 }

@@ -26,24 +26,48 @@ export function* listLines(of: ListName, sources: NodeSources, filter: Filter): 
 type Rows<Row> = Generator<Row | typeof PAUSE>;
 type AnyRow<Row> = Row & FilterRow;
 
+// Rows name their fields one by one: one spread from objects takes twenty times as long.
+
 function* processes(copy: NodeCopy): Rows<AnyRow<ProcessAnswer>> {
   const names = new Names(copy);
-  for (const { container, path: process, ...row } of copy.processRows())
-    yield { ...names.of(container), ...row, process };
+  for (const { container, pid, parent, path, args, uid, started } of copy.processRows()) {
+    const { namespace, pod, name } = names.of(container);
+    yield { container, namespace, pod, name, pid, parent, process: path, args, uid, started };
+  }
 }
 
 function* connections(copy: NodeCopy): Rows<AnyRow<ConnectionAnswer>> {
   const names = new Names(copy);
   const peers = yield* peersByAddress(copy, names);
   for (const row of copy.connectionRows()) {
-    const peer = peers.get(row.remote);
-    yield { ...names.of(row.container), ...row, ...(peer !== undefined && peer !== '' && { peer }) };
+    const { container, protocol, role, local, localPort, remote, remotePort, active, seen, by } = row;
+    const { namespace, pod, name } = names.of(container);
+    const answer = {
+      container,
+      namespace,
+      pod,
+      name,
+      protocol,
+      role,
+      local,
+      localPort,
+      remote,
+      remotePort,
+      active,
+      seen,
+      by,
+    };
+    const peer = peers.get(remote) ?? '';
+    yield peer === '' ? answer : Object.assign(answer, { peer });
   }
 }
 
 function* listening(copy: NodeCopy): Rows<AnyRow<ListeningAnswer>> {
   const names = new Names(copy);
-  for (const row of copy.listeningRows()) yield { ...names.of(row.container), ...row };
+  for (const row of copy.listeningRows()) {
+    const { namespace, pod, name } = names.of(row.container);
+    yield Object.assign({ namespace, pod, name }, row);
+  }
 }
 
 function* containers(copy: NodeCopy): Rows<AnyRow<ContainerAnswer>> {
@@ -79,7 +103,7 @@ function* containers(copy: NodeCopy): Rows<AnyRow<ContainerAnswer>> {
   }
 }
 
-/** Containers with their names, by id. */
+/** Names of containers, by id. */
 class Names {
   readonly #rows: ReadonlyMap<string, ContainerRow>;
 
@@ -87,11 +111,12 @@ class Names {
     this.#rows = new Map([...copy.containerRows()].map((row) => [row.container, row]));
   }
 
-  of(container: string): Pick<ContainerRow, 'container' | 'namespace' | 'pod' | 'name'> {
-    const { namespace = '', pod = '', name = '' } = this.#rows.get(container) ?? {};
-    return { container, namespace, pod, name };
+  of(container: string): Pick<ContainerRow, 'namespace' | 'pod' | 'name'> {
+    return this.#rows.get(container) ?? NAMELESS;
   }
 }
+
+const NAMELESS = { namespace: '', pod: '', name: '' } as const;
 
 /** Pods by their addresses, as their own connections have them; empty: several have the address. */
 function* peersByAddress(copy: NodeCopy, names: Names): Generator<typeof PAUSE, ReadonlyMap<string, string>> {

@@ -126,8 +126,12 @@ export class NodeCopy {
       ...(this.#listening?.slots.keys() ?? []),
     ]);
     for (const container of sorted(numbers)) {
+      const { container: id, namespace, pod, name } = refs.of(container);
       yield {
-        ...refs.of(container),
+        container: id,
+        namespace,
+        pod,
+        name,
         image: printable(containers.metadataOf(container)?.image ?? ''),
         cgroup: printable(containers.cgroup(container) ?? ''),
       };
@@ -184,42 +188,40 @@ export class NodeCopy {
       localPort: localPort(ports),
       remote: addressText(flows, slot, Flow.remote, tag),
       remotePort: remotePort(ports),
-      ...this.#observation(flows, slot),
+      active: isActive(flows, slot),
+      seen: this.#sources.clock.unix(flows.lastActive[slot]!),
+      by: isScanned(flows, slot) ? 'scan' : 'event',
     };
   }
 
   #listeningRow(sockets: SlotTable, slot: number, container: number): ListeningRow {
+    const { clock } = this.#sources;
     const pid = sockets.get(slot, ListeningSocket.pid);
     const startTime = u64At(sockets, slot, ListeningSocket.startTime);
     const process = this.#processes.byPid.get(pid);
     const isKnown =
       process?.container === container && (startTime === 0 || isSameStart(process.startTime, startTime));
-    return {
+    const since = u64At(sockets, slot, ListeningSocket.since);
+    const started = isKnown ? process.startTime : startTime;
+    const row: Row = {
       container: containerId(container),
       protocol: protocolText(sockets.get(slot, ListeningSocket.tag)),
       port: sockets.get(slot, ListeningSocket.port),
       pid,
       process: isKnown ? printable(process.path || process.name) : '',
       args: isKnown ? printable(process.args) : '',
-      ...this.#timeOf('started', isKnown ? process.startTime : startTime),
-      ...this.#timeOf('since', u64At(sockets, slot, ListeningSocket.since)),
-      ...this.#observation(sockets, slot),
+      active: isActive(sockets, slot),
+      seen: clock.unix(sockets.lastActive[slot]!),
+      by: isScanned(sockets, slot) ? 'scan' : 'event',
     };
-  }
-
-  /** A member with a Unix time; none of an unknown time, 0. */
-  #timeOf<Name extends string>(name: Name, ns: number): Partial<Record<Name, number>> {
-    return ns === 0 ? {} : ({ [name]: this.#sources.clock.unix(ns) } as Record<Name, number>);
-  }
-
-  #observation(table: SlotTable, slot: number): Pick<ConnectionRow, 'active' | 'seen' | 'by'> {
-    return {
-      active: isActive(table, slot),
-      seen: this.#sources.clock.unix(table.lastActive[slot]!),
-      by: isScanned(table, slot) ? 'scan' : 'event',
-    };
+    if (since !== 0) row.since = clock.unix(since);
+    if (started !== 0) row.started = clock.unix(started);
+    return row;
   }
 }
+
+/** A row in the making. */
+type Row = { -readonly [Field in keyof ListeningRow]: ListeningRow[Field] };
 
 function* copyProcesses(state: ProcessState, container: number | undefined): Paused<ProcessCopy> {
   const byPid = new Map<number, Process>();

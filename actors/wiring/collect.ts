@@ -37,9 +37,9 @@ const CONFIG_PATIENCE_MS = 2000;
 const RECORDING_GRACE_MS = 500;
 /** Between two attempts of a self-check, ms. */
 const SELF_CHECK_PAUSE_MS = 5000;
+/** Records kept for whoever asks for past events: of some ten thousand connections, or half as many execs. */
+const PAST_EVENT_BYTES = 4 * 1024 * 1024;
 const SECONDS_PER_MINUTE = 60;
-/** Bytes of past records kept for the command: some ten thousand events. */
-const PAST_EVENTS = 4 * 1024 * 1024;
 const LONG_SCAN =
   'A scan of sockets took more than 5 s and was given up: some container holds very many descriptors. Connections and ' +
   'ports are told by events meanwhile; those older than Collector may be missing';
@@ -79,7 +79,7 @@ export async function prepareParts(
     onUnknownContainer: () => runtimes?.ask(),
     onReport: telemetry.metrics.durations.tick,
     peers,
-    pastEvents: settings.socket === '' ? 0 : PAST_EVENTS,
+    ...((settings.introspection || settings.socket !== '') && { pastEvents: PAST_EVENT_BYTES }),
   });
   const { containers, processes, connections } = pipeline;
   const meter = new CaptureMeter(probe, telemetry.activity, telemetry.metrics.durations);
