@@ -12,6 +12,7 @@ import { Inspection } from './actors/inspection/actor.js';
 import type { NodeAccess } from './actors/inspection/ask.js';
 import { askRoutes } from './actors/inspection/ask-routes.js';
 import { guarded } from './actors/inspection/guard.js';
+import { InspectorSender } from './actors/inspection/sender.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
 import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
@@ -165,14 +166,17 @@ async function run(): Promise<number> {
     { version: manifest.version, node: host.hostname, release: host.release, mode: 'live' },
     (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
   );
-  let closeSocket = (): void => undefined;
+  let served: Opened | undefined;
   try {
-    if (!settings.check) closeSocket = await openServers(host, live, inspection, () => node);
+    if (!settings.check) served = await openServers(host, live, inspection, () => node);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
   }
 
+  // A person at a terminal finds it below everything else; Sensor may be long in coming, and the page says why.
+  const isStandalone = settings.grpcServer === '';
+  if (!isStandalone) logPage(served?.page);
   const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
   const life = createActor(lifecycle.provide({ actors }), {
     id: 'collector',
@@ -181,11 +185,14 @@ async function run(): Promise<number> {
   });
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
+    if (isStandalone) logPage(served?.page);
   });
+  if (settings.inspectorUrl !== undefined)
+    new InspectorSender(inspection, { url: settings.inspectorUrl, log });
   stopOnSignals(() => life.send({ type: 'stop' }));
   life.start();
   const { failure, diagnostics, sensor } = await toPromise(life);
-  closeSocket();
+  served?.closeSocket();
   telemetry.activity.phase = 'end';
   // After a failed start, at a time when no other line can come between the table and the lines below it.
   const logHowFar = (): void => {
@@ -213,13 +220,19 @@ async function run(): Promise<number> {
   return 0;
 }
 
-/** @returns closes the socket of the command */
+interface Opened {
+  /** The address of the page to watch Collector on; undefined if it is not served. */
+  readonly page: string | undefined;
+  /** Closes the socket of the command. */
+  readonly closeSocket: () => void;
+}
+
 async function openServers(
   { hostname }: HostFacts,
   { telemetry, introspection, views, health }: LiveContext,
   inspection: Inspection,
   node: () => NodeAccess | undefined,
-): Promise<() => void> {
+): Promise<Opened> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
   const inspected = inspectionRoutes(inspection, {
     folder: path.join(import.meta.dirname, 'inspect'),
@@ -235,7 +248,7 @@ async function openServers(
     node,
     logLines,
   });
-  return serve(settings, {
+  const { address, closeSocket } = await serve(settings, {
     telemetry,
     introspection,
     readiness: () => health.readiness,
@@ -245,6 +258,13 @@ async function openServers(
     inspected: [...inspected, ...guarded(asked, { hosts: settings.inspectHosts })],
     asked,
   });
+  const page = address === undefined || settings.introspection === false ? undefined : pageOf(address);
+  return { page, closeSocket };
+}
+
+/** The page at a server, as a person on this machine calls it. */
+function pageOf(address: string): string {
+  return `http://${address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}/inspect`;
 }
 
 /** Stops at the first signal, and exits at the next; also stops when standard output can't be written any more. */
@@ -283,6 +303,10 @@ function writeFirstLines({ os, release }: HostFacts): void {
 function logDiagnostics(diagnostics: Diagnostics): void {
   const standalone = settings.grpcServer === '' && diagnostics.driverLoaded;
   for (const line of diagnosticsTable({ ...diagnostics, standalone })) log.info(line);
+}
+
+function logPage(page: string | undefined): void {
+  if (page !== undefined) log.info(`Watch it at ${page}`);
 }
 
 /** Logs an end before the first phase. */

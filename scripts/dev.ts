@@ -27,7 +27,11 @@ async function exitCode(program: string, words: readonly string[]): Promise<numb
   const child = spawn(program, words, {
     cwd: root,
     stdio: 'inherit',
-    env: { ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED: 'true', ...process.env },
+    env: {
+      ROX_COLLECTOR_RUNTIME_CONFIG_ENABLED: 'true',
+      ROX_COLLECTOR_INTROSPECTION_ENABLE: 'loopback',
+      ...process.env,
+    },
   });
   ending.signal.addEventListener('abort', () => child.kill('SIGTERM'));
   const [code] = (await once(child, 'exit')) as [number | null];

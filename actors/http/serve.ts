@@ -24,16 +24,22 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly asked?: readonly Route[];
 }
 
+export interface Served {
+  /** host:port of the HTTP server; undefined if it had no usable address. */
+  readonly address: string | undefined;
+  readonly closeSocket: () => void;
+}
+
 /**
- * Opens both servers, which live as long as the process, and the socket for the command. An unusable address ends the start, except for a default one
- * without a Sensor: a person watching events at a terminal did not ask for a server. Without the socket it goes on.
- * @returns closes the socket
+ * Opens both servers, which live as long as the process, and the socket for the command. An unusable address ends the start, except for
+ * a default one without a Sensor: a person watching events at a terminal did not ask for a server. Without the socket
+ * it goes on.
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
   settings: Settings,
   { telemetry, introspection, readiness, node, log, more = [], inspected = [], asked = [] }: ServerSources,
-): Promise<() => void> {
+): Promise<Served> {
   const operation = operationRoutes({
     readiness,
     kernel: () => telemetry.kernel(),
@@ -69,15 +75,17 @@ export async function serve(
         (error) => telemetry.shortages.note(error, `a connection to the ${what} server`),
       );
       log.info(`${what} server listens on ${server.address}`);
+      return server.address;
     } catch (error) {
       const isOptional = settings.grpcServer === '' && address === usual;
       if (!isOptional || !(error instanceof Failure)) throw error;
       log.warning(`${error.message} It goes on without; ${environment} can name another address.`);
+      return undefined;
     }
   };
-  await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
+  const address = await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
-  if (settings.socket === '') return () => undefined;
+  if (settings.socket === '') return { address, closeSocket: () => undefined };
   const all = [
     ...operation,
     ...introspectionRoutes(introspection),
@@ -92,14 +100,14 @@ export async function serve(
       settings.socket,
       (error) => telemetry.shortages.note(error, 'a connection to the socket of the command'),
     );
-    return socket.close;
+    return { address, closeSocket: socket.close };
   } catch (error) {
     if (!(error instanceof SocketProblem)) throw error;
     log.warning(
       `The command collector cannot ask this run at ${settings.socket}: ${error.message}. It goes on without; ` +
         'ROX_COLLECTOR_SOCKET can name another file, or none.',
     );
-    return () => undefined;
+    return { address, closeSocket: () => undefined };
   }
 }
 

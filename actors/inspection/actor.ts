@@ -1,10 +1,4 @@
-import {
-  StateMachine,
-  type AnyActorRef,
-  type AnyEventObject,
-  type AnyMachineSnapshot,
-  type InspectionEvent,
-} from 'xstate';
+import type { AnyActorRef, AnyEventObject, InspectionEvent } from 'xstate';
 import { edgeId } from './edge.js';
 import {
   PROTOCOL,
@@ -16,15 +10,13 @@ import {
   type TransitionMessage,
 } from './protocol.js';
 import { sanitise } from './sanitise.js';
+import { isAlive, machineOf, snapshotOf, type AnySnapshot } from './tree.js';
 
 /** Latest transitions kept for a late watcher, and bytes of them. */
 const MOST_TRANSITIONS = 256;
 const MOST_BYTES = 1024 * 1024;
 /** From one sample of the parts' counts to the next, ms. */
 const SAMPLE_MS = 1000;
-/** Events of the samples themselves: an inspection does not show its own work. */
-const SAMPLING = new Set(['sample', 'sampled']);
-
 /** Takes the messages of an inspection as they come; it neither waits nor throws. */
 export type Watcher = (message: Message) => void;
 /** The same of XState's own events. */
@@ -33,14 +25,6 @@ export type Observer = (event: InspectionEvent) => void;
 type SnapshotEvent = Extract<InspectionEvent, { type: '@xstate.snapshot' }>;
 type MicrostepEvent = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
 type EventEvent = Extract<InspectionEvent, { type: '@xstate.event' }>;
-
-/** A snapshot of any actor, as far as it is shown. */
-interface AnySnapshot extends Pick<AnyMachineSnapshot, 'status'> {
-  readonly _nodes?: AnyMachineSnapshot['_nodes'];
-  readonly context?: unknown;
-  readonly output?: unknown;
-  readonly error?: unknown;
-}
 
 /**
  * The tree of actors for watchers: give `inspect` to the root. It keeps the living actors and the latest transitions,
@@ -71,13 +55,7 @@ export class Inspection {
   }
 
   /** For `createActor`. What goes wrong here stays here: the machines know nothing of it. */
-  readonly inspect = (event: InspectionEvent): void => {
-    try {
-      this.#take(event);
-    } catch (error) {
-      this.#onError(error);
-    }
-  };
+  readonly inspect = (event: InspectionEvent): void => this.#attempt(() => this.#take(event));
 
   /** The living actors with the machines they run, parents first. */
   get actors(): readonly AnyActorRef[] {
@@ -124,6 +102,7 @@ export class Inspection {
   }
 
   #take(event: InspectionEvent): void {
+    if (isOfSampling(event)) return;
     for (const observer of this.#observers) observer(event);
     if (event.type === '@xstate.actor') this.#takeActor(event.actorRef as AnyActorRef);
     else if (event.type === '@xstate.event') this.#takeEvent(event);
@@ -133,7 +112,7 @@ export class Inspection {
 
   #sample(): void {
     for (const actor of this.#actors.values())
-      if (chartOf(actor) === 'collecting' && isAlive(actor)) actor.send({ type: 'sample' });
+      if (machineOf(actor)?.id === 'collecting' && isAlive(actor)) actor.send({ type: 'sample' });
   }
 
   #takeActor(actor: AnyActorRef): void {
@@ -142,7 +121,7 @@ export class Inspection {
   }
 
   #takeEvent({ actorRef, sourceRef, event }: EventEvent): void {
-    if (this.#watchers.size === 0 || SAMPLING.has(event.type)) return;
+    if (this.#watchers.size === 0) return;
     const source = (sourceRef as AnyActorRef | undefined)?.sessionId;
     this.#tell({
       type: 'event',
@@ -154,7 +133,7 @@ export class Inspection {
   }
 
   #takeTransition({ actorRef, event, snapshot, _transitions }: MicrostepEvent): void {
-    if (_transitions.length === 0 || SAMPLING.has(event.type)) return;
+    if (_transitions.length === 0) return;
     const actor = actorRef as AnyActorRef;
     this.#shown.set(actor, snapshot);
     const message: TransitionMessage = {
@@ -169,10 +148,10 @@ export class Inspection {
     this.#tell(message);
   }
 
-  #takeSnapshot({ actorRef, event, snapshot }: SnapshotEvent): void {
+  #takeSnapshot({ actorRef, snapshot }: SnapshotEvent): void {
     const actor = actorRef as AnyActorRef;
     if (snapshot.status !== 'active') this.#actors.delete(actor.sessionId);
-    if (this.#watchers.size === 0 || event.type === 'sample' || this.#shown.get(actor) === snapshot) return;
+    if (this.#watchers.size === 0 || this.#shown.get(actor) === snapshot) return;
     this.#tell({
       type: 'snapshot',
       time: Date.now(),
@@ -190,13 +169,28 @@ export class Inspection {
   }
 
   #tell(message: Message): void {
-    for (const watcher of this.#watchers) watcher(message);
+    for (const watcher of this.#watchers) this.#attempt(() => watcher(message));
   }
+
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+}
+
+/** An inspection does not show its own work: of a sample, only the counts it brings. */
+function isOfSampling(event: InspectionEvent): boolean {
+  if (event.type === '@xstate.actor' || event.type === '@xstate.action') return false;
+  const { type } = event.event;
+  return type === 'sample' || (type === 'sampled' && event.type === '@xstate.event');
 }
 
 function actorMessage(actor: AnyActorRef, time: number): ActorMessage {
   const parent = actor._parent?.sessionId;
-  const chart = chartOf(actor);
+  const chart = machineOf(actor)?.id;
   return {
     type: 'actor',
     time,
@@ -206,21 +200,6 @@ function actorMessage(actor: AnyActorRef, time: number): ActorMessage {
     ...(chart !== undefined && { chart }),
     snapshot: snapshotView(snapshotOf(actor)),
   };
-}
-
-/** The id of an actor's machine. */
-function chartOf(actor: AnyActorRef): string | undefined {
-  const { logic } = actor as unknown as { readonly logic: unknown };
-  return logic instanceof StateMachine ? logic.id : undefined;
-}
-
-/** An actor is announced before its first snapshot exists. */
-function snapshotOf(actor: AnyActorRef): AnySnapshot {
-  return (actor.getSnapshot() as AnySnapshot | undefined) ?? { status: 'active' };
-}
-
-function isAlive(actor: AnyActorRef): boolean {
-  return snapshotOf(actor).status === 'active';
 }
 
 function snapshotView(snapshot: AnySnapshot): SnapshotView {

@@ -2,8 +2,9 @@ import { Failure } from '../telemetry/failures.js';
 import { escapeControls } from '../telemetry/plain-text.js';
 import type { Plain } from './protocol.js';
 
-/** Bounds of one sanitised value: levels, members of a list or an object, characters of a text and of all texts. */
+/** Bounds of one sanitised value: levels, all its parts, members of a list or an object, characters of a text and of all. */
 const MOST_LEVELS = 8;
+const MOST_PARTS = 10_000;
 const MOST_MEMBERS = 200;
 const MOST_TEXT = 2000;
 const MOST_TEXTS = 64 * 1024;
@@ -11,8 +12,8 @@ const CUT = '…';
 
 /** What could be a secret in a text: PEM, and a URL's user, password, query and fragment. */
 const PEM = /-----BEGIN[^-]*-----[^]*?(-----END[^-]*-----|$)/g;
-const USER_OF_URL = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/?#\s@]*@/gi;
-const QUERY_OF_URL = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s?#'"]*)[?#][^\s'"]*/gi;
+const USER_OF_URL = /(:\/\/)[^/?#\s@]*@/g;
+const QUERY_OF_URL = /(:\/\/[^\s?#'"]*)[?#][^\s'"]*/g;
 
 /** An object that knows how to be shown: without a description, an instance of a class is left out. */
 export interface Described {
@@ -39,9 +40,11 @@ export function sanitiseText(text: string): string {
 
 class Sanitiser {
   #room = MOST_TEXTS;
+  #parts = 0;
 
   /** @returns undefined for what is left out */
   plain(value: unknown, level: number): Plain | undefined {
+    if (++this.#parts > MOST_PARTS) return undefined;
     switch (typeof value) {
       case 'boolean':
         return value;
@@ -59,6 +62,7 @@ class Sanitiser {
   }
 
   #text(text: string): string {
+    if (this.#room === 0) return CUT;
     const clean = sanitiseText(text);
     const cut = clean.length > this.#room ? clean.slice(0, this.#room) + CUT : clean;
     this.#room = Math.max(this.#room - clean.length, 0);
@@ -75,7 +79,15 @@ class Sanitiser {
         level,
       );
     if (isPlainObject(value)) return this.#members(Object.entries(value), level);
-    return 'description' in value ? this.plain(value.description, level + 1) : undefined;
+    return this.#described(value, level);
+  }
+
+  #described(value: object, level: number): Plain | undefined {
+    try {
+      return 'description' in value ? this.plain(value.description, level) : undefined;
+    } catch (error) {
+      return this.plain(error, level);
+    }
   }
 
   #list(list: readonly unknown[], level: number): Plain {

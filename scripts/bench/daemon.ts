@@ -20,13 +20,19 @@ export class Daemon {
   readonly #exit: Promise<unknown>;
   #log = '';
 
-  private constructor(bundle: string, args: readonly string[], stdout: 'ignore' | 'pipe') {
+  private constructor(
+    bundle: string,
+    args: readonly string[],
+    stdout: 'ignore' | 'pipe',
+    settings: Readonly<Record<string, string>>,
+  ) {
     // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like. Only the servers are where
     // they are in nobody's way.
     const env = {
       PATH: process.env['PATH'],
       ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
       ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
+      ...settings,
     };
     this.#child = spawn(process.execPath, [bundle, '--format=json', ...args], {
       env,
@@ -38,14 +44,15 @@ export class Daemon {
 
   /**
    * Starts `dist/collector.js` and waits until it collects.
-   * @param stdout `pipe`: the caller has to read `output`
+   * @param stdout `pipe`: the caller has to read `output` @param settings more environment variables
    */
   static async start(
     bundle: string,
     args: readonly string[] = [],
     stdout: 'ignore' | 'pipe' = 'ignore',
+    settings: Readonly<Record<string, string>> = {},
   ): Promise<Daemon> {
-    const daemon = new Daemon(bundle, args, stdout);
+    const daemon = new Daemon(bundle, args, stdout, settings);
     const { stderr } = daemon.#child;
     while (!READY.test(daemon.#log)) {
       if (daemon.#hasEnded) throw new Error(`Collector ended before it collected:\n${daemon.#log}`);
@@ -56,6 +63,11 @@ export class Daemon {
 
   get pid(): number {
     return this.#child.pid!;
+  }
+
+  /** host:port of its HTTP server. */
+  get address(): string {
+    return /HTTP server listens on (\S+)/.exec(this.#log)![1]!;
   }
 
   /** Its standard output, if it is a pipe. */
