@@ -3,6 +3,7 @@ import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { printable } from '../telemetry/plain-text.js';
+import { addBundle } from './bundle.js';
 import { addFailures } from './failures.js';
 import { addLists } from './lists.js';
 import { addObserve } from './observe.js';
@@ -47,6 +48,7 @@ export async function command(words: readonly string[]): Promise<Outcome> {
   program.commandsGroup('Ask Collector about itself:');
   addStatus(program, output, (exit) => (outcome = { exit }));
   addFailures(program, output);
+  addBundle(program, output, notice);
   program.commandsGroup('Runs of their own:');
   addRuns(program, (daemon) => (outcome = { daemon }));
   program.commandsGroup(OTHERS);

@@ -37,6 +37,10 @@ export class Terminal {
     this.#stream.write(text);
   }
 
+  bytes(bytes: Buffer): void {
+    this.#stream.write(bytes);
+  }
+
   line(text: string): void {
     this.write(`${text}\n`);
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { Container, WIRE } from '../support/container.js';
@@ -106,6 +108,31 @@ describe('The command, beside a daemon', function () {
     assert.match(stdout, /^Is it well\? yes$/m);
     assert.match(stdout, /^Phase +collecting, process \d+ since /m);
     assert.match(stdout, /^Lost +nothing$/m);
+  });
+
+  it('packs all of it for a ticket, without arguments of processes', async () => {
+    const file = path.join(desk.folder, 'ticket.tar.gz');
+    const { code, stderr } = await desk.ask('bundle', file);
+    assert.equal(code, 0, stderr);
+    const names = execFileSync('tar', ['-tzf', file], { encoding: 'utf8' }).trim().split('\n');
+    assert.deepEqual(
+      names.map((name) => path.basename(name)),
+      [
+        'about.txt',
+        'status.json',
+        'settings.json',
+        'log.txt',
+        'metrics.txt',
+        'processes.jsonl',
+        'connections.jsonl',
+        'listening.jsonl',
+        'containers.jsonl',
+        'events.jsonl',
+      ],
+    );
+    const events = execFileSync('tar', ['-xzOf', file, 'collector/events.jsonl'], { encoding: 'utf8' });
+    assert.match(events, /"kind":"exec"/);
+    assert.doesNotMatch(events, /exit second/);
   });
 
   it('refuses a ninth client, until one of the others is gone', async () => {
