@@ -30,13 +30,13 @@ export interface Field<Row> {
   readonly kind?: 'number' | 'clock' | 'date' | 'age';
   /** In a table, if it is not the value as it is. */
   readonly text?: (row: Row, look: Look) => string;
-  /** Columns in a table that does not end; the last column takes the rest. */
+  /** Columns in an endless table; the last column takes the rest. */
   readonly width?: number;
 }
 
 /**
  * The fields to show.
- * @param names as in --fields; undefined: those that belong to the output
+ * @param names as in --fields; undefined: the usual ones of the output
  * @returns the error in the names
  */
 export function chooseFields<Row>(
@@ -75,7 +75,7 @@ export function fieldsHelp(fields: readonly Field<never>[]): string {
   return fields.map(({ name, help }) => `${name.padEnd(width)}  ${help}`).join('\n');
 }
 
-/** A row as an object with the fields that it has. Times are as in RFC 3339. */
+/** A row as an object with its fields. Times are as in RFC 3339. */
 export function objectOf<Row>(row: Row, fields: readonly Field<Row>[], zone: Zone): Record<string, Value> {
   const object: Record<string, Value> = {};
   for (const { name, value, kind } of fields) {
@@ -86,9 +86,9 @@ export function objectOf<Row>(row: Row, fields: readonly Field<Row>[], zone: Zon
   return object;
 }
 
-/** Sorts rows by a field; those without a value come last. */
+/** Sorts rows by a field; rows without a value come last. */
 export function sorted<Row>(rows: readonly Row[], field: Field<Row>, descending: boolean): Row[] {
-  // The greatest age is that of the earliest time.
+  // The earliest time has the greatest age.
   const sign = descending !== (field.kind === 'age') ? -1 : 1;
   const keyOf = (row: Row): string | number | undefined => {
     if (field.text !== undefined && field.kind === undefined) return field.text(row, { zone: 'utc', now: 0 });
@@ -181,7 +181,7 @@ function cellText<Row>(row: Row, field: Field<Row>, look: Look): string {
 }
 
 const GAP = '  ';
-/** Least columns of a column that had to be cut. */
+/** Least width of a cut column. */
 const LEAST = 8;
 
 function joined<Row>(

@@ -18,7 +18,7 @@ import { dateText } from './time.js';
 import { listViewFields } from './views.js';
 
 const USUAL_PAUSE_MS = 2000;
-/** Clears the screen and what was scrolled off it, and goes to its top. */
+/** Clears the screen and the lines scrolled off it, and goes to its top. */
 const CLEAR = '\x1b[H\x1b[2J\x1b[3J';
 
 interface ListOptions extends AskingOptions, OutputOptions {
@@ -107,7 +107,7 @@ function addList(
       .helpGroup(OUTPUT),
   );
   addExamples(command, examples);
-  // The rows of a list have what its fields read.
+  // The fields of a list read its own rows.
   const all = listViewFields[of] as readonly Field<unknown>[];
   command.action(async (options: ListOptions) => {
     if (options.fields === 'help') {

@@ -18,7 +18,7 @@ import { eventViewFields } from './views.js';
 
 const USUAL_LAST = 20;
 const MOST_LAST = 10_000;
-/** Longest time that a timer of Node can wait, ms. */
+/** Longest wait of a timer of Node, ms. */
 const LONGEST_WAIT = 2_147_483_647;
 const WHICH = 'Which events:';
 
@@ -100,7 +100,7 @@ function queryOf({ last, since, until, follow, count, timeout }: ObserveOptions)
   };
 }
 
-/** Says which events are missing in the answer. */
+/** Names the gaps in the answer. */
 function tellGaps(
   { oldest, missed }: EventNotice,
   options: ObserveOptions,
@@ -167,7 +167,7 @@ function when(text: string, now: number): number {
   return time;
 }
 
-/** Takes a duration that a timer can wait for. */
+/** Takes a duration fit for a timer. */
 export function duration(text: string): number {
   const value = parseDuration(text);
   if (value === undefined || value <= 0 || value > LONGEST_WAIT)

@@ -1,4 +1,4 @@
-/** Options that several subcommands have. */
+/** Options shared by subcommands. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { eventNames, filterFields, NOT, parseFilter, type FilterField } from '../inspection/filter.js';
 import { table } from '../settings/table.js';
@@ -53,7 +53,7 @@ export class Asked {
   }
 }
 
-/** Adds the options that say whom to ask and, with fields to filter by, for what. */
+/** Adds the options for the Collector to ask and, with fields to filter by, for the filter. */
 export function addAsking(command: Command, fields: readonly FilterField[] = []): Asked {
   const asked = new Asked();
   const { environment, default: usual } = table.socket;
@@ -133,7 +133,7 @@ export function zoneOf({ local }: Pick<OutputOptions, 'local'>): Zone {
   return local === true ? 'local' : 'utc';
 }
 
-/** Help below the options: examples, each with what it is for. */
+/** Adds examples below the options, each with its purpose. */
 export function addExamples(
   command: Command,
   examples: readonly (readonly [line: string, what: string])[],

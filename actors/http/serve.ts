@@ -18,7 +18,7 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly log: Log;
   /** Routes of other parts. */
   readonly more?: readonly Route[];
-  /** Routes of other parts that show what Collector sees, served with introspection only. */
+  /** Routes of other parts to views of the node, served with introspection only. */
   readonly inspected?: readonly Route[];
   /** Routes for the command `collector`, served on its socket only. */
   readonly asked?: readonly Route[];
@@ -31,9 +31,9 @@ export interface Served {
 }
 
 /**
- * Opens both servers, which live as long as the process, and the socket for the command. An unusable address ends the start, except for
- * a default one without a Sensor: a person watching events at a terminal did not ask for a server. Without the socket
- * it goes on.
+ * Opens the servers and the socket for the command; the servers live as long as the process. An unusable address ends
+ * the start, except for a default one without a Sensor: a person watching events at a terminal did not ask for a
+ * server. A run without the socket goes on.
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
@@ -111,7 +111,7 @@ export async function serve(
   }
 }
 
-/** The routes that show what Collector sees, for whom the settings allow them. */
+/** The routes to views of the node, for clients allowed by the settings. */
 function introspectedRoutes({ introspection }: Settings, routes: readonly Route[]): readonly Route[] {
   if (introspection === 'loopback') return loopbackOnly(routes);
   return introspection ? routes : [];

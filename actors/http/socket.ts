@@ -69,7 +69,7 @@ async function listen(
   };
 }
 
-/** Removes the socket of a daemon that has ended. @throws SocketProblem if somebody listens there, or it is no socket */
+/** Removes the socket of a dead daemon. @throws SocketProblem if somebody listens there, or it is no socket */
 async function removeStale(file: string): Promise<void> {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return;

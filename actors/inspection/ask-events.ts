@@ -6,12 +6,12 @@ import type { EventFeed } from './events.js';
 import { parseFilter, type Filter } from './filter.js';
 import type { EventRow } from './protocol.js';
 
-/** Clients at a time, and characters of lines for one of them that it has not taken. */
+/** Clients at a time, and characters of lines not yet taken by one of them. */
 const MOST_CLIENTS = 8;
 const MOST_UNREAD = 256 * 1024;
-/** From one sign of life to the next, ms: the server ends a connection that is silent for longer. */
+/** From one sign of life to the next, ms: the server ends a connection silent for longer. */
 const SIGN_OF_LIFE_MS = 10_000;
-/** Past events that can be asked for by their number. */
+/** Most past events to be asked for by their number. */
 const MOST_LAST = 10_000;
 /** Past events in one piece of text. */
 const CHUNK = 256;
@@ -24,7 +24,7 @@ interface EventQuery {
   /** Unix time in ms. */
   readonly since: number;
   readonly until: number;
-  /** Goes on with what happens from now on. */
+  /** Goes on with new events. */
   readonly follow: boolean;
 }
 
@@ -51,7 +51,7 @@ export class EventClients {
         error: `${MOST_CLIENTS} clients are shown events already, and there is room for no more: end one of them.`,
       });
     this.#open++;
-    // At once, so that no event is in both or in neither.
+    // At once: no event is in both or in neither.
     const live = query.follow ? new LiveLines(feed, query) : undefined;
     const past = feed.latest(Infinity);
     const source = lines(past.next(), past, query, live);
@@ -67,7 +67,7 @@ export class EventClients {
         callback(error);
       },
     });
-    // Nobody listens to the error of a client that left.
+    // Nobody else listens to errors of a client on its way out.
     body.on('error', () => undefined);
     return { status: 200, type: 'application/x-ndjson', body };
   }
@@ -82,7 +82,7 @@ async function* lines(
 ): AsyncGenerator<string> {
   const { last } = query;
   let oldest: number | undefined;
-  // Only a walk over all of them finds the latest that match.
+  // Only a walk over all of them finds the latest matching ones.
   const latest: EventRow[] = [];
   for (; step.done !== true; step = past.next()) {
     oldest ??= step.value[0]?.time;
@@ -146,7 +146,7 @@ class LiveLines {
   }
 
   #add(row: EventRow): void {
-    // After a gap it goes on once half of the room is free, so that one notice stands for many events.
+    // After a gap it goes on once half of the room is free: one notice stands for many events.
     const room = this.#missed > 0 ? MOST_UNREAD / 2 : MOST_UNREAD;
     const line = lineOf(row);
     if (this.#waiting.length + line.length > room) this.#missed++;

@@ -21,7 +21,7 @@ type Test = (row: FilterRow) => boolean;
 interface Field {
   /** For people: form and meaning of a value. */
   readonly allowed: string;
-  /** @returns undefined for a value that is not allowed */
+  /** @returns undefined for a refused value */
   readonly test: (value: string) => Test | undefined;
 }
 
@@ -128,7 +128,7 @@ export class Filter {
 /**
  * Reads the filter in a query: `pod=web-*&not-port=22`, each field any number of times.
  * @param query names and values; other names than these of fields are left alone
- * @param known the fields that the rows have
+ * @param known the fields of the rows
  * @returns the error in it
  */
 export function parseFilter(

@@ -206,7 +206,8 @@ describe('readSettings', () => {
 
     it('taking an empty one as not set', () => {
       for (const [name, { environment, default: value }] of declarations) {
-        if (environment === undefined || ['ignoredNetworks', 'runtimeSockets', 'socket'].includes(name)) continue;
+        if (environment === undefined || ['ignoredNetworks', 'runtimeSockets', 'socket'].includes(name))
+          continue;
         assert.deepEqual(settingsOf([], { [environment]: '' })[name as keyof Settings], value, environment);
       }
     });
