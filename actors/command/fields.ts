@@ -206,10 +206,11 @@ function joined<Row>(
 
 /** Takes columns from the widest ones until the table fits, or all are small. */
 function shrink(widths: number[], heads: readonly string[], width: number): void {
-  const total = () => widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1));
-  while (total() > width) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= Math.max(LEAST, heads[widest]!.length)) return;
-    widths[widest]!--;
+  let excess = widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1)) - width;
+  for (; excess > 0; excess--) {
+    const spare = widths.map((one, column) => (one > Math.max(LEAST, heads[column]!.length) ? one : 0));
+    const widest = Math.max(...spare);
+    if (widest === 0) return;
+    widths[spare.indexOf(widest)]!--;
   }
 }

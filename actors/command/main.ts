@@ -11,6 +11,7 @@ import { Problem } from './problem.js';
 import { addRuns } from './runs.js';
 import { addStatus } from './status.js';
 import { Terminal } from './terminal.js';
+import { addTop } from './top.js';
 
 /** Could not be asked, or was asked wrongly. */
 const NOT_ASKED = 2;
@@ -45,6 +46,7 @@ export async function command(words: readonly string[]): Promise<Outcome> {
   program.commandsGroup('Ask the node:');
   addObserve(program, output, notice);
   addLists(program, output);
+  addTop(program, output);
   program.commandsGroup('Ask Collector about itself:');
   addStatus(program, output, (exit) => (outcome = { exit }));
   addFailures(program, output);

@@ -27,6 +27,10 @@ export class Terminal {
     return this.isTerminal ? this.#stream.columns || USUAL_WIDTH : undefined;
   }
 
+  get height(): number | undefined {
+    return this.isTerminal ? this.#stream.rows || undefined : undefined;
+  }
+
   /** @param wanted by the options */
   hasColor(wanted: boolean): boolean {
     const { NO_COLOR: none = '', TERM: kind } = process.env;

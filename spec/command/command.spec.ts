@@ -12,7 +12,7 @@ import { connected, listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
-import { Desk } from './support.js';
+import { Desk, Terminal } from './support.js';
 
 const MOST_CLIENTS = 8;
 
@@ -133,6 +133,25 @@ describe('The command, beside a daemon', function () {
     const events = execFileSync('tar', ['-xzOf', file, 'collector/events.jsonl'], { encoding: 'utf8' });
     assert.match(events, /"kind":"exec"/);
     assert.doesNotMatch(events, /exit second/);
+  });
+
+  it('shows live rates in a terminal, by container and by process, until q', async () => {
+    const terminal = await keep(new Terminal(desk, 'top', `--container=${caller.shortId}`));
+    const happening = setInterval(() => void caller.run('exec', workload(), 'exit', 'now'), 100);
+    const shows = async (what: RegExp) => terminal.shows(what);
+    try {
+      await shows(/by container .* sorted by events\nCollector is well; lost 0\n\nCONTAINER +EXECS/);
+      await shows(new RegExp(`^${caller.shortId} +[1-9]`, 'm'));
+      terminal.press('p', 's');
+      await shows(/by process .* sorted by execs/);
+      await shows(new RegExp(`^${caller.shortId} +workload +[1-9]`, 'm'));
+      terminal.press('/', 'x', 'y', 'Enter', 'Space');
+      await shows(/PAUSED {2}filter: xy {2}(?![^]*workload)/);
+      terminal.press('q');
+      await shows(/^ended with 0$/m);
+    } finally {
+      clearInterval(happening);
+    }
   });
 
   it('refuses a ninth client, until one of the others is gone', async () => {

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DAEMON } from '../support/collector.js';
+import { eventually } from '../support/eventually.js';
 import { removeFolder } from '../support/folder.js';
 import type { Resource } from '../support/resources.js';
 
@@ -41,5 +42,49 @@ export class Desk implements Resource {
 
   remove(): void {
     removeFolder(this.folder);
+  }
+}
+
+/** The command in a real terminal: tmux, of its own. */
+export class Terminal implements Resource {
+  readonly #socket: string;
+
+  constructor({ folder, env }: Desk, ...words: readonly string[]) {
+    this.#socket = path.join(folder, 'tmux');
+    const command = [process.execPath, DAEMON, ...words].join(' ');
+    const line = `${command}; echo "ended with $?"; exec sleep 60`;
+    this.#tmux(
+      'new-session',
+      '-d',
+      '-x',
+      '90',
+      '-y',
+      '16',
+      '-e',
+      `ROX_COLLECTOR_SOCKET=${env['ROX_COLLECTOR_SOCKET']}`,
+      line,
+    );
+  }
+
+  /** Waits until the screen looks like that. */
+  async shows(what: RegExp): Promise<void> {
+    let screen = '';
+    await eventually(
+      () => what.test((screen = this.#tmux('capture-pane', '-p'))),
+      () => `the terminal shows ${what}:\n${screen}`,
+    );
+  }
+
+  /** Presses keys, by tmux's names of them. */
+  press(...keys: readonly string[]): void {
+    this.#tmux('send-keys', ...keys);
+  }
+
+  remove(): void {
+    this.#tmux('kill-server');
+  }
+
+  #tmux(...words: readonly string[]): string {
+    return execFileSync('tmux', ['-S', this.#socket, '-f', '/dev/null', ...words], { encoding: 'utf8' });
   }
 }
