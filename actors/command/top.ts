@@ -187,11 +187,17 @@ class TopScreen {
   }
 
   #press(text: string | undefined, key: Key): void {
-    if (key.ctrl === true && key.name === 'c') { this.#quit(); return; }
+    if (key.ctrl === true && key.name === 'c') {
+      this.#quit();
+      return;
+    }
     const view = this.#view;
     const { height = USUAL.height } = this.#output;
     const next = view.isTyping ? typed(view, text, key) : pressed(view, text, key, height - AROUND);
-    if (next === undefined) { this.#quit(); return; }
+    if (next === undefined) {
+      this.#quit();
+      return;
+    }
     const last = Math.max(this.#rows[next.by].length - 1, 0);
     this.#view = { ...next, top: Math.min(Math.max(next.top, 0), last) };
     this.#show();
