@@ -24,6 +24,7 @@ export class Health {
   get publication(): Publication {
     return {
       losses: () => [{ stage: 'kernel', cause: 'program_detached', count: this.links.detached }],
+      problem: () => this.links.failure,
       selfCheckPassed: () => ({ waiting: undefined, ready: true, blind: false })[this.#selfCheck.is],
     };
   }

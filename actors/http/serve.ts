@@ -18,7 +18,7 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly log: Log;
   /** Routes of other parts. */
   readonly more?: readonly Route[];
-  /** Routes of other parts to views of the node, served with introspection only. */
+  /** Routes of other parts about the node and the run, served with introspection only. */
   readonly inspected?: readonly Route[];
   /** Routes for the command `collector`, served on its socket only. */
   readonly asked?: readonly Route[];
@@ -111,7 +111,7 @@ export async function serve(
   }
 }
 
-/** The routes to views of the node, for clients allowed by the settings. */
+/** The routes about the node and the run, for the clients allowed by the settings. */
 function introspectedRoutes({ introspection }: Settings, routes: readonly Route[]): readonly Route[] {
   if (introspection === 'loopback') return loopbackOnly(routes);
   return introspection ? routes : [];

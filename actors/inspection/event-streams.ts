@@ -31,11 +31,6 @@ export class EventStreams {
     return { method: 'GET', path: '/inspect/stream', handle: () => this.#respond() };
   }
 
-  /** Streams open now. */
-  get count(): number {
-    return this.#open.size;
-  }
-
   #respond(): HttpResponse {
     if (this.#open.size >= MOST_STREAMS)
       return json(503, { error: `${MOST_STREAMS} people watch already, and there is room for no more.` });

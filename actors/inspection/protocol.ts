@@ -281,7 +281,7 @@ export interface Edge {
   readonly actions: readonly string[];
 }
 
-/** A chart with places, in CSS pixels; made by scripts/charts.ts, in dist/inspect/charts.json as `{ [id]: LaidOutChart }`. */
+/** A chart with places, in CSS pixels; made by the build, in dist/inspect/charts.json as `{ [id]: LaidOutChart }`. */
 export interface LaidOutChart extends Chart {
   readonly width: number;
   readonly height: number;

@@ -2,7 +2,7 @@ import { Failure } from '../telemetry/failures.js';
 import { escapeControls } from '../telemetry/plain-text.js';
 import type { Plain } from './protocol.js';
 
-/** Bounds of one sanitised value: levels, all its parts, members of a list or an object, characters of a text and of all. */
+/** Bounds of one value: levels, all its parts, members of a list or an object, characters of a text and of all. */
 const MOST_LEVELS = 8;
 const MOST_PARTS = 10_000;
 const MOST_MEMBERS = 200;
@@ -10,12 +10,12 @@ const MOST_TEXT = 2000;
 const MOST_TEXTS = 64 * 1024;
 const CUT = '…';
 
-/** What could be a secret in a text: PEM, and a URL's user, password, query and fragment. */
+/** Possible secrets in a text: PEM, and a URL's user, password, query and fragment. */
 const PEM = /-----BEGIN[^-]*-----[^]*?(-----END[^-]*-----|$)/g;
 const USER_OF_URL = /(:\/\/)[^/?#\s@]*@/g;
 const QUERY_OF_URL = /(:\/\/[^\s?#'"]*)[?#][^\s'"]*/g;
 
-/** An object that knows how to be shown: without a description, an instance of a class is left out. */
+/** An object with a way to be shown: without a description, an instance of a class is left out. */
 export interface Described {
   readonly description: Readonly<Record<string, unknown>>;
 }
@@ -42,7 +42,7 @@ class Sanitiser {
   #room = MOST_TEXTS;
   #parts = 0;
 
-  /** @returns undefined for what is left out */
+  /** @returns undefined for a value to be left out */
   plain(value: unknown, level: number): Plain | undefined {
     if (++this.#parts > MOST_PARTS) return undefined;
     switch (typeof value) {

@@ -179,9 +179,11 @@ export interface Publication {
   readonly shortages?: ReadonlyMap<string, number>;
   readonly suppressedLogLines?: () => number;
   readonly droppedLogLines?: () => number;
-  /** Facts by kind; like the two after it, for an inspection alone. */
+  /** Facts by kind; like the three after it, for an inspection alone. */
   readonly facts?: () => Readonly<Record<string, number>>;
   readonly rings?: () => RingCounts | undefined;
+  /** Why events are missing now. */
+  readonly problem?: () => Error | undefined;
   /** The queue of network reports. */
   readonly reportQueue?: () => QueueStatus;
   /** Connections to the HTTP servers, cut to make room for others. */
@@ -203,6 +205,7 @@ export interface Sources extends Required<
     | 'lineage'
     | 'facts'
     | 'rings'
+    | 'problem'
     | 'reportQueue'
   >
 > {

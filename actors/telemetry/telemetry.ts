@@ -138,5 +138,5 @@ function add(counts: Record<string, unknown>, name: string, value: unknown): voi
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error);
 }

@@ -5,7 +5,10 @@ import { readTls, tlsFiles } from '../sensor/tls.js';
 import type { Failure } from '../telemetry/failures.js';
 import type { RunContext } from './context.js';
 
-/** Connects to Sensor, unless there is none. @param onObstacle called with the reason of an attempt in vain, if it is another one */
+/**
+ * Connects to Sensor, unless there is none.
+ * @param onObstacle called with the reason of an attempt in vain, if it is another one
+ */
 export async function connectSensor(
   host: HostFacts,
   { settings, log, deadline }: RunContext,

@@ -24,7 +24,10 @@ const PROGRAMS: Programs = {
   argumentReader: path.join(DIST, 'argument-reader'),
 };
 
-/** The effects of the phases on this host. @param onObstacle called with the reason of each attempt in vain to reach Sensor */
+/**
+ * The effects of the phases on this host.
+ * @param onObstacle called with the reason of an attempt in vain to reach Sensor
+ */
 export function effects(
   host: HostFacts,
   context: LiveContext,

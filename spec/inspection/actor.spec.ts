@@ -8,7 +8,7 @@ import { lifecycle } from '../../machines/lifecycle.js';
 import { stream } from '../../machines/stream.js';
 import { Failure } from '../../actors/telemetry/failures.js';
 import { eventually } from '../support/eventually.js';
-import { TestRun } from './support.js';
+import { TestRun } from './test-run.js';
 
 describe('An inspection', () => {
   let run: TestRun;

@@ -12,7 +12,7 @@ import { Served } from '../http/support.js';
 import { eventually } from '../support/eventually.js';
 import { removeFolder } from '../support/folder.js';
 import { resources } from '../support/resources.js';
-import { TestRun } from './support.js';
+import { TestRun } from './test-run.js';
 
 const PAGE = '<!doctype html><title>Collector</title>';
 

@@ -76,7 +76,7 @@ describe('A sanitised value', () => {
       fc.property(tree, (value) => {
         const text = JSON.stringify(sanitise(value));
         assert.ok(!text.includes(SECRET));
-        assert.deepEqual(JSON.parse(text), sanitise(value));
+        assert.equal(JSON.stringify(JSON.parse(text)), text);
         assert.equal(text.match(UNSAFE), null);
       }),
     );

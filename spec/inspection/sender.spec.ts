@@ -12,7 +12,7 @@ import { lifecycle } from '../../machines/lifecycle.js';
 import { stream } from '../../machines/stream.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
-import { TestRun } from './support.js';
+import { TestRun } from './test-run.js';
 
 const FIRST_WAIT_MS = 20;
 
