@@ -126,7 +126,7 @@ class Inquiry {
     if (this.#sources.sensor?.hasDropped(processes.newest?.sharer ?? container) === true)
       this.#add('queue', false, 'Process signals of it were dropped: the queue for Sensor was full.');
     const { count, reported } = processes;
-    const text = `${reported} of its ${count} running processes are reported.`;
+    const text = `Reports have ${reported} of its ${count} running processes.`;
     if (count > 0) this.#add('report', reported > 0, text);
     if (this.#held() === undefined) return this.#view('reported', `${this.#place(true)}. ${text}`);
     return reported > 0 ? this.#heldView(`A part of it may not be ${this.#where()}`) : this.#heldView();
@@ -315,7 +315,7 @@ class Inquiry {
     }
     const time = observed(newest);
     const by = newest.executed > 0 ? 'an event' : 'a scan';
-    const text = `${count} processes of it are running; the newest was seen by ${by} at ${this.#at(time)}.`;
+    const text = `It has running processes: ${count}, the newest seen by ${by} at ${this.#at(time)}.`;
     this.#add('seen', true, text + path, clock.unix(time));
   }
 

@@ -331,7 +331,7 @@ describe('Why a container is not in Sensor:', () => {
 
   it('it is', () => {
     const view = container(run().fold(events(1, shell(7, 1))));
-    reported(view, /1 of its 1 running processes are reported/);
+    reported(view, /Reports have 1 of its 1 running processes/);
     assert.match(view.steps[0]!.text, /by an event at .* Its cgroup is \/kubepods\/4f2a91bc03de/);
   });
 
@@ -370,7 +370,7 @@ describe('Why a container is not in Sensor:', () => {
       time: SECOND,
       records: batch(Uint8Array.from(shell(7, 1)).fill(2, 2, 3)),
     });
-    holds(container(node), 'held', 'report', /^0 of its 1/);
+    holds(container(node), 'held', 'report', /^Reports have 0 of its 1/);
   });
 
   it('its signals were dropped from the queue', () => {
