@@ -23,6 +23,7 @@ const floorPlan = {
   'actors/profiles': common,
   'actors/inspection': ['machines', 'actors/http', ...state, ...common],
   'actors/http': ['actors/sensor', 'actors/profiles', ...state, ...common],
+  'actors/command': ['actors/inspection', 'actors/output', 'actors/containers', ...common],
   'actors/wiring': [
     'native',
     'machines',
@@ -40,7 +41,7 @@ const parts = Object.keys(floorPlan);
 const anyOf = (folders) => `^(${folders.join('|')})(/|\\.ts$)`;
 const product = '^(collector\\.ts$|(actors|machines|native|proto)/)';
 /** What scripts/build.ts bundles. */
-const entries = '^(collector|actors/profiles/worker|actors/inspection/page/app)\\.ts$';
+const entries = '^(collector|actors/command/main|actors/profiles/worker|actors/inspection/page/app)\\.ts$';
 /** In the browser. */
 const page = '^actors/inspection/page/';
 const project = '^(collector\\.ts$|(actors|machines|native|proto|scripts|spec)/)';
@@ -185,5 +186,9 @@ module.exports = {
     // Types are part of the floor plan: an import that vanishes in the build still says who knows whom.
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };

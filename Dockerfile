@@ -12,7 +12,9 @@ COPY . .
 RUN node_modules/.bin/tsx scripts/build.ts
 RUN scripts/image/root.sh /image
 # Code that V8 compiled, for the versions of Node that can keep it (22 on): the daemon starts in less time.
-RUN NODE_COMPILE_CACHE=/opt/collector/cache chroot /image /usr/local/bin/node /opt/collector/dist/collector.js --version
+RUN export NODE_COMPILE_CACHE=/opt/collector/cache \
+    && chroot /image /usr/local/bin/collector --version \
+    && chroot /image /usr/local/bin/collector help
 # What a user who is not root may be given, as far as whoever runs the image allows it. Collector says what is missing.
 RUN setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search+p /image/usr/local/bin/node
 
@@ -25,7 +27,7 @@ LABEL org.opencontainers.image.title="Collector" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
-ENV COLLECTOR_HOST_ROOT=/host NODE_ENV=production NODE_COMPILE_CACHE=/opt/collector/cache
+ENV PATH=/usr/local/bin COLLECTOR_HOST_ROOT=/host NODE_ENV=production NODE_COMPILE_CACHE=/opt/collector/cache
 # The group that the sockets of container runtimes belong to.
 USER 65532:0
 EXPOSE 8080 9090

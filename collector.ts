@@ -1,17 +1,21 @@
-/** The front door: settings → phases of a run, until a signal. The only file that exits the process. */
+/** The front door: settings → phases of a run, until a signal. The only file that exits the daemon. */
+import { daemonArguments } from './actors/command/words.js';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { createActor, toPromise } from 'xstate';
 import { Health } from './actors/capture/health.js';
 import { readHostFacts, type HostFacts } from './actors/capture/host.js';
 import { Introspection } from './actors/http/introspection.js';
-import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { profileRoutes } from './actors/http/profile.js';
 import { serve } from './actors/http/serve.js';
 import { EventRelay } from './actors/inspection/event-relay.js';
 import { Inspection } from './actors/inspection/actor.js';
+import type { NodeAccess } from './actors/inspection/ask.js';
+import { askRoutes } from './actors/inspection/ask-routes.js';
+import { guarded } from './actors/inspection/guard.js';
 import { InspectorSender } from './actors/inspection/sender.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
+import { viewRoutes, Views } from './actors/inspection/view-routes.js';
 import { createProfiles } from './actors/profiles/actor.js';
 import { openIo, standardStreams } from './actors/output/standard-streams.js';
 import { absentParts } from './actors/wiring/absent-parts.js';
@@ -28,6 +32,7 @@ import { withoutFile } from './actors/settings/runtime-config.js';
 import { diagnosticsTable, failureLines, fatalText } from './actors/telemetry/diagnostics.js';
 import { Deadline } from './actors/telemetry/deadline.js';
 import { asFailure, Failure } from './actors/telemetry/failures.js';
+import { LastLines } from './actors/telemetry/last-lines.js';
 import { createLog } from './actors/telemetry/log.js';
 import { Telemetry } from './actors/telemetry/telemetry.js';
 import { writeTerminationLog } from './actors/telemetry/termination-log.js';
@@ -54,13 +59,17 @@ const V8_FLAGS = [
 ];
 for (const flag of V8_FLAGS) setFlagsFromString(flag);
 
-const { settings, warnings, errors } = readSettings(process.argv.slice(2), process.env);
+const { settings, warnings, errors } = readSettings(daemonArguments, process.env);
 const io = openIoOrExit();
 const { output, standardError } = standardStreams(io);
+const logLines = new LastLines();
 const log = createLog({
   level: settings.logLevel,
   format: settings.logFormat,
-  write: (line) => standardError.write(line),
+  write: (line) => {
+    logLines.push(line);
+    standardError.write(line);
+  },
 });
 standardError.onRoom = (dropped) =>
   log.warning(`${dropped} log lines were dropped, since nobody read standard error`);
@@ -137,6 +146,7 @@ async function run(): Promise<number> {
   const introspection = new Introspection(withoutFile(settings));
   const recording = new LifecycleRecording();
   const views = new Views();
+  let node: NodeAccess | undefined;
   const live: LiveContext = {
     ...context,
     telemetry,
@@ -146,6 +156,7 @@ async function run(): Promise<number> {
     peers,
     lifecycle: recording,
     health: new Health(),
+    offerNode: (access) => (node = access),
   };
   const stall = await startWatchdog(telemetry, standardError, context);
   const host = readHostFacts(settings.hostRoot, settings.nodeHostname);
@@ -163,9 +174,9 @@ async function run(): Promise<number> {
     (error) => warnOfInspection(`An inspection misses something: ${String(error)}`),
   );
   if (settings.record !== undefined) inspection.follow((message) => recording.take(message));
-  let page: string | undefined;
+  let served: Opened | undefined;
   try {
-    if (!settings.check) page = await openServers(host, live, inspection);
+    if (!settings.check) served = await openServers(host, live, inspection, () => node);
   } catch (error) {
     await failAtStart(asFailure(error));
     return 1;
@@ -173,7 +184,7 @@ async function run(): Promise<number> {
 
   // A person at a terminal finds it below everything else; Sensor may be long in coming, and the page says why.
   const isStandalone = settings.grpcServer === '';
-  if (!isStandalone) logPage(page);
+  if (!isStandalone) logPage(served?.page);
   const actors = effects(host, live, (failure) => life.send({ type: 'obstacle', failure }));
   const life = createActor(lifecycle.provide({ actors }), {
     id: 'collector',
@@ -182,13 +193,14 @@ async function run(): Promise<number> {
   });
   life.on('startup-over', ({ diagnostics }) => {
     if (diagnostics.driverLoaded) logDiagnostics(diagnostics);
-    if (isStandalone) logPage(page);
+    if (isStandalone) logPage(served?.page);
   });
   if (settings.inspectorUrl !== undefined)
     new InspectorSender(inspection, { url: settings.inspectorUrl, log });
   stopOnSignals(() => life.send({ type: 'stop' }));
   life.start();
   const { failure, diagnostics, sensor } = await toPromise(life);
+  served?.closeSocket();
   telemetry.activity.phase = 'end';
   // After a failed start, at a time when no other line can come between the table and the lines below it.
   const logHowFar = (): void => {
@@ -216,12 +228,19 @@ async function run(): Promise<number> {
   return 0;
 }
 
-/** @returns the address of the page to watch Collector on; undefined if it is not served */
+interface Opened {
+  /** The address of the page to watch Collector on; undefined if it is not served. */
+  readonly page: string | undefined;
+  /** Closes the socket of the command. */
+  readonly closeSocket: () => void;
+}
+
 async function openServers(
   { hostname }: HostFacts,
   { telemetry, introspection, views, events, health }: LiveContext,
   inspection: Inspection,
-): Promise<string | undefined> {
+  node: () => NodeAccess | undefined,
+): Promise<Opened> {
   const profiles = createProfiles(path.join(import.meta.dirname, 'profile-worker.js'), log);
   const inspected = inspectionRoutes(inspection, {
     folder: path.join(import.meta.dirname, 'inspect'),
@@ -230,16 +249,26 @@ async function openServers(
     events,
     views: viewRoutes(views),
   });
-  const address = await serve(settings, {
+  const asked = askRoutes({
+    settings,
+    inspection,
+    readiness: () => health.readiness,
+    counts: telemetry.sources,
+    node,
+    logLines,
+  });
+  const { address, closeSocket } = await serve(settings, {
     telemetry,
     introspection,
     readiness: () => health.readiness,
     node: hostname,
     log,
     more: profileRoutes(profiles),
-    inspected,
+    inspected: [...inspected, ...guarded(asked, { hosts: settings.inspectHosts })],
+    asked,
   });
-  return address === undefined || settings.introspection === false ? undefined : pageOf(address);
+  const page = address === undefined || settings.introspection === false ? undefined : pageOf(address);
+  return { page, closeSocket };
 }
 
 /** The page at a server, as a person on this machine calls it. */

@@ -39,10 +39,24 @@ const mediaTypes: Plugin = {
   },
 };
 
+/** Leaves the command in a bundle of its own: the daemon starts without it. */
+const apart: Plugin = {
+  name: 'apart',
+  setup(build) {
+    build.onResolve({ filter: /\/main\.js$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './command.js', external: true } : undefined,
+    );
+  },
+};
+
 async function bundle(): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: { collector: 'collector.ts', 'profile-worker': 'actors/profiles/worker.ts' },
+    entryPoints: {
+      collector: 'collector.ts',
+      command: 'actors/command/main.ts',
+      'profile-worker': 'actors/profiles/worker.ts',
+    },
     outdir: 'dist',
     bundle: true,
     platform: 'node',
@@ -58,7 +72,7 @@ async function bundle(): Promise<void> {
     // Writes the numbers of constants where they are used, for the reason in layout.ts, at its enums.
     minifySyntax: true,
     lineLimit: 120,
-    plugins: [mediaTypes],
+    plugins: [mediaTypes, apart],
     external: ['*.node'],
     // CommonJS dependencies (pino) call require, missing in an ES module.
     banner: {

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(clang g++ libbpf-dev make)
-test=("${build[@]}" bpftool chromium-headless-shell containerd containernetworking-plugins curl fonts-dejavu-core golang-go iproute2 nftables openssl podman prometheus runc)
+test=("${build[@]}" bpftool chromium-headless-shell containerd containernetworking-plugins curl fonts-dejavu-core golang-go iproute2 nftables openssl podman prometheus runc tmux)
 lint=(clang-format shellcheck)
 
 case ${1-all} in

@@ -14,6 +14,7 @@ import {
   Unbound,
   containerAt,
   recordFamily,
+  setU64At,
   u64At,
   writeOwner,
 } from './rows.js';
@@ -128,6 +129,9 @@ export class ListeningSockets {
     const port = localPortOf(records, at);
     if (port !== 0) sockets.set(slot, ListeningSocket.port, port);
     else if (active && sockets.get(slot, ListeningSocket.port) === 0) this.#awaitPort(records, at);
+
+    if (active && u64At(sockets, slot, ListeningSocket.since) === 0)
+      setU64At(sockets, slot, ListeningSocket.since, time);
 
     if (!observe(sockets, slot, time, active)) return;
     sockets.flags[slot] = withScanned(sockets.flags[slot]!, false);
@@ -324,8 +328,7 @@ export class ListeningSockets {
     if (originator !== 0 || !isSame) sockets.set(slot, ListeningSocket.originator, originator);
     sockets.set(slot, ListeningSocket.pid, pid);
     sockets.set(slot, ListeningSocket.rank, rank);
-    sockets.set(slot, ListeningSocket.startTime, startTime % TWO_32);
-    sockets.set(slot, ListeningSocket.startTime + 1, Math.floor(startTime / TWO_32));
+    setU64At(sockets, slot, ListeningSocket.startTime, startTime);
   }
 
   #writeServer(records: Records, at: number, byPid: boolean): void {

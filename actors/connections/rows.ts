@@ -50,9 +50,11 @@ export enum ListeningSocket {
   rank = 8,
   /** Of the process: CLOCK_BOOTTIME in ns, low word first; 0: not known. */
   startTime = 9,
+  /** Of the call of listen(), likewise; for people only: no report depends on it. */
+  since = 11,
   /** The address it is bound to; zeros are any address. */
-  local = 11,
-  WORDS = 15,
+  local = 13,
+  WORDS = 17,
 }
 
 /** A program that serves a port: it ended connections accepted there. `who` is a holder's image, or its pid. */
@@ -153,6 +155,10 @@ interface Rows {
   get(slot: number, word: number): number;
 }
 
+interface WritableRows extends Rows {
+  set(slot: number, word: number, value: number): void;
+}
+
 /** The words of a row for its container and tag. */
 export interface OwnerWords {
   readonly container: number;
@@ -167,6 +173,12 @@ export function containerAt(rows: Rows, slot: number, { container, tag }: OwnerW
 /** A time or another number of 64 bits in two words of the entry at `slot`, low word first. */
 export function u64At(rows: Rows, slot: number, word: number): number {
   return rows.get(slot, word) + rows.get(slot, word + 1) * TWO_32;
+}
+
+/** Writes what `u64At` reads. */
+export function setU64At(rows: WritableRows, slot: number, word: number, value: number): void {
+  rows.set(slot, word, value % TWO_32);
+  rows.set(slot, word + 1, Math.floor(value / TWO_32));
 }
 
 /** A copy of the local address of the flow at `slot`. */

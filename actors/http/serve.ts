@@ -9,6 +9,7 @@ import { loopbackOnly } from './loopback.js';
 import { operationRoutes, type OperationSources } from './operation.js';
 import type { Route } from './route.js';
 import { openServer } from './server.js';
+import { openSocket, SocketProblem } from './socket.js';
 
 /** Sources of the servers' answers. */
 export interface ServerSources extends Pick<OperationSources, 'readiness' | 'node'> {
@@ -19,18 +20,26 @@ export interface ServerSources extends Pick<OperationSources, 'readiness' | 'nod
   readonly more?: readonly Route[];
   /** Routes of other parts about the node and the run, served with introspection only. */
   readonly inspected?: readonly Route[];
+  /** Routes for the command `collector`, served on its socket only. */
+  readonly asked?: readonly Route[];
+}
+
+export interface Served {
+  /** host:port of the HTTP server; undefined if it had no usable address. */
+  readonly address: string | undefined;
+  readonly closeSocket: () => void;
 }
 
 /**
- * Opens both servers; they live as long as the process. An unusable address ends the start, except for a default one
- * without a Sensor: a person watching events at a terminal did not ask for a server.
- * @returns host:port of the HTTP server; undefined if it had no usable address
+ * Opens the servers and the socket for the command; the servers live as long as the process. An unusable address ends
+ * the start, except for a default one without a Sensor: a person watching events at a terminal did not ask for a
+ * server. A run without the socket goes on.
  * @throws Failure ADDRESS_UNUSABLE
  */
 export async function serve(
   settings: Settings,
-  { telemetry, introspection, readiness, node, log, more = [], inspected = [] }: ServerSources,
-): Promise<string | undefined> {
+  { telemetry, introspection, readiness, node, log, more = [], inspected = [], asked = [] }: ServerSources,
+): Promise<Served> {
   const operation = operationRoutes({
     readiness,
     kernel: () => telemetry.kernel(),
@@ -49,13 +58,14 @@ export async function serve(
         'for no more, or there are 1024',
     );
   });
+  const listenerOf = (what: string, routes: readonly Route[]) =>
+    createApp(routes, (error) =>
+      warn(`${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    ).callback();
   const open = async (what: string, setting: 'httpAddress' | 'metricsAddress', routes: readonly Route[]) => {
-    const app = createApp(routes, (error) =>
-      warn(`${what} server: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
-    );
     const address = settings[setting];
     const { environment = setting, default: usual } = table[setting];
-    const listener = app.callback();
+    const listener = listenerOf(`${what} server`, routes);
     try {
       const server = await openServer(
         (request, response) => void listener(request, response),
@@ -75,7 +85,30 @@ export async function serve(
   };
   const address = await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
-  return address;
+  if (settings.socket === '') return { address, closeSocket: () => undefined };
+  const all = [
+    ...operation,
+    ...introspectionRoutes(introspection),
+    ...more,
+    metricsRoute(telemetry),
+    ...asked,
+  ];
+  const listener = listenerOf('Socket of the command', all);
+  try {
+    const socket = await openSocket(
+      (request, response) => void listener(request, response),
+      settings.socket,
+      (error) => telemetry.shortages.note(error, 'a connection to the socket of the command'),
+    );
+    return { address, closeSocket: socket.close };
+  } catch (error) {
+    if (!(error instanceof SocketProblem)) throw error;
+    log.warning(
+      `The command collector cannot ask this run at ${settings.socket}: ${error.message}. It goes on without; ` +
+        'ROX_COLLECTOR_SOCKET can name another file, or none.',
+    );
+    return { address, closeSocket: () => undefined };
+  }
 }
 
 /** The routes about the node and the run, for the clients allowed by the settings. */

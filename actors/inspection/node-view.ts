@@ -195,12 +195,15 @@ export class NodeCopy {
   }
 
   #listeningRow(sockets: SlotTable, slot: number, container: number): ListeningRow {
+    const { clock } = this.#sources;
     const pid = sockets.get(slot, ListeningSocket.pid);
     const startTime = u64At(sockets, slot, ListeningSocket.startTime);
     const process = this.#processes.byPid.get(pid);
     const isKnown =
       process?.container === container && (startTime === 0 || isSameStart(process.startTime, startTime));
-    return {
+    const since = u64At(sockets, slot, ListeningSocket.since);
+    const started = isKnown ? process.startTime : startTime;
+    const row: Row = {
       container: containerId(container),
       protocol: protocolText(sockets.get(slot, ListeningSocket.tag)),
       port: sockets.get(slot, ListeningSocket.port),
@@ -208,11 +211,17 @@ export class NodeCopy {
       process: isKnown ? printable(process.path || process.name) : '',
       args: isKnown ? printable(process.args) : '',
       active: isActive(sockets, slot),
-      seen: this.#sources.clock.unix(sockets.lastActive[slot]!),
+      seen: clock.unix(sockets.lastActive[slot]!),
       by: isScanned(sockets, slot) ? 'scan' : 'event',
     };
+    if (since !== 0) row.since = clock.unix(since);
+    if (started !== 0) row.started = clock.unix(started);
+    return row;
   }
 }
+
+/** A row in the making. */
+type Row = { -readonly [Field in keyof ListeningRow]: ListeningRow[Field] };
 
 function* copyProcesses(state: ProcessState, container: number | undefined): Paused<ProcessCopy> {
   const byPid = new Map<number, Process>();

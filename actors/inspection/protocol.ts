@@ -204,6 +204,10 @@ export interface ListeningRow {
   /** Path and arguments of the process; empty if it is not known. */
   readonly process: string;
   readonly args: string;
+  /** Start of the process; absent: not known. */
+  readonly started?: number;
+  /** When it called listen(); absent: before Collector started. */
+  readonly since?: number;
   readonly active: boolean;
   readonly seen: number;
   readonly by: 'event' | 'scan';

@@ -4,9 +4,22 @@ import type { ContainerMetadata, Fact, ScanFact } from '../capture/facts.js';
 import { RecordFlag, record_header, RecordType, SocketRole, socket_record } from '../capture/layout.js';
 import type { Records } from '../capture/records.js';
 import { containerId } from '../containers/id.js';
-import { processExit, type Ancestor } from '../capture/process-record.js';
+import { processExit } from '../capture/process-record.js';
 import type { ProcessSignal } from '../processes/signal.js';
-import { printable } from '../telemetry/plain-text.js';
+import {
+  ancestry,
+  BOLD,
+  containerStyle,
+  DIM,
+  duration,
+  events,
+  fullName,
+  ID_WIDTH,
+  lineOf,
+  shortName,
+  styled,
+  type Piece,
+} from './line-parts.js';
 
 /** Knowledge of a run beyond its records. */
 export interface OutputNames {
@@ -23,34 +36,13 @@ export interface CompactOptions {
   readonly width?: number;
 }
 
-/** Columns of a container's id, and of its name: as a part of the terminal's, or of a file, whose lines have no end. */
-const ID_WIDTH = 12;
+/** Columns of a container's name: as a part of the terminal's, or of a file, whose lines have no end. */
 const NAME_PART = 0.3;
 const NAME_WIDTH_IN_FILE = 40;
-/** How many ancestors a line hints at, at most. */
-const ANCESTORS = 2;
 /** Columns before a line's details, but for the container. */
 const HEAD_WIDTH = 26;
 /** Part of the room for details open to ancestors; the process itself matters more. */
 const ANCESTORS_PART = 1 / 4;
-
-const RESET = '\x1b[0m';
-const DIM = '\x1b[2m';
-const BOLD = '\x1b[1m';
-/** Readable on dark and on light; a container keeps its colour. */
-const CONTAINER_COLORS = [32, 33, 34, 35, 36, 92, 93, 94, 95, 96] as const;
-
-const events = {
-  exec: { label: 'exec', color: '\x1b[32m' },
-  enter: { label: 'enter', color: '\x1b[32m' },
-  exit: { label: 'exit', color: DIM },
-  killed: { label: 'killed', color: '\x1b[31m' },
-  connect: { label: 'connect', color: '\x1b[36m' },
-  accept: { label: 'accept', color: '\x1b[35m' },
-  listen: { label: 'listen', color: '\x1b[33m' },
-  close: { label: 'close', color: DIM },
-  stop: { label: 'stop', color: DIM },
-} as const;
 
 /** Between the two sides of a connection, by `SocketRole` of the local one. */
 const arrows: Readonly<Record<number, Piece>> = {
@@ -58,12 +50,6 @@ const arrows: Readonly<Record<number, Piece>> = {
   [SocketRole.server]: { text: ' ← ', style: events.accept.color },
   [SocketRole.client]: { text: ' → ', style: events.connect.color },
 };
-
-/** A piece of a line's details. */
-interface Piece {
-  readonly text: string;
-  readonly style?: string;
-}
 
 /** Folds facts to lines. The end of a process is visible if its start was: scanned processes have neither. */
 export class CompactView {
@@ -113,7 +99,7 @@ export class CompactView {
   /** Said again when the columns have moved. */
   #header(): string {
     const container = 'CONTAINER'.padEnd(this.#containerWidth);
-    return this.#styled(`TIME     ${container}     PID EVENT   DETAILS`, BOLD);
+    return styled(`TIME     ${container}     PID EVENT   DETAILS`, BOLD, this.#options.color);
   }
 
   #records(records: Records, signals: readonly ProcessSignal[]): string[] {
@@ -178,7 +164,13 @@ export class CompactView {
     const flags = records.flags(at);
     const slash = signal.path.lastIndexOf('/') + 1;
     return this.#line(records, at, event, [
-      { text: ancestry(signal.lineage, this.#roomForAncestors), style: DIM },
+      {
+        text: ancestry(
+          signal.lineage.map((ancestor) => ancestor.path),
+          this.#roomForAncestors,
+        ),
+        style: DIM,
+      },
       { text: (flags & RecordFlag.pathCut ? '…' : '') + signal.path.slice(0, slash) },
       { text: signal.path.slice(slash), style: BOLD },
       { text: signal.args === '' ? '' : ` ${signal.args}` },
@@ -261,15 +253,7 @@ export class CompactView {
       { text: label.padEnd(7), style: color },
       { text: ' ' },
     ];
-    let room = this.#options.width ?? Infinity;
-    let line = '';
-    for (const { text, style } of [...head, ...details]) {
-      if (room <= 0) break;
-      const fits = cut(printable(text), room);
-      room -= fits.length;
-      line += style === undefined ? fits : this.#styled(fits, style);
-    }
-    return line.trimEnd();
+    return lineOf([...head, ...details], this.#options.color, this.#options.width);
   }
 
   #container(container: number): string {
@@ -277,58 +261,9 @@ export class CompactView {
     if (metadata === undefined || metadata.pod === '') return containerId(container) || 'host';
     return this.#options.width === undefined ? fullName(metadata) : shortName(metadata, this.#containerWidth);
   }
-
-  #styled(text: string, style: string): string {
-    return this.#options.color && text !== '' ? `${style}${text}${RESET}` : text;
-  }
-}
-
-/** `namespace/pod/container`; a sandbox has no container's name. */
-function fullName({ namespace, pod, name }: ContainerMetadata): string {
-  return [namespace, pod, name].filter((part) => part !== '').join('/');
-}
-
-/** The same within `room` columns: without the namespace if need be, then with the least telling part cut away. */
-function shortName(metadata: ContainerMetadata, room: number): string {
-  const full = fullName(metadata);
-  if (full.length <= room) return full;
-  const { pod, name } = metadata;
-  const tail = name === '' ? '' : `/${name}`;
-  if (pod.length + tail.length <= room) return pod + tail;
-  // A pod's name begins with its owner's; the random part at its end matters least.
-  const podRoom = Math.max(room - tail.length, Math.floor(room / 2));
-  return cut(cut(pod, podRoom) + tail, room);
-}
-
-function cut(text: string, room: number): string {
-  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
-}
-
-/** As many nearest ancestors as there is room for, the parent last, each before a `›`; `…›` stands for more. */
-function ancestry(lineage: readonly Ancestor[], room: number): string {
-  for (let count = Math.min(ANCESTORS, lineage.length); count > 0; count--) {
-    const names = lineage.slice(0, count).map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
-    const more = lineage.length > count ? ['…'] : [];
-    const text = `${[...more, ...names.reverse()].join('›')}› `;
-    if (text.length <= room) return text;
-  }
-  return '';
 }
 
 /** Identifies a connection: one socket may be connected several times. */
 function udpKey(records: Records, at: number): string {
   return `${records.u64(at + socket_record.cookie)} ${records.u64(at + socket_record.opened)}`;
-}
-
-function containerStyle(container: number): string {
-  if (container === 0) return DIM;
-  return `\x1b[${CONTAINER_COLORS[container % CONTAINER_COLORS.length]}m`;
-}
-
-/** @param ns at least 0 */
-function duration(ns: number): string {
-  if (ns < 1e6) return `${Math.round(ns / 1e3)}µs`;
-  if (ns < 1e9) return `${Math.round(ns / 1e6)}ms`;
-  if (ns < 60e9) return `${(ns / 1e9).toFixed(1)}s`;
-  return `${Math.round(ns / 60e9)}min`;
 }

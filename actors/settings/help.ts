@@ -19,6 +19,8 @@ export function helpText(): string {
         'in the COLLECTOR_CONFIG JSON, else from its environment variable.',
       '',
     ),
+    '',
+    ...wrap('A first word without dashes asks a running Collector: "collector help" lists such words.', ''),
     ...groups.flatMap((group) => [
       '',
       `${group}:`,

@@ -111,6 +111,12 @@ export const absolutePath: Parser<string> = {
   parse: (text) => (/^\/[^\0]*$/.test(text) ? { value: text.replace(/\/+$/, '') } : { bad: text }),
 };
 
+/** An absolute path, or empty text for none. */
+export const absolutePathOrNone: Parser<string> = {
+  allowed: `${absolutePath.allowed}, or nothing`,
+  parse: (text) => (text === '' ? { value: '' } : absolutePath.parse(text)),
+};
+
 /** The release of a kernel as part of a driver's name: never a way out of the driver's folder. */
 export const kernelName: Parser<string> = {
   allowed: 'the release of a kernel of letters, digits, ".", "_", "+", "~" and "-", at most 128 characters',

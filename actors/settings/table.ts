@@ -2,6 +2,7 @@ import { cidr } from './cidr.js';
 import { hostPort, inspectAddress, listenAddress } from './host-port.js';
 import {
   absolutePath,
+  absolutePathOrNone,
   boolean,
   booleanOr,
   decimal,
@@ -422,6 +423,13 @@ export const table = {
     parser: listenAddress,
     default: '0.0.0.0:9090',
     help: 'Where /metrics is served, for Prometheus.',
+  }),
+  socket: setting({
+    group: 'Operation',
+    environment: 'ROX_COLLECTOR_SOCKET',
+    parser: absolutePathOrNone,
+    default: '/run/collector/collector.sock',
+    help: 'Unix socket for the command collector (observe, status and so on), for the same user and root. Set, but empty: none.',
   }),
   introspection: setting<boolean | 'loopback'>({
     group: 'Operation',

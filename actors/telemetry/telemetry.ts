@@ -32,6 +32,8 @@ export class Telemetry {
   /** Phase and step of the event loop. */
   readonly activity = new Activity();
   readonly shortages: Shortages;
+  /** All publications as one: what a scrape reads. */
+  readonly sources: Sources;
   readonly #publications: Publication[] = [];
   readonly #absent: Publication;
 
@@ -39,7 +41,8 @@ export class Telemetry {
     this.#absent = absent;
     this.shortages = new Shortages(log.throttled('warning'));
     this.publish({ shortages: this.shortages.counts, suppressedLogLines: () => log.suppressed });
-    this.metrics.watch(this.#sources(version, quantiles), detailed);
+    this.sources = this.#sources(version, quantiles);
+    this.metrics.watch(this.sources, detailed);
   }
 
   publish(publication: Publication): void {

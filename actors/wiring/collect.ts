@@ -61,8 +61,19 @@ export async function prepareParts(
   programs: Programs,
   context: LiveContext,
 ): Promise<RunningParts> {
-  const { settings, log, output, deadline, telemetry, health, introspection, views, peers, lifecycle } =
-    context;
+  const {
+    settings,
+    log,
+    output,
+    deadline,
+    telemetry,
+    health,
+    introspection,
+    views,
+    offerNode,
+    peers,
+    lifecycle,
+  } = context;
   const runtimeConfig = await readRuntimeConfig(context);
   const state = {
     ...stateSettings(settings, runtimeConfig?.current),
@@ -78,7 +89,7 @@ export async function prepareParts(
     onUnknownContainer: () => runtimes?.ask(),
     onReport: durations.tick,
     peers,
-    pastEvents: settings.introspection === false ? 0 : PAST_EVENT_BYTES,
+    pastEvents: settings.introspection === false && settings.socket === '' ? 0 : PAST_EVENT_BYTES,
   });
   const { containers, processes, connections } = pipeline;
   const meter = new CaptureMeter(probe, telemetry.activity, {
@@ -118,7 +129,9 @@ export async function prepareParts(
     ...(runtimeConfig && { runtimeConfig: () => runtimeConfig.current }),
   });
   context.events.attach(pipeline.events);
-  views.offer(pipeline.viewSources(sensor && sensorView(sensor)));
+  const viewed = pipeline.viewSources(sensor && sensorView(sensor));
+  views.offer(viewed);
+  offerNode({ events: pipeline.events, node: viewed });
 
   const collect: RunningParts['collect'] = async (stop, onSelfCheck) => {
     const losses = new Losses();
@@ -204,14 +217,6 @@ export async function prepareParts(
   };
 }
 
-function sensorView(sensor: Sensor): SensorView {
-  return {
-    streams: () => sensor.streams,
-    queues: () => ({ signals: sensor.counts, network: sensor.networkCounts }),
-    hasDropped: (sharer) => sensor.hasDropped(sharer),
-  };
-}
-
 /** The counts of a part for an inspection, whose trouble with them must not become one of the collection. */
 function sampleOf(publications: readonly Publication[]): Counts {
   try {
@@ -219,6 +224,14 @@ function sampleOf(publications: readonly Publication[]): Counts {
   } catch (error) {
     return { error };
   }
+}
+
+function sensorView(sensor: Sensor): SensorView {
+  return {
+    streams: () => sensor.streams,
+    queues: () => ({ signals: sensor.counts, network: sensor.networkCounts }),
+    hasDropped: (sharer) => sensor.hasDropped(sharer),
+  };
 }
 
 /** @returns undefined if the settings have no runtime configuration */

@@ -2,6 +2,7 @@ import type { Io } from '../../native/io.js';
 import type { Health } from '../capture/health.js';
 import type { Introspection } from '../http/introspection.js';
 import type { EventRelay } from '../inspection/event-relay.js';
+import type { NodeAccess } from '../inspection/ask.js';
 import type { Views } from '../inspection/view-routes.js';
 import type { StandardOutput } from '../output/standard-output.js';
 import type { Settings } from '../settings/table.js';
@@ -27,6 +28,8 @@ export interface LiveContext extends RunContext {
   readonly health: Health;
   readonly introspection: Introspection;
   readonly lifecycle: LifecycleRecording;
+  /** Gets what the command can ask for, once it exists. */
+  readonly offerNode: (access: NodeAccess) => void;
   readonly views: Views;
   readonly events: EventRelay;
   /** Summaries of connection counts; none if the settings have them off. */

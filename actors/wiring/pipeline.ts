@@ -16,8 +16,8 @@ import { Processes } from '../processes/actor.js';
 import type { Refusal } from '../shares/refusals.js';
 import type { Log } from '../telemetry/log.js';
 
-/** Records kept for new watchers of events, bytes: of some thousand execs, or twice as many connections. */
-export const PAST_EVENT_BYTES = 1024 * 1024;
+/** Records kept for whoever asks for past events, bytes: of some ten thousand connections, or half as many execs. */
+export const PAST_EVENT_BYTES = 4 * 1024 * 1024;
 
 /** Hooks of a live run; a replay has none. */
 export interface PipelineHooks extends Pick<ConnectionHooks, 'onReport' | 'peers'> {

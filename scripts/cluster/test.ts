@@ -309,6 +309,17 @@ async function main(): Promise<void> {
     await bothNodesReport(since);
   });
 
+  await step('the command in the pods answers who starts, listens and connects', async () => {
+    const ask = (node: string, ...words: readonly string[]) =>
+      kubectl('exec', pods().find((pod) => pod.node === node)!.name, '--', 'collector', ...words);
+    await eventually(20, () => {
+      assert.match(ask('node1', 'observe', '--pod=client', '--event=exec'), / exec .* 8080$/m);
+      assert.match(ask('node1', 'connections', '--pod=client'), /client .*:8080/);
+      assert.match(ask('node2', 'listening', '--pod=server', '--port=8080'), /^8080 .* -p 0\.0\.0\.0:8080/m);
+      assert.match(ask('node2', 'status', '--brief'), /^well: /);
+    });
+  });
+
   await step('a real Prometheus scrapes both', async () => {
     const targets = pods().map(({ ip }) => `"${ip}:9090"`);
     writeFileSync(

@@ -27,11 +27,13 @@ for library in $(libraries "$node" "${native[@]}"); do
     packages+=("$(package_of "$library")")
 done
 
-install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/profile-worker.js dist/package.json
+install -D -m 0644 -t "$root/opt/collector/dist" dist/collector.js dist/collector.js.map dist/command.js dist/profile-worker.js dist/package.json
 install -D -m 0644 -t "$root/opt/collector/dist/inspect" dist/inspect/*
 install -m 0755 -t "$root/opt/collector/dist" "${native[@]}"
+# `collector` in the PATH: the daemon, and the command for whoever asks it.
+printf '#!/usr/local/bin/node\nimport("/opt/collector/dist/collector.js");\n' >"$root/usr/local/bin/collector"
+chmod 0755 "$root/usr/local/bin/collector"
 # Where the existing product's probe calls it.
-install -d "$root/usr/local/bin"
 node_modules/.bin/esbuild scripts/image/status-check.ts --platform=node --format=cjs --banner:js='#!/usr/local/bin/node' --log-level=error \
     --outfile="$root/usr/local/bin/status-check.sh"
 chmod 0755 "$root/usr/local/bin/status-check.sh"
@@ -52,11 +54,11 @@ for package in "${packages[@]}"; do
 done
 node_modules/.bin/tsx scripts/image/sbom.ts "${packages[@]}" >"$root/licenses/sbom.cdx.json"
 
-install -d "$root/etc" "$root/module" "$root/host"
+install -d "$root/etc" "$root/module" "$root/host" "$root/run/collector"
 install -d -m 1777 "$root/tmp"
 echo 'collector:x:65532:65532:Collector:/:/sbin/nologin' >"$root/etc/passwd"
 echo 'collector:x:65532:' >"$root/etc/group"
-chown 65532:0 "$root/module"
+chown 65532:0 "$root/module" "$root/run/collector"
 
 # Nothing of when it was built: the same sources give the same layer.
 find "$root" -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH:-0}" {} +

@@ -1,118 +1,79 @@
 import assert from 'node:assert/strict';
-import {
-  EVENT_KEYS,
-  Filter,
-  type ContainerFields,
-  type RowFields,
-} from '../../actors/inspection/page/filter.js';
+import { filterFields, parseFilter, type FilterField } from '../../actors/inspection/filter.js';
 
-const CHECKOUT: ContainerFields & RowFields = {
-  container: '01e8c0454972',
-  namespace: 'payments',
-  pod: 'checkout-7d9f',
-  name: 'api',
-  image: 'registry.example/checkout:1.25',
-  process: '/usr/sbin/nginx',
-  args: '-g daemon off;',
-  pid: 4711,
-  protocol: 'tcp',
-  local: '10.0.0.5',
-  localPort: 443,
+const all = Object.keys(filterFields) as FilterField[];
+const row = {
+  container: '0123456789ab',
+  namespace: 'shop',
+  pod: 'web-1',
+  name: 'nginx',
+  process: '/usr/bin/nginx',
+  args: '-g daemon off',
+  uid: 33,
+  local: '10.0.0.1',
+  localPort: 40_000,
   remote: 'fd00::1',
-  remotePort: 40_000,
-  kind: 'connect',
-};
+  remotePort: 443,
+  kind: 'exec',
+} as const;
 
-function matches(text: string, row = CHECKOUT): boolean {
-  return Filter.parse(text, EVENT_KEYS).matches(row);
-}
-
-describe('The filter of the inspection page', () => {
-  const right = [
+describe('A filter', () => {
+  const matching = [
     '',
-    '   ',
-    'nginx',
-    'NGINX',
-    'daemon',
-    '"daemon off"',
-    '4711',
-    '443',
-    'registry.example/checkout:1.25',
-    'namespace:pay',
-    'ns:=payments',
-    'pod:other,checkout',
-    'container:01e8',
-    'container:api',
-    'process:"/usr/sbin/nginx"',
-    'pid:4000-5000',
-    'port:443',
-    'port:1,40000',
-    'port:39999-40001',
-    'address:10.0',
-    'address:10.0.0.5',
-    'address:10.0.0.0/8',
-    'address:fd00:',
-    'address:fd00:0::1',
-    'address:10.0.0.4/31',
-    'address:0.0.0.0/0',
-    'address:FD00::/8',
-    'protocol:tcp',
-    'kind:conn',
-    'kind:',
-    '-kind:exec',
-    '-pod:other nginx port:443',
+    'pod=web-*',
+    'pod=db&pod=web-1',
+    'not-pod=db-*',
+    'namespace=shop&container=nginx',
+    'container=0123',
+    `container=0123456789ab${'0'.repeat(52)}`,
+    'process=nginx',
+    'process=*/bin/*x',
+    'args=daemon',
+    'args=-g*off',
+    'user=33',
+    'port=443',
+    'port=400-500',
+    'address=10.0.0.0/8',
+    'address=fd00::1',
+    'event=exec&not-event=exit',
+    'not-host=true',
   ];
-  for (const text of right) it(`matches with "${text}"`, () => assert.equal(matches(text), true));
-
-  const wrong = [
-    'apache',
-    '44',
-    'ns:=pay',
-    'container:8c04',
-    'process:daemon',
-    'port:44',
-    'address:10.0.0.50',
-    'address:11.0.0.0/8',
-    'address:10.0.0.6/31',
-    'address:fd00::2',
-    'protocol:udp',
-    '-nginx',
-    '-namespace:payments',
-    'nginx port:80',
+  const others = [
+    'pod=web',
+    'pod=web-1&namespace=bank',
+    'not-pod=web-*',
+    'container=123',
+    'process=bin/nginx',
+    'args=Daemon',
+    'user=3',
+    'port=44',
+    'address=10.0.0.2',
+    'event=killed',
+    'host=true',
+    'event=exec&not-container=0123',
   ];
-  for (const text of wrong) it(`does not match with "${text}"`, () => assert.equal(matches(text), false));
+  for (const [queries, expected] of [
+    [matching, true],
+    [others, false],
+  ] as const) {
+    it(expected ? 'lets pass what fits' : 'keeps back what does not', () => {
+      for (const query of queries) {
+        const filter = parseFilter(new URLSearchParams(query), all);
+        assert.ok(typeof filter !== 'string', query);
+        assert.equal(filter.matches(row), expected, query);
+      }
+    });
+  }
 
-  it('lets no word match an absent field, and its negation match', () => {
-    const row = { container: '', namespace: '', pod: '', name: '' };
-    for (const text of ['port:1', 'pid:1', 'address:0.0.0.0/0', 'process:x', 'kind:exec']) {
-      assert.equal(matches(text, row), false, text);
-      assert.equal(matches(`-${text}`, row), true, text);
-    }
-  });
-
-  it('knows the host by its name', () => {
-    assert.equal(matches('container:host', { container: '', namespace: '', pod: '', name: '' }), true);
-    assert.equal(matches('container:host'), false);
-  });
-
-  it('says which words are in doubt, and takes an address for text without a doubt', () => {
-    const problems = (text: string) => Filter.parse(text).problems;
-    assert.match(problems('port:https')[0]!, /wants a number/);
-    assert.match(problems('pid:x')[0]!, /wants a number/);
-    assert.match(problems('address:10.0/8')[0]!, /is no network/);
-    assert.match(problems('address:10.0.0.0/33')[0]!, /at most 32 bits/);
-    assert.match(problems('namspace:x')[0]!, /is no key here/);
-    assert.match(problems('kind:exec')[0]!, /is no key here/);
-    assert.deepEqual(problems('fd00::1 dead:beef http://x pod: address:10.'), []);
-  });
-
-  it('decides by the container first, and leaves the rest to its rows', () => {
-    const filter = Filter.parse('pod:checkout port:443');
-    const words = filter.within(CHECKOUT)!;
-    assert.deepEqual([words.isEmpty, words.matchesContainer], [false, false]);
-    assert.deepEqual([words.matchesRow({ port: 443 }), words.matchesRow({ port: 80 })], [true, false]);
-    assert.equal(filter.within({ ...CHECKOUT, pod: 'other' }), undefined);
-    assert.equal(Filter.parse('checkout').within(CHECKOUT)!.isEmpty, true);
-    assert.equal(Filter.parse('-port:80').within(CHECKOUT)!.matchesContainer, true);
+  it('names the value, its place and what is allowed', () => {
+    const error = (query: string, known = all): string => {
+      const filter = parseFilter(new URLSearchParams(query), known);
+      return typeof filter === 'string' ? filter : '';
+    };
+    assert.match(error('port=80a'), /^--port: '80a' is not allowed \(allowed: a port/);
+    assert.match(error('not-address=10.0.0.0/33'), /^--address: '10\.0\.0\.0\/33' is not allowed/);
+    assert.match(error('event=exce'), /^--event: 'exce' .*allowed: exec, enter,/);
+    assert.match(error('pod='), /^--pod: '' is not allowed/);
+    assert.match(error('port=1', ['pod']), /^--port: there is no such thing .*there are: --pod\)$/);
   });
 });

@@ -106,6 +106,8 @@ describe('The view of the node', () => {
           pid: 30,
           process: '/bin/cat',
           args: '-x',
+          started: EPOCH_MS,
+          since: EPOCH_MS + 2000,
           active: true,
           seen: EPOCH_MS + 2000,
           by: 'event',

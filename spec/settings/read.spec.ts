@@ -71,6 +71,7 @@ describe('readSettings', () => {
         cpusPerBuffer: 1,
         httpAddress: '0.0.0.0:8080',
         metricsAddress: '0.0.0.0:9090',
+        socket: '/run/collector/collector.sock',
         introspection: false,
         inspectHosts: [],
         inspectorUrl: undefined,
@@ -165,6 +166,8 @@ describe('readSettings', () => {
       ['ROX_COLLECTOR_CONNECTION_STATS_WINDOW', '5', { connectionStatsWindow: 5 }],
       ['ROX_COLLECTOR_BPF_RUN_TIME', 'true', { bpfRunTime: true }],
       ['ROX_COLLECTOR_WATCHDOG_SECONDS', '0', { watchdogSeconds: 0 }],
+      ['ROX_COLLECTOR_SOCKET', '/var/c.sock', { socket: '/var/c.sock' }],
+      ['ROX_COLLECTOR_SOCKET', '', { socket: '' }],
       ['ROX_COLLECTOR_RUN_DIR', '/var/run/c', { runDir: '/var/run/c' }],
       ['COLLECTOR_HOST_ROOT', '/host/', { hostRoot: '/host' }],
       ['NODE_HOSTNAME', 'worker-1.example', { nodeHostname: 'worker-1.example' }],
@@ -204,7 +207,8 @@ describe('readSettings', () => {
 
     it('taking an empty one as not set', () => {
       for (const [name, { environment, default: value }] of declarations) {
-        if (environment === undefined || ['ignoredNetworks', 'runtimeSockets'].includes(name)) continue;
+        if (environment === undefined || ['ignoredNetworks', 'runtimeSockets', 'socket'].includes(name))
+          continue;
         assert.deepEqual(settingsOf([], { [environment]: '' })[name as keyof Settings], value, environment);
       }
     });
@@ -419,6 +423,7 @@ describe('readSettings', () => {
       ROX_COLLECTOR_CONNECTION_STATS_WINDOW: ['0', '1441', '1.5'],
       ROX_COLLECTOR_BPF_RUN_TIME: ['1'],
       ROX_COLLECTOR_WATCHDOG_SECONDS: ['-1', '3601', '20s'],
+      ROX_COLLECTOR_SOCKET: ['run/c.sock'],
       ROX_COLLECTOR_RUN_DIR: ['run'],
       ENABLE_CORE_DUMP: ['maybe', '2'],
       COLLECTOR_HOST_ROOT: ['host', './host'],
