@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import type { Message } from '../../actors/inspection/protocol.js';
 import { ask } from '../http/support.js';
-import { Daemon } from '../support/collector.js';
+import { Collector, Daemon } from '../support/collector.js';
+import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { TestSensor } from '../support/sensor.js';
+import { workload } from '../support/workload.js';
 
 const SECONDS_30 = 30_000;
+const WATCHERS = 4;
+const EXECS = 500;
 
 /** Messages of the stream of an inspection. */
 async function watch(address: string): Promise<{ readonly messages: Message[]; readonly end: () => void }> {
@@ -85,5 +90,27 @@ describe('A daemon that is inspected', function () {
     daemon.signal('SIGTERM');
     assert.equal(await daemon.ended, 0, daemon.stderr);
     end();
+  });
+
+  it('loses nothing and ends in time while its watchers do not read', async function () {
+    requires(this, isRoot, 'no root');
+    const container = await keep(Container.create());
+    const collector = await keep(
+      Collector.start([], { env: { ROX_COLLECTOR_INTROSPECTION_ENABLE: 'loopback' } }),
+    );
+    const { hostname, port } = new URL(`http://${collector.address('HTTP')}`);
+    for (let watcher = 0; watcher < WATCHERS; watcher++) {
+      const socket = connect(Number(port), hostname).pause();
+      await keep({ remove: () => void socket.destroy() });
+      socket.write('GET /inspect/stream?events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    }
+    const names = Array.from({ length: EXECS }, (_, index) => `run-${index}`);
+    for (const name of names) await container.run('exec', workload(), 'exit', name);
+    const seen = () => new Set(collector.signals(container.shortId).map(({ args }) => args));
+    await eventually(
+      () => names.every((name) => seen().has(`exit ${name}`)),
+      () => `all of ${EXECS} processes, not ${seen().size}`,
+    );
+    await collector.stop();
   });
 });
