@@ -1,6 +1,6 @@
 import type { ContainerRef, EventRow } from '../inspection/protocol.js';
 
-/** Seconds that rates are of. */
+/** Seconds of a rate. */
 export const WINDOW = 5;
 const SECOND_MS = 1000;
 /** Peers counted for one row; more are shown as so many. */
@@ -8,7 +8,7 @@ const MOST_PEERS = 1000;
 /** As the kernel cuts names of processes: events of one process have its path or this name. */
 const COMM_LENGTH = 15;
 
-/** Events of one container or process in the window, as numbers a second; peers are those of the whole window. */
+/** Events of one container or process in the window, as numbers a second; peers of the whole window. */
 export interface RateRow {
   readonly container: ContainerRef;
   /** Name of the process; empty: of all in the container. */

@@ -15,7 +15,7 @@ import { containerText } from './views.js';
 
 const REDRAW_MS = 1000;
 const STATUS_MS = 2000;
-/** Columns and lines of a terminal that does not say how many it has. */
+/** Columns and lines of a terminal of unknown size. */
 const USUAL = { width: 80, height: 24 };
 /** Lines above and below the table. */
 const AROUND = 5;
@@ -32,7 +32,7 @@ const CLEAR_BELOW = '\x1b[J';
 const columns = ['execs', 'exits', 'connections', 'peers', 'events'] as const;
 type Column = (typeof columns)[number];
 
-/** What is shown, as the keys have it. */
+/** The view chosen by keys. */
 interface View {
   readonly by: 'container' | 'process';
   readonly sort: Column;
@@ -79,7 +79,7 @@ export function addTop(program: Command, output: Terminal): void {
       command.error('error: top needs a terminal (kubectl exec -it); observe and containers --watch do not');
     const end = new AbortController();
     const client = new Client(asked.target(options), end.signal);
-    // Before the screen is taken, so that a mistake is said on the usual one.
+    // Before the screen is taken: a mistake is said on the usual one.
     const first = await client.json<StatusView>('/ask/status');
     const screen = new TopScreen(output, options, first, () => end.abort());
     screen.open();
@@ -90,7 +90,7 @@ export function addTop(program: Command, output: Terminal): void {
         screen.draw(end.signal),
       ]);
     } catch (error) {
-      // What was under way when the key for quitting was pressed has failed by that.
+      // Questions under way fail when the key for quitting is pressed.
       if (!end.signal.aborted) throw error;
     } finally {
       end.abort();
@@ -99,7 +99,7 @@ export function addTop(program: Command, output: Terminal): void {
   });
 }
 
-/** The screen, its keys and what it shows. */
+/** The screen and its keys. */
 class TopScreen {
   readonly #output: Terminal;
   readonly #options: TopOptions;
@@ -115,7 +115,7 @@ class TopScreen {
     isTyping: false,
     top: 0,
   };
-  /** As of the latest second that was not paused. */
+  /** As of the latest second without a pause. */
   #rows: { readonly container: readonly RateRow[]; readonly process: readonly RateRow[] } = {
     container: [],
     process: [],
