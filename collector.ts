@@ -12,7 +12,7 @@ import { EventRelay } from './actors/inspection/event-relay.js';
 import { Inspection } from './actors/inspection/actor.js';
 import type { NodeAccess } from './actors/inspection/ask.js';
 import { askRoutes } from './actors/inspection/ask-routes.js';
-import { guarded } from './actors/inspection/guard.js';
+import { guarded } from './actors/http/guard.js';
 import { InspectorSender } from './actors/inspection/sender.js';
 import { inspectionRoutes } from './actors/inspection/routes.js';
 import { viewRoutes, Views } from './actors/inspection/view-routes.js';

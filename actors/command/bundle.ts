@@ -43,11 +43,11 @@ export function addBundle(program: Command, output: Terminal, notice: (text: str
       return;
     }
     try {
-      writeFileSync(file, bytes, { mode: 0o600 });
+      writeFileSync(file, bytes, { mode: 0o600, flag: 'wx' });
     } catch (error) {
       throw new Problem(
         `The bundle ${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}).`,
-        'Give a file in a folder that is there and writable, or send standard output to one.',
+        'Give a new file in a folder that is there and writable, or send standard output to one.',
         { cause: error },
       );
     }

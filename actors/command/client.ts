@@ -9,6 +9,7 @@ import { Problem } from './problem.js';
 const PATIENCE_MS = 8000;
 /** Longest answer that is no list, characters. */
 const MOST_TEXT = 64 * 1024 * 1024;
+const MOST_LINE = 1024 * 1024;
 
 const IN_KUBERNETES =
   'in Kubernetes, run it where Collector runs: kubectl -n stackrox exec ds/collector -- collector';
@@ -56,6 +57,7 @@ export class Client {
     for await (const chunk of this.#chunks(await this.#ask(path))) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop()!;
+      if (rest.length > MOST_LINE) throw this.#foreign('a line of its answer has no end');
       for (const line of lines) if (line !== '') yield this.#parsed(line) as T;
     }
     if (rest !== '') throw this.#ended();

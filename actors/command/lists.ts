@@ -16,6 +16,7 @@ import {
 import type { Terminal } from './terminal.js';
 import { dateText } from './time.js';
 import { listViewFields } from './views.js';
+import { escapeJson } from '../telemetry/plain-text.js';
 
 const USUAL_PAUSE_MS = 2000;
 /** Clears the screen and the lines scrolled off it, and goes to its top. */
@@ -158,8 +159,8 @@ function show(
   const now = Date.now();
   if (form === 'jsonl' || form === 'json') {
     const objects = rows.map((row) => objectOf(row, fields, zone));
-    if (form === 'json') output.line(JSON.stringify(objects, undefined, 2));
-    else for (const object of objects) output.line(JSON.stringify(object));
+    if (form === 'json') output.line(escapeJson(JSON.stringify(objects, undefined, 2)));
+    else for (const object of objects) output.line(escapeJson(JSON.stringify(object)));
     return;
   }
   const width = form === 'wide' ? undefined : output.width;

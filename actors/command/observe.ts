@@ -15,6 +15,7 @@ import {
 import type { Terminal } from './terminal.js';
 import { dateText, DURATION_FORM, parseDuration, parseWhen, WHEN_FORM } from './time.js';
 import { eventViewFields } from './views.js';
+import { escapeJson } from '../telemetry/plain-text.js';
 
 const USUAL_LAST = 20;
 const MOST_LAST = 10_000;
@@ -128,7 +129,7 @@ function shownIn(command: Command, options: ObserveOptions, output: Terminal): S
   const zone = zoneOf(options);
   const width = form === 'wide' ? undefined : output.width;
   const end = (): void => undefined;
-  const jsonOf = (row: EventRow) => JSON.stringify(objectOf(row, fields, zone));
+  const jsonOf = (row: EventRow) => escapeJson(JSON.stringify(objectOf(row, fields, zone)));
   let isFirst = true;
   if (form === 'jsonl') return { add: (row) => output.line(jsonOf(row)), end };
   if (form === 'json')

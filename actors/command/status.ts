@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { StatusView } from '../inspection/ask.js';
 import type { Plain } from '../inspection/protocol.js';
-import { printable } from '../telemetry/plain-text.js';
+import { escapeJson, printable } from '../telemetry/plain-text.js';
 import { Client } from './client.js';
 import { addAsking, addExamples, OUTPUT, zoneOf, type AskingOptions } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -40,7 +40,7 @@ export function addStatus(program: Command, output: Terminal, end: (code: number
   ]);
   command.action(async (given: StatusOptions) => {
     const status = await new Client(asked.target(given)).json<StatusView>('/ask/status');
-    if (given.output === 'json') output.line(JSON.stringify(status, undefined, 2));
+    if (given.output === 'json') output.line(escapeJson(JSON.stringify(status, undefined, 2)));
     else if (given.brief === true) output.line(brief(status));
     else output.line(screen(status, zoneOf(given), output.width ?? USUAL_WIDTH));
     end(status.problems.length === 0 ? 0 : 1);

@@ -2,6 +2,10 @@
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const SECOND_MS = 1000;
+/** The last time that a Date can have, in either direction: ECMA-262, 21.4.1.1. */
+const LATEST_MS = 8.64e15;
+/** In place of a time that is none. */
+const NO_TIME = '?';
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
@@ -46,6 +50,7 @@ export function clockText(zone: Zone, time: number): string {
 
 /** As in RFC 3339, to the ms, with the zone's offset. */
 export function isoText(zone: Zone, time: number): string {
+  if (!(Math.abs(time) <= LATEST_MS)) return NO_TIME;
   if (zone === 'utc') return new Date(time).toISOString();
   const shifted = new Date(time - new Date(time).getTimezoneOffset() * MINUTE_S * SECOND_MS);
   return shifted.toISOString().replace('Z', offset(time));

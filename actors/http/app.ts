@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Koa, { type Context } from 'koa';
 import { json, type HttpResponse, type HttpRequest, type Route } from './route.js';
@@ -75,7 +75,11 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString();
 }
 
-function respond(ctx: Context, { status, type = 'application/json', headers, body }: HttpResponse): void {
+function respond(
+  ctx: Context,
+  { status, type = 'application/json', headers, body, closed }: HttpResponse,
+): void {
+  if (closed) finished(ctx.res, () => closed());
   ctx.status = status;
   ctx.body = isSendable(body) ? body : Readable.from(inSlices(body));
   if (headers) ctx.set(headers);

@@ -25,6 +25,8 @@ export interface HttpResponse {
    * ends, or the client leaves: then it is destroyed.
    */
   readonly body: string | Buffer | Iterable<string> | Readable;
+  /** Called once, when the answer has been sent or its client has left: also where nobody asked for the body. */
+  readonly closed?: () => void;
 }
 
 /** A route, independent of the server it is mounted in. */

@@ -3,6 +3,7 @@ import { Failure } from '../telemetry/failures.js';
 import type { Log } from '../telemetry/log.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { createApp } from './app.js';
+import { guarded, withoutCrossSite } from './guard.js';
 import { ConnectionLimit } from './connection-limit.js';
 import { introspectionRoutes, type Introspection } from './introspection.js';
 import { loopbackOnly } from './loopback.js';
@@ -46,7 +47,11 @@ export async function serve(
     node,
     log,
   });
-  const introspected = introspectedRoutes(settings, [...introspectionRoutes(introspection), ...inspected]);
+  const guards = { hosts: settings.inspectHosts };
+  const introspected = introspectedRoutes(settings, [
+    ...guarded(introspectionRoutes(introspection), guards),
+    ...inspected,
+  ]);
   const warn = log.throttled('error');
   const warnOfCuts = log.throttled('warning');
   let cut = 0;
@@ -83,7 +88,11 @@ export async function serve(
       return undefined;
     }
   };
-  const address = await open('HTTP', 'httpAddress', [...operation, ...introspected, ...more]);
+  const address = await open('HTTP', 'httpAddress', [
+    ...withoutCrossSite(operation),
+    ...introspected,
+    ...guarded(more, guards),
+  ]);
   await open('Metrics', 'metricsAddress', [metricsRoute(telemetry)]);
   if (settings.socket === '') return { address, closeSocket: () => undefined };
   const all = [

@@ -45,7 +45,7 @@ async function listen(
   onError: (error: unknown) => void,
 ): Promise<HttpServer> {
   const server = createServer(
-    { keepAliveTimeout: 5000, headersTimeout: 5000, requestTimeout: 10_000 },
+    { keepAliveTimeout: 5000, headersTimeout: 5000, requestTimeout: 10_000, maxHeaderSize: 8192 },
     listener,
   );
   server.setTimeout(30_000);

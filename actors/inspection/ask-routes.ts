@@ -85,7 +85,7 @@ class Turns {
       void before.then(end);
       return busy();
     }
-    return { status: 200, type: NDJSON, body: guarded(pieces(), end) };
+    return { status: 200, type: NDJSON, body: pieces(), closed: end };
   }
 }
 
@@ -95,12 +95,4 @@ function busy(): HttpResponse {
 
 async function late(): Promise<false> {
   return new Promise((resolve) => void setTimeout(() => resolve(false), PATIENCE_MS).unref());
-}
-
-function* guarded(pieces: Iterable<string>, end: () => void): Generator<string> {
-  try {
-    yield* pieces;
-  } finally {
-    end();
-  }
 }

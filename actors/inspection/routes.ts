@@ -3,7 +3,7 @@ import type { Log } from '../telemetry/log.js';
 import type { EventRelay } from './event-relay.js';
 import { EventStreams, type MessageSource } from './event-streams.js';
 import { fileRoutes } from './files.js';
-import { guarded } from './guard.js';
+import { guarded } from '../http/guard.js';
 
 export interface InspectionOptions {
   /** Folder with the files of the page. */

@@ -12,7 +12,7 @@ const CUT = '…';
 
 /** Possible secrets in a text: PEM, and a URL's user, password, query and fragment. */
 const PEM = /-----BEGIN[^-]*-----[^]*?(-----END[^-]*-----|$)/g;
-const USER_OF_URL = /(:\/\/)[^/?#\s@]*@/g;
+const USER_OF_URL = /(:\/\/)[^/?#\s]*@/g;
 const QUERY_OF_URL = /(:\/\/[^\s?#'"]*)[?#][^\s'"]*/g;
 
 /** An object with a way to be shown: without a description, an instance of a class is left out. */

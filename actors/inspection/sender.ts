@@ -10,6 +10,10 @@ const MOST_WAITING = 4 * 1024 * 1024;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 const HANDSHAKE_MS = 5000;
+/** Bytes of a message from the receiver: it has hardly anything to say. */
+const MOST_RECEIVED = 64 * 1024;
+/** Between two announcements asked for by the receiver, ms. */
+const ANNOUNCE_MS = 1000;
 /**
  * Messages from one announcement of all actors to the next. The bridge of @statelyai/inspect shows a late receiver its
  * latest 200 messages, so the actors have to be among them.
@@ -39,6 +43,7 @@ export class InspectorSender {
   #sent = 0;
   #wait: number;
   #retry: NodeJS.Timeout | undefined;
+  #requested: NodeJS.Timeout | undefined;
   #stopSampling: () => void = () => undefined;
   readonly #stopObserving: () => void;
 
@@ -60,6 +65,7 @@ export class InspectorSender {
     this.#stopObserving();
     this.#stopSampling();
     clearTimeout(this.#retry);
+    clearTimeout(this.#requested);
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.terminate();
@@ -69,6 +75,7 @@ export class InspectorSender {
     const socket = new WebSocket(this.#options.url, {
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
+      maxPayload: MOST_RECEIVED,
     });
     this.#socket = socket;
     let reason = 'it ended';
@@ -84,7 +91,7 @@ export class InspectorSender {
       this.#stopSampling = this.#inspection.sample();
     });
     socket.on('message', (data, isBinary) => {
-      if (!isBinary && (data as Buffer).includes(CONNECTED)) this.#announce();
+      if (!isBinary && (data as Buffer).includes(CONNECTED)) this.#announceOnRequest();
     });
     socket.on('error', ({ message, code }: NodeJS.ErrnoException) => (reason = code ?? message));
     socket.on('close', () => {
@@ -104,6 +111,13 @@ export class InspectorSender {
     for (const text of this.#waiting.splice(0)) socket.send(text);
     this.#bytes = 0;
     this.#announce();
+  }
+
+  #announceOnRequest(): void {
+    this.#requested ??= setTimeout(() => {
+      this.#requested = undefined;
+      this.#announce();
+    }, ANNOUNCE_MS).unref();
   }
 
   #announce(): void {

@@ -40,6 +40,7 @@ function* whyText(sources: WhySources, query: WhyQuery): Generator<string> {
 /** Serves views of the node: see `NodeView` and `WhyView`. */
 export function viewRoutes(sources: ViewSources): Route[] {
   const oneAtATime = new OneAtATime('the node');
+  const oneReason = new OneAtATime('why something is reported or not');
   return [
     {
       method: 'GET',
@@ -58,7 +59,7 @@ export function viewRoutes(sources: ViewSources): Route[] {
         const wanted = attempt(() => readWhy(new Query(query)));
         if (wanted instanceof BadQuery) return refused(wanted);
         const pieces = sources.why(wanted);
-        return pieces === undefined ? nothingYet() : { status: 200, body: pieces };
+        return pieces === undefined ? nothingYet() : oneReason.respond(() => pieces);
       },
     },
   ];

@@ -122,7 +122,7 @@ export class ReplayPlayer {
     stop.addEventListener('abort', () => this.#wake());
     while (!stop.aborted) {
       if (this.#target !== undefined) await this.#seek(stop);
-      else if (this.#steps > 0) await this.#step();
+      else if (this.#steps > 0) await this.#step(stop);
       else if (this.#wait() > 0) await this.#sleep(this.#wait());
       else await this.#play();
     }
@@ -158,9 +158,15 @@ export class ReplayPlayer {
   }
 
   /** Goes on to the next fact with anything to be seen. */
-  async #step(): Promise<void> {
+  async #step(stop: AbortSignal): Promise<void> {
     this.#steps--;
+    let turn = performance.now() + TURN_MS;
     for (let isSeen = false; !isSeen && this.#pass.next !== undefined;) {
+      if (performance.now() > turn) {
+        await nextTurn();
+        if (this.#isSuperseded(stop)) return;
+        turn = performance.now() + TURN_MS;
+      }
       const { next, due } = this.#pass;
       isSeen = isVisible(next);
       this.#schedule.jump(due, performance.now());

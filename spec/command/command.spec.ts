@@ -154,6 +154,18 @@ describe('The command, beside a daemon', function () {
     }
   });
 
+  it('lists after somebody who asked for a head alone, and after some who left while they waited', async () => {
+    const head = request({ socketPath: desk.socket, path: '/ask/processes', method: 'HEAD' }).end();
+    await once(head, 'response');
+    const leaving = Array.from({ length: 6 }, () =>
+      request({ socketPath: desk.socket, path: '/ask/processes' }),
+    );
+    leaving.forEach((one) => one.on('error', () => undefined).end());
+    await sleep(5);
+    leaving.forEach((one) => one.destroy());
+    assert.equal((await desk.ask('ps')).code, 0);
+  });
+
   it('refuses a ninth client, until one of the others is gone', async () => {
     const clients = await Promise.all(Array.from({ length: MOST_CLIENTS }, async () => follow(desk.socket)));
     assert.ok(clients.every(({ statusCode }) => statusCode === 200));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Message } from '../../actors/inspection/protocol.js';
-import { ask } from '../http/support.js';
+import { ask, dial } from '../http/support.js';
 import { Collector, Daemon } from '../support/collector.js';
 import { Container } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
@@ -38,6 +39,16 @@ async function watch(address: string): Promise<{ readonly messages: Message[]; r
   return { messages, end: () => ending.abort() };
 }
 
+/** Pages of other sites can neither change the level of the log nor read by a name of their own. */
+async function refusesForeignPages(address: string): Promise<void> {
+  const foreign = { method: 'POST', body: 'trace', headers: { Origin: 'http://attacker.example' } };
+  assert.equal((await ask(address, '/loglevel', foreign)).status, 403);
+  const socket = await dial(address);
+  socket.write('GET /state/runtime-config HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1.1 421 /);
+}
+
 describe('A daemon that is inspected', function () {
   this.timeout(60_000);
   const keep = resources();
@@ -54,6 +65,7 @@ describe('A daemon that is inspected', function () {
       () => /Watch it at http:\/\/(\S+)\/inspect/.exec(daemon.stderr) ?? false,
       'the page',
     );
+    await refusesForeignPages(page!);
     const { messages, end } = await watch(page!);
     const failing = await eventually(
       () => messages.find((message) => message.type === 'transition' && message.event.type === 'obstacle'),

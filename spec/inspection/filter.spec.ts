@@ -73,6 +73,10 @@ describe('A filter', () => {
     assert.match(error('port=80a'), /^--port: '80a' is not allowed \(allowed: a port/);
     assert.match(error('not-address=10.0.0.0/33'), /^--address: '10\.0\.0\.0\/33' is not allowed/);
     assert.match(error('event=exce'), /^--event: 'exce' .*allowed: exec, enter,/);
+    assert.match(
+      error(Array(33).fill('address=1::').join('&')),
+      /^--address: a filter has at most 32 values/,
+    );
     assert.match(error('pod='), /^--pod: '' is not allowed/);
     assert.match(error('port=1', ['pod']), /^--port: there is no such thing .*there are: --pod\)$/);
   });

@@ -133,6 +133,8 @@ describe('/inspect', () => {
     ['10.0.0.7:8080', 200],
     ['node-7.example:8080', 200],
     ['NODE-7.example', 200],
+    ['collector:8080', 200],
+    ['collector.stackrox.svc', 200],
     ['attacker.example:8080', 421],
     ['127.0.0.1.attacker.example', 421],
     ['localhost.attacker.example', 421],

@@ -41,6 +41,7 @@ describe('A sanitised value', () => {
   it('is plain text without controls, users, queries and PEM', () => {
     assert.equal(sanitiseText('\u001b[31mred\u202e\n'), '\\x1b[31mred\\u202e\\n');
     assert.equal(sanitiseText(`https://me:${SECRET}@host/a?token=${SECRET} x`), 'https://…@host/a?… x');
+    assert.equal(sanitiseText(`ws://me:p@${SECRET}@host/a`), 'ws://…@host/a');
     assert.equal(sanitiseText(`a -----BEGIN KEY-----\n${SECRET}\n-----END KEY----- b`), 'a … b');
     assert.equal(sanitiseText(`-----BEGIN KEY-----\n${SECRET}`), '…');
   });

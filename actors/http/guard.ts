@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { json, type HttpRequest, type HttpResponse, type Route } from '../http/route.js';
+import { json, type HttpRequest, type HttpResponse, type Route } from './route.js';
 
 /** Headers of every answer: nothing from elsewhere runs in the page, and no other page reads or frames it. */
 const HEADERS = {
@@ -17,33 +17,48 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
 }
 
+/** Endings of names that nobody on the internet can own, so that no page from there has one. */
+const OWN_NAME = /\.(?:svc|svc\.cluster\.local|local|internal)$/;
+
 /**
  * Guards routes against web pages from elsewhere in the reader's browser. A page whose name was made to resolve to
  * this server (DNS rebinding) is told by its name in `Host`; any other by what browsers say of the origin of requests.
  */
 export function guarded(routes: readonly Route[], { hosts }: GuardOptions): Route[] {
-  const names = new Set(['localhost', ...hosts.map((name) => name.toLowerCase())]);
+  const names = new Set(hosts.map((name) => name.toLowerCase()));
   return routes.map((route) => ({
     ...route,
     handle: async (request) => {
-      const response = refusal(request, names) ?? (await route.handle(request));
+      const response = misnamed(request, names) ?? crossSite(request) ?? (await route.handle(request));
       return { ...response, headers: { ...HEADERS, ...response.headers } };
     },
   }));
 }
 
-function refusal({ headers }: HttpRequest, names: ReadonlySet<string>): HttpResponse | undefined {
-  const host = headers.host ?? '';
-  const name = hostOf(host);
-  if (isIP(name) === 0 && !names.has(name))
+/** Refuses requests of pages of other sites alone, whatever name this server was called by. */
+export function withoutCrossSite(routes: readonly Route[]): Route[] {
+  return routes.map((route) => ({
+    ...route,
+    handle: async (request) => crossSite(request) ?? route.handle(request),
+  }));
+}
+
+function misnamed({ headers }: HttpRequest, names: ReadonlySet<string>): HttpResponse | undefined {
+  const name = hostOf(headers.host ?? '');
+  // A name without a dot is of this machine, or of its network.
+  const isOwn = name !== '' && (!name.includes('.') || OWN_NAME.test(name));
+  if (isIP(name) === 0 && !names.has(name) && !isOwn)
     return json(421, {
       error:
         `This server is not known as '${name}': ask for it by an address or as localhost, or add the name to ` +
         'ROX_COLLECTOR_INSPECT_HOSTS.',
     });
-  if (isCrossSite(headers, host))
-    return json(403, { error: 'Other sites may link here, but not read what is here.' });
   return undefined;
+}
+
+function crossSite({ headers }: HttpRequest): HttpResponse | undefined {
+  if (!isCrossSite(headers, headers.host ?? '')) return undefined;
+  return json(403, { error: 'Other sites may link here, but not read or change what is here.' });
 }
 
 /** The name or address in a `Host` header, without its port, in lower case. */
