@@ -144,7 +144,7 @@ describe('The model of the inspection page', () => {
       fold(root('collecting'), collection(), stream('signals', 'backing off', 's', context));
       assert.equal(
         sentence(),
-        "Collecting: Sensor's stream of signals broke (UNAVAILABLE), and is opened again after 4 s",
+        "Collecting, but delivery to Sensor is interrupted: Sensor's stream of signals broke (UNAVAILABLE), and is opened again after 4 s",
       );
       assert.equal(summary().failure?.remedy, FAILURE.remedy);
     });

@@ -1,4 +1,4 @@
-import { count, counted, duration } from './format.js';
+import { count, counted, duration, lately } from './format.js';
 import type { ActorView, Model } from './model.js';
 import { at, failureIn, numberOf, textOf, type FailureText } from './plain.js';
 import type { Road, StreamView } from './road.js';
@@ -60,7 +60,7 @@ export function summarise(model: Model, { end, streams, ...road }: Road): Summar
   };
 }
 
-function summariseCollection(model: Model, { end, fills, streams }: Road): Summary {
+function summariseCollection(model: Model, { end, fills, streams, lost, recentlyLost, span }: Road): Summary {
   const collection = model.actorOf('collecting');
   const active = collection?.snapshot.active.flatMap((id) => id.split('.').slice(1)) ?? [];
   const ownFailure = failureIn(collection?.snapshot.context);
@@ -83,14 +83,26 @@ function summariseCollection(model: Model, { end, fills, streams }: Road): Summa
     ].join(', '),
     end === 'output' ? 'printing to standard output' : '',
     toSensor.length > 0 && broken.length === 0 ? "Sensor's streams are open" : brokenText(model, broken),
+    lostSentence(lost, recentlyLost, span),
   ];
   const isBad = failure !== undefined || !broken.every(isConnecting);
   return {
     tone: isBad ? 'bad' : broken.length > 0 ? 'busy' : 'good',
-    phase: 'Collecting',
+    phase: broken.some(({ state }) => state === 'backing off')
+      ? 'Collecting, but delivery to Sensor is interrupted'
+      : 'Collecting',
     rest: parts.filter((text) => text !== '').join('; '),
     failure,
   };
+}
+
+function lostSentence(lost: number, recently: number, span: number): string {
+  if (lost === 0) return '';
+  const when =
+    recently === 0
+      ? `none in the last ${lately(span)}`
+      : `${count(recently)} in the last ${lately(span)}`;
+  return `lost ${counted(lost, 'event')} since the start, ${when}`;
 }
 
 function isConnecting({ state }: StreamView): boolean {
@@ -149,7 +161,7 @@ export function lostText({ end, lost }: Road): string {
 /** Losses in words, by stage and cause of the ledger. */
 const CAUSES: Readonly<Record<string, string>> = {
   'kernel ring_full': 'The ring buffer was full: Collector did not read fast enough',
-  'kernel over_share': 'The ring buffer was full of what the same container did',
+  'kernel over_share': "The ring buffer was full of one container's own events; the log names the container",
   'kernel record_failed': 'A BPF program could not build the record',
   'kernel program_busy': 'The BPF program was already running on that CPU',
   'kernel program_detached': 'Somebody detached BPF programs of Collector',
