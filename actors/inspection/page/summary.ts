@@ -99,9 +99,7 @@ function summariseCollection(model: Model, { end, fills, streams, lost, recently
 function lostSentence(lost: number, recently: number, span: number): string {
   if (lost === 0) return '';
   const when =
-    recently === 0
-      ? `none in the last ${lately(span)}`
-      : `${count(recently)} in the last ${lately(span)}`;
+    recently === 0 ? `none in the last ${lately(span)}` : `${count(recently)} in the last ${lately(span)}`;
   return `lost ${counted(lost, 'event')} since the start, ${when}`;
 }
 
