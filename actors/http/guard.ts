@@ -13,12 +13,12 @@ const HEADERS = {
 } as const;
 
 export interface GuardOptions {
-  /** Names this server may be called by, beside literal addresses and localhost. */
+  /** Names this server may be called by, beside addresses and names nobody on the internet can own. */
   readonly hosts: readonly string[];
 }
 
-/** Endings of names that nobody on the internet can own, so that no page from there has one. */
-const OWN_NAME = /\.(?:svc|svc\.cluster\.local|local|internal)$/;
+/** Endings of names nobody on the internet can own: no page from there has one. */
+const OWN_NAME = /\.(?:svc|local|internal)$/;
 
 /**
  * Guards routes against web pages from elsewhere in the reader's browser. A page whose name was made to resolve to

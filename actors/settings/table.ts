@@ -443,7 +443,7 @@ export const table = {
     environment: 'ROX_COLLECTOR_INSPECT_HOSTS',
     parser: listOf(hostName),
     default: [],
-    help: 'Names that /inspect may be asked for by, beside addresses and localhost; other names are refused, since a web page elsewhere could have made them up to read it.',
+    help: 'Further names that /inspect, /state and /profile may be asked for by. Addresses are allowed, and names that nobody on the internet can own: without a dot, or ending in .svc, .local or .internal. Others are refused, since a web page elsewhere could have made them up.',
   }),
   inspectorUrl: setting<string | undefined>({
     group: 'Operation',
