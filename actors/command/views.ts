@@ -141,6 +141,28 @@ const connectionFields: readonly Field<ConnectionAnswer>[] = [
     value: (row) => hostPort(row.remote, row.remotePort),
   },
   { name: 'peer', help: "the peer's pod, if it is on this node", from: 'compact', value: (row) => row.peer },
+  {
+    name: 'pid',
+    kind: 'number',
+    help: 'the process that connected, or that listens for it',
+    from: 'table',
+    value: (row) => row.pid,
+  },
+  ageField('since when it is open'),
+  {
+    name: 'since',
+    help: 'when it opened, if Collector saw that',
+    from: 'wide',
+    kind: 'date',
+    value: (row) => row.since,
+  },
+  {
+    name: 'process',
+    help: 'path of its program, if it still runs',
+    from: 'compact',
+    value: (row) => row.process,
+  },
+  { name: 'args', help: 'its arguments', value: (row) => row.args },
   { name: 'active', help: 'whether it is open now', from: 'wide', value: (row) => row.active },
   {
     name: 'seen',
@@ -152,20 +174,30 @@ const connectionFields: readonly Field<ConnectionAnswer>[] = [
   { name: 'by', help: 'event or scan: what told of it last', from: 'wide', value: (row) => row.by },
 ];
 
-const listeningFields: readonly Field<ListeningAnswer>[] = [
-  { name: 'port', kind: 'number', help: 'the port', from: 'compact', value: (row) => row.port },
-  { name: 'protocol', help: 'tcp or udp', from: 'compact', value: (row) => row.protocol },
-  ...containerFields<ListeningAnswer>(),
-  { name: 'pid', kind: 'number', help: 'the process that listens', from: 'compact', value: (row) => row.pid },
-  {
+interface Opened {
+  readonly since?: number | undefined;
+  readonly started?: number | undefined;
+}
+
+/** Since when a socket is there, or its process at most. */
+function ageField<Row extends Opened>(help: string): Field<Row> {
+  return {
     name: 'age',
-    help: 'since when it listens; ≤: it is older than Collector, and this is the age of its process',
+    help: `${help}; ≤: it is older than Collector, and this is the age of its process`,
     from: 'compact',
     kind: 'age',
     value: ({ since, started }) => since ?? started,
     text: ({ since, started }, { now }) =>
       since !== undefined ? ageText(now - since) : started === undefined ? '-' : `≤${ageText(now - started)}`,
-  },
+  };
+}
+
+const listeningFields: readonly Field<ListeningAnswer>[] = [
+  { name: 'port', kind: 'number', help: 'the port', from: 'compact', value: (row) => row.port },
+  { name: 'protocol', help: 'tcp or udp', from: 'compact', value: (row) => row.protocol },
+  ...containerFields<ListeningAnswer>(),
+  { name: 'pid', kind: 'number', help: 'the process that listens', from: 'compact', value: (row) => row.pid },
+  ageField('since when it listens'),
   {
     name: 'since',
     help: 'when it called listen(), if Collector saw that',

@@ -65,7 +65,7 @@ export class Flows {
     this.lists = lists;
     this.#roles = roles;
     const [flows, links] = this.#refusals;
-    this.table = new SlotTable(Flow.WORDS, 0, most, seed, 'observed', {
+    this.table = new SlotTable(Flow.KEY, Flow.WORDS - Flow.KEY, most, seed, 'observed', {
       container: Flow.container,
       refusals: flows,
       sharers,
@@ -116,11 +116,13 @@ export class Flows {
     const sizeBefore = flows.size;
     const slot = flows.put(words);
     if (slot === Slot.none) return;
-    const isOpen = active ?? isActive(flows, slot);
+    const wasOpen = isActive(flows, slot);
+    const isOpen = active ?? wasOpen;
     // A number for sure: else V8 makes an object of each of them.
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-conversion -- it needs to be told
     const time = scanTime === undefined ? records.time(at) : +scanTime;
     if (!observe(flows, slot, time, isOpen)) return;
+    if (isOpen && !wasOpen) this.#noteOpener(records, at, slot);
     if (isOpen && (scanTime === undefined ? active === true : isOwned(records, at))) setOwned(flows, slot);
     // The role is no part of the key, so a record without a role still finds its flow.
     const flags = withScanned(flows.flags[slot]!, scanTime !== undefined);
@@ -175,6 +177,17 @@ export class Flows {
     this.counts.endInterval();
     this.#closed = 0;
     this.#crowded = false;
+  }
+
+  /** Notes who opened the flow at `slot`, and when, for people. */
+  #noteOpener(records: Records, at: number, slot: number): void {
+    const flows = this.table;
+    const page = flows.page(slot);
+    const opened = (at + socket_record.opened) >> 2;
+    const since = flows.at(slot, Flow.since);
+    page[flows.at(slot, Flow.pid)] = records.pid(at);
+    page[since] = records.u32[opened]!;
+    page[since + 1] = records.u32[opened + 1]!;
   }
 
   /** Writes the record at `at` into the key, but for the remote address. @returns words to compare */

@@ -58,7 +58,7 @@ export function* listConnections(
   lists: NetworkLists,
   { container, normalize: isNormalized }: View,
 ): Generator<string> {
-  const copy = yield* copied(flows, Flow.WORDS, Flow, container);
+  const copy = yield* copied(flows, Flow.KEY, Flow, container);
   if (!isNormalized) {
     yield* grouped(copy, Flow, flowText);
     return;

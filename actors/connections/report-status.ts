@@ -99,7 +99,7 @@ export function* findConnection(
   query: ConnectionQuery,
   latest: LatestReport,
 ): Generator<typeof PAUSE, Found> {
-  const flow = new SlotTable(Flow.WORDS, 0, 2, table.seed);
+  const flow = new SlotTable(Flow.KEY, Flow.WORDS - Flow.KEY, 2, table.seed);
   const { matching, seen } = yield* newest(table, (slot) => isMatching(table, slot, query), flow);
   if (seen === undefined) addFlows(flow, query);
   for (let slot = 0; slot < flow.size; slot++) {

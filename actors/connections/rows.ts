@@ -18,7 +18,12 @@ export enum Flow {
   tag = 3,
   remote = 4,
   localRest = 8,
-  WORDS = 11,
+  KEY = 11,
+  /** Of the process that opened it or listens for it; for people only, as all that follows. */
+  pid = 11,
+  /** CLOCK_BOOTTIME in ns, low word first; 0: before Collector watched. */
+  since = 12,
+  WORDS = 14,
 }
 
 /**
@@ -142,7 +147,7 @@ export function containerOf(low: number, tag: number): number {
 
 /** How many first words of a flow can differ within its family; see `SlotTable.find`. */
 export function flowWords(tag: number): number {
-  return (tag & IPV6) === 0 ? Flow.remote + 1 : Flow.WORDS;
+  return (tag & IPV6) === 0 ? Flow.remote + 1 : Flow.KEY;
 }
 
 /** How many first words of a link can differ within its family. */

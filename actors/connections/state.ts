@@ -30,7 +30,7 @@ import { Budget, DeltaBuilder, settleInParts, SLICE_ENTRIES, type DeltaParts } f
 
 const NS_PER_SECOND = 1e9;
 
-/** Of 150 bytes each, all tables together: 150 MB, and an eighth of that for the reserve. */
+/** Of 165 bytes each, all tables together: 165 MB, and an eighth of that for the reserve. */
 const MOST_FLOWS = 1_048_576;
 const MOST_ENDPOINTS = 98_304;
 
@@ -166,7 +166,7 @@ export class ConnectionState {
 
   /** A copy of the current flows, made in pieces: see `copied`. @param container the only one; all without it */
   copyFlows(container?: number): ReturnType<typeof copied> {
-    return copied(this.#flows.table, Flow.WORDS, Flow, container);
+    return copied(this.#flows.table, Flow.KEY, Flow, container);
   }
 
   /** The same of the listening sockets. */

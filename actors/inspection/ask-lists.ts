@@ -2,6 +2,7 @@ import { PAUSE } from '../connections/listing.js';
 import type { ConnectionAnswer, ContainerAnswer, ListeningAnswer, ListName, ProcessAnswer } from './ask.js';
 import type { Filter, FilterRow } from './filter.js';
 import { copyNode, type NodeCopy, type NodeSources } from './node-view.js';
+import { printable } from '../telemetry/plain-text.js';
 import type { ContainerRow } from './protocol.js';
 
 /** Rows looked at between two pauses. */
@@ -40,8 +41,10 @@ function* connections(copy: NodeCopy): Rows<AnyRow<ConnectionAnswer>> {
   const names = new Names(copy);
   const peers = yield* peersByAddress(copy, names);
   for (const row of copy.connectionRows()) {
-    const { container, protocol, role, local, localPort, remote, remotePort, active, seen, by } = row;
+    const { container, protocol, role, local, localPort, remote, remotePort, pid, since, active, seen, by } =
+      row;
     const { namespace, pod, name } = names.of(container);
+    const opener = copy.openerOf(row);
     const answer = {
       container,
       namespace,
@@ -53,6 +56,11 @@ function* connections(copy: NodeCopy): Rows<AnyRow<ConnectionAnswer>> {
       localPort,
       remote,
       remotePort,
+      pid,
+      process: opener === undefined ? '' : printable(opener.path || opener.name),
+      args: opener === undefined ? '' : printable(opener.args),
+      since,
+      started: opener === undefined ? undefined : copy.unix(opener.startTime),
       active,
       seen,
       by,

@@ -36,6 +36,11 @@ export interface ProcessAnswer extends ContainerRef {
 /** GET /ask/connections. */
 export interface ConnectionAnswer extends ContainerRef, ConnectionRow {
   readonly container: string;
+  /** Path and arguments of the process; empty: it is gone, or not known. */
+  readonly process: string;
+  readonly args: string;
+  /** Start of the process; absent: not known. */
+  readonly started?: number | undefined;
   /** `namespace/pod` on this node that has the remote address; absent: none, or several. */
   readonly peer?: string;
 }
@@ -57,7 +62,7 @@ export interface ContainerAnswer extends ContainerRow {
 /** The lists, with the fields each can be filtered by. */
 export const listFields = {
   processes: ['namespace', 'pod', 'container', 'process', 'args', 'user', 'host'],
-  connections: ['namespace', 'pod', 'container', 'port', 'address', 'host'],
+  connections: ['namespace', 'pod', 'container', 'process', 'args', 'port', 'address', 'host'],
   listening: ['namespace', 'pod', 'container', 'process', 'args', 'port', 'host'],
   containers: ['namespace', 'pod', 'container', 'host'],
 } as const satisfies Readonly<Record<string, readonly FilterField[]>>;

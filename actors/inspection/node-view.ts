@@ -157,6 +157,18 @@ export class NodeCopy {
     }
   }
 
+  /** Unix time in ms of a fact's time. */
+  unix(time: number): number {
+    return this.#sources.clock.unix(time);
+  }
+
+  /** The process of a connection, if it still runs: its pid may have gone to another one, in another place or later. */
+  openerOf({ container, pid, since }: ConnectionRow): Process | undefined {
+    const process = this.#processes.byPid.get(pid);
+    if (process === undefined || containerId(process.container) !== container) return undefined;
+    return since === undefined || this.#sources.clock.unix(process.startTime) <= since ? process : undefined;
+  }
+
   *connectionRows(): Generator<ConnectionRow> {
     if (this.#flows === undefined) return;
     const { table } = this.#flows;
@@ -180,7 +192,8 @@ export class NodeCopy {
   #connectionRow(flows: SlotTable, slot: number, container: number): ConnectionRow {
     const tag = flows.get(slot, Flow.tag);
     const ports = flows.get(slot, Flow.ports);
-    return {
+    const since = u64At(flows, slot, Flow.since);
+    const row: RowInTheMaking<ConnectionRow> = {
       container: containerId(container),
       protocol: protocolText(tag),
       role: roleText(flowRole(flows.flags[slot]!)),
@@ -188,10 +201,13 @@ export class NodeCopy {
       localPort: localPort(ports),
       remote: addressText(flows, slot, Flow.remote, tag),
       remotePort: remotePort(ports),
+      pid: flows.get(slot, Flow.pid),
       active: isActive(flows, slot),
       seen: this.#sources.clock.unix(flows.lastActive[slot]!),
       by: isScanned(flows, slot) ? 'scan' : 'event',
     };
+    if (since !== 0) row.since = this.#sources.clock.unix(since);
+    return row;
   }
 
   #listeningRow(sockets: SlotTable, slot: number, container: number): ListeningRow {
@@ -203,7 +219,7 @@ export class NodeCopy {
       process?.container === container && (startTime === 0 || isSameStart(process.startTime, startTime));
     const since = u64At(sockets, slot, ListeningSocket.since);
     const started = isKnown ? process.startTime : startTime;
-    const row: Row = {
+    const row: RowInTheMaking<ListeningRow> = {
       container: containerId(container),
       protocol: protocolText(sockets.get(slot, ListeningSocket.tag)),
       port: sockets.get(slot, ListeningSocket.port),
@@ -220,8 +236,7 @@ export class NodeCopy {
   }
 }
 
-/** A row in the making. */
-type Row = { -readonly [Field in keyof ListeningRow]: ListeningRow[Field] };
+type RowInTheMaking<Row> = { -readonly [Field in keyof Row]: Row[Field] };
 
 function* copyProcesses(state: ProcessState, container: number | undefined): Paused<ProcessCopy> {
   const byPid = new Map<number, Process>();

@@ -189,6 +189,10 @@ export interface ConnectionRow {
   readonly localPort: number;
   readonly remote: string;
   readonly remotePort: number;
+  /** The process that connected, or the one that listens for it. */
+  readonly pid: number;
+  /** When it opened; absent: before Collector watched. */
+  readonly since?: number | undefined;
   readonly active: boolean;
   /** Of the newest observation. */
   readonly seen: number;

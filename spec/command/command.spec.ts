@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Collector } from '../support/collector.js';
 import { Container, WIRE } from '../support/container.js';
 import { eventually } from '../support/eventually.js';
-import { connected, listening, pair } from '../support/pair.js';
+import { listening, pair } from '../support/pair.js';
 import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 import { workload } from '../support/workload.js';
@@ -31,7 +31,9 @@ describe('The command, beside a daemon', function () {
     [caller, host] = await pair(keep);
     collector = await keep(Collector.start([], { env: { ...desk.env, ROX_COLLECTOR_SCRAPE_INTERVAL: '1' } }));
     [, port] = await listening(host, 'serve', '0.0.0.0', '1');
-    await connected(caller, WIRE.v4[1], port);
+    // By a program of its own: a fork alone is not told.
+    const job = await caller.start('exec', workload(), 'connect', WIRE.v4[1], String(port));
+    await job.said('connected');
     await caller.run('exec', workload(), 'exit', 'first');
     await caller.run('exec', workload(), 'exit', 'second');
     await host.run('exec', workload(), 'exit', 'elsewhere');
@@ -96,7 +98,9 @@ describe('The command, beside a daemon', function () {
       connections.map(({ role, remote }) => ({ role, remote })),
       [{ role: 'client', remote: `${WIRE.v4[1]}:${port}` }],
     );
-    assert.equal(containers[0]!['listening'], 1);
+    const [connection] = connections;
+    assert.ok(Math.abs(Date.now() - Date.parse(connection!['since'] as string)) < 60_000);
+    assert.equal(connection!['process'], workload());
   });
 
   it('says how Collector is, on a screen and by its exit code', async () => {

@@ -191,7 +191,7 @@ function normalized(socket: Socket, around: Around = {}): ConnectionReport {
 /** A table with the link of one flow as its key. */
 function linkOf(socket: Socket, around: Around): SlotTable {
   const records = batch(socketRecord(socket));
-  const flows = new SlotTable(Flow.WORDS, 0, 1, 1);
+  const flows = new SlotTable(Flow.KEY, Flow.WORDS - Flow.KEY, 1, 1);
   const family = recordFamily(records, 0);
   readAddress(records.u32, socketParts.remote(records, 0) >> 2, family, flows.key, Flow.remote);
   readAddress(records.u32, socketParts.local(0) >> 2, family, flows.key, Flow.local, Flow.localRest);

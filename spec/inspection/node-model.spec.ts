@@ -22,6 +22,7 @@ const CONNECTION: ConnectionRow = {
   localPort: 40_000,
   remote: '10.0.0.9',
   remotePort: 443,
+  pid: 102,
   active: true,
   seen: 1,
   by: 'scan',
@@ -126,7 +127,7 @@ describe("The page's model of the node", () => {
     const rows = () => shown('connections').connections.map(({ row }) => row);
     assert.deepEqual(rows(), [
       { ...CONNECTION, active: false, seen: 30, by: 'event' },
-      { ...CONNECTION, localPort: 80, role: 'server', seen: 20, by: 'event' },
+      { ...CONNECTION, localPort: 80, role: 'server', pid: 100, since: 20, seen: 20, by: 'event' },
     ]);
     for (let port = 1; port <= 1000; port++) {
       model.fold([

@@ -47,7 +47,7 @@ describe('The view of the node', () => {
       events(1, exec(20, 1, '/bin/sh'), exec(30, 20, '/bin/cat'), exec(10, 30, '/bin/b', B)),
       sockets(
         2,
-        { ...client, type: 'open', localPort: 40_001, remotePort: 443 },
+        { ...client, type: 'open', localPort: 40_001, remotePort: 443, opened: 2 * SECOND },
         { ...client, type: 'open', localPort: 40_000, remotePort: 80 },
         { ...client, type: 'close', localPort: 40_000, remotePort: 80, time: 3 * SECOND },
         {
@@ -85,6 +85,7 @@ describe('The view of the node', () => {
           ...connection,
           localPort: 40_000,
           remotePort: 80,
+          pid: 7,
           active: false,
           seen: EPOCH_MS + 3000,
           by: 'event',
@@ -93,6 +94,8 @@ describe('The view of the node', () => {
           ...connection,
           localPort: 40_001,
           remotePort: 443,
+          pid: 7,
+          since: EPOCH_MS + 2000,
           active: true,
           seen: EPOCH_MS + 2000,
           by: 'event',
@@ -114,6 +117,18 @@ describe('The view of the node', () => {
         },
       ],
     });
+  });
+
+  it('has the age of a connection anew when its addresses and ports are used again', () => {
+    const flow = { ...client, localPort: 40_001, remotePort: 443 } as const;
+    const node = new Node().fold(
+      sockets(1, { ...flow, type: 'open', opened: 1 * SECOND }),
+      sockets(2, { ...flow, type: 'close', opened: 1 * SECOND }),
+      sockets(3, { ...flow, type: 'open', opened: 3 * SECOND, pid: 8 }),
+      sockets(4, { ...flow, type: 'open', opened: 3 * SECOND, pid: 9 }),
+    );
+    const [connection] = node.view().connections;
+    assert.deepEqual([connection!.since, connection!.pid], [EPOCH_MS + 3000, 8]);
   });
 
   it('says what made the newest observation', () => {

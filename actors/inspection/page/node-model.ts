@@ -119,7 +119,7 @@ export class NodeModel {
   }
 
   #open(node: ContainerNode, row: EventRow, role: 'client' | 'server'): void {
-    const { container, protocol = 'tcp', local = '', localPort = 0, remote = '', remotePort = 0 } = row;
+    const { container, protocol = 'tcp', local = '', localPort = 0, remote = '', remotePort = 0, pid } = row;
     const opened = {
       container,
       protocol,
@@ -128,6 +128,8 @@ export class NodeModel {
       localPort,
       remote,
       remotePort,
+      pid,
+      since: row.time,
       active: true,
       seen: row.time,
       by: 'event',
