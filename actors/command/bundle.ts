@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { Option, type Command } from 'commander';
+import { createTar, type TarFileInput } from 'nanotar';
 import manifest from '../../package.json' with { type: 'json' };
 import { listFields } from '../inspection/ask.js';
 import { Client } from './client.js';
 import { addAsking, addExamples, type AskingOptions } from './options.js';
 import { Problem } from './problem.js';
-import { tar, type ArchivedFile } from './tar.js';
 import type { Terminal } from './terminal.js';
 
 const MIB = 1024 * 1024;
@@ -37,7 +37,7 @@ export function addBundle(program: Command, output: Terminal, notice: (text: str
     if (file === undefined && output.isTerminal)
       command.error('error: give a file, or send standard output to one: a terminal cannot show a tar.gz');
     const files = await gather(new Client(asked.target(options)), options.withArguments === true);
-    const bytes = gzipSync(tar(files, Date.now()));
+    const bytes = gzipSync(createTar(files, { attrs: { mode: '600', uid: 0, gid: 0 } }));
     if (file === undefined) {
       output.bytes(bytes);
       return;
@@ -56,11 +56,10 @@ export function addBundle(program: Command, output: Terminal, notice: (text: str
 }
 
 /** All files. What cannot be had is named in the first one. @throws Problem if not even the status can be had */
-async function gather(client: Client, withArguments: boolean): Promise<ArchivedFile[]> {
-  const files: ArchivedFile[] = [];
+async function gather(client: Client, withArguments: boolean): Promise<TarFileInput[]> {
+  const files: TarFileInput[] = [];
   const missing: string[] = [];
-  const add = (name: string, text: string): unknown =>
-    files.push({ name: `collector/${name}`, bytes: Buffer.from(text) });
+  const add = (name: string, text: string): unknown => files.push({ name: `collector/${name}`, data: text });
   const attempt = async (name: string, read: () => Promise<string>): Promise<void> => {
     try {
       add(name, await read());
@@ -93,7 +92,7 @@ async function gather(client: Client, withArguments: boolean): Promise<ArchivedF
     ...missing.map((line) => `Missing: ${line}`),
     '',
   ];
-  return [{ name: 'collector/about.txt', bytes: Buffer.from(about.join('\n')) }, ...files];
+  return [{ name: 'collector/about.txt', data: about.join('\n') }, ...files];
 }
 
 /** Lines of the level trace have arguments of processes. */

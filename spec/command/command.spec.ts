@@ -101,6 +101,7 @@ describe('The command, beside a daemon', function () {
     const [connection] = connections;
     assert.ok(Math.abs(Date.now() - Date.parse(connection!['since'] as string)) < 60_000);
     assert.equal(connection!['process'], workload());
+    assert.equal(containers[0]!['listening'], 1);
   });
 
   it('says how Collector is, on a screen and by its exit code', async () => {
