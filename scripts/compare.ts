@@ -1,138 +1,113 @@
 /**
- * Measures two builds of Collector beside each other: `npm run compare -- <checkout of the other, built>`. Needs root,
- * and takes some four minutes.
+ * Compares Collector's cost and deliveries with another build or with earlier runs: `npm run compare -- --help`. Needs
+ * root, gcc and the output of `npm run build`.
  *
- * Both watch the same load at the same time, so other work of the machine slows both. They live twice: the one started
- * first runs its programs first at each event, and the second finds caches warm. The kernel measures its programs, at
- * the same cost to either.
+ * Two containers work at a fixed rate: one starts 200 processes a second, the other listens at ports drawn from a Zipf
+ * distribution, and connects to each. Collector runs beside them with a Sensor, and its processor time and memory are
+ * read each second. A build may be cheaper since it sees less, so deliveries to Sensor are counted and compared too.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { Daemon } from './bench/daemon.js';
-import { compared, table, type Figure } from './bench/figures.js';
-import { Workshop } from './bench/workshop.js';
+import { table } from './bench/figures.js';
+import { command } from './command.js';
+import { HELP, readArguments, type Arguments } from './compare/arguments.js';
+import { incomparable, readBaseline, updateBaseline } from './compare/baseline.js';
+import { ownBuild, withBase } from './compare/builds.js';
+import { comparePrograms } from './compare/programs.js';
+import { proof, readRounds, realRounds } from './compare/proof.js';
+import { render } from './compare/proof-report.js';
+import { markdown, type Report } from './compare/report.js';
+import { measureRounds } from './compare/rounds.js';
+import { planOf, type Build, type Run } from './compare/run.js';
+import { compareRuns } from './compare/verdict.js';
+import { ownMachine, saveResult } from './results/result.js';
 
-/** Runs of each load in a life. */
-const RUNS = 8;
-const LOAD_MS = 1500;
-/** Until V8 has compiled the code for the load, and compiled it again after the first report. */
-const WARM_UP_MS = 20_000;
-/** After a load, until both have taken everything in. */
-const SETTLE_MS = 400;
-const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled';
-const works = { tcp: 'a connection', spawn: 'a process' } as const;
+/** The code measured by the proof. */
+const PROVED = ['scripts/compare', 'scripts/bench/steady.c'];
 
-interface DaemonCost {
-  /** In BPF programs, ns. */
-  readonly kernel: number;
-  /** Processor time of Collector itself, ns. */
-  readonly collector: number;
-}
-type Costs = Readonly<Record<keyof typeof works, DaemonCost>>;
+const stop = new AbortController();
 
-try {
-  const { positionals } = parseArgs({ allowPositionals: true });
-  const [other] = positionals;
-  if (positionals.length !== 1) throw new Error('One argument is needed: the checkout of the other, built.');
-  console.log(
-    table(await compare(path.resolve(other!), path.dirname(import.meta.dirname)), ['other', 'this']),
+await command(async (words) => {
+  const given = readArguments(words);
+  if (given.help) {
+    process.stdout.write(HELP);
+    return true;
+  }
+  if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes cgroups: run it as root.');
+  const interrupt = (): void => stop.abort(new Error('Interrupted.'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  if (given.prove) return prove(given);
+  if (given.base === undefined) return print(await withBaseline(given), given);
+  return withBase(given.base, stop.signal, async (base) =>
+    given.programs ? programs(base) : print(await alternately(given, base), given),
   );
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+});
 
-async function compare(other: string, own: string): Promise<Figure[]> {
-  if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes a cgroup: run it as root.');
-  const bundles = [other, own].map((checkout) => path.join(checkout, 'dist/collector.js'));
-  for (const bundle of bundles)
-    if (!existsSync(bundle)) throw new Error(`${bundle} is missing: npm run build.`);
-  const before = readFileSync(STATISTICS, 'utf8');
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
-  const workshop = new Workshop(stop.signal);
-  try {
-    writeFileSync(STATISTICS, '1');
-    await workshop.prepare();
-    const first = await life(workshop, bundles);
-    const second = await life(workshop, bundles.toReversed());
-    // Each run with the one of the other life: the first build in one is the second in the other.
-    const pairs = first.map(([other, own], run) => {
-      const [ownToo, otherToo] = second[run]!;
-      return [mean(other, otherToo), mean(own, ownToo)] as const;
-    });
-    return Object.entries(works).flatMap(([work, name]) =>
-      (['kernel', 'collector'] as const).map((where) =>
-        compared(
-          `${where === 'kernel' ? 'programs' : 'Collector'}: ${name}`,
-          'ns',
-          pairs.map((pair) => pair.map((costs) => costs[work as keyof Costs][where]) as [number, number]),
-        ),
-      ),
+/** Measures this build alone, and compares it with the runs in a file. */
+async function withBaseline(given: Arguments): Promise<Report> {
+  const plan = planOf(given.seconds);
+  const machine = ownMachine();
+  const earlier = readBaseline(given.baseline);
+  const build = ownBuild();
+  const [runs = []] = await measureRounds([build], plan, given.rounds, stop.signal);
+  const [comparable, strange] = [[] as Run[], new Map<string, number>()];
+  for (const one of earlier) {
+    const why = incomparable(one, machine, plan);
+    if (why === undefined) comparable.push(one.run);
+    else strange.set(why, (strange.get(why) ?? 0) + 1);
+  }
+  if (given.updateBaseline) {
+    const date = new Date().toISOString();
+    updateBaseline(
+      given.baseline,
+      runs.map((run) => ({ commit: build.name, date, machine, plan, run })),
     );
-  } finally {
-    writeFileSync(STATISTICS, before);
-    await workshop.close();
   }
+  return {
+    ...{ label: given.label, machine, plan },
+    base: { name: 'baseline', runs: comparable },
+    own: { name: build.name, runs },
+    comparison: comparable.length === 0 ? undefined : compareRuns(comparable, runs),
+    notes: [
+      ...[...strange].map(([why, count]) => `Not compared: ${count} of the baseline's runs (${why}).`),
+      ...(given.updateBaseline ? [`The baseline has ${runs.length} more of this build now.`] : []),
+    ],
+  };
 }
 
-/** The mean of two runs. */
-function mean(one: Costs, two: Costs): Costs {
-  const of = (work: keyof Costs): DaemonCost => ({
-    kernel: (one[work].kernel + two[work].kernel) / 2,
-    collector: (one[work].collector + two[work].collector) / 2,
-  });
-  return { tcp: of('tcp'), spawn: of('spawn') };
+/** Measures both builds in turn. */
+async function alternately(given: Arguments, base: Build): Promise<Report> {
+  const build = ownBuild();
+  const plan = planOf(given.seconds);
+  const [baseRuns = [], ownRuns = []] = await measureRounds([base, build], plan, given.rounds, stop.signal);
+  return {
+    ...{ label: given.label, machine: ownMachine(), plan },
+    base: { name: base.name, runs: baseRuns },
+    own: { name: build.name, runs: ownRuns },
+    comparison: compareRuns(baseRuns, ownRuns),
+    notes: [],
+  };
 }
 
-/** The costs of both in each run, in the order of `bundles`. */
-async function life(workshop: Workshop, bundles: readonly string[]): Promise<(readonly [Costs, Costs])[]> {
-  const daemons: Daemon[] = [];
-  const runs: (readonly [Costs, Costs])[] = [];
-  try {
-    for (const bundle of bundles) daemons.push(await Daemon.start(bundle));
-    for (const work of Object.keys(works)) await workshop.load(work as keyof Costs, WARM_UP_MS);
-    while (runs.length < RUNS) {
-      console.error(`run ${runs.length + 1} of ${RUNS}`);
-      const [tcp, spawn] = [await costs(workshop, daemons, 'tcp'), await costs(workshop, daemons, 'spawn')];
-      runs.push([
-        { tcp: tcp[0]!, spawn: spawn[0]! },
-        { tcp: tcp[1]!, spawn: spawn[1]! },
-      ]);
-    }
-    return runs;
-  } finally {
-    for (const daemon of daemons) await daemon.kill();
-  }
+/** Prints the result. @returns false if it is red and that is to fail */
+function print(report: Report, { json, failOnRed }: Arguments): boolean {
+  const text = markdown(report);
+  console.log(json ? JSON.stringify({ ...report, markdown: text }) : text);
+  return !failOnRed || report.comparison?.isRed !== true;
 }
 
-/** Costs of one operation of a load to each of them. */
-async function costs(
-  workshop: Workshop,
-  daemons: readonly Daemon[],
-  work: keyof Costs,
-): Promise<DaemonCost[]> {
-  await sleep(SETTLE_MS);
-  const before = daemons.map((daemon) => ({ kernel: runTime(daemon.pid), collector: daemon.cpu() }));
-  const { operations } = await workshop.load(work, LOAD_MS);
-  await sleep(SETTLE_MS);
-  return daemons.map((daemon, at) => ({
-    kernel: (runTime(daemon.pid) - before[at]!.kernel) / operations,
-    collector: (daemon.cpu() - before[at]!.collector) / operations,
-  }));
+async function programs(base: Build): Promise<boolean> {
+  console.log(table(await comparePrograms([base.bundle, ownBuild().bundle], stop.signal), ['base', 'this']));
+  return true;
 }
 
-/** Run time of all BPF programs held by a process, ns. */
-function runTime(pid: number): number {
-  const folder = `/proc/${pid}/fdinfo`;
-  const programs = new Map<string, number>();
-  for (const fd of readdirSync(folder)) {
-    const text = readFileSync(`${folder}/${fd}`, 'utf8');
-    const [, id] = /^prog_id:\s+(\d+)$/m.exec(text) ?? [];
-    const [, time] = /^run_time_ns:\s+(\d+)$/m.exec(text) ?? [];
-    if (id !== undefined && time !== undefined) programs.set(id, Number(time));
-  }
-  return [...programs.values()].reduce((sum, time) => sum + time, 0);
+/** @returns whether no verdict about real pairs is wrong */
+async function prove({ seconds, real, simulated, from, json, save }: Arguments): Promise<boolean> {
+  const plan = planOf(seconds);
+  const earlier = from.flatMap((file) => readRounds(file, plan));
+  const rounds = [...earlier, ...(await realRounds(ownBuild(), plan, real, stop.signal))];
+  if (rounds.length === 0)
+    throw new Error('Without a real round there is no noise to simulate: --real=1 at least, or --from.');
+  const data = proof(plan, rounds, simulated);
+  if (save) saveResult('compare', data, PROVED);
+  console.log(json ? JSON.stringify({ ...data, rounds }) : render(data));
+  return data.rates.every(({ source, errors }) => source !== 'real' || errors === 0);
 }

@@ -7,21 +7,12 @@
 // this process and of the children it waited for). In C, and on one thread, for little noise of its own: a
 // connection to oneself is made and ended in the soft interrupts of the very calls that ask for it.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "container.h"
 #include <inttypes.h>
-#include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,25 +22,11 @@
 // slices.
 #define SLICE_NS 50000000u
 
-// Not of 127.0.0.0/8: Collector leaves its connections out.
-#define ADDRESS "10.99.0.1"
 #define PORT 8080
 
 static const char *program;
 static int listener = -1;
-static struct sockaddr_in address = {.sin_family = AF_INET};
-
-__attribute__((noreturn)) static void die(const char *what)
-{
-    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static void check(int result, const char *what)
-{
-    if (result < 0)
-        die(what);
-}
+static struct sockaddr_in address;
 
 static uint64_t now(void)
 {
@@ -70,58 +47,21 @@ static uint64_t processor_time(void)
     return us * 1000u;
 }
 
-static void write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY);
-    check(fd, path);
-    if (write(fd, text, strlen(text)) < 0)
-        die(path);
-    close(fd);
-}
-
-static void join(const char *cgroup)
-{
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-    write_file(path, "0");
-}
-
-// A network namespace of its own, gone with this process.
-static void prepare_tcp(void)
-{
-    check(unshare(CLONE_NEWNET), "unshare");
-    // No TIME_WAIT: one tuple after the other would be taken, and each connect would search longer for a free port.
-    write_file("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0");
-
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    check(fd, "socket");
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    check(ioctl(fd, SIOCSIFFLAGS, &lo), "lo up");
-    inet_pton(AF_INET, ADDRESS, &address.sin_addr);
-    struct ifreq alias = {.ifr_name = "lo:1"};
-    memcpy(&alias.ifr_addr, &address, sizeof(address));
-    check(ioctl(fd, SIOCSIFADDR, &alias), "address");
-
-    listener = fd;
-    address.sin_port = htons(PORT);
-    check(bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
-    check(listen(listener, 16), "listen");
-}
-
 static void getpid_once(void)
 {
     syscall(SYS_getpid);
 }
 
+static void prepare_tcp(void)
+{
+    address = enter_network();
+    address.sin_port = htons(PORT);
+    listener = listen_at(&address, 16);
+}
+
 static void tcp_once(void)
 {
-    int client = socket(AF_INET, SOCK_STREAM, 0);
-    check(client, "socket");
-    check(connect(client, (struct sockaddr *)&address, sizeof(address)), "connect");
-    int server = accept4(listener, NULL, NULL, 0);
-    check(server, "accept");
-    close(client);
-    close(server);
+    connect_once(listener, &address);
 }
 
 // A container with work now and then.

@@ -25,20 +25,32 @@ const ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
 const run = promisify(execFile);
 
-/** A folder and a container's cgroup for the load, and the load itself. Everything is gone after `close`. */
+/** A folder and containers' cgroups for loads, and the load itself. Everything is gone after `close`. */
 export class Workshop {
   readonly folder: string;
+  readonly stop: AbortSignal;
   readonly #pod: string;
-  readonly #cgroup: string;
-  readonly #stop: AbortSignal;
+  readonly #containers: string[] = [];
 
   /** @param stop kills all processes */
   constructor(stop: AbortSignal) {
-    this.#stop = stop;
+    this.stop = stop;
     this.#pod = path.join(unifiedHierarchy(), `collector-bench-${process.pid}`);
-    this.#cgroup = path.join(this.#pod, randomBytes(ID_BYTES).toString('hex'));
-    mkdirSync(this.#cgroup, { recursive: true });
+    this.addContainer();
     this.folder = mkdtempSync(path.join(tmpdir(), 'collector-bench-'));
+  }
+
+  /** Makes one more container's cgroup. @returns the container's id */
+  addContainer(): string {
+    const id = randomBytes(ID_BYTES).toString('hex');
+    mkdirSync(this.cgroupOf(id), { recursive: true });
+    this.#containers.push(id);
+    return id;
+  }
+
+  /** @returns the folder of a container's cgroup */
+  cgroupOf(container: string): string {
+    return path.join(this.#pod, container);
   }
 
   /** Compiles the load. */
@@ -57,7 +69,7 @@ export class Workshop {
   /** Runs the load for so long. */
   async load(work: Work, milliseconds: number): Promise<Measured> {
     const output = await this.#run(this.#path('load'), [
-      this.#cgroup,
+      this.cgroupOf(this.#containers[0]!),
       work,
       String(milliseconds),
       this.#path('nothing'),
@@ -77,20 +89,9 @@ export class Workshop {
   async close(): Promise<void> {
     rmSync(this.folder, { recursive: true });
     // A process just killed is in its cgroup for a little longer.
-    for (let attempt = 1; !this.#removeCgroup(attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
+    for (const cgroup of this.#containers.map((id) => this.cgroupOf(id)))
+      for (let attempt = 1; !removeCgroup(cgroup, attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
     rmdirSync(this.#pod);
-  }
-
-  #removeCgroup(isLast: boolean): boolean {
-    const processes = readFileSync(path.join(this.#cgroup, 'cgroup.procs'), 'utf8').split('\n');
-    for (const pid of processes.filter(Boolean)) killIfThere(Number(pid));
-    try {
-      rmdirSync(this.#cgroup);
-      return true;
-    } catch (error) {
-      if (isLast || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
-      return false;
-    }
   }
 
   #path(name: string): string {
@@ -99,13 +100,26 @@ export class Workshop {
 
   async #run(command: string, args: readonly string[]): Promise<string> {
     try {
-      const { stdout } = await run(command, args, { signal: this.#stop, killSignal: 'SIGKILL' });
+      const { stdout } = await run(command, args, { signal: this.stop, killSignal: 'SIGKILL' });
       return stdout;
     } catch (error) {
-      this.#stop.throwIfAborted();
+      this.stop.throwIfAborted();
       const { message, stderr = '' } = error as ExecFileException;
       throw new Error(`${path.basename(command)} failed: ${stderr.trim() || message}`, { cause: error });
     }
+  }
+}
+
+/** Returns false if it has to be tried again. */
+function removeCgroup(cgroup: string, isLast: boolean): boolean {
+  const processes = readFileSync(path.join(cgroup, 'cgroup.procs'), 'utf8').split('\n');
+  for (const pid of processes.filter(Boolean)) killIfThere(Number(pid));
+  try {
+    rmdirSync(cgroup);
+    return true;
+  } catch (error) {
+    if (isLast || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    return false;
   }
 }
 
