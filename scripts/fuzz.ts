@@ -1,11 +1,11 @@
 /**
- * Tries inputs that an attacker may choose on every door of Collector:
+ * Tries inputs of an attacker's choice on every door of Collector:
  *
  *     npm run fuzz -- [target…] [--minutes=60] [--seed=<number>] [--executions=<number>] [--no-coverage] [--files]
  *
- * The minutes are shared by the targets. An input that reaches code no other has reached is changed further, by V8's
- * own coverage. One that breaks a property is kept in .cache/fuzz; once that is mended, it belongs into
- * spec/fuzz/corpus/<target>, where the specs try it for ever. Exits with 1 if something broke.
+ * The minutes are shared by the targets. By V8's own coverage, an input with new code in its way is changed further.
+ * Inputs with a broken property are kept in .cache/fuzz; once mended, they belong into spec/fuzz/corpus/<target>, for
+ * the specs to try them for ever. Exits with 1 if something broke.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';

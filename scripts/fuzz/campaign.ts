@@ -15,7 +15,7 @@ const MOST_BUFFERS = 512 * 1024 * 1024;
 const SWEEP_MS = 100;
 const MOST_LOOKS = 10;
 /** Attempts to make a failing input smaller. */
-const MOST_CUTS = 400;
+const MOST_CUTS = 200;
 const root = path.resolve(import.meta.dirname, '../..');
 
 export interface CampaignOptions {
@@ -24,17 +24,17 @@ export interface CampaignOptions {
   readonly executions: number;
   /** ms; Infinity: until all are tried. */
   readonly milliseconds: number;
-  /** Lets inputs that reach new code be changed further. */
+  /** Lets inputs with new code in their way be changed further. */
   readonly coverage: Coverage | undefined;
-  /** Inputs to try first, such as those that broke it once. */
+  /** Inputs to try first: they broke it once. */
   readonly corpus: readonly Buffer[];
   readonly current: CurrentInput;
   readonly onBroken: (broken: BrokenInput) => void;
 }
 
-/** An input that the property does not hold for. */
+/** An input with a broken property. */
 export interface BrokenInput {
-  /** The same for inputs that break it at the same place. */
+  /** The same for all inputs with the same place of the error. */
   readonly key: string;
   readonly message: string;
   readonly input: Buffer;
@@ -43,7 +43,7 @@ export interface BrokenInput {
 export interface CampaignResult {
   readonly executions: number;
   readonly milliseconds: number;
-  /** Inputs kept, since each reached something new. */
+  /** Inputs kept to be changed. */
   readonly kept: number;
   readonly coverage: CoverageSum | undefined;
 }
@@ -55,6 +55,7 @@ export class Campaign {
   readonly #random: Random;
   readonly #inputs: Buffer[];
   readonly #broken = new Set<string>();
+  #session: Session | undefined;
   /** Thrown where nobody waits for it, while an input was tried. */
   #stray: unknown;
   #executions = 0;
@@ -70,20 +71,19 @@ export class Campaign {
     const { executions, milliseconds, coverage } = this.#options;
     const stray = (error: unknown) => (this.#stray = error);
     process.on('uncaughtException', stray).on('unhandledRejection', stray);
-    const session = await this.#target.open();
     const start = performance.now();
     try {
-      for (const input of this.#inputs) await this.#try(session, input);
+      for (const input of this.#inputs) await this.#try(input);
       coverage?.take();
       const end = this.#executions + executions;
       while (this.#executions < end && performance.now() - start < milliseconds) {
         const batch = Array.from({ length: Math.min(BATCH, end - this.#executions) }, () => this.#made());
-        for (const input of batch) await this.#try(session, input);
-        await this.#keepNew(session, batch);
+        for (const input of batch) await this.#try(input);
+        await this.#keepNew(batch);
         if (!(await this.#isBounded(batch.at(-1)!))) break;
       }
     } finally {
-      await session.close?.();
+      await this.#close();
       process.off('uncaughtException', stray).off('unhandledRejection', stray);
     }
     return {
@@ -96,57 +96,66 @@ export class Campaign {
 
   #made(): Buffer {
     const random = this.#random;
-    // Half of the time one of the newest: they reached what others did not.
+    // Half of the time one of the newest: their neighbours are untried.
     const { length } = this.#inputs;
     const at = random.oneIn(2) ? random.below(length) : length - 1 - random.below(Math.min(length, 32));
     return this.#target.mutate(this.#inputs[at]!, random, random.pick(this.#inputs));
   }
 
-  /** Keeps the inputs of a batch that reached new code: if any did, they are tried again, one at a time. */
-  async #keepNew(session: Session, batch: readonly Buffer[]): Promise<void> {
+  /** Keeps inputs of a batch with new code in their way: it is tried again, one input at a time. */
+  async #keepNew(batch: readonly Buffer[]): Promise<void> {
     const { coverage } = this.#options;
     if (coverage === undefined) return;
     const fresh = coverage.take(false);
     if (fresh === 0) return;
     for (const input of batch) {
-      await this.#try(session, input);
+      await this.#try(input);
       if (coverage.take(true) === 0) continue;
       if (this.#inputs.length < MOST_KEPT) this.#inputs.push(input);
       else this.#inputs[this.#random.below(MOST_KEPT)] = input;
     }
   }
 
-  async #try(session: Session, input: Buffer): Promise<void> {
-    const error = await this.#failure(session, input);
+  async #try(input: Buffer): Promise<void> {
+    const error = await this.#failure(input);
     if (error === undefined) return;
     const key = keyOf(error);
     if (this.#broken.has(key)) return;
     this.#broken.add(key);
-    const smaller = await this.#smaller(session, input, key);
+    const smaller = await this.#smaller(input, key);
     this.#options.onBroken({ key, message: messageOf(error), input: smaller });
   }
 
   /** @returns undefined if the property holds */
-  async #failure(session: Session, input: Buffer): Promise<unknown> {
+  async #failure(input: Buffer): Promise<unknown> {
     this.#executions++;
     this.#options.current.set(input);
     this.#stray = undefined;
+    this.#session ??= await this.#target.open();
     try {
-      const ran = session.run(Buffer.from(input));
+      const ran = this.#session.run(Buffer.from(input));
       if (ran !== undefined) await ran;
     } catch (error) {
-      return error;
+      this.#stray ??= error;
     }
+    // Inputs after it begin anew.
+    if (this.#stray !== undefined) await this.#close();
     return this.#stray;
   }
 
-  /** Leaves parts out, as long as it breaks at the same place. */
-  async #smaller(session: Session, input: Buffer, key: string): Promise<Buffer> {
+  async #close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close?.();
+  }
+
+  /** Leaves parts out, as long as it breaks at the same place; an input that needs those before it stays whole. */
+  async #smaller(input: Buffer, key: string): Promise<Buffer> {
     let [small, size] = [input, input.length >> 1];
     for (let cuts = 0; size > 0 && cuts < MOST_CUTS; size >>= 1) {
       for (let at = 0; at < small.length && cuts < MOST_CUTS; cuts++) {
         const shorter = Buffer.concat([small.subarray(0, at), small.subarray(at + size)]);
-        const error = await this.#failure(session, shorter);
+        const error = await this.#failure(shorter);
         if (error !== undefined && keyOf(error) === key) small = shorter;
         else at += size;
       }

@@ -6,7 +6,7 @@ import { ensure } from './target.js';
 const STYLES = /\x1b\[\d{1,2}m/g;
 const SHOWN = 200;
 
-/** @throws Broken unless a text is one line of valid Unicode that leaves the reader's screen alone */
+/** @throws Broken unless a text is one line of valid Unicode, harmless to the reader's screen */
 export function ensureLine(line: string, what: string): void {
   const at = line.replace(STYLES, '').search(UNSAFE);
   ensure(at < 0, () => `${what} has a control at ${at}: ${shown(line)}`);
@@ -18,7 +18,7 @@ export function ensureUnicode(text: string, what: string): void {
   ensure(Buffer.from(text).toString() === text, () => `${what} is no valid Unicode: ${shown(text)}`);
 }
 
-/** @throws Broken unless it is JSON on one line, that leaves the reader's screen alone */
+/** The same for JSON. */
 export function ensureJsonLine(line: string, what: string): unknown {
   ensureLine(line, what);
   return ensureJson(line, what);
@@ -36,7 +36,7 @@ export function ensureJson(text: string, what: string): unknown {
 /** Longest message about a refused input, UTF-16 units: a line for a person. */
 const LONGEST_MESSAGE = 2000;
 
-/** @throws Broken unless a refusal is short, and says what is allowed where it is asked to */
+/** @throws Broken unless a refusal is short, and has all its parts. @param names a part that it needs */
 export function ensureRefusal(message: string, names: RegExp, what: string): void {
   ensure(message.length <= LONGEST_MESSAGE, () => `${what} has ${message.length} characters`);
   ensure(names.test(message), () => `${what} does not say ${String(names)}: ${shown(message)}`);

@@ -1,11 +1,11 @@
-/** The process that tries inputs, apart from the one that watches it: see supervisor.ts. */
+/** The process for trying inputs, watched by another one: see supervisor.ts. */
 import { Campaign, type CampaignResult } from './campaign.js';
 import { Coverage } from './coverage.js';
 import { readCorpus } from './corpus.js';
 import { CurrentInput } from './current-input.js';
 import type { TargetName } from './targets.js';
 
-/** What to try. */
+/** The work of one process. */
 export interface Job {
   readonly targets: readonly TargetName[];
   readonly seed: number;
@@ -31,7 +31,7 @@ export type ChildMessage =
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const current = new CurrentInput(job.file);
-// Before the code whose coverage it takes is loaded.
+// Before the product is loaded: only then its functions are known.
 const coverage = job.coverage ? new Coverage() : undefined;
 coverage?.start();
 const { targets } = await import('./targets.js');

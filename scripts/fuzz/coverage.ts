@@ -11,7 +11,7 @@ interface FileCoverage {
   readonly ran: Uint8Array;
 }
 
-/** How much of the files that ran at all did run, characters of their JavaScript. */
+/** Coverage of the files with any, characters of their JavaScript. */
 export interface CoverageSum {
   readonly ran: number;
   readonly of: number;
@@ -19,7 +19,7 @@ export interface CoverageSum {
 }
 
 /**
- * Coverage of the product by V8's own counters, block by block: no code has to be changed for it, whatever loads it.
+ * Coverage of the product by V8's own counters, block by block: they need no change of the code.
  * Reading them costs milliseconds, so it is done for a batch of inputs.
  */
 export class Coverage {
@@ -45,9 +45,9 @@ export class Coverage {
   }
 
   /**
-   * Takes what ran since the last call.
-   * @param keeps counts it as having run from now on
-   * @returns the number of characters that never ran before
+   * Takes the coverage since the last call.
+   * @param keeps counts it as known from now on
+   * @returns characters with their first run
    */
   take(keeps = true): number {
     this.#new = 0;
@@ -88,7 +88,7 @@ export class Coverage {
     }
   }
 
-  /** @returns undefined for a script that is not the product's */
+  /** @returns undefined for scripts of others */
   #file(id: string, url: string, functions: readonly Profiler.FunctionCoverage[]): FileCoverage | undefined {
     if (!this.#files.has(id)) this.#files.set(id, fileOf(url, functions));
     return this.#files.get(id);

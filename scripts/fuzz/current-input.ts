@@ -3,7 +3,7 @@ import { ftruncateSync, openSync, readFileSync, writevSync, closeSync } from 'no
 /** Number of the target, number of the input, and its bytes behind them. */
 const HEAD_BYTES = 16;
 
-/** The input being tried, in a file: it outlives the process, so that a hang or a crash of V8 can be told. */
+/** The input under trial, in a file: after a hang or a crash of V8 it is still there. */
 export class CurrentInput {
   readonly #fd: number;
   readonly #head = Buffer.alloc(HEAD_BYTES);
@@ -30,7 +30,7 @@ export class CurrentInput {
   }
 }
 
-/** What is in such a file. */
+/** Content of such a file. */
 export interface Tried {
   readonly target: number;
   readonly count: bigint;

@@ -4,10 +4,10 @@ import type { Random } from './random.js';
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 const NUMBERS = [0, -1, 0.5, 1e308, -1e308, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, 8.64e21];
-/** More than JSON.stringify and most recursive code can take. */
+/** Too many levels for JSON.stringify and most recursive code. */
 const DEEP = 20_000;
 
-/** Changes members of a JSON text; a text that is none gets `{}` to begin with. */
+/** Changes members of a JSON text; any other text begins with `{}`. */
 export function mutateJson(text: string, random: Random): string {
   let value: Json;
   try {
@@ -17,7 +17,7 @@ export function mutateJson(text: string, random: Random): string {
   }
   for (let left = random.size(3); left > 0; left--) value = changed(value, random);
   const made = JSON.stringify(value);
-  // What no serialiser writes: a number beyond all, and nesting beyond all.
+  // No serialiser writes these: a number beyond all, and nesting beyond all.
   if (random.oneIn(12)) return made.replace(/\d+/, '1e999');
   if (random.oneIn(24)) return made.replace(/:("[^"]*"|\d+)/, `:${'['.repeat(DEEP)}${']'.repeat(DEEP)}`);
   return made;
@@ -42,7 +42,7 @@ function changed(value: Json, random: Random): Json {
   else if (action === 1) members.push([random.pick(HOSTILE), some(random)]);
   else if (action === 2 && members.length > 0) members[at] = [members[at]![0], some(random)];
   else if (members.length > 0) members[at] = [members[at]![0], changed(members[at]![1], random)];
-  // Own members, also where the name is that of the prototype.
+  // Makes own members, `__proto__` among them.
   return Object.fromEntries(members);
 }
 

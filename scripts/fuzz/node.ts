@@ -25,7 +25,7 @@ const WIDTH = 80;
 const CONTAINER_ID = /^[\da-f]{12}$/;
 
 /**
- * A node that folds facts as a run does, and looks at everything that leaves it: JSON, compact lines in both widths,
+ * Folds facts as a run does, and checks everything on its way out: JSON, compact lines in both widths,
  * messages to Sensor, log lines at trace, rows of events and their lines in the command.
  */
 export class FuzzedNode {
@@ -76,7 +76,7 @@ export class FuzzedNode {
     return this.#pipeline;
   }
 
-  /** @throws what a fold or an output threw */
+  /** @throws the error of a fold or of an output */
   fold(fact: Fact): void {
     this.#facts.next(fact);
     for (const work = this.#slices.run(); work.next().done !== true;);
@@ -84,7 +84,7 @@ export class FuzzedNode {
     if (fact.kind === 'records' || fact.kind === 'scan') this.#ensureRows(fact);
   }
 
-  /** Looks at the views of the whole node, which cost more than a fact. */
+  /** Checks the views of the whole node: they cost more than a fact. */
   ensureViews(): void {
     const { sources } = this;
     ensureJsonLine([...nodeView(sources)].join('').trimEnd(), 'the view of the node');
@@ -124,7 +124,7 @@ function ensureCompact(lines: readonly string[]): void {
   for (const line of lines) ensureLine(line, 'a compact line');
 }
 
-/** What Sensor reads is what was meant: a protobuf string with invalid UTF-8 ends its stream. */
+/** Reads a message as Sensor does: a string with invalid UTF-8 would end the stream. */
 function ensureSignal(signal: ProcessSignal): void {
   const { args, path, name, lineage } = signal;
   for (const text of [args, path, name, ...lineage.map((ancestor) => ancestor.path)])

@@ -28,7 +28,7 @@ export class ServedNode {
   readonly address: string;
   readonly socket: string;
   readonly log: Log;
-  /** What the servers said about errors of their own. */
+  /** Lines of the servers about errors of their own. */
   readonly errors: string[];
   readonly #close: () => void;
 
@@ -108,7 +108,9 @@ export class ServedNode {
 /** A log whose errors are kept, each of them: none is throttled. */
 function errorLog(errors: string[]): Log {
   const log = createLog({ level: 'info', write: () => undefined });
-  const keep = (level: string) => (message: string) => void (level === 'error' && errors.push(message));
+  const keep = (level: string) => (message: string) => {
+    if (level === 'error') errors.push(message);
+  };
   return Object.assign(Object.create(log) as Log, { throttled: keep, error: keep('error') });
 }
 

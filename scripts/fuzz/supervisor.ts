@@ -8,12 +8,13 @@ import type { ChildMessage, Job } from './child.js';
 import { readCurrentInput, type Tried } from './current-input.js';
 import type { TargetName } from './targets.js';
 
-/** For one input, ms: all of them take milliseconds, but the machine may be busy. */
-const HANG_MS = 30_000;
+/** From one look at the process to the next, ms. */
 const LOOK_MS = 1000;
+/** Looks that may find it at the same input: all take milliseconds, but the machine may be busy. */
+const MOST_LOOKS = 30;
 /** Heap of the process with the target, MiB. */
 const HEAP_MIB = 768;
-/** Of a process that ended by itself, before its last input says nothing about its end any more. */
+/** Characters kept of its standard error, the last ones. */
 const KEPT_OUTPUT = 4000;
 
 export interface FuzzOptions extends Omit<Job, 'file'> {
@@ -21,7 +22,7 @@ export interface FuzzOptions extends Omit<Job, 'file'> {
   readonly onDone: (target: TargetName, result: CampaignResult) => void;
 }
 
-/** An input that breaks a target. */
+/** An input with a broken property of a target. */
 export interface FoundInput {
   readonly target: TargetName;
   readonly key: string;
@@ -61,7 +62,7 @@ async function tried(
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let output = '';
-  let isOver = false;
+  let isOver = false as boolean;
   child
     .stderr!.setEncoding('utf8')
     .on('data', (text: string) => (output = (output + text).slice(-KEPT_OUTPUT)));
@@ -70,22 +71,22 @@ async function tried(
     else if (message.is === 'done') onDone(message.target, message.result);
     else onBroken({ ...message, input: Buffer.from(message.input, 'base64') });
   });
-  let hangs = false;
-  let [count, since] = [0n, performance.now()];
+  let [count, looks] = [0n, 0];
   const timer = setInterval(() => {
     const now = readCurrentInput(job.file)?.count ?? 0n;
-    if (now !== count) [count, since] = [now, performance.now()];
-    hangs ||= performance.now() - since > HANG_MS;
-    if (hangs) child.kill('SIGKILL');
+    looks = now === count ? looks + 1 : 0;
+    count = now;
+    if (looks > MOST_LOOKS) child.kill('SIGKILL');
   }, LOOK_MS);
   const kill = () => void child.kill('SIGKILL');
   process.once('exit', kill);
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
     if (isOver) return undefined;
-    const reason = hangs
-      ? `it hangs: an input takes over ${HANG_MS / 1000} s`
-      : `its process ended with ${signal ?? code}: ${output}`;
+    const reason =
+      looks > MOST_LOOKS
+        ? `it hangs: an input takes over ${(MOST_LOOKS * LOOK_MS) / 1000} s`
+        : `its process ended with ${signal ?? code}: ${output}`;
     return { reason, last: readCurrentInput(job.file) };
   } finally {
     clearInterval(timer);

@@ -6,7 +6,7 @@ import { RecordType } from '../../../actors/capture/layout.js';
 import { RuntimeClient } from '../../../actors/containers/cri/client.js';
 import { containerId } from '../../../actors/containers/id.js';
 import { runtime } from '../../../proto/generated/messages.js';
-import { ensureRefusal } from '../checks.js';
+import { ensureRefusal, ensureUnicode } from '../checks.js';
 import { mutateProtobuf } from '../mutate-protobuf.js';
 import { FuzzedNode } from '../node.js';
 import { joined, partsOf } from '../parts.js';
@@ -69,8 +69,10 @@ async function ask(socket: string): Promise<ContainersFact['updated'] | undefine
       ensure(/^[0-9a-f]{12}$/.test(id) && metadata.id === id, () => `the id ${id}`);
       const { labels, ...texts } = metadata;
       ensure(Object.keys(labels).length <= MOST_LABELS, () => 'too many labels');
-      for (const text of [...Object.values(texts), ...Object.entries(labels).flat()])
+      for (const text of [...Object.values(texts), ...Object.entries(labels).flat()]) {
         ensure(typeof text === 'string' && text.length <= LONGEST_TEXT, () => 'a text is not bounded');
+        ensureUnicode(text, 'a text');
+      }
     }
     return [...list.values()];
   } catch (error) {

@@ -60,7 +60,7 @@ export const filterTarget: Target = {
         const query = new URLSearchParams(input.toString());
         for (const known of [eventFields, ...Object.values(listFields)]) ensureFilter(query, known, some);
         await ensureClient(query, clients, () => {
-          // A client that follows is held against the events of the next fact, in the fold.
+          // The fold of the next fact asks the filter of a following client.
           const { bytes } = batches[runs++ % batches.length]!;
           node.fold({ kind: 'records', time: start.time, records: recordsOf(bytes) });
         });
@@ -87,7 +87,7 @@ function ensureFilter(
   }
 }
 
-/** Clients that left are counted no more: else there would soon be too many. */
+/** Asks as a client, and leaves. Still counted after that, clients would soon be too many. */
 async function ensureClient(query: URLSearchParams, clients: EventClients, fold: () => void): Promise<void> {
   const { status, body } = clients.respond(query);
   if (status !== 200) {

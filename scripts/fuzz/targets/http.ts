@@ -15,7 +15,7 @@ import { ensure, type Target } from '../target.js';
 
 /** Silence after which a connection is left: a stream has no end, and a request may never be whole. */
 const SILENCE_MS = 25;
-/** Asked behind each input: a server that still works answers, and ends the connection. */
+/** Asked behind each input: a working server answers, and ends the connection. */
 const LAST = 'GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 const ROUTES = [
   ...['/live', '/ready', '/loglevel', '/metrics', '/profile', '/profile/cpu', '/profile/heap'],
@@ -145,7 +145,7 @@ export const askTarget = makeTarget(
   (served) => connect({ path: served.socket }),
 );
 
-/** Sends an input, and reads what comes until the end, or until nothing comes any more. */
+/** Sends an input, and reads until the end, or until a silence. */
 async function talk(socket: Socket, input: Buffer, meanwhile: () => void): Promise<Buffer> {
   const parts: Buffer[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -178,15 +178,15 @@ function ensureAnswers(answer: Buffer): void {
     ensure(status !== 500, () => `an internal error: ${shown(rest)}`);
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? NaN);
     if (!(length > 0)) return;
-    const body = rest.slice(head.length, head.length + length);
+    const behind = rest.slice(head.length);
     // An answer to HEAD has a length, and no body.
-    if (body.startsWith('HTTP/1.1')) return;
+    const body = behind.startsWith('HTTP/1.1 ') ? '' : behind.slice(0, length);
     if (/^content-type: application\/json/im.test(head) && body.length === length) {
       const answered = ensureJson(Buffer.from(body, 'latin1').toString(), 'the body of an answer');
       const hasError = typeof answered === 'object' && answered !== null && 'error' in answered;
       ensure(status < 400 || hasError || status === 503, () => `a refusal without words: ${shown(body)}`);
     }
-    rest = rest.slice(head.length + length);
+    rest = behind.slice(body.length);
   }
 }
 

@@ -80,8 +80,9 @@ function attempt<T>(read: () => T): T | undefined {
     return read();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    ensure(error.code.startsWith('REPLAY_'), () => `it fails as ${error.code}: ${error.message}`);
-    ensureRefusal(error.message, /recording/i, 'the cause');
+    const { code, message } = error as Failure;
+    ensure(code.startsWith('REPLAY_'), () => `it fails as ${code}: ${message}`);
+    ensureRefusal(message, /recording/i, 'the cause');
     return undefined;
   }
 }

@@ -83,7 +83,7 @@ function ensureSettings({ config, argv, env }: Given): void {
 
 function givenIn(input: Buffer): Given | undefined {
   try {
-    const { config, argv, env } = JSON.parse(input.toString()) as Partial<Given>;
+    const { config, argv, env } = JSON.parse(input.toString()) as Readonly<Record<keyof Given, unknown>>;
     const words = Array.isArray(argv) ? argv.map(String) : [];
     const variables = Object.entries(env ?? {}).map(([name, value]) => [name, String(value)]);
     return { config: String(config), argv: words, env: Object.fromEntries(variables) as Given['env'] };
