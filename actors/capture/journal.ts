@@ -19,6 +19,7 @@ import {
   self_check_record,
   SOCKET_RECORD_IPV4,
   socket_record,
+  SocketRole,
 } from './layout.js';
 import {
   NETWORK_WORDS,
@@ -79,8 +80,14 @@ const FRAME_KINDS = new Set<number>([
   ),
 ]);
 
-/** 100 million days, ECMA-262's bound of time, in ns. */
-const LATEST_NS = 8.64e21;
+/** Bounds of times and of the epoch, ns: their sums are years of four digits, as RFC 3339 has them. */
+const MOST_TIME = 2 ** 64;
+const MOST_EPOCH = 2 ** 67;
+/** Most seconds in a setting. */
+const MOST_SECONDS = 1e9;
+
+/** The bit in the number of a container. */
+const CONTAINER_PRESENT = 2 ** 48;
 
 const NOT_GIVEN = 0xffff_ffff;
 const NO_PAYLOAD = new Uint8Array(0);
@@ -152,8 +159,8 @@ export function decodeHeader(bytes: Buffer): FrameHeader {
   const epoch = bytes.readDoubleLE(16);
   if (!FRAME_KINDS.has(kind)) throw new Error(`a frame of unknown kind ${kind}`);
   if (length > FRAME_CAPACITY) throw new Error(`a frame of ${length} bytes, more than ${FRAME_CAPACITY}`);
-  // Beyond this a Date is invalid. The negation refuses NaN.
-  if (!(Math.abs(time) + Math.abs(epoch) < LATEST_NS)) throw new Error('a frame without a valid time');
+  if (!isBetween(time, -MOST_TIME, MOST_TIME) || !isBetween(epoch, -MOST_TIME, MOST_EPOCH))
+    throw new Error('a frame without a valid time');
   return { kind, length, time, epoch };
 }
 
@@ -371,10 +378,9 @@ function isStateSettings(settings: unknown): boolean {
   return (
     (s['scope'] === 'containers' || s['scope'] === 'all') &&
     (s['format'] === 'json' || s['format'] === 'compact') &&
-    typeof s['scrapeInterval'] === 'number' &&
-    typeof s['afterglowPeriod'] === 'number' &&
-    typeof s['processTableSize'] === 'number' &&
-    s['processTableSize'] > 0 &&
+    isBetween(s['scrapeInterval'], 0, MOST_SECONDS) &&
+    isBetween(s['afterglowPeriod'], 0, MOST_SECONDS) &&
+    isBetween(s['processTableSize'], 1, Number.MAX_SAFE_INTEGER) &&
     typeof s['endpoints'] === 'boolean' &&
     typeof s['originators'] === 'boolean' &&
     typeof s['networkDisabled'] === 'boolean' &&
@@ -384,6 +390,11 @@ function isStateSettings(settings: unknown): boolean {
     isList(s['ignoredNetworks']) &&
     isList(s['nonAggregatedNetworks'])
   );
+}
+
+/** Refuses NaN, too. */
+function isBetween(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most;
 }
 
 function isNetwork(value: unknown): boolean {
@@ -419,14 +430,29 @@ function isRecord(records: Records, at: number): boolean {
   const fixed = sizes.get(type);
   if (fixed === undefined || size < fixed || size > Math.min(room, RECORD_CAPACITY) || size % 8 !== 0)
     return false;
+  if (!isContainer(records.container(at))) return false;
   switch (fixed) {
     case process_record.SIZE:
-      return endOfLineage(records, at, at + size) === at + size;
+      return (
+        isContainer(records.u64(at + process_record.outermost)) &&
+        endOfLineage(records, at, at + size) === at + size
+      );
     case SOCKET_RECORD_IPV4:
-      return isSocketSize(records, at, size);
+      return isSocket(records, at) && isSocketSize(records, at, size);
     default:
       return true;
   }
+}
+
+/** Whether it is the number of a container, or 0: see `CONTAINER_PRESENT` of layout.h. */
+function isContainer(number: number): boolean {
+  return number === 0 || (number >= CONTAINER_PRESENT && number < 2 * CONTAINER_PRESENT);
+}
+
+/** Whether family and role of a socket record are some. */
+function isSocket({ u8 }: Records, at: number): boolean {
+  const family = u8[at + socket_record.family]!;
+  return (family === AF_INET || family === AF_INET6) && u8[at + socket_record.role]! <= SocketRole.client;
 }
 
 /** Whether a socket record of so many bytes is whole; a listening socket's may have a holder at its end. */

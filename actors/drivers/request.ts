@@ -86,6 +86,11 @@ async function requestOnce(
       answer = response;
       resolve(response);
     });
+    // Without a listener, Node tells nobody of an answer that changes the protocol.
+    request.on('upgrade', (response) => {
+      resolve(response);
+      socket.destroy();
+    });
     request.on('error', (error) => reject(signal.aborted ? error : answerProblem(error, peer)));
     request.end();
   });

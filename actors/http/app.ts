@@ -20,6 +20,8 @@ export function createApp(routes: readonly Route[], onError: (error: unknown) =>
     try {
       respond(ctx, await handle(ctx, routes));
     } catch (error) {
+      // The client left in the middle of its request: nobody waits for an answer.
+      if (error === ctx.req.errored) return;
       onError(error);
       respond(ctx, json(500, { error: 'Internal error; the log has more.' }));
     }

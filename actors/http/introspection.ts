@@ -1,6 +1,7 @@
 import type { View } from '../connections/listing.js';
 import { CONTAINER_ID, containerNumber, NO_CONTAINER_ID } from '../containers/id.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
+import { shorten } from '../settings/shorten.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { json, type HttpRequest, type Route } from './route.js';
 
@@ -61,7 +62,7 @@ export function introspectionRoutes(sources: IntrospectionSources): Route[] {
       method: 'GET',
       path: '/state/containers/*',
       handle: ({ rest: id }) => {
-        if (!CONTAINER_ID.test(id)) return json(400, { error: `'${id}' ${NO_CONTAINER_ID}` });
+        if (!CONTAINER_ID.test(id)) return json(400, { error: `'${shorten(id)}' ${NO_CONTAINER_ID}` });
         const metadata = sources.container(id);
         if (metadata === undefined) return json(404, { error: `No container ${id} is known.` });
         return json(200, { container_id: id, namespace: '', ...metadata });
@@ -88,10 +89,10 @@ export function introspectionRoutes(sources: IntrospectionSources): Route[] {
 function readView({ query }: HttpRequest): Omit<View, 'originator'> | string {
   const container = query.get('container');
   if (container !== null && !CONTAINER_ID.test(container))
-    return `container: '${container}' ${NO_CONTAINER_ID}`;
+    return `container: '${shorten(container)}' ${NO_CONTAINER_ID}`;
   const normalize = query.get('normalize') ?? 'true';
   if (normalize !== 'true' && normalize !== 'false')
-    return `normalize: '${normalize}' is not allowed (allowed: true or false)`;
+    return `normalize: '${shorten(normalize)}' is not allowed (allowed: true or false)`;
   return {
     normalize: normalize === 'true',
     ...(container !== null && { container: containerNumber(container) }),

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { json, type HttpResponse } from '../http/route.js';
 import { eventFields, type EventNotice } from './ask.js';
 import type { EventFeed } from './events.js';
+import { shorten } from '../settings/shorten.js';
 import { parseFilter, type Filter } from './filter.js';
 import type { EventRow } from './protocol.js';
 
@@ -183,7 +184,7 @@ function readQuery(parameters: URLSearchParams): EventQuery | string {
   if (error !== undefined) return error;
   const follow = parameters.get('follow') ?? 'false';
   if (follow !== 'true' && follow !== 'false')
-    return `follow: '${follow}' is not allowed (allowed: true or false)`;
+    return `follow: '${shorten(follow)}' is not allowed (allowed: true or false)`;
   return {
     filter,
     last: (last as number | undefined) ?? MOST_LAST,
@@ -204,5 +205,5 @@ function numberIn(
   const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (value >= least && value <= most) return value;
   const range = most === Infinity ? 'Unix time in ms' : `a whole number from ${least} to ${most}`;
-  return `${name}: '${text}' is not allowed (allowed: ${range})`;
+  return `${name}: '${shorten(text)}' is not allowed (allowed: ${range})`;
 }

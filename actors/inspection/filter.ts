@@ -95,7 +95,10 @@ const fields = {
     test: (value) => (networkOf(value) === undefined ? undefined : within([value])),
     any: within,
   },
-  event: { allowed: eventNames.join(', '), test: (value) => eventTests[value] },
+  event: {
+    allowed: eventNames.join(', '),
+    test: (value) => (Object.hasOwn(eventTests, value) ? eventTests[value] : undefined),
+  },
   host: {
     allowed: 'true',
     test: (value) => (value === 'true' ? ({ container }) => container === '' : undefined),

@@ -119,7 +119,7 @@ export function parseCommand(text: string): PlayerCommand | { readonly error: st
     case undefined:
       return { error: `${JSON.stringify(name)} is no action (allowed: ${ACTIONS.join(', ')})` };
     case 'seek':
-      if (typeof value === 'number') return { action, value };
+      if (Number.isFinite(value)) return { action, value: Number(value) };
       return { error: `${JSON.stringify(value)} is no time to seek (allowed: a Unix time in ms)` };
     case 'speed':
       if (typeof value === 'number' && value >= SLOWEST && value <= FASTEST) return { action, value };

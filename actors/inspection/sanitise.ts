@@ -1,5 +1,5 @@
 import { Failure } from '../telemetry/failures.js';
-import { escapeControls } from '../telemetry/plain-text.js';
+import { escapeControls, startOf } from '../telemetry/plain-text.js';
 import type { Plain } from './protocol.js';
 
 /** Bounds of one value: levels, all its parts, members of a list or an object, characters of a text and of all. */
@@ -31,11 +31,11 @@ export function sanitise(value: unknown): Plain {
 
 /** A text for an inspector. */
 export function sanitiseText(text: string): string {
-  const start = text.slice(0, 2 * MOST_TEXT);
+  const start = startOf(text, 2 * MOST_TEXT);
   const clean = escapeControls(
     start.replace(PEM, CUT).replace(USER_OF_URL, `$1${CUT}@`).replace(QUERY_OF_URL, `$1?${CUT}`),
   );
-  return clean.length > MOST_TEXT || text.length > start.length ? clean.slice(0, MOST_TEXT) + CUT : clean;
+  return clean.length > MOST_TEXT || text.length > start.length ? startOf(clean, MOST_TEXT) + CUT : clean;
 }
 
 class Sanitiser {
@@ -64,7 +64,7 @@ class Sanitiser {
   #text(text: string): string {
     if (this.#room === 0) return CUT;
     const clean = sanitiseText(text);
-    const cut = clean.length > this.#room ? clean.slice(0, this.#room) + CUT : clean;
+    const cut = clean.length > this.#room ? startOf(clean, this.#room) + CUT : clean;
     this.#room = Math.max(this.#room - clean.length, 0);
     return cut;
   }

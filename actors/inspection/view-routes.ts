@@ -3,6 +3,7 @@ import { parseAddress } from '../connections/address.js';
 import { CONTAINER_ID, containerNumber, NO_CONTAINER_ID } from '../containers/id.js';
 import { OneAtATime } from '../http/one-at-a-time.js';
 import { json, type HttpRequest, type HttpResponse, type Route } from '../http/route.js';
+import { shorten } from '../settings/shorten.js';
 import { nodeView } from './node-view.js';
 import { why, type WhyQuery, type WhySources } from './why.js';
 
@@ -137,7 +138,7 @@ class Query {
   allowOnly(names: readonly string[]): void {
     for (const name of this.#query.keys()) {
       if (!names.includes(name))
-        throw new BadQuery(`'${name}' is no parameter here (allowed: ${names.join(', ')})`);
+        throw new BadQuery(`'${shorten(name)}' is no parameter here (allowed: ${names.join(', ')})`);
       if (this.#query.getAll(name).length > 1) throw new BadQuery(`${name}: given more than once`);
     }
   }
@@ -151,7 +152,7 @@ class Query {
     const text = this.#query.get('container');
     if (text === null) return undefined;
     if (text === '') return 0;
-    if (!CONTAINER_ID.test(text)) throw new BadQuery(`container: '${text}' ${NO_CONTAINER_ID}`);
+    if (!CONTAINER_ID.test(text)) throw new BadQuery(`container: '${shorten(text)}' ${NO_CONTAINER_ID}`);
     return containerNumber(text);
   }
 
@@ -159,7 +160,7 @@ class Query {
     const text = this.#query.get('protocol');
     if (text === null) return undefined;
     if (text === 'tcp' || text === 'udp') return PROTOCOLS[text];
-    throw new BadQuery(`protocol: '${text}' is not allowed (allowed: tcp or udp)`);
+    throw new BadQuery(`protocol: '${shorten(text)}' is not allowed (allowed: tcp or udp)`);
   }
 
   port(name: string): number | undefined {
@@ -167,7 +168,7 @@ class Query {
     if (text === null) return undefined;
     const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
     if (port <= 0xffff) return port;
-    throw new BadQuery(`${name}: '${text}' is not allowed (allowed: a port, 0 to 65535)`);
+    throw new BadQuery(`${name}: '${shorten(text)}' is not allowed (allowed: a port, 0 to 65535)`);
   }
 
   address(name: string): ReturnType<typeof parseAddress> {
@@ -176,7 +177,7 @@ class Query {
     const address = parseAddress(text);
     if (address !== undefined) return address;
     throw new BadQuery(
-      `${name}: '${text}' is not allowed (allowed: an IPv4 or IPv6 address, without brackets)`,
+      `${name}: '${shorten(text)}' is not allowed (allowed: an IPv4 or IPv6 address, without brackets)`,
     );
   }
 }

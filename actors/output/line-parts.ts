@@ -1,6 +1,6 @@
 /** The parts of a readable line of an event: for the compact view of a run, and for the command's. */
 import type { ContainerMetadata } from '../capture/facts.js';
-import { printable } from '../telemetry/plain-text.js';
+import { printable, startOf } from '../telemetry/plain-text.js';
 
 /** Columns of a container's id. */
 export const ID_WIDTH = 12;
@@ -52,7 +52,7 @@ export function shortName(metadata: ContainerNames, room: number): string {
 }
 
 export function cut(text: string, room: number): string {
-  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
+  return text.length <= room ? text : `${startOf(text, room - 1)}…`;
 }
 
 /**

@@ -151,18 +151,27 @@ export const webSocketUrl: Parser<string> = {
   },
 };
 
-/** A JSON object, not looked into any further. */
+/** Levels of a JSON object: settings have two. What JSON.parse takes can be too deep for JSON.stringify. */
+const MOST_LEVELS = 16;
+
+/** A JSON object, not looked into any further than for its depth. */
 export const jsonObject: Parser<Readonly<Record<string, unknown>>> = {
   allowed: 'a JSON object',
   parse: (text) => {
     try {
       const value: unknown = JSON.parse(text);
+      if (!isWithin(value, MOST_LEVELS)) return { bad: text, why: `it has more than ${MOST_LEVELS} levels` };
       return isObject(value) ? { value } : { bad: text };
     } catch (error) {
       return { bad: text, why: error instanceof Error ? error.message : String(error) };
     }
   },
 };
+
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((member) => isWithin(member, levels - 1));
+}
 
 /** Whether a JSON value is an object, and neither a list nor null. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

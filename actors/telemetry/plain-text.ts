@@ -28,6 +28,11 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, (found) => (found === '\n' ? '↵' : found === '\t' ? ' ' : '�'));
 }
 
+/** The start of a text, at most `length` UTF-16 units: never with half a character at its end. */
+export function startOf(text: string, length: number): string {
+  return text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
+}
+
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Escapes each UTF-16 unit. @param short how a unit below 0x100 is written: `\xNN` or `\u00NN` */

@@ -265,6 +265,19 @@ describe('a recording', () => {
     assert.match(refusal().failure.message, /malformed record/);
   });
 
+  const strange = socketRecord();
+  strange[socket_record.role] = 7;
+  for (const [what, one] of [
+    ['a role that is none', strange],
+    ['the number of no container', exitRecord({ container: 7 })],
+    ['an outermost container that is none', execRecord({ outermost: 7 })],
+  ] as const) {
+    it(`with ${what} is refused before anybody folds it`, () => {
+      record([start, { kind: 'records', time: 1, records: batch(one) }]);
+      assert.match(refusal().failure.message, /malformed record/);
+    });
+  }
+
   const starts: readonly (readonly [string, object])[] = [
     ['a seed that is a number', { ...start, seed: 123456789012345 }],
     ['a network that is none', { ...start, settings: stateSettings({ ignoredNetworks: ['x'] }) }],
@@ -273,6 +286,9 @@ describe('a recording', () => {
     ['less than no connections', { ...start, settings: stateSettings({ maxConnectionsPerMinute: -1 }) }],
     ['a process table of no size', { ...start, settings: stateSettings({ processTableSize: 0 }) }],
     ['a wall clock beyond all dates', { ...start, epoch: 1e300 }],
+    ['a wall clock of a year of five digits', { ...start, epoch: 8e21 }],
+    ['a time beyond all runs', { ...start, time: 1e20 }],
+    ['an endless afterglow', { ...start, settings: stateSettings({ afterglowPeriod: 1e308 }) }],
   ];
   for (const [what, fact] of starts) {
     it(`with ${what} is refused`, () => {

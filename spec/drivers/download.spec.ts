@@ -228,6 +228,14 @@ describe('downloading a driver', () => {
       assert.match(message, /: HTTP 503 \(attempts: 3\)\.$/);
       assert.match(remedy, /log of Sensor/);
     });
+
+    it('tells an answer in another protocol, and does not wait for more', async () => {
+      const server = await sensor();
+      server.answer = ({ socket }) =>
+        socket!.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+      const { message } = await failure(server.port);
+      assert.match(message, /: HTTP 101 \(attempts: 3\)\.$/);
+    });
   });
 
   describe('tells of TLS', () => {

@@ -90,6 +90,18 @@ describe('A server of routes', () => {
     assert.match(String(served.errors.at(-1)), /secret inside/);
   });
 
+  it('does not take a client that leaves in the middle of its request for an error of its own', async () => {
+    const before = served.errors.length;
+    const socket = await dial(served.address);
+    socket.write('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf');
+    await new Promise(setImmediate);
+    socket.destroy();
+    // Answered by the same event loop, later.
+    assert.equal((await served.ask('/ready')).status, 200);
+    await new Promise(setImmediate);
+    assert.equal(served.errors.length, before);
+  });
+
   it('lives through garbage', async () => {
     const garbage = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),

@@ -77,6 +77,9 @@ describe('A filter', () => {
       error(Array(33).fill('address=1::').join('&')),
       /^--address: a filter has at most 32 values/,
     );
+    // Names that every object has: no event is one.
+    for (const name of ['hasOwnProperty', 'constructor', '__proto__'])
+      assert.match(error(`event=${name}`), /is not allowed \(allowed: exec/);
     assert.match(error('pod='), /^--pod: '' is not allowed/);
     assert.match(error('port=1', ['pod']), /^--port: there is no such thing .*there are: --pod\)$/);
   });

@@ -100,6 +100,7 @@ describe('The commands of a replay', () => {
     ['{"action":"rewind"}', /^"rewind" is no action \(allowed: play, pause, step, seek, speed\)/],
     ['{}', /^undefined is no action/],
     ['{"action":"seek"}', /^undefined is no time to seek/],
+    ['{"action":"seek","value":1e999}', /is no time to seek/],
     ['{"action":"speed","value":0}', /^0 is no speed \(allowed: a number from 1 to 100\)/],
     ['{"action":"speed","value":"10"}', /^"10" is no speed/],
   ] as const) {

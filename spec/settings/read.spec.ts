@@ -326,6 +326,14 @@ describe('readSettings', () => {
       }
     });
 
+    it('refusing what is too deep to be written again', () => {
+      const text = `{"logLevel":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+      assert.match(
+        errorsOf([], { COLLECTOR_CONFIG: text }).join(),
+        /^Bad value '.{100}…' for environment variable COLLECTOR_CONFIG: it has more than 16 levels \(allowed: a JSON object\)$/,
+      );
+    });
+
     it('refusing values of the wrong shape', () => {
       for (const value of ['0', '1.5', '-1', '"soon"', 'true', '[1]', '{"a":1}', '{}']) {
         const text = value.replaceAll('"', value.startsWith('"') ? '' : '"');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { processJson } from '../../actors/output/json.js';
 import { json } from '../../actors/http/route.js';
 import { formatJson, formatLine } from '../../actors/telemetry/line.js';
-import { escapeControls, escapeJson, UNSAFE } from '../../actors/telemetry/plain-text.js';
+import { escapeControls, escapeJson, startOf, UNSAFE } from '../../actors/telemetry/plain-text.js';
 
 /** By Unicode's own categories: controls, separators of lines and paragraphs, marks of direction, tags. */
 const POWERFUL = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\u{e0000}-\u{e007f}\ufeff]/u;
@@ -43,6 +43,13 @@ describe('text that a container chose', () => {
         assert.doesNotMatch(line, POWERFUL);
         assert.deepEqual(JSON.parse(line), { [text]: text });
       }),
+    );
+  });
+
+  it('is never cut within a character', () => {
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].map((length) => startOf('a🙂b', length)),
+      ['', 'a', 'a', 'a🙂', 'a🙂b'],
     );
   });
 

@@ -1,6 +1,7 @@
 /** Turns a runtime's answers into metadata of ours: bounded, and nothing taken for granted. */
 import type { runtime } from '../../../proto/generated/messages.js';
 import type { ContainerMetadata } from '../../capture/facts.js';
+import { startOf } from '../../telemetry/plain-text.js';
 
 type Pod = runtime.v1.PodSandbox.$Properties;
 type Container = runtime.v1.Container.$Properties;
@@ -92,7 +93,7 @@ function digestIn(reference: string): string {
 }
 
 function boundedText(value: string | null | undefined): string {
-  return (value ?? '').slice(0, LONGEST_TEXT);
+  return startOf(value ?? '', LONGEST_TEXT);
 }
 
 function boundedLabels(labels: Labels): Record<string, string> {
