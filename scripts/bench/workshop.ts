@@ -1,5 +1,6 @@
-import { execFile, type ExecFileException } from 'node:child_process';
+import { execFile, spawn, type ExecFileException } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,24 +21,36 @@ export interface Measured {
   readonly elapsed: number;
 }
 
+/** Some of the workshop's containers: those that take turns. */
+export interface ContainerRange {
+  /** Default: 0. */
+  readonly first?: number;
+  /** Default: 1. */
+  readonly count?: number;
+}
+
 const ID_BYTES = 32;
 const ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
 const run = promisify(execFile);
 
-/** A folder and a container's cgroup for the load, and the load itself. Everything is gone after `close`. */
+/** A folder and containers' cgroups for the load, and the load itself. Everything is gone after `close`. */
 export class Workshop {
   readonly folder: string;
   readonly #pod: string;
-  readonly #cgroup: string;
+  readonly #cgroups: readonly string[];
   readonly #stop: AbortSignal;
+  /** Of held connections. */
+  readonly #endings = new Set<() => Promise<void>>();
 
-  /** @param stop kills all processes */
-  constructor(stop: AbortSignal) {
+  /** @param stop kills all processes @param containers how many there are */
+  constructor(stop: AbortSignal, containers = 1) {
     this.#stop = stop;
     this.#pod = path.join(unifiedHierarchy(), `collector-bench-${process.pid}`);
-    this.#cgroup = path.join(this.#pod, randomBytes(ID_BYTES).toString('hex'));
-    mkdirSync(this.#cgroup, { recursive: true });
+    this.#cgroups = Array.from({ length: containers }, () =>
+      path.join(this.#pod, randomBytes(ID_BYTES).toString('hex')),
+    );
+    for (const cgroup of this.#cgroups) mkdirSync(cgroup, { recursive: true });
     this.folder = mkdtempSync(path.join(tmpdir(), 'collector-bench-'));
   }
 
@@ -54,10 +67,13 @@ export class Workshop {
     return program;
   }
 
-  /** Runs the load for so long. */
-  async load(work: Work, milliseconds: number): Promise<Measured> {
+  /**
+   * Runs the load for so long.
+   * @returns its costs; processor time of one container alone
+   */
+  async load(work: Work, milliseconds: number, containers: ContainerRange = {}): Promise<Measured> {
     const output = await this.#run(this.#path('load'), [
-      this.#cgroup,
+      this.#cgroupsOf(containers),
       work,
       String(milliseconds),
       this.#path('nothing'),
@@ -73,24 +89,45 @@ export class Workshop {
     };
   }
 
+  /**
+   * Opens connections in containers, to a peer each outside of them.
+   * @param connections a multiple of 10 @returns closes them
+   */
+  async hold(connections: number, containers: ContainerRange = {}): Promise<() => Promise<void>> {
+    const args = [this.#cgroupsOf(containers), 'hold', String(connections)];
+    const holder = spawn(this.#path('load'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(holder, 'close');
+    const end = async () => {
+      this.#stop.removeEventListener('abort', kill);
+      this.#endings.delete(end);
+      holder.stdin.end();
+      await ended;
+    };
+    const kill = () => holder.kill('SIGKILL');
+    this.#stop.addEventListener('abort', kill);
+    this.#endings.add(end);
+    const isHeld = await Promise.race([
+      once(holder.stdout, 'data').then(() => true),
+      ended.then(() => false),
+    ]);
+    this.#stop.throwIfAborted();
+    if (!isHeld) throw new Error(`The load did not open ${connections} connections.`);
+    return end;
+  }
+
   /** Ends all processes, and removes everything. */
   async close(): Promise<void> {
+    for (const end of this.#endings) await end();
     rmSync(this.folder, { recursive: true });
-    // A process just killed is in its cgroup for a little longer.
-    for (let attempt = 1; !this.#removeCgroup(attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
+    for (const cgroup of this.#cgroups) {
+      // A process just killed is in its cgroup for a little longer.
+      for (let attempt = 1; !removeCgroup(cgroup, attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
+    }
     rmdirSync(this.#pod);
   }
 
-  #removeCgroup(isLast: boolean): boolean {
-    const processes = readFileSync(path.join(this.#cgroup, 'cgroup.procs'), 'utf8').split('\n');
-    for (const pid of processes.filter(Boolean)) killIfThere(Number(pid));
-    try {
-      rmdirSync(this.#cgroup);
-      return true;
-    } catch (error) {
-      if (isLast || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
-      return false;
-    }
+  #cgroupsOf({ first = 0, count = 1 }: ContainerRange): string {
+    return this.#cgroups.slice(first, first + count).join(':');
   }
 
   #path(name: string): string {
@@ -106,6 +143,19 @@ export class Workshop {
       const { message, stderr = '' } = error as ExecFileException;
       throw new Error(`${path.basename(command)} failed: ${stderr.trim() || message}`, { cause: error });
     }
+  }
+}
+
+/** @returns whether it is gone */
+function removeCgroup(cgroup: string, isLast: boolean): boolean {
+  const processes = readFileSync(path.join(cgroup, 'cgroup.procs'), 'utf8').split('\n');
+  for (const pid of processes.filter(Boolean)) killIfThere(Number(pid));
+  try {
+    rmdirSync(cgroup);
+    return true;
+  } catch (error) {
+    if (isLast || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    return false;
   }
 }
 
