@@ -1,10 +1,9 @@
 import { shape, svgText, type Shape } from '../charts/svg.js';
-import { textWidth } from '../charts/text.js';
 import { panelsOf, type Panel } from './panels.js';
 
 /** px: a panel with its margins, the frame of its plot, and the lines of text. */
 const COLUMNS = 4;
-const WIDTH = 236;
+const WIDTH = 248;
 const LEFT = 40;
 const RIGHT = 12;
 const TITLE = 20;
@@ -13,6 +12,8 @@ const PLOT = 130;
 const AXIS = 34;
 const GAP = 14;
 const DOT = 3;
+/** Half of the line of a target. */
+const LIMIT = 8;
 const FONT = 11;
 
 /** Colours for both of GitHub's themes, by the theme of the reader's system. */
@@ -30,7 +31,7 @@ text { font: ${FONT}px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans
 .grid { stroke: var(--rule); }
 .with-n { stroke: var(--muted); stroke-dasharray: 3 3; fill: none; }
 .limit { stroke: var(--bad); stroke-width: 2; }
-.limit-text { fill: var(--bad); text-anchor: middle; }
+.limit-text { fill: var(--bad); text-anchor: end; }
 .line { fill: none; stroke-width: 1.5; }
 ${[0, 1, 2, 3].map((n) => `.line.s${n}, .dot.s${n} { stroke: var(--c${n}); } .dot.s${n} { fill: var(--c${n}); }`).join('\n')}
 .dot.kernel { fill: var(--paper); stroke-width: 1.5; }
@@ -134,18 +135,10 @@ function drawWithN({ series, x, y }: Panel, place: Place): Shape[] {
 
 function drawLimit(limit: { x: number; y: number }, { y: { to } }: Panel, place: Place): Shape[] {
   const { x, y } = place(limit.x, limit.y);
-  const label = `≤ ${limit.y}`;
-  const above = limit.y < to / 1.5;
-  const half = textWidth(label, FONT) / 2;
-  const right = place(limit.x, to).x;
+  const isAbove = limit.y < to / 1.5;
   return [
-    line('limit', x - 8, y, x + 8, y),
-    text(
-      'limit-text',
-      Math.min(x, right + DOT * 2 - (half > 10 ? half - 10 : 0)),
-      above ? y - 4 : y + FONT + 3,
-      label,
-    ),
+    line('limit', x - LIMIT, y, x + LIMIT, y),
+    text('limit-text', x + LIMIT, isAbove ? y - 4 : y + FONT + 3, `≤ ${limit.y}`),
   ];
 }
 

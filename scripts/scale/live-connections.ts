@@ -127,8 +127,22 @@ function curves(costs: ReadonlyMap<number, Costs>, origin: Origin): Curve[] {
     { name: 'CPU for 1,000 execs', unit: 'ms', along, origin, most: 0, points: points('execs') },
     { name: 'CPU for 1,000 connections', unit: 'ms', along, origin, most: 0, points: points('connections') },
     { name: 'CPU for a tick', unit: 'ms', along, origin, most: 1, points: points('tick') },
-    { name: 'resident memory', unit: 'MB', along, origin, most: 1, points: points('memory') },
+    {
+      name: 'resident memory',
+      unit: 'MB',
+      along,
+      origin,
+      most: 1,
+      points: points('memory'),
+      ...(origin === 'rings' && { limits: limitsOf(costs) }),
+    },
   ];
+}
+
+function limitsOf(costs: ReadonlyMap<number, Costs>): Point[] {
+  return Object.entries(MEGABYTES)
+    .map(([x, y]) => ({ x: Number(x), y }))
+    .filter(({ x }) => costs.has(x));
 }
 
 function figures(costs: ReadonlyMap<number, Costs>) {

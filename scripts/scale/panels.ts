@@ -30,7 +30,7 @@ export interface Axis {
 /** Room beside the first and the last point, as a factor. */
 const BESIDE = 1.35;
 const CPU = 'CPU for ';
-const SHORT_ORIGINS = { kernel: 'real', rings: 'by rings', facts: 'each reported' } as const;
+const SHORT_ORIGINS = { kernel: 'real', rings: 'by rings', facts: 'all reported' } as const;
 
 /** Sorts curves into panels: by what they are along, and what they cost. */
 export function panelsOf(curves: readonly Curve[]): Panel[] {
@@ -73,7 +73,7 @@ function nameOf({ name, along, origin, unit }: Curve): string {
   const what = name.replace(CPU, '').replace(/^(1,000|a) /, '');
   if (along !== 'live connections') return unit === 'MB' ? '' : what;
   return name.endsWith('tick') && origin === 'facts'
-    ? `${what}, ${SHORT_ORIGINS[origin]}`
+    ? `${what.replace(' tick', '')}, ${SHORT_ORIGINS[origin]}`
     : SHORT_ORIGINS[origin];
 }
 

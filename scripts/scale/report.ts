@@ -48,7 +48,7 @@ function growths(curves: readonly Curve[]): string {
     table(['cost', 'at', 'measured', 'grows with', 'target', 'facts'], rows),
     `The exponents are fitted to the logarithms, with one standard error. n^1 is as much for each of them, however many ` +
       `there are. One more exec or connection may cost n^${CACHES} more, since a look at a table goes from the ` +
-      `processor's first cache to memory.`,
+      `processor's first cache to memory. The dashed lines grow with n.`,
   ].join('\n\n');
 }
 
