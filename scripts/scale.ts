@@ -28,9 +28,9 @@ import { rings } from './scale/rings.js';
 import type { Bench } from './scale/site.js';
 import { state } from './scale/state.js';
 
-type Measure = (bench: Bench, plan: Plan) => Promise<PartResult>;
+type MeasurePart = (bench: Bench, plan: Plan) => Promise<PartResult>;
 
-const measures: Readonly<Record<Part, Measure>> = {
+const measures: Readonly<Record<Part, MeasurePart>> = {
   idle,
   sockets,
   fed,
@@ -45,34 +45,45 @@ const MEASURED = ['actors', 'collector.ts', 'machines', 'native', 'scripts/scale
 const dist = path.join(root, 'dist');
 
 await command(async (words) => {
-  const { quick, only, json, save } = readArguments(words);
-  const data = await measured(quick ? plans.quick : plans.full, only);
-  console.log(json ? JSON.stringify(data, null, 2) : await format(render(data), { parser: 'markdown' }));
+  const { quick, chosen, json, save } = readArguments(words);
+  const data: Partial<Record<Part, PartResult>> = {};
+  try {
+    await measure(quick ? plans.quick : plans.full, chosen, (part, result) => (data[part] = result));
+  } finally {
+    // Of a run cut short, too: a part takes a minute or more.
+    if (Object.keys(data).length > 0)
+      console.log(json ? JSON.stringify(data, null, 2) : await format(render(data), { parser: 'markdown' }));
+  }
   if (save) saveAll(data);
   return [...figuresOf(data).map(({ target }) => target), ...curvesOf(data).map(growthOf)].every(
     (verdict) => verdict?.met !== false,
   );
 });
 
-async function measured(plan: Plan, only: readonly Part[]): Promise<ScaleData> {
+async function measure(
+  plan: Plan,
+  chosen: readonly Part[],
+  take: (part: Part, result: PartResult) => void,
+): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('It loads BPF programs and makes cgroups: run it as root.');
   for (const file of ['collector.js', 'collector.node'])
     if (!existsSync(path.join(dist, file))) throw new Error(`dist/${file} is missing: npm run build.`);
   const stop = new AbortController();
   const interrupted = () => stop.abort(new Error('Interrupted.'));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  const progress = new Progress(only.map((part) => [part, plan.expected[part]]));
+  const progress = new Progress(chosen.map((part) => [part, plan.expected[part]]));
   const workshop = new Workshop(stop.signal, Math.max(plan.holders, ...plan.containers));
   try {
     await workshop.prepare();
     const feeder = await Feeder.prepare(workshop, stop.signal);
     const bench: Bench = { workshop, feeder, dist, stop: stop.signal };
-    const results: [Part, PartResult][] = [];
-    for (const part of only) {
+    for (const part of chosen) {
       console.error(progress.next(performance.now()));
-      results.push([part, await measures[part](bench, plan)]);
+      take(part, await measures[part](bench, plan));
     }
-    return Object.fromEntries(results);
+  } catch (error) {
+    stop.signal.throwIfAborted();
+    throw error;
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await workshop.close();

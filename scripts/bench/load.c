@@ -43,7 +43,7 @@
 #define ADDRESS "10.99.0.1"
 #define PORT 8080
 
-enum { HOLD_BATCH = 10 };
+enum { HOLD_BATCH = 2 };
 
 static const char *program;
 static int listener = -1;

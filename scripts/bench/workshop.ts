@@ -91,7 +91,7 @@ export class Workshop {
 
   /**
    * Opens connections in containers, to a peer each outside of them.
-   * @param connections a multiple of 10 @returns closes them
+   * @param connections an even number @returns closes them
    */
   async hold(connections: number, containers: ContainerRange = {}): Promise<() => Promise<void>> {
     const args = [this.#cgroupsOf(containers), 'hold', String(connections)];

@@ -5,7 +5,7 @@ import { parts, type Part } from './data.js';
 export interface ScaleArguments {
   readonly quick: boolean;
   /** The parts to measure, in the order of a run. */
-  readonly only: readonly Part[];
+  readonly chosen: readonly Part[];
   readonly json: boolean;
   readonly save: boolean;
 }
@@ -28,7 +28,8 @@ export function readArguments(words: readonly string[]): ScaleArguments {
   });
   if (quick && save)
     throw new BadUsage('Bad argument --save with --quick: the figures of a quick run are rough');
-  return { quick, only: parts.filter((part) => named?.includes(part) ?? true), json, save };
+  const chosen = parts.filter((part) => named?.includes(part) ?? true);
+  return { quick, chosen, json, save };
 }
 
 function parsed(words: readonly string[]) {

@@ -64,7 +64,7 @@ async function liveConnections(
     const costs = new Map<number, Costs>();
     for (const count of counts) {
       const release = await hold(count);
-      await reported(site, clock, count, plan);
+      await reported(clock, count, plan);
       costs.set(count, await costsOf(site, clock, plan));
       await release?.();
     }
@@ -73,11 +73,10 @@ async function liveConnections(
 }
 
 /** Waits until Sensor has got all connections, as far as the limit of new ones lets them through. */
-async function reported(site: Site, clock: TickClock, count: number, plan: Plan): Promise<void> {
+async function reported(clock: TickClock, count: number, plan: Plan): Promise<void> {
   const each = Math.floor((REPORTED_A_MINUTE / 60) * plan.interval);
   const ticks = Math.ceil(count / plan.holders / each) + 1;
   for (let tick = 0; tick < ticks; tick++) await clock.after(AFTER_TICK);
-  await site.pause(1);
 }
 
 /** Medians over the rounds; ms of processor time, MB. */

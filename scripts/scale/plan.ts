@@ -66,7 +66,7 @@ export const plans: Readonly<Record<'full' | 'quick', Plan>> = {
     holders: 20,
     rounds: 1,
     load: 400,
-    interval: 6,
+    interval: 8,
     warmUp: { execs: 5000, connections: 20_000 },
     tidy: 2000,
     idle: 4000,

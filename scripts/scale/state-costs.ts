@@ -26,8 +26,7 @@ export interface StateCost {
   readonly bytes: number;
 }
 
-const works = ['open', 'first tick', 'steady tick', 'open a tenth', 'churn tick', 'fresh tick'] as const;
-export type StateWork = (typeof works)[number];
+export type StateWork = 'open' | 'first tick' | 'steady tick' | 'open a tenth' | 'churn tick' | 'fresh tick';
 
 class Stopwatch {
   ms = 0;
@@ -64,13 +63,13 @@ function foldRecords(
 function tick(state: ConnectionState, time: number, audience: 'same' | 'fresh' = 'same'): Stopwatch {
   const watch = new Stopwatch();
   const slices = state.tick({ kind: 'tick', time, epoch: 0, audience });
-  let isOver = false;
-  while (!isOver)
+  let next: ReturnType<typeof slices.next>;
+  do {
     watch.time(() => {
-      const { done, value } = slices.next();
-      if (value !== undefined) networkMessage(value, time / NS_PER_US, noOriginator);
-      isOver = done === true;
+      next = slices.next();
+      if (next.value !== undefined) networkMessage(next.value, time / NS_PER_US, noOriginator);
     });
+  } while (next!.done !== true);
   return watch;
 }
 

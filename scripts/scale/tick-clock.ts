@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** A timer may fire so much too early, ms: the same moment would come twice. */
+const EARLY = 5;
+
 /** When ticks come. Made right after one. */
 export class TickClock {
   readonly #start = performance.now();
@@ -16,6 +19,6 @@ export class TickClock {
   async after(milliseconds: number): Promise<void> {
     const since = (performance.now() - this.#start) % this.#interval;
     const wait = milliseconds - since;
-    await sleep(wait >= 0 ? wait : wait + this.#interval, undefined, { signal: this.#stop });
+    await sleep(wait > EARLY ? wait : wait + this.#interval, undefined, { signal: this.#stop });
   }
 }

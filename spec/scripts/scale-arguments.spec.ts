@@ -6,11 +6,11 @@ import { Progress } from '../../scripts/scale/progress.js';
 
 describe('the arguments of the measurement of scale', () => {
   it('are by default all parts, at full length, for people', () => {
-    assert.deepEqual(readArguments([]), { quick: false, only: parts, json: false, save: false });
+    assert.deepEqual(readArguments([]), { quick: false, chosen: parts, json: false, save: false });
   });
 
   it('choose parts, in the order of a run', () => {
-    assert.deepEqual(readArguments(['--only=state,idle']).only, ['idle', 'state']);
+    assert.deepEqual(readArguments(['--only=state,idle']).chosen, ['idle', 'state']);
   });
 
   it('name a wrong value, its place and what is allowed', () => {
