@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Feeds the rings of a running Collector with records of made-up sockets or processes, at a rate:
 //
-//   feeder <object> <id of the map of rings> <rings> hold|connection|exec <first> <count> <a second> <containers> <base>
+//   feeder <object> <map of rings> <rings> hold|connection|exec <first> <count> <a second> <containers> <base>
 //
-// Prints the records written, those without room, and the nanoseconds that it took.
+// The map is given by its id in the kernel. Prints the records written, the ones without room, and the nanoseconds
+// taken.
 #define _GNU_SOURCE
 #include "feed.h"
 

@@ -18,7 +18,7 @@ const RECORDS = 2 * EXECS + 4 * CONNECTIONS;
 describe('The measurement of scale', function () {
   this.timeout(120_000);
   const stop = new AbortController();
-  let workshop: Workshop;
+  let workshop: Workshop | undefined;
   let bench: Bench;
 
   before(async function () {
@@ -58,7 +58,7 @@ describe('The measurement of scale', function () {
     const known = async (site: Site) => site.metric('collector_table_entries', /"connections"/);
     await Site.during(bench, { interval: 1 }, async (site) => {
       const before = await known(site);
-      const release = await workshop.hold(300, { count: CONTAINERS });
+      const release = await bench.workshop.hold(300, { count: CONTAINERS });
       await site.until('all are known', async () => (await known(site)) >= before + 300);
       await release();
       await site.until('they are over', async () => (await known(site)) < before + 100);
