@@ -7,8 +7,8 @@
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { BadUsage, command } from '../command.js';
+import { bundle } from './bundle.js';
 import { Daemon } from './daemon.js';
 import { compared, table } from './figures.js';
 import { cpuTime } from './fold.js';
@@ -84,18 +84,6 @@ async function record(workshop: Workshop): Promise<string> {
 
 /** The folds of a checkout, bundled like the product. */
 async function load(checkout: string, outfile: string): Promise<Folds> {
-  await build({
-    entryPoints: [path.join(checkout, 'scripts/bench/fold.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    minifySyntax: true,
-    external: ['*.node'],
-    logLevel: 'error',
-    banner: {
-      js: "import { createRequire as _createRequire } from 'node:module'; const require = _createRequire(import.meta.url);",
-    },
-  });
+  await bundle(path.join(checkout, 'scripts/bench/fold.ts'), outfile);
   return (await import(pathToFileURL(outfile).href)) as Folds;
 }

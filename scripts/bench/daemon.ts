@@ -70,6 +70,11 @@ export class Daemon {
     return /HTTP server listens on (\S+)/.exec(this.#log)![1]!;
   }
 
+  /** host:port of its server of metrics. */
+  get metricsAddress(): string {
+    return /Metrics server listens on (\S+)/.exec(this.#log)![1]!;
+  }
+
   /** Its standard output, if it is a pipe. */
   get output(): Readable {
     return this.#child.stdout!;

@@ -1,5 +1,6 @@
-import { execFile, type ExecFileException } from 'node:child_process';
+import { execFile, spawn, type ExecFileException } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,6 +21,14 @@ export interface Measured {
   readonly elapsed: number;
 }
 
+/** Some of the workshop's containers: those that take turns. */
+export interface ContainerRange {
+  /** Default: 0. */
+  readonly first?: number;
+  /** Default: 1. */
+  readonly count?: number;
+}
+
 const ID_BYTES = 32;
 const ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
@@ -31,12 +40,14 @@ export class Workshop {
   readonly stop: AbortSignal;
   readonly #pod: string;
   readonly #containers: string[] = [];
+  /** Of held connections. */
+  readonly #endings = new Set<() => Promise<void>>();
 
-  /** @param stop kills all processes */
-  constructor(stop: AbortSignal) {
+  /** @param stop kills all processes @param containers how many there are */
+  constructor(stop: AbortSignal, containers = 1) {
     this.stop = stop;
     this.#pod = path.join(unifiedHierarchy(), `collector-bench-${process.pid}`);
-    this.addContainer();
+    for (let count = 0; count < containers; count++) this.addContainer();
     this.folder = mkdtempSync(path.join(tmpdir(), 'collector-bench-'));
   }
 
@@ -66,10 +77,13 @@ export class Workshop {
     return program;
   }
 
-  /** Runs the load for so long. */
-  async load(work: Work, milliseconds: number): Promise<Measured> {
+  /**
+   * Runs the load for so long.
+   * @returns its costs; processor time of one container alone
+   */
+  async load(work: Work, milliseconds: number, containers: ContainerRange = {}): Promise<Measured> {
     const output = await this.#run(this.#path('load'), [
-      this.cgroupOf(this.#containers[0]!),
+      this.#cgroupsOf(containers),
       work,
       String(milliseconds),
       this.#path('nothing'),
@@ -85,13 +99,47 @@ export class Workshop {
     };
   }
 
+  /**
+   * Opens connections in containers, to a peer each outside of them.
+   * @param connections an even number @returns closes them
+   */
+  async hold(connections: number, containers: ContainerRange = {}): Promise<() => Promise<void>> {
+    const args = [this.#cgroupsOf(containers), 'hold', String(connections)];
+    const holder = spawn(this.#path('load'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(holder, 'close');
+    const end = async () => {
+      this.stop.removeEventListener('abort', kill);
+      this.#endings.delete(end);
+      holder.stdin.end();
+      await ended;
+    };
+    const kill = () => holder.kill('SIGKILL');
+    this.stop.addEventListener('abort', kill);
+    this.#endings.add(end);
+    const isHeld = await Promise.race([
+      once(holder.stdout, 'data').then(() => true),
+      ended.then(() => false),
+    ]);
+    this.stop.throwIfAborted();
+    if (!isHeld) throw new Error(`The load did not open ${connections} connections.`);
+    return end;
+  }
+
   /** Ends all processes, and removes everything. */
   async close(): Promise<void> {
+    for (const end of this.#endings) await end();
     rmSync(this.folder, { recursive: true });
     // A process just killed is in its cgroup for a little longer.
     for (const cgroup of this.#containers.map((id) => this.cgroupOf(id)))
       for (let attempt = 1; !removeCgroup(cgroup, attempt === ATTEMPTS); attempt++) await sleep(ATTEMPT_MS);
     rmdirSync(this.#pod);
+  }
+
+  #cgroupsOf({ first = 0, count = 1 }: ContainerRange): string {
+    return this.#containers
+      .slice(first, first + count)
+      .map((id) => this.cgroupOf(id))
+      .join(':');
   }
 
   #path(name: string): string {

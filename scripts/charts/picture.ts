@@ -1,5 +1,6 @@
-import { drawChart, type Shape } from '../../actors/inspection/page/chart-drawing.js';
+import { drawChart } from '../../actors/inspection/page/chart-drawing.js';
 import type { LaidOutChart } from '../../actors/inspection/protocol.js';
+import { shape, svgText } from './svg.js';
 
 const MARGIN = 12;
 
@@ -27,37 +28,6 @@ text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", He
 /** Draws a chart as a picture that stands alone: text as text, light and dark. */
 export function picture(chart: LaidOutChart, title: string, description: string): string {
   const [width, height] = [chart.width + 2 * MARGIN, chart.height + 2 * MARGIN];
-  const content: Shape[] = [
-    shape('title', {}, title),
-    shape('desc', {}, description),
-    shape('style', {}, STYLE),
-    shape('g', { transform: `translate(${MARGIN} ${MARGIN})` }, ...drawChart(chart)),
-  ];
-  const attributes = {
-    xmlns: 'http://www.w3.org/2000/svg',
-    viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
-    role: 'img',
-  };
-  return `${written(shape('svg', attributes, ...content))}\n`;
-}
-
-function shape(tag: string, attributes: Shape['attributes'], ...children: Shape['children']): Shape {
-  return { tag, attributes, children };
-}
-
-function written(one: Shape | string): string {
-  if (typeof one === 'string') return escaped(one);
-  // Wide lines to point at: a picture has no pointer.
-  if (one.attributes['class'] === 'hit') return '';
-  const attributes = Object.entries(one.attributes).map(
-    ([name, value]) => ` ${name}="${escaped(String(value))}"`,
-  );
-  const children = one.children.map(written).join('');
-  return `<${one.tag}${attributes.join('')}>${children}</${one.tag}>${one.tag === 'g' ? '\n' : ''}`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  const content = shape('g', { transform: `translate(${MARGIN} ${MARGIN})` }, ...drawChart(chart));
+  return svgText({ width, height, title, description, style: STYLE, shapes: [content] });
 }
