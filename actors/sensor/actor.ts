@@ -55,8 +55,12 @@ export interface SensorUpdates {
 /** The streams, by their names in metrics. */
 type StreamName = 'signals' | 'network';
 
+/**
+ * The streams of all nodes break together when Sensor restarts. The first wait is the one to spread them: by the second,
+ * they have parted.
+ */
 const BACK_OFF = {
-  signals: { first: 1000, most: 10_000 },
+  signals: { first: 10_000, most: 10_000 },
   network: { first: 10_000, most: 10_000 },
 } as const;
 
