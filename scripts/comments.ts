@@ -60,6 +60,11 @@ export function rate({ words, relative }: WordCount): number {
   return words === 0 ? 0 : (1000 * relative) / words;
 }
 
+/** Returns a source in C or C++ without its comments. */
+export function withoutComments(text: string): string {
+  return text.replace(COMMENT, ' ');
+}
+
 /** Lists the lines beyond COLUMNS that hold a comment, unless its last word alone is too long to be wrapped. */
 export function longCommentLines(name: string, text: string): LongLine[] {
   const lines = text.split('\n');

@@ -32,6 +32,10 @@ charts() {
     tsx scripts/charts.ts --check
 }
 
+results() {
+    tsx scripts/results.ts --check
+}
+
 relative-words() {
     tsx scripts/relative-words.ts
 }
@@ -52,6 +56,7 @@ else
     check eslint .
     check relative-words
     check charts
+    check results
     check depcruise --config .dependency-cruiser.cjs collector.ts actors machines native proto scripts spec
 fi
 

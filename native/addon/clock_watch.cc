@@ -43,7 +43,7 @@ struct ClockWatch::Shared {
     {
         for (pollfd fds[] = {{timer, POLLIN, 0}, {stop, POLLIN, 0}};;) {
             poll(fds, 2, -1);
-            Set set{boot_time_ns(), epoch_ns()};
+            const auto moment = boot_time_ns();
             std::lock_guard guard(lock);
             if (closing)
                 return;
@@ -51,10 +51,12 @@ struct ClockWatch::Shared {
             if (read(timer, &expirations, sizeof(expirations)) < 0 && errno != ECANCELED)
                 continue; // interrupted
             arm();
+            // Reads the clock after arming: one more set from here on wakes this thread again.
+            const auto epoch = epoch_ns();
             if (sets.size() < MOST_SETS)
-                sets.push_back(set);
+                sets.push_back(Set{moment, epoch});
             else
-                sets.back().epoch = set.epoch;
+                sets.back().epoch = epoch;
             on_set();
         }
     }
