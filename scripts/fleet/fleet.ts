@@ -35,13 +35,14 @@ export interface NodeMinute extends Rates, Traffic {
   readonly nodes: number;
 }
 
-/** A fleet that comes back: counts in the fullest second, wherever it starts, and by second from the break on. */
+/** A fleet that comes back: counts in the fullest second, wherever it starts. */
 export interface Comeback {
   readonly connections: number;
   readonly signals: number;
   readonly network: number;
-  /** When the last stream is open, s after the break. */
+  /** When the last stream is open, s after Sensor's return. */
   readonly last: number;
+  /** From Sensor's return on. */
   readonly connectionsBySecond: readonly number[];
 }
 
@@ -248,8 +249,11 @@ function comeback(returns: Returns, down: number): Comeback {
     connections: fullestSecond(returns.connections),
     signals: fullestSecond(returns.signals),
     network: fullestSecond(returns.network),
-    last: lastOf(returns),
-    connectionsBySecond: perSecond(returns.connections, down + SHOWN_SECONDS),
+    last: lastOf(returns) - down,
+    connectionsBySecond: perSecond(
+      returns.connections.map((time) => time - down * 1000),
+      SHOWN_SECONDS,
+    ),
   };
 }
 

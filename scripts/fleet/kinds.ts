@@ -77,11 +77,11 @@ export function playOf(node: number, recordings: Recordings, seconds: number): P
   // Nodes have been up for hours to weeks.
   const boot = Math.round((3600 + spread(node, 1_800_000)) * NS_PER_SECOND);
   const shift = { time: boot - RECORDED, salt: saltOf(node, 0), node, publicPorts: new Set<number>() };
-  const { processes, sockets } = recordings.residents;
+  const { processes, sockets, calls } = recordings.residents;
   return {
     node,
     recordings: kind === 'ingress' ? recordings.ingress : recordings.usual,
-    residents: { processes: shifted(processes, shift), sockets: shifted(sockets, shift) },
+    residents: { processes: shifted(processes, shift), sockets: shifted(sockets, shift), calls },
     boot,
     seconds,
     offset: 1 + spread(node, SLOT_SECONDS),

@@ -46,8 +46,9 @@ export function picture({ nodes, restarts }: Pick<FleetData, 'nodes' | 'restarts
 }
 
 function panel({ down, jittered, unjittered }: Restart, top: number): string {
-  const shown = (counts: readonly number[]) => counts.slice(down, down + SECONDS);
-  const [with_, without] = [shown(jittered.connectionsBySecond), shown(unjittered.connectionsBySecond)];
+  const [with_, without] = [jittered, unjittered].map(({ connectionsBySecond }) =>
+    connectionsBySecond.slice(0, SECONDS),
+  ) as [number[], number[]];
   const most = niceMaximum(Math.max(1, ...with_, ...without));
   const bottom = top + 18 + PANEL_HEIGHT;
   const width = (WIDTH - LEFT - RIGHT) / SECONDS;
@@ -89,7 +90,7 @@ function legend(x: number, y: number): string {
   ].join('\n');
 }
 
-/** The next larger 1, 2, 4 or 5 with zeros, or one of four times that: it has four even parts. */
+/** The next larger round number. */
 function niceMaximum(value: number): number {
   const unit = 10 ** Math.floor(Math.log10(value));
   const nice = [1, 2, 4, 6, 8, 10].find((factor) => factor * unit >= value)!;

@@ -3,14 +3,16 @@ import { RecordType } from '../../actors/capture/layout.js';
 import { Records } from '../../actors/capture/records.js';
 import { batches } from '../bench/many.js';
 import type { Played } from './recordings.js';
-import type { Residents } from './residents.js';
+import { RECORDED, type Residents } from './residents.js';
 import { shifted } from './shift.js';
 
 const NS_PER_SECOND = 1e9;
 /** A recording is played in each of them, s. */
 export const SLOT_SECONDS = 24;
-/** How long a connection of the scanning container lives, ns. */
-const PROBE_NS = 1e8;
+/** Between two calls of a pod, s: out of step with reports. */
+export const CALL_SECONDS = 11;
+/** Of a short connection, ns. */
+const CALL_NS = 1e8;
 
 /** A node's facts. */
 export interface Play {
@@ -31,17 +33,34 @@ export interface Play {
 
 /** The facts of a node's kernel side, in the order of their times. */
 export function* playedFacts(play: Play): Generator<RecordsFact | ScanFact> {
+  yield* inOrder([recordedFacts(play), callFacts(play), probeFacts(play)]);
+}
+
+/** The facts of several sources, each in order, by their times. */
+function* inOrder<T extends { readonly time: number }>(sources: readonly Iterator<T, void>[]): Generator<T> {
+  const heads = sources.map((source) => ({ source, next: source.next() }));
+  for (;;) {
+    let earliest: T | undefined;
+    let from: (typeof heads)[number] | undefined;
+    for (const head of heads) {
+      if (head.next.done === true || (earliest !== undefined && earliest.time <= head.next.value.time)) continue;
+      earliest = head.next.value;
+      from = head;
+    }
+    if (earliest === undefined || from === undefined) return;
+    yield earliest;
+    from.next = from.source.next();
+  }
+}
+
+function* recordedFacts(play: Play): Generator<RecordsFact | ScanFact, void> {
   const { boot, seconds, offset } = play;
   for (let start = offset, slot = 0; start < seconds; start += SLOT_SECONDS, slot++) {
     const end = boot + Math.min(start + SLOT_SECONDS, seconds) * NS_PER_SECOND;
-    const probes = probeFacts(play, start, Math.min(start + SLOT_SECONDS, seconds));
-    let probe = probes.next();
     for (const fact of slotFacts(play, slot, boot + start * NS_PER_SECOND)) {
       if (fact.time >= end) break;
-      for (; probe.done !== true && probe.value.time <= fact.time; probe = probes.next()) yield probe.value;
       yield fact;
     }
-    for (; probe.done !== true; probe = probes.next()) yield probe.value;
   }
 }
 
@@ -78,15 +97,25 @@ export function saltOf(node: number, part: number): number {
   return Math.imul(node * 4096 + part, 0x9e37_79b1) >>> 0;
 }
 
+/** Each pod calls its service, again and again, and hangs up soon. */
+function* callFacts({ node, boot, seconds, offset, residents }: Play): Generator<RecordsFact, void> {
+  const shift = { salt: saltOf(node, 0), node, publicPorts: new Set<number>() };
+  for (let second = offset; second < seconds - 1; second += CALL_SECONDS) {
+    const opened = boot + second * NS_PER_SECOND;
+    for (const [at, time] of [opened, opened + CALL_NS].entries())
+      yield { kind: 'records', time, records: shifted(residents.calls[at]!, { ...shift, time: time - RECORDED }) };
+  }
+}
+
 /** A second's connections of the scanning container at once, each to a peer of its own, and their ends. */
-function* probeFacts({ boot, probesPerMinute }: Play, from: number, to: number): Generator<RecordsFact> {
+function* probeFacts({ boot, seconds, probesPerMinute }: Play): Generator<RecordsFact, void> {
   const count = Math.round(probesPerMinute / 60);
   if (count === 0) return;
-  for (let second = from; second < to; second++) {
+  for (let second = 1; second < seconds - 1; second++) {
     const opened = boot + second * NS_PER_SECOND;
     for (const [type, time] of [
       [RecordType.open, opened],
-      [RecordType.close, opened + PROBE_NS],
+      [RecordType.close, opened + CALL_NS],
     ] as const)
       for (const records of batches(type, second * count, count, time)) yield { kind: 'records', time, records };
   }

@@ -1,9 +1,10 @@
 import type { Checked, Comeback, FleetData, NodeMinute, WireComeback } from './fleet.js';
+import { CALL_SECONDS } from './play.js';
 import { KINDS, PODS, PROBES_PER_MINUTE, SAVINGS, type Kind } from './kinds.js';
 
 const KIND_NAMES: Readonly<Record<Kind, string>> = {
-  usual: `usual: ${PODS} pods, and the recordings in turn`,
-  ingress: `ingress: ${PODS} pods, and a web server for the internet`,
+  usual: `usual: ${PODS} pods with a call each ${CALL_SECONDS} s, and the recordings in turn`,
+  ingress: `ingress: the pods, and a web server for the internet`,
   scanned: `scanned: usual, and ${count(PROBES_PER_MINUTE)} connections a minute to as many peers`,
 };
 

@@ -1,4 +1,4 @@
-import { SocketRole } from '../../actors/capture/layout.js';
+import { record_header, RecordType, SocketRole } from '../../actors/capture/layout.js';
 import { AF_INET, IPPROTO_TCP, TCP_ESTABLISHED, TCP_LISTEN } from '../../actors/capture/linux.js';
 import { RecordWriter } from '../../actors/capture/record-writer.js';
 import type { Records } from '../../actors/capture/records.js';
@@ -12,6 +12,8 @@ const FIRST_PID = 100_000;
 const FIRST_CLIENT_PORT = 40_000;
 /** Second octet of the first peer: outside of the nodes' networks. */
 const PEERS = 10;
+/** The same of the called services. */
+const CALLED = 30;
 /** CLOCK_BOOTTIME of the scans, and of the start of all processes, ns. */
 export const RECORDED = 3600e9;
 const STARTED = RECORDED - 60e9;
@@ -20,6 +22,8 @@ const STARTED = RECORDED - 60e9;
 export interface Residents {
   readonly processes: Records;
   readonly sockets: Records;
+  /** Each pod calls a service, and hangs up: opened connections, and the same closed. */
+  readonly calls: readonly [opened: Records, closed: Records];
 }
 
 /** Makes the pods of a recorded node, for `shifted`: a service each, with clients and servers on other nodes. */
@@ -62,7 +66,21 @@ export function recordedResidents(pods: number): Residents {
       });
     }
   }
-  return { processes: processes.records(), sockets: sockets.records() };
+  return { processes: processes.records(), sockets: sockets.records(), calls: [calls(pods, RecordType.open), calls(pods, RecordType.close)] };
+}
+
+function calls(pods: number, type: RecordType): Records {
+  const writer = new RecordWriter();
+  for (let pod = 0; pod < pods; pod++)
+    writer.socket({
+      ...{ time: RECORDED, container: 2 ** 48 + pod + 1, pid: FIRST_PID + pod * PROCESSES, comm: `service-${pod}` },
+      ...{ cookieLow: pod * 16 + CONNECTIONS + 1, cookieHigh: 0, family: AF_INET, protocol: IPPROTO_TCP },
+      ...{ local: address(10, 111, 0, pod + 1), remote: address(10, CALLED, 0, pod + 1) },
+      ...{ localPort: FIRST_CLIENT_PORT - 1, remotePort: PORT, role: SocketRole.client, state: TCP_ESTABLISHED },
+    });
+  const records = writer.records();
+  for (let at = 0; at < records.length; at += records.size(at)) records.u8[at + record_header.type] = type;
+  return records;
 }
 
 /** An IPv4 address as a word in memory, its bytes in network order. */
