@@ -1,6 +1,10 @@
 import { assign, emit, fromCallback, setup, type ActorRefFrom } from 'xstate';
 
-/** Wait before a broken stream is opened again, ms: `first` after it was open, then doubled up to `most`. */
+/**
+ * Longest wait before a broken stream is opened again, ms: `first` after it was open, then doubled up to `most`. The
+ * wait itself is drawn from 0 to there: "full jitter" (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture
+ * Blog, 2015). Streams of many nodes break at once when their peer restarts, and must not come back at once.
+ */
 export interface BackOff {
   readonly first: number;
   readonly most: number;
@@ -27,6 +31,8 @@ export type OpenConnection = (update: (update: StreamUpdate) => void) => () => v
 export interface StreamInput {
   readonly backOff: BackOff;
   readonly open: OpenConnection;
+  /** Draws the part of the longest wait, from 0 to 1; default: `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** Emitted when the stream has opened. */
@@ -43,7 +49,10 @@ export interface StreamBroken {
 }
 
 interface StreamContext extends StreamInput {
+  /** Until the next attempt, ms: set by each break. */
   readonly wait: number;
+  /** Longest wait after a break now, ms. */
+  readonly longest: number;
   /** Of the latest break, and the failure behind it; undefined while it is open. */
   readonly reason: string | undefined;
   readonly failure: Error | undefined;
@@ -62,9 +71,16 @@ const chart = setup({
     ),
   },
   actions: {
-    reset: assign(({ context }) => ({ wait: context.backOff.first, reason: undefined, failure: undefined })),
+    reset: assign(({ context }) => ({
+      longest: context.backOff.first,
+      reason: undefined,
+      failure: undefined,
+    })),
     note: assign((_, noted: { readonly reason: string } | { readonly failure: Error }) => noted),
-    lengthen: assign(({ context }) => ({ wait: Math.min(context.wait * 2, context.backOff.most) })),
+    draw: assign(({ context: { longest, random = Math.random } }) => ({ wait: Math.round(random() * longest) })),
+    lengthen: assign(({ context: { longest, backOff } }) => ({
+      longest: Math.min(longest * 2, backOff.most),
+    })),
     announce: emit({ type: 'opened' } satisfies StreamOpened),
     report: emit(({ context }, { reason }: { reason: string }): StreamBroken => ({
       type: 'broken',
@@ -81,7 +97,13 @@ const chart = setup({
  */
 export const stream = chart.createMachine({
   id: 'stream',
-  context: ({ input }) => ({ ...input, wait: input.backOff.first, reason: undefined, failure: undefined }),
+  context: ({ input }) => ({
+    ...input,
+    wait: 0,
+    longest: input.backOff.first,
+    reason: undefined,
+    failure: undefined,
+  }),
   initial: 'live',
   on: {
     explained: { actions: { type: 'note', params: ({ event: { failure } }) => ({ failure }) } },
@@ -99,6 +121,7 @@ export const stream = chart.createMachine({
           target: 'backing off',
           actions: [
             { type: 'note', params: ({ event: { reason } }) => ({ reason }) },
+            'draw',
             { type: 'report', params: ({ event: { reason } }) => ({ reason }) },
           ],
         },

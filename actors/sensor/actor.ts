@@ -55,8 +55,12 @@ export interface SensorUpdates {
 /** The streams, by their names in metrics. */
 type StreamName = 'signals' | 'network';
 
-const BACK_OFF = {
-  signals: { first: 1000, most: 10_000 },
+/**
+ * The streams of all nodes break together when Sensor restarts. The first wait is the one to spread them: by the second,
+ * they have parted.
+ */
+export const BACK_OFF = {
+  signals: { first: 10_000, most: 10_000 },
   network: { first: 10_000, most: 10_000 },
 } as const;
 
@@ -392,12 +396,14 @@ function stateOf(actor: StreamRef): string {
   return typeof value === 'string' ? value : value.live;
 }
 
-function endsFreshScan(fact: Fact): boolean {
+/** Whether a fresh reader of the signals has been shown all running processes by now. */
+export function endsFreshScan(fact: Fact): boolean {
   if (fact.kind !== 'scan' || fact.of !== 'processes' || fact.audience !== 'fresh') return false;
   return fact.part === undefined || fact.part === 'last';
 }
 
-function endsIn({ connections, endpoints }: Delta): number {
+/** Connections and endpoints reported as ended in a delta. */
+export function endsIn({ connections, endpoints }: Delta): number {
   const count = (reports: readonly { readonly closedAt: number | undefined }[]) =>
     reports.reduce((sum, { closedAt }) => sum + Number(closedAt !== undefined), 0);
   return count(connections) + count(endpoints);

@@ -5,6 +5,9 @@ const KEEPALIVE_MS = 10_000;
 /** A list of 100,000 IPv6 networks has 1.7 MB. */
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
+/** Bounds of the wait before a lost connection is tried again, ms. */
+export const RECONNECT = { first: 1000, most: 10_000 } as const;
+
 /** Where Sensor is. */
 export interface SensorAddress {
   /** host:port */
@@ -22,9 +25,9 @@ export function openChannel({ address, serverName }: SensorAddress, tls: TlsMate
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
     'grpc.keepalive_permit_without_calls': 1,
-    'grpc.initial_reconnect_backoff_ms': 1000,
-    'grpc.min_reconnect_backoff_ms': 1000,
-    'grpc.max_reconnect_backoff_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': RECONNECT.first,
+    'grpc.min_reconnect_backoff_ms': RECONNECT.first,
+    'grpc.max_reconnect_backoff_ms': RECONNECT.most,
     'grpc.max_receive_message_length': LARGEST_MESSAGE,
     // There is no second attempt of a call to keep messages for. With a buffer, grpc-js would report the first MiB of
     // writes as done at once, whatever becomes of them, and flow control would be lost too.

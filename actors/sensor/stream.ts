@@ -10,7 +10,7 @@ export const methods = {
 } as const;
 
 /** Time for a channel to connect before the attempt counts as failed, ms. */
-const CONNECT_MS = 20_000;
+export const CONNECT_MS = 20_000;
 /** Assumed window of a peer if the real one is not accessible, bytes. */
 const WINDOW_BYTES = 1024 * 1024;
 

@@ -54,7 +54,9 @@ describe('The daemon, beside a process whose memory nobody can read', function (
 
   it('tells a Sensor that is new of all of it again, and holds up nobody', async () => {
     const before = sensor.signals.length;
+    const streams = sensor.opened('signals').length;
     sensor.double.hangUp('signals');
+    await sensor.opens('signals', streams + 1);
     await collector.shows(
       () => 'both processes again',
       () => {

@@ -147,7 +147,7 @@ describe('The daemon whose outside parties stop one after the other', function (
     writeFileSync(hosts, '127.0.0.1 localhost\n');
     await sensor.double.refuse();
     sensor.double.hangUp('signals', 'network');
-    await new Promise((resolve) => setTimeout(resolve, 3000)); // by then it asks the resolver
+    await new Promise((resolve) => setTimeout(resolve, 12_000)); // by then it asks the resolver
     await goesOn();
     await goesOn();
   });

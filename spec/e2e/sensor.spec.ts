@@ -70,7 +70,8 @@ describe('Collector with a Sensor', () => {
     );
   });
 
-  it('is told again of what runs when it opens a new stream, each once, as found running', async () => {
+  it('is told again of what runs when it opens a new stream, each once, as found running', async function () {
+    this.timeout(60_000);
     const job = await caller.start('exec', workload(), 'serve', '0.0.0.0', '1');
     await job.said('listening');
     const streams = sensor.opened('signals').length;

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { createActor, SimulatedClock, type AnyStateMachine, type SnapshotFrom } from 'xstate';
 import { getAdjacencyMap } from 'xstate/graph';
 import { stream, type OpenConnection, type StreamEvent, type StreamUpdate } from '../../machines/stream.js';
 
 const backOff = { first: 1000, most: 4000 };
 
-/** A stream whose effect is the spec, and a record of all that can be seen of it. */
-function run() {
+/**
+ * A stream whose effect is the spec, and a record of all that can be seen of it.
+ * @param random draws the part of the longest wait; default: all of it
+ */
+function run(random = () => 1) {
   const clock = new SimulatedClock();
   const seen: string[] = [];
   let live = 0;
@@ -20,7 +24,7 @@ function run() {
       seen.push('end');
     };
   };
-  const actor = createActor(stream, { input: { backOff, open }, clock });
+  const actor = createActor(stream, { input: { backOff, open, random }, clock });
   actor.on('opened', () => seen.push('opened'));
   actor.on('broken', ({ reason, wait }) => seen.push(`broken: ${reason}, ${wait}`));
   actor.start();
@@ -84,6 +88,41 @@ describe('the life of a stream', () => {
     one.opened();
     fail();
     assert.deepEqual(waits, [1000, 2000, 4000, 4000, 1000]);
+  });
+
+  it('draws each wait from 0 to the longest one, which grows as before whatever is drawn', () => {
+    const part = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
+        const drawn = parts.values();
+        const one = run(() => drawn.next().value!);
+        for (const [at, part] of parts.entries()) {
+          one.broken();
+          const wait = Number(one.seen.at(-1)!.split(', ')[1]);
+          assert.equal(wait, Math.round(part * Math.min(1000 * 2 ** at, 4000)));
+          one.clock.increment(wait);
+          assert.equal(one.state, 'connecting');
+        }
+      }),
+    );
+  });
+
+  it('parts streams that broke at once: in no tenth of the wait do more than a few come back, and none later', () => {
+    const streams = Array.from({ length: 500 }, () => run(Math.random));
+    for (const one of streams) {
+      one.opened();
+      one.broken();
+    }
+    const cameBack = (): number => streams.filter(({ state }) => state === 'connecting').length;
+    const counts: number[] = [];
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const before = cameBack();
+      for (const { clock } of streams) clock.increment(100);
+      counts.push(cameBack() - before);
+    }
+    // 50 are expected, and a deviation is 6.7: one run in a million has 7 of them anywhere.
+    assert.ok(Math.max(...counts) < 50 + 7 * 6.7, `in the tenths: ${counts.join(', ')}`);
+    assert.equal(cameBack(), streams.length);
   });
 
   it('opens another one at once when it is renewed, even while it waits, and never has two', () => {

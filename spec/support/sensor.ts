@@ -8,7 +8,7 @@ import { eventually } from './eventually.js';
 import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
 import type { Resource } from './resources.js';
 
-/** A collector tries again after 10 s, or while its channel backs off. */
+/** A collector tries again within 10 s, or while its channel backs off. */
 const OPENING_MS = 30_000;
 
 /** The Sensor double, and all it received. */

@@ -1,0 +1,86 @@
+/**
+ * Simulates a fleet of nodes and its Sensor: `npm run build && npx tsx scripts/fleet.ts [--nodes=5000] [--seconds=120]
+ * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither root nor a kernel.
+ *
+ * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
+ * - Sensor restarts, and the real machines of the streams come back, with jitter and without.
+ * - Real clients come back to a real Sensor double, over TCP.
+ *
+ * `--save` writes docs/results/fleet.json and docs/images/fleet.svg.
+ */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { BadUsage, command } from './command.js';
+import { fleet, type FleetOptions } from './fleet/fleet.js';
+import { picture } from './fleet/picture.js';
+import { render } from './fleet/report.js';
+import { root, saveResult } from './results/result.js';
+
+const DEFAULTS = { nodes: 5000, seconds: 120, clients: 40, larger: 50_000 };
+/** Of a try: all kinds of nodes, and a report or two of each. */
+const QUICK = { nodes: 100, seconds: 60, clients: 10, larger: 1000 };
+const LEAST = { nodes: 100, seconds: 60, clients: 2, larger: 100 };
+const MEASURED_CODE = ['actors', 'machines', 'proto', 'spec/corpus', 'scripts/fleet'];
+const PROGRESS_MS = 5000;
+
+await command(async (words) => {
+  const { sizes, isJson, isSaved } = readWords(words);
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
+  const { seconds: measured, ...counts } = sizes;
+  const data = await fleet({ ...counts, measured, signal: stop.signal, onProgress: progress() });
+  if (isSaved) {
+    saveResult('fleet', data, MEASURED_CODE);
+    writeFileSync(path.join(root, 'docs/images/fleet.svg'), picture(data));
+  }
+  console.log(isJson ? JSON.stringify(data, null, 2) : render(data));
+  return true;
+});
+
+/** @throws BadUsage */
+function readWords(words: readonly string[]) {
+  const { values } = parse(words);
+  const defaults = values.quick === true ? QUICK : DEFAULTS;
+  const read = (name: keyof typeof DEFAULTS): number => {
+    const text = values[name];
+    if (text === undefined) return defaults[name];
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= LEAST[name]) return value;
+    throw new BadUsage(`Bad value '${text}' of --${name} (allowed: whole numbers from ${LEAST[name]} on)`);
+  };
+  const sizes = { nodes: read('nodes'), seconds: read('seconds'), clients: read('clients'), larger: read('larger') };
+  return { sizes, isJson: values.json === true, isSaved: values.save === true };
+}
+
+function parse(words: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: {
+        nodes: { type: 'string' },
+        seconds: { type: 'string' },
+        clients: { type: 'string' },
+        larger: { type: 'string' },
+        quick: { type: 'boolean' },
+        json: { type: 'boolean' },
+        save: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw new BadUsage((error as Error).message, { cause: error });
+  }
+}
+
+/** Says on standard error how far the simulation is, and how long it will take. */
+function progress(): FleetOptions['onProgress'] {
+  const start = performance.now();
+  let shown = start;
+  return (done) => {
+    const now = performance.now();
+    if (now - shown < PROGRESS_MS) return;
+    shown = now;
+    const left = ((now - start) / done) * (1 - done);
+    console.error(`${(done * 100).toFixed(0)} % of all nodes, ${Math.ceil(left / 1000)} s left`);
+  };
+}
