@@ -11,7 +11,7 @@
 import { parseArgs } from 'node:util';
 import { BadUsage, command } from './command.js';
 import { faults } from './faults/catalogue.js';
-import { render, type FaultsData } from './faults/report.js';
+import { dataOf, render } from './faults/report.js';
 import { inForm, planOf, tryFaults } from './faults/try.js';
 import type { Fault } from './faults/fault.js';
 import type { Outcome } from './faults/outcome.js';
@@ -20,6 +20,8 @@ import { saveResult } from './results/result.js';
 /** Time for each fault beside its own: scene, start, settling, end; s. */
 const AROUND_S = 15;
 const MOST_AT_ONCE = 8;
+/** Lines of the log shown of a broken fault. */
+const SHOWN_LINES = 40;
 /** The code measured by a saved result. */
 const MEASURED = ['collector.ts', 'actors', 'machines', 'native', 'scripts/faults', 'scripts/lab'];
 
@@ -34,7 +36,7 @@ await command(async (words) => {
     throw new Error('It loads BPF programs and makes containers: run it as root.');
   const chosen = inForm(only, isShort);
   const outcomes = await tryFaults(chosen, { isShort, atOnce, onStep: progress(chosen, isShort, atOnce) });
-  const data: FaultsData = { isShort, outcomes };
+  const data = dataOf(outcomes, isShort);
   console.log(json ? JSON.stringify(data, null, 2) : render(data));
   if (save) saveResult('faults', data, MEASURED);
   return outcomes.every(({ breaches }) => breaches.length === 0);
@@ -89,11 +91,20 @@ function progress(chosen: readonly Fault[], isShort: boolean, atOnce: number) {
       return;
     }
     left.delete(fault);
-    const { breaches } = outcome;
+    const { breaches, findings } = outcome;
     process.stderr.write(
       breaches.length === 0
         ? `  ${fault.name} holds\n`
-        : `  ${fault.name} is broken: ${breaches.join('; ')}\n`,
+        : `  ${fault.name} is broken: ${breaches.join('; ')}\n${lastLines(findings.log)}`,
     );
   };
+}
+
+/** The end of a log, indented. */
+function lastLines(log: string): string {
+  return log
+    .split('\n')
+    .slice(-SHOWN_LINES)
+    .map((line) => `    ${line}\n`)
+    .join('');
 }

@@ -6,16 +6,9 @@ export interface Counts {
   readonly connections: number;
 }
 
-/** Kinds of counted things. */
-export const kinds = ['execs', 'connections'] as const;
-
 export const NONE: Counts = { execs: 0, connections: 0 };
 
 /** Combines two counts, kind by kind. */
 export function combine(a: Counts, b: Counts, how: (a: number, b: number) => number): Counts {
   return { execs: how(a.execs, b.execs), connections: how(a.connections, b.connections) };
-}
-
-export function addCounts(a: Counts, b: Counts): Counts {
-  return combine(a, b, (x, y) => x + y);
 }

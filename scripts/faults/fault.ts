@@ -39,6 +39,8 @@ export interface Findings {
   readonly said: readonly Said[];
   /** Anything else wrong, in words. */
   readonly problems: readonly string[];
+  /** Logs of all lives. */
+  readonly log: string;
 }
 
 /** A fault, and how to try it. */
@@ -148,6 +150,7 @@ export function findingsOf(
     memory: Math.max(...lives.map(({ memory }) => memory)),
     ending: endings.length > 0 ? Math.max(...endings) : undefined,
     said: expects.map((expected) => saidOf(log, expected, plan)),
+    log,
   };
 }
 

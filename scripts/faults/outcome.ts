@@ -58,6 +58,7 @@ export function failed(
     ending: undefined,
     said: [],
     problems: [],
+    log: '',
   };
   const reason = error instanceof Error ? error.message : String(error);
   return { name, title, seconds, findings, breaches: [`it could not be tried: ${reason}`] };

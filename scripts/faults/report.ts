@@ -1,10 +1,21 @@
 import { ENDING_BOUND, inMib, MEMORY_BOUND, type Outcome } from './outcome.js';
 import type { Counts } from './counts.js';
+import type { Findings } from './fault.js';
 
-/** The last result of all faults, as it is saved. */
+/** The result of all faults, without logs. */
 export interface FaultsData {
   readonly isShort: boolean;
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly SavedOutcome[];
+}
+
+type SavedOutcome = Omit<Outcome, 'findings'> & { readonly findings: Omit<Findings, 'log'> };
+
+/** The form of outcomes to be saved. */
+export function dataOf(outcomes: readonly Outcome[], isShort: boolean): FaultsData {
+  return {
+    isShort,
+    outcomes: outcomes.map(({ findings: { log: _, ...findings }, ...outcome }) => ({ ...outcome, findings })),
+  };
 }
 
 const HEAD = [
@@ -39,7 +50,7 @@ export function render({ isShort, outcomes }: FaultsData): string {
   ].join('\n');
 }
 
-function row({ title, seconds, findings, breaches }: Outcome): string[] {
+function row({ title, seconds, findings, breaches }: SavedOutcome): string[] {
   const { ledger, memory, ending, said } = findings;
   const losses = ledger.losses.map(({ stage, cause, count }) => `${stage}, ${cause}: ${count}`);
   const lines = said.map(({ what, lines }) => `${what} (${lines})`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Inbox, longestGaps } from '../../scripts/faults/inbox.js';
 import { EMPTY, imbalance, lossesIn, unconfirmedIn, type Ledger } from '../../scripts/faults/ledger.js';
 import { judge, MEMORY_BOUND } from '../../scripts/faults/outcome.js';
-import { render } from '../../scripts/faults/report.js';
+import { dataOf, render } from '../../scripts/faults/report.js';
 import type { Findings } from '../../scripts/faults/fault.js';
 
 function ledger(given: Partial<Ledger>): Ledger {
@@ -90,7 +90,7 @@ describe('the inbox of a load', () => {
 
 describe('the verdict on a fault', () => {
   const fault = { name: 'x', title: 'X happens' };
-  const good: Findings = { ledger: EMPTY, memory: 1e6, ending: 10, said: [], problems: [] };
+  const good: Findings = { ledger: EMPTY, memory: 1e6, ending: 10, said: [], problems: [], log: '' };
 
   it('names each way in which the law is broken', () => {
     assert.deepEqual(judge(fault, 1, good).breaches, []);
@@ -103,6 +103,7 @@ describe('the verdict on a fault', () => {
         { what: 'that', lines: 3, most: 2 },
       ],
       problems: ['a problem'],
+      log: '',
     };
     assert.deepEqual(judge(fault, 1, bad).breaches, [
       '2 were neither delivered nor counted',
@@ -115,7 +116,7 @@ describe('the verdict on a fault', () => {
   });
 
   it('is a row of a table, with the breaches below', () => {
-    const text = render({ isShort: false, outcomes: [judge(fault, 1, { ...good, problems: ['a|b'] })] });
+    const text = render(dataOf([judge(fault, 1, { ...good, problems: ['a|b'] })], false));
     assert.match(text, /The law holds for 0 of 1 faults/);
     assert.match(text, /\| X happens \| 1 \| 0 \+ 0 \|.*\*\*broken\*\*: a\\\|b/);
     assert.match(text, /^- `x`: a\|b$/m);
