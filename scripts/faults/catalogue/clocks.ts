@@ -27,34 +27,37 @@ export const clockFaults: readonly Fault[] = [
   replayed({
     name: 'clock-forward',
     title: 'the clock is stepped forward by an hour (replayed)',
+    seconds: { long: 20 },
     change: () => stepClock(HOUR_S),
     shift: HOUR_S,
   }),
   replayed({
     name: 'clock-back',
     title: 'the clock is stepped back by an hour (replayed)',
+    seconds: { long: 20, short: 3 },
     change: () => stepClock(-HOUR_S),
     shift: -HOUR_S,
   }),
   replayed({
     name: 'suspend',
     title: 'the node sleeps for 8 hours (replayed)',
+    seconds: { long: 20, short: 3 },
     change: () => (fact, isLate) => [isLate ? later(fact, NIGHT_S * NS) : fact],
     shift: NIGHT_S,
   }),
 ];
 
-interface Replayed extends Pick<Fault, 'name' | 'title'> {
+interface Replayed extends Pick<Fault, 'name' | 'title' | 'seconds'> {
   readonly change: () => Change;
   /** By how much times of the second half have to differ, s. */
   readonly shift: number;
 }
 
-function replayed({ name, title, change, shift }: Replayed): Fault {
+function replayed({ name, title, seconds, change, shift }: Replayed): Fault {
   return {
     name,
     title,
-    seconds: { long: 20, short: 4 },
+    seconds,
     run: async (plan) => {
       const scene = await Scene.set();
       try {
