@@ -23,7 +23,14 @@ const MOST_AT_ONCE = 8;
 /** Lines of the log shown of a broken fault. */
 const SHOWN_LINES = 40;
 /** The code measured by a saved result. */
-const MEASURED = ['collector.ts', 'actors', 'machines', 'native', 'scripts/faults', 'scripts/lab'];
+const MEASURED = [
+  'machines',
+  'actors/capture',
+  'actors/sensor',
+  'actors/wiring',
+  'scripts/faults',
+  'scripts/lab',
+];
 
 await command(async (words) => {
   const { only, short: isShort, atOnce, json, save, list } = readArguments(words);
