@@ -293,11 +293,14 @@ function stopOnSignals(stop: () => void): void {
       if (firstSignal > -Infinity) io.exit(1);
       firstSignal = now;
       deadline.start();
-      io.exitWithin(END_MS);
       log.info(`Caught signal ${number} (${name}): ${text}`);
       stop();
     });
   }
+  io.exitWithin(
+    END_MS,
+    Object.values(SIGNALS).map(([number]) => number),
+  );
   output.onBroken = () => {
     if (output.isAbandoned) log.info('Nobody reads standard output any more.');
     stop();

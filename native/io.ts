@@ -59,10 +59,11 @@ interface Io {
   /** Ends the process at once, even with threads in a wait: exit(3) would wait for those of libuv. */
   exit(code: number): never;
   /**
-   * Ends the process with exit code 0 after so many ms, whatever it does then: also if its event loop stands still.
-   * Says so on standard error, if that takes it at once.
+   * Ends the process with exit code 0 so many ms after the first of some signals, whatever it does then: also if its
+   * event loop stands still and has not heard of the signal. Says so on standard error, if that takes it at once.
+   * @param signals numbers; each has a listener
    */
-  exitWithin(milliseconds: number): void;
+  exitWithin(milliseconds: number, signals: readonly number[]): void;
 }
 
 /**

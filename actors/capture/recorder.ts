@@ -11,61 +11,67 @@ export const MOST_UNWRITTEN = 16 * 1024 * 1024;
 /** How often the end looks whether all is written, ms. */
 const LOOK_MS = 10;
 
-/** The loss of so many facts by a recording; 0 also without one. */
-export function recordingLoss(count: number): Loss {
-  return { stage: 'recording', cause: 'disk_slow', count };
+/** Why a recording ended before its run. */
+type EarlyEnd = 'disk_slow' | 'disk_refused';
+
+/** The loss of so many facts by a recording, by the cause of its early end; 0 also without a recording. */
+export function recordingLosses(count = 0, cause?: EarlyEnd): Loss[] {
+  const causes: readonly EarlyEnd[] = ['disk_slow', 'disk_refused'];
+  return causes.map((each) => ({ stage: 'recording', cause: each, count: each === cause ? count : 0 }));
 }
 
-/** Writes the facts of a run to a file, and never waits for its disk. */
+/**
+ * Writes the facts of a run to a file, and never waits for its disk. A disk too slow or full ends the recording, never
+ * the run.
+ */
 export class Recorder {
   /** Facts since the recording ended early. */
   lost = 0;
+  #cause: EarlyEnd | undefined;
   readonly #path: string;
   readonly #writer: Writer;
-  readonly #onSlow: (failure: Failure) => void;
+  readonly #onEarlyEnd: (failure: Failure) => void;
 
   /**
    * Starts a recording; an earlier recording is replaced, anything else is refused.
    * @param writer a new one, to stop at an error
-   * @param onSlow called once, when the recording ends early because of a slow disk
+   * @param onEarlyEnd called once, when the recording ends before its run
    * @throws Failure RECORD_UNWRITABLE
    */
-  constructor(path: string, writer: Writer, onSlow: (failure: Failure) => void = () => undefined) {
+  constructor(path: string, writer: Writer, onEarlyEnd: (failure: Failure) => void = () => undefined) {
     this.#path = path;
     this.#writer = writer;
-    this.#onSlow = onSlow;
+    this.#onEarlyEnd = onEarlyEnd;
     try {
       writer.start(createRecordingFile(path), true);
     } catch (error) {
-      throw this.#unwritable(reasonOf(error), error);
+      throw new Failure('RECORD_UNWRITABLE', { path, reason: reasonOf(error) }, { cause: error });
     }
     this.#append([MAGIC]);
   }
 
   get publication(): Publication {
-    return { losses: () => [recordingLoss(this.lost)] };
+    return { losses: () => recordingLosses(this.lost, this.#cause) };
   }
 
-  /** @throws Failure RECORD_UNWRITABLE if an earlier fact could not be written, such as on a full disk */
   write(fact: RecordedFact): void {
     const [header, payload] = encodeFrame(fact);
     this.#append([header, payload, new Uint8Array(padding(payload.length))]);
   }
 
-  /** Completes the recording: without this end it counts as cut. @throws Failure RECORD_UNWRITABLE */
+  /** Completes the recording: without this end it counts as cut. */
   end(): void {
     this.#append([endFrame()]);
   }
 
   /**
    * Waits until all is written, at most so long.
-   * @returns bytes not taken by the disk
-   * @throws Failure RECORD_UNWRITABLE
+   * @returns bytes not taken by the disk in time
    */
   async written(milliseconds: number): Promise<number> {
     const end = performance.now() + milliseconds;
     while (this.#writer.pending > 0 && performance.now() < end) await delay(LOOK_MS);
-    this.#assertWritable();
+    if (this.#writer.error !== undefined && this.lost === 0) this.#lose();
     return this.#writer.pending;
   }
 
@@ -75,20 +81,20 @@ export class Recorder {
   }
 
   #append(parts: readonly Uint8Array[]): void {
-    this.#assertWritable();
     // Nothing follows a gap: a replay could not know of it.
-    if (this.lost === 0 && this.#writer.write(Buffer.concat(parts))) return;
+    if (this.lost > 0 || !this.#writer.write(Buffer.concat(parts))) this.#lose();
+  }
+
+  #lose(): void {
     this.lost++;
-    if (this.lost === 1)
-      this.#onSlow(new Failure('RECORD_SLOW', { path: this.#path, bytes: this.#writer.pending }));
-  }
-
-  #assertWritable(): void {
-    const { error } = this.#writer;
-    if (error !== undefined) throw this.#unwritable(error);
-  }
-
-  #unwritable(reason: string, cause?: unknown): Failure {
-    return new Failure('RECORD_UNWRITABLE', { path: this.#path, reason }, { cause });
+    if (this.lost > 1) return;
+    const { error: reason, pending: bytes } = this.#writer;
+    const path = this.#path;
+    this.#cause = reason === undefined ? 'disk_slow' : 'disk_refused';
+    this.#onEarlyEnd(
+      reason === undefined
+        ? new Failure('RECORD_SLOW', { path, bytes })
+        : new Failure('RECORD_REFUSED', { path, reason }),
+    );
   }
 }

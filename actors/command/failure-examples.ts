@@ -47,6 +47,7 @@ export const failureExamples: { readonly [Code in FailureCode]: Example<Code> } 
   LOOP_STALLED: { said: 'next', parameters: { seconds: 20, since: '<time>', cause: '<what it waited for>' } },
   RECORD_UNWRITABLE: { said: 'start', parameters: { path, reason } },
   RECORD_SLOW: { said: 'log', parameters: { path, bytes: 16_777_216 } },
+  RECORD_REFUSED: { said: 'log', parameters: { path, reason: 'ENOSPC' } },
   BAD_SETTINGS: { said: 'start', parameters: { problems: ['<each refused value>'] } },
   ADDRESS_UNUSABLE: {
     said: 'start',

@@ -39,9 +39,10 @@ export function subjectOf({ subject }: X509Certificate): string {
 }
 
 /** Describes Collector's own certificate to people looking for the reason of a refusal. @param cert PEM */
-export function collectorsOwn(cert: Buffer): string {
+export function collectorsOwn(cert: Buffer, now = new Date()): string {
   const own = new X509Certificate(cert);
-  return `Collector's certificate (${subjectOf(own)}, valid until ${new Date(own.validTo).toISOString()})`;
+  const validity = untimely(own, now) ?? `valid until ${new Date(own.validTo).toISOString()}`;
+  return `Collector's certificate (${subjectOf(own)}, ${validity})`;
 }
 
 /** The inputs and the result of verifying a server's certificate. */

@@ -217,6 +217,14 @@ const catalogue = {
       'recorded up to here can be replayed.',
   }),
 
+  /** @param reason a code like ENOSPC */
+  RECORD_REFUSED: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The recording ${path} ends here, and the run goes on: its disk takes no more (${reason}).`,
+    remedy:
+      `Make room on the disk of ${path}, or give --record a file on another one. What is recorded up to here can be ` +
+      'replayed.',
+  }),
+
   /** @param problems one line for each refused value */
   BAD_SETTINGS: ({ problems }: { problems: readonly string[] }) => ({
     cause: problems.join('; '),

@@ -1,5 +1,5 @@
 import { EventMeter } from '../capture/event-meter.js';
-import { recordingLoss } from '../capture/recorder.js';
+import { recordingLosses } from '../capture/recorder.js';
 import type { Settings } from '../settings/table.js';
 import type { Publication } from '../telemetry/publication.js';
 
@@ -19,7 +19,7 @@ export function absentParts({ processTableSize }: Settings): Publication {
       { stage: 'processes', cause: 'originators_full', ...NONE },
       { stage: 'connections', cause: 'table_full', ...NONE },
       { stage: 'connections', cause: 'rate_limited', ...NONE },
-      recordingLoss(0),
+      ...recordingLosses(),
       { stage: 'endpoints', cause: 'rate_limited', ...NONE },
       { stage: 'output', cause: 'nobody_reads', ...NONE },
     ],

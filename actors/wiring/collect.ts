@@ -9,7 +9,7 @@ import type { Fact, StateSettings } from '../capture/facts.js';
 import type { HostFacts } from '../capture/host.js';
 import { Losses, summary } from '../capture/losses.js';
 import { CaptureMeter } from '../capture/meter.js';
-import { MOST_UNWRITTEN, Recorder, recordingLoss } from '../capture/recorder.js';
+import { MOST_UNWRITTEN, Recorder, recordingLosses } from '../capture/recorder.js';
 import { selfCheck } from '../capture/self-check.js';
 import { Slices } from '../capture/slices.js';
 import { peerSummaries } from '../connections/actor.js';
@@ -109,7 +109,7 @@ export async function prepareParts(
     problems.publication,
     ...(reader ? [reader.publication] : []),
     // Without a recording too, so a scrape has the series at any time.
-    recorder?.publication ?? { losses: () => [recordingLoss(0)] },
+    recorder?.publication ?? { losses: () => recordingLosses() },
   ];
   const parts: Readonly<Record<string, readonly Publication[]>> = {
     capture: captured,

@@ -29,11 +29,7 @@ export class LifecycleRecording {
   /** @param start the last fact written @param now time of a fact made now */
   begin(recorder: Recorder, { epoch, time: startTime }: StartFact, now: () => number): void {
     const write = (time: number, message: LifecycleMessage) => {
-      try {
-        recorder.write({ kind: 'lifecycle', time, messages: [message] });
-      } catch {
-        // The next fact meets the same error, where it can end the run.
-      }
+      recorder.write({ kind: 'lifecycle', time, messages: [message] });
     };
     for (const message of this.#early) write(Math.min(message.time * NS_PER_MS - epoch, startTime), message);
     this.#early = [];

@@ -196,15 +196,40 @@ void end_now(int)
     _exit(0);
 }
 
+// Time from the first timed signal to the end of the process, until that signal has come.
+itimerval time_left;
+volatile std::sig_atomic_t end_is_timed;
+// libuv's handlers of the timed signals, which only wake the event loop.
+void (*handlers[NSIG])(int);
+
+// Starts the timer at the signal itself: the event loop may take long to hear of it.
+void time_end(int signal)
+{
+    int error = errno;
+    if (!end_is_timed)
+        setitimer(ITIMER_REAL, &time_left, nullptr);
+    end_is_timed = 1;
+    errno = error;
+    handlers[signal](signal);
+}
+
 void ExitWithin(const Napi::CallbackInfo &info)
 {
     std::uint32_t milliseconds = info[0].As<Napi::Number>().Uint32Value();
+    time_left.it_value = {milliseconds / 1000, static_cast<suseconds_t>(milliseconds % 1000) * 1000};
     struct sigaction action {};
     action.sa_handler = end_now;
     sigaction(SIGALRM, &action, nullptr);
-    itimerval timer{};
-    timer.it_value = {milliseconds / 1000, static_cast<suseconds_t>(milliseconds % 1000) * 1000};
-    setitimer(ITIMER_REAL, &timer, nullptr);
+    auto signals = info[1].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < signals.Length(); i++) {
+        int signal = signals.Get(i).As<Napi::Number>().Int32Value();
+        sigaction(signal, nullptr, &action);
+        if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+            throw Napi::Error::New(info.Env(), "nobody handles signal " + std::to_string(signal));
+        handlers[signal] = action.sa_handler;
+        action.sa_handler = time_end;
+        sigaction(signal, &action, nullptr);
+    }
 }
 
 } // namespace

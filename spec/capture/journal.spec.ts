@@ -394,20 +394,24 @@ describe('a recording', () => {
     recorder.close();
   });
 
-  it('on a full disk says so and stops', async function () {
+  it('on a full disk ends there, says so once, and can be replayed up to there', async function () {
     requires(this, isRoot, 'mounting a small file system needs root');
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', folder]);
     try {
-      const recorder = new Recorder(file, recordingWriter());
-      await assert.rejects(
-        async () => {
-          for (const fact of facts.concat(facts, facts, facts)) recorder.write(fact);
-          await recorder.written(5000);
-        },
-        (error) =>
-          error instanceof Failure && error.code === 'RECORD_UNWRITABLE' && /ENOSPC/.test(error.message),
+      const said: Failure[] = [];
+      const recorder = new Recorder(file, recordingWriter(), (failure) => said.push(failure));
+      for (const fact of facts.concat(facts, facts, facts)) recorder.write(fact);
+      await recorder.written(5000);
+      for (const fact of facts) recorder.write(fact);
+      recorder.end();
+      assert.deepEqual(
+        said.map(({ code }) => code),
+        ['RECORD_REFUSED'],
       );
+      assert.match(said[0]!.message, /ends here, and the run goes on: .*ENOSPC/);
+      assert.ok(recorder.lost > facts.length);
       recorder.close();
+      assert.throws(read, (error) => error instanceof Failure && error.code === 'REPLAY_CUT');
     } finally {
       execFileSync('umount', ['-l', folder]);
     }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { detachPrograms } from '../../scripts/lab/links.js';
 import { ask } from '../http/support.js';
 import { Collector } from '../support/collector.js';
 import { type Container, WIRE } from '../support/container.js';
@@ -13,22 +12,6 @@ import { isRoot, requires } from '../support/requirements.js';
 import { resources } from '../support/resources.js';
 
 const env = { ROX_COLLECTOR_SCRAPE_INTERVAL: '1', ROX_ENABLE_AFTERGLOW: 'false' };
-
-/** Detaches the programs of a process from cgroups, as root on the node can. @returns their number */
-function detachPrograms(pid: number): number {
-  const texts = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => {
-    try {
-      return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
-    } catch {
-      return ''; // closed meanwhile
-    }
-  });
-  const ids = texts
-    .filter((text) => /^link_type:\s+cgroup$/m.test(text))
-    .map((text) => /^link_id:\s+(\d+)$/m.exec(text)![1]!);
-  for (const id of ids) execFileSync('bpftool', ['link', 'detach', 'id', id]);
-  return ids.length;
-}
 
 describe('A daemon that somebody tampers with', function () {
   this.timeout(60_000);

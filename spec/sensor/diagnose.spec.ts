@@ -269,7 +269,7 @@ describe('why Sensor cannot be reached', () => {
       const expired = material(authority, await authority.issue({ commonName: 'collector', notAfter }));
       assert.match(
         (await lines(address, expired)).cause,
-        new RegExp(`\\(CN=collector, valid until ${notAfter.toISOString()}\\): certificate expired\\.$`),
+        new RegExp(`\\(CN=collector, expired on ${notAfter.toISOString()}\\): certificate expired\\.$`),
       );
     });
 

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon, type DaemonOptions } from '../../scripts/lab/daemon.js';
 import { Container } from './container.js';
 import { eventually } from './eventually.js';
 import type { Connection, Endpoint, Message, ProcessSignal } from './messages.js';
@@ -10,34 +8,16 @@ import type { Resource } from './resources.js';
 import type { TestSensor } from './sensor.js';
 import { workload } from './workload.js';
 
-/** The daemon as it was built. */
-export const DAEMON = path.join(import.meta.dirname, '../../dist/collector.js');
-
 const KNOCK = 'knock';
 const KNOCK_INTERVAL_MS = 50;
 const GRACE_MS = 5000;
 const PATIENCE_MS = 15_000;
 
-/** Settings of the daemon's that the specs' own environment must not decide. */
-const OURS = /^(ROX_|COLLECTOR_|COLLECTION_METHOD|GRPC_SERVER|SNI_HOSTNAME|NODE_HOSTNAME)/;
+export { Daemon, DAEMON } from '../../scripts/lab/daemon.js';
 
-/** What lets daemons run side by side. */
-const NEUTRAL = {
-  ROX_COLLECTOR_TERMINATION_LOG: '/dev/null',
-  ROX_COLLECTOR_HTTP_ADDRESS: '127.0.0.1:0',
-  ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
-  ROX_COLLECTOR_SOCKET: '',
-};
-
-export interface Options {
-  readonly env?: Readonly<Record<string, string>>;
-  /** A command that starts the one that follows it, such as `setpriv …`. */
-  readonly through?: readonly string[];
+export interface Options extends DaemonOptions {
   /** Where its messages go, if not to standard output. */
   readonly sensor?: TestSensor;
-  /** Descriptors to give it as standard output and error, instead of pipes that are read at once. */
-  readonly output?: number | 'pipe';
-  readonly errors?: number | 'pipe';
 }
 
 /** What a daemon that came to its own end left behind. */
@@ -189,50 +169,5 @@ export class Collector implements Resource {
 
   async remove(): Promise<void> {
     await this.#daemon.remove();
-  }
-}
-
-/** The process and what it wrote. */
-export class Daemon implements Resource {
-  readonly #process: ChildProcess;
-  stdout = '';
-  stderr = '';
-  /** Its exit code, once all of its output is here; null if a signal ended it. */
-  readonly ended: Promise<number | null>;
-
-  constructor(
-    args: readonly string[],
-    { env = {}, through = [], output = 'pipe', errors = 'pipe' }: Options,
-  ) {
-    const [command, ...rest] = [...through, process.execPath, DAEMON, ...args] as [string, ...string[]];
-    const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
-    this.#process = spawn(command, rest, {
-      env: { ...Object.fromEntries(inherited), ...NEUTRAL, ...env },
-      stdio: ['ignore', output, errors],
-    });
-    this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.ended = once(this.#process, 'close').then(([code]) => code as number | null);
-  }
-
-  get pid(): number {
-    return this.#process.pid!;
-  }
-
-  get isRunning(): boolean {
-    return this.#process.exitCode === null && this.#process.signalCode === null;
-  }
-
-  closeOutput(): void {
-    this.#process.stdout!.destroy();
-  }
-
-  signal(name: NodeJS.Signals): void {
-    if (this.isRunning) this.#process.kill(name);
-  }
-
-  async remove(): Promise<void> {
-    this.signal('SIGKILL');
-    await this.ended;
   }
 }

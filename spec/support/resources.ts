@@ -1,7 +1,6 @@
-/** What a spec makes in the kernel or on disk, and has to take away again. */
-export interface Resource {
-  remove(): void | Promise<void>;
-}
+import type { Resource } from '../../scripts/lab/resource.js';
+
+export type { Resource } from '../../scripts/lab/resource.js';
 
 /**
  * A keeper for the block of specs that calls this: what it is given is removed after the block's last test, the latest

@@ -199,6 +199,11 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /\/r cannot be written: EROFS/,
     /--record/,
   ],
+  [
+    new Failure('RECORD_REFUSED', { path: '/r', reason: 'ENOSPC' }),
+    /\/r ends here, and the run goes on: .*ENOSPC/,
+    /Make room/,
+  ],
   [new Failure('BAD_SETTINGS', { problems: ['Bad a', 'Bad b'] }), /^Bad a; Bad b$/, /--help/],
   [new Failure('UNEXPECTED', { message: 'TypeError: x' }), /TypeError: x/, /Report/],
 ];

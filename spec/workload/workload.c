@@ -748,6 +748,60 @@ static int job_connections(char **words)
     return 0;
 }
 
+/* ---- both ---- */
+
+static volatile sig_atomic_t is_over;
+
+static void note_end(int unused)
+{
+    (void)unused;
+    is_over = 1;
+}
+
+/*
+ * churn RATE EVERY ADDRESS PORT: until it is stopped, so many children a second that exec this program, each with its
+ * number as an argument, and at every so-manieth of them a short connection, each to the next address after the last;
+ * then says how many there were of each
+ */
+static int job_churn(char **words)
+{
+    int rate = atoi(words[0]), every = atoi(words[1]), execs = 0, connections = 0;
+    struct address address = address_of(words[2], atoi(words[3]));
+    in_addr_t first = ntohl(address.v4.sin_addr.s_addr);
+    must("signal",
+         sigaction(SIGTERM, &(struct sigaction){.sa_handler = note_end, .sa_flags = SA_RESTART}, NULL));
+    struct timespec due;
+    must("clock_gettime", clock_gettime(CLOCK_MONOTONIC, &due));
+    while (!is_over) {
+        char number[16];
+        char *argv[] = {self, "exit", number, NULL};
+        int status;
+        snprintf(number, sizeof(number), "%d", execs);
+        pid_t child;
+        errno = posix_spawn(&child, self, NULL, NULL, argv, environ);
+        if (errno)
+            fail(self);
+        must("waitpid", waitpid(child, &status, 0));
+        if (status != 0)
+            fail("a child of churn");
+        if (execs++ % every == 0) {
+            address.v4.sin_addr.s_addr = htonl(first + connections);
+            int fd = must("connect", connect_to(&address));
+            connections++;
+            shutdown(fd, SHUT_WR);
+            drain(fd);
+            close(fd);
+        }
+        due.tv_nsec += 1000000000 / rate;
+        due.tv_sec += due.tv_nsec / 1000000000;
+        due.tv_nsec %= 1000000000;
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+    }
+    say("made %d %d", execs, connections);
+    signal(SIGTERM, SIG_DFL);
+    return raise(SIGTERM);
+}
+
 /* ---- UDP ---- */
 
 /* A connected socket; its own port is chosen by the kernel for NULL. */
@@ -1208,6 +1262,7 @@ static const struct job {
 } jobs[] = {
     {"as", 3, job_as},
     {"chain", 2, job_chain},
+    {"churn", 4, job_churn},
     {"connect", 2, job_connect},
     {"connect-async", 2, job_connect_async},
     {"connect-forked", 2, job_connect_forked},

@@ -169,6 +169,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   'arguments unreadable':
     'Arguments could not be read: hidepid, a security policy, or memory backed by a file',
   'recording disk_slow': 'The disk did not take the recording fast enough',
+  'recording disk_refused': 'The disk took no more of the recording, as when it is full',
   'processes table_full': 'The process table was full: the least recent process was forgotten',
   'processes originators_full': 'A listening process has no name: too many are in use by reports',
   'connections table_full': 'The connection table was full, or the container over its share',
