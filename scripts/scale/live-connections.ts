@@ -6,8 +6,9 @@ import { Site, type Bench } from './site.js';
 import type { TickClock } from './tick-clock.js';
 import { warmUp } from './warm-up.js';
 
-/** Connections fed a second: well below what Collector takes. */
+/** Connections fed a second, and in all between two ticks: in a long tick they would fill the rings. */
 const RATE = 100_000;
+const AT_ONCE = 400_000;
 /** Connections of a container reported in a minute (Collector's default): the rest waits for later ticks. */
 const REPORTED_A_MINUTE = 2048;
 /** After a tick, ms: it is over by then, however many connections there are. */
@@ -33,18 +34,17 @@ export async function sockets(bench: Bench, plan: Plan): Promise<PartResult> {
 
 /** The same by records in the kernel's rings, since this machine has no room for a million sockets. */
 export async function fed(bench: Bench, plan: Plan): Promise<PartResult> {
-  return liveConnections(bench, plan, 'rings', plan.fed, (site) => {
+  return liveConnections(bench, plan, 'rings', plan.fed, (site, clock) => {
     let held = 0;
-    return async (count) => {
-      const { lost } = await site.feed({
-        kind: 'hold',
-        count: count - held,
-        rate: RATE,
-        containers: plan.holders,
-      });
-      if (lost > 0)
-        throw new Error(`${lost} records had no room in the rings: the figures would be too good.`);
-      held = count;
+    return async (connections) => {
+      while (held < connections) {
+        const count = Math.min(connections - held, AT_ONCE);
+        await clock.after(AFTER_TICK);
+        const { lost } = await site.feed({ kind: 'hold', count, rate: RATE, containers: plan.holders });
+        if (lost > 0)
+          throw new Error(`${lost} records had no room in the rings: the figures would be too good.`);
+        held += count;
+      }
       return undefined;
     };
   });
@@ -55,12 +55,12 @@ async function liveConnections(
   plan: Plan,
   origin: Origin,
   counts: readonly number[],
-  holdIn: (site: Site) => Hold,
+  holdIn: (site: Site, clock: TickClock) => Hold,
 ): Promise<PartResult> {
   return Site.during(bench, { interval: plan.interval }, async (site) => {
     await warmUp(site, plan.warmUp);
     const clock = await site.ticks(plan.interval);
-    const hold = holdIn(site);
+    const hold = holdIn(site, clock);
     const costs = new Map<number, Costs>();
     for (const count of counts) {
       const release = await hold(count);

@@ -49,7 +49,7 @@ export const plans: Readonly<Record<'full' | 'quick', Plan>> = {
     expected: {
       idle: 45,
       sockets: 90,
-      fed: 220,
+      fed: 250,
       containers: 60,
       producers: 40,
       rings: 90,
