@@ -75,7 +75,7 @@ async function liveConnections(
 /** Waits until Sensor has got all connections, as far as the limit of new ones lets them through. */
 async function reported(clock: TickClock, count: number, plan: Plan): Promise<void> {
   const each = Math.floor((REPORTED_A_MINUTE / 60) * plan.interval);
-  const ticks = Math.ceil(count / plan.holders / each) + 1;
+  const ticks = Math.ceil(count / plan.holders / each);
   for (let tick = 0; tick < ticks; tick++) await clock.after(AFTER_TICK);
 }
 
@@ -89,34 +89,33 @@ interface Costs {
   readonly hold: number;
 }
 
+/** Loads first, then a tick while V8 tidies up after them, then ticks by themselves. */
 async function costsOf(site: Site, clock: TickClock, plan: Plan): Promise<Costs> {
-  const rounds: Omit<Costs, 'hold'>[] = [];
-  while (rounds.length < plan.rounds) {
-    await clock.after(AFTER_TICK);
+  await clock.after(AFTER_TICK);
+  const loads: { execs: number; connections: number }[] = [];
+  while (loads.length < plan.rounds) {
     const connections = await site.costOfLoad('tcp', plan.load);
-    const execs = await site.costOfLoad('spawn', plan.load);
-    const tick = await costOfTick(site, clock, plan.interval * 1000);
-    rounds.push({ execs, connections, tick, memory: site.daemon.memory().now });
+    loads.push({ connections, execs: await site.costOfLoad('spawn', plan.load) });
   }
-  const hold = await site.longestHold(async () => {
-    await site.pause(plan.interval * 1000);
-  });
-  const median = (key: keyof Omit<Costs, 'hold'>) => medianOf(rounds.map((round) => round[key]));
+  const hold = await site.longestHold(async () => clock.after(AFTER_TICK));
+  const ticks: number[] = [];
+  while (ticks.length < plan.rounds) ticks.push(await costOfTick(site, clock, plan.interval * 1000));
   return {
-    execs: median('execs'),
-    connections: median('connections'),
-    tick: median('tick'),
-    memory: median('memory'),
+    execs: medianOf(loads.map(({ execs }) => execs)),
+    connections: medianOf(loads.map(({ connections }) => connections)),
+    tick: medianOf(ticks),
+    memory: site.daemon.memory().now,
     hold,
   };
 }
 
 /** Processor time of a tick with its scan, ms, without what Collector takes at rest in this time. */
 async function costOfTick(site: Site, clock: TickClock, interval: number): Promise<number> {
-  const rest = await site.shareDuring(1000);
+  const rest = await site.shareDuring(interval - AFTER_TICK - 2 * BEFORE_TICK);
   await clock.after(interval - BEFORE_TICK);
-  const length = BEFORE_TICK + AFTER_TICK;
-  return (await site.shareDuring(length)) * length - rest * length;
+  const before = site.daemon.cpu();
+  await clock.after(AFTER_TICK);
+  return (site.daemon.cpu() - before) / 1e6 - rest * (BEFORE_TICK + AFTER_TICK);
 }
 
 function curves(costs: ReadonlyMap<number, Costs>, origin: Origin): Curve[] {
