@@ -15,6 +15,9 @@ const REPORTED_A_MINUTE = 2048;
 const AFTER_TICK = 3000;
 /** Before a tick, ms. */
 const BEFORE_TICK = 500;
+/** Less than this is lost in what Collector takes at rest, ms. */
+const LEAST_TICK = 0.1;
+const NS_PER_MS = 1e6;
 const MEGABYTES = { 10_000: 80, 1_000_000: 256 } as const;
 const LONGEST_HOLD = 20;
 
@@ -115,7 +118,8 @@ async function costOfTick(site: Site, clock: TickClock, interval: number): Promi
   await clock.after(interval - BEFORE_TICK);
   const before = site.daemon.cpu();
   await clock.after(AFTER_TICK);
-  return (site.daemon.cpu() - before) / 1e6 - rest * (BEFORE_TICK + AFTER_TICK);
+  const cost = (site.daemon.cpu() - before) / NS_PER_MS - rest * (BEFORE_TICK + AFTER_TICK);
+  return Math.max(cost, LEAST_TICK);
 }
 
 function curves(costs: ReadonlyMap<number, Costs>, origin: Origin): Curve[] {
