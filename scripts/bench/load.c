@@ -2,14 +2,16 @@
 // Load for scripts/bench.ts and scripts/scale.ts: does one thing over and over in a container's cgroup and prints its
 // times.
 //
-//   load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> [program]
+//   load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]
+//   load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> <program> wait
 //   load <cgroup>[:<cgroup>…] hold <connections>
 //
 // Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of
 // this process and of the children it waited for). In C, and on one thread, for little noise of its own: a
 // connection to oneself is made and ended in the soft interrupts of the very calls that ask for it.
 //
-// With several cgroups a process in each of them takes its turn for a batch; their processor time is left out.
+// With wait, a process in each cgroup takes its turn for a batch, and their processor time is left out. They begin at a
+// line of standard input, after a line "ready", and end with it: what they cost before and after can be told apart.
 //
 // hold opens connections to a peer each, outside of the cgroups, prints a line when all are open, and holds them until
 // standard input ends.
@@ -190,6 +192,12 @@ static void start_workers(char *cgroups, const struct work *work)
         start_worker(cgroup, work);
 }
 
+static void wait_for_end(void)
+{
+    while (getchar() != EOF)
+        ;
+}
+
 static void hold_connections(char *cgroups, unsigned long count)
 {
     address = enter_network();
@@ -202,10 +210,9 @@ static void hold_connections(char *cgroups, unsigned long count)
         for (unsigned i = 0; i < HOLD_BATCH; i++)
             check(accept4(listener, NULL, NULL, SOCK_CLOEXEC), "accept");
     }
-    puts("held");
+    puts("ready");
     fflush(stdout);
-    while (getchar() != EOF)
-        ;
+    wait_for_end();
 }
 
 // Between two looks at the clock, calls `once` so many times, for so many operations each.
@@ -229,7 +236,8 @@ static void run(void (*once)(void), unsigned calls, unsigned operations_each, ui
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fputs("usage: load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> [program]\n"
+        fputs("usage: load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]\n"
+              "       load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> <program> wait\n"
               "       load <cgroup>[:<cgroup>…] hold <connections>\n",
               stderr);
         return 2;
@@ -240,7 +248,7 @@ int main(int argc, char **argv)
         hold_connections(argv[1], strtoul(argv[3], NULL, 10));
         return 0;
     }
-    bool is_alone = !strchr(argv[1], ':');
+    bool is_alone = argc < 6;
     if (is_alone)
         join(argv[1]);
     for (size_t i = 0; i < sizeof(works) / sizeof(*works); i++) {
@@ -256,7 +264,14 @@ int main(int argc, char **argv)
             run(work->once, work->batch, 1, milliseconds);
         } else {
             start_workers(argv[1], work);
+            puts("ready");
+            fflush(stdout);
+            if (getchar() == EOF)
+                return 0;
             run(give_turn, 1, work->batch, milliseconds);
+            puts("done");
+            fflush(stdout);
+            wait_for_end();
         }
         return 0;
     }

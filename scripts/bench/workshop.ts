@@ -29,6 +29,12 @@ export interface ContainerRange {
   readonly count?: number;
 }
 
+/** A load to be run, once. */
+export interface PreparedLoad {
+  readonly run: () => Promise<Measured>;
+  readonly end: () => Promise<void>;
+}
+
 const ID_BYTES = 32;
 const ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
@@ -40,7 +46,7 @@ export class Workshop {
   readonly stop: AbortSignal;
   readonly #pod: string;
   readonly #containers: string[] = [];
-  /** Of held connections. */
+  /** Of loads that wait for their end. */
   readonly #endings = new Set<() => Promise<void>>();
 
   /** @param stop kills all processes @param containers how many there are */
@@ -77,52 +83,60 @@ export class Workshop {
     return program;
   }
 
+  /** Runs the load for so long. */
+  async load(work: Work, milliseconds: number): Promise<Measured> {
+    const args = [this.#cgroups[0]!, work, String(milliseconds), this.#path('nothing')];
+    return measuredIn(await this.#run(this.#path('load'), args));
+  }
+
   /**
-   * Runs the load for so long.
-   * @returns its costs; processor time of one container alone
+   * Makes a process in each container for the load, to take turns; it runs when it is told to.
+   * @returns runs it, without its processor time, and ends it
    */
-  async load(work: Work, milliseconds: number, containers: ContainerRange = {}): Promise<Measured> {
-    const output = await this.#run(this.#path('load'), [
-      this.#cgroupsOf(containers),
-      work,
-      String(milliseconds),
-      this.#path('nothing'),
-    ]);
-    const slices = output
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' ').map(Number) as [operations: number, elapsed: number, cpu: number]);
-    return {
-      operations: slices.reduce((sum, [operations]) => sum + operations, 0),
-      cpu: medianOf(slices.map(([operations, , cpu]) => cpu / operations)),
-      elapsed: medianOf(slices.map(([operations, elapsed]) => elapsed / operations)),
+  async prepareLoad(work: Work, milliseconds: number, containers: ContainerRange): Promise<PreparedLoad> {
+    const args = [work, String(milliseconds), this.#path('nothing'), 'wait'];
+    const { process, ended, end } = await this.#start([this.#cgroupsOf(containers), ...args]);
+    const run = async () => {
+      let output = '';
+      process.stdout.on('data', (text: Buffer) => (output += text.toString()));
+      process.stdin.write('\n');
+      const isOver = ended.then(() => true);
+      while (!output.endsWith('done\n'))
+        if (await Promise.race([once(process.stdout, 'data').then(() => false), isOver])) {
+          this.stop.throwIfAborted();
+          throw new Error(`The load ended before its time: ${work}`);
+        }
+      return measuredIn(output.replace('done\n', ''));
     };
+    return { run, end };
   }
 
   /**
    * Opens connections in containers, to a peer each outside of them.
    * @param connections an even number @returns closes them
    */
-  async hold(connections: number, containers: ContainerRange = {}): Promise<() => Promise<void>> {
-    const args = [this.#cgroupsOf(containers), 'hold', String(connections)];
-    const holder = spawn(this.#path('load'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    const ended = once(holder, 'close');
+  async hold(connections: number, containers: ContainerRange): Promise<() => Promise<void>> {
+    const { end } = await this.#start([this.#cgroupsOf(containers), 'hold', String(connections)]);
+    return end;
+  }
+
+  /** Starts a load and waits until it is ready. @returns its process, its end, and how to end it */
+  async #start(args: readonly string[]) {
+    const load = spawn(this.#path('load'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(load, 'close');
+    const kill = () => load.kill('SIGKILL');
     const end = async () => {
       this.stop.removeEventListener('abort', kill);
       this.#endings.delete(end);
-      holder.stdin.end();
+      load.stdin.end();
       await ended;
     };
-    const kill = () => holder.kill('SIGKILL');
     this.stop.addEventListener('abort', kill);
     this.#endings.add(end);
-    const isHeld = await Promise.race([
-      once(holder.stdout, 'data').then(() => true),
-      ended.then(() => false),
-    ]);
+    const isReady = await Promise.race([once(load.stdout, 'data').then(() => true), ended.then(() => false)]);
     this.stop.throwIfAborted();
-    if (!isHeld) throw new Error(`The load did not open ${connections} connections.`);
-    return end;
+    if (!isReady) throw new Error(`The load did not get ready: ${args.slice(1).join(' ')}`);
+    return { process: load, ended, end };
   }
 
   /** Ends all processes, and removes everything. */
@@ -156,6 +170,19 @@ export class Workshop {
       throw new Error(`${path.basename(command)} failed: ${stderr.trim() || message}`, { cause: error });
     }
   }
+}
+
+/** Costs by the output of the load. */
+function measuredIn(output: string): Measured {
+  const slices = output
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number) as [operations: number, elapsed: number, cpu: number]);
+  return {
+    operations: slices.reduce((sum, [operations]) => sum + operations, 0),
+    cpu: medianOf(slices.map(([operations, , cpu]) => cpu / operations)),
+    elapsed: medianOf(slices.map(([operations, elapsed]) => elapsed / operations)),
+  };
 }
 
 /** Returns false if it has to be tried again. */

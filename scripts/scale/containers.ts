@@ -1,7 +1,7 @@
 import { own } from '../bench/figures.js';
 import { medianOf } from '../bench/statistics.js';
 import type { ContainerRange, Work } from '../bench/workshop.js';
-import type { Curve, PartResult } from './data.js';
+import type { Curve, PartResult, Point } from './data.js';
 import type { Plan } from './plan.js';
 import { Site, type Bench } from './site.js';
 import { warmUp } from './warm-up.js';
@@ -18,13 +18,10 @@ export async function containers(bench: Bench, plan: Plan): Promise<PartResult> 
 
 /** The same of one producer and of two at once, in containers of their own, as fast as they can. */
 export async function producers(bench: Bench, plan: Plan): Promise<PartResult> {
-  return loads(bench, plan, 'producers', [1, 2], async (site, work, count) =>
-    site.costOf(async () => {
-      const places: ContainerRange[] = Array.from({ length: count }, (_, first) => ({ first }));
-      const all = await Promise.all(places.map(async (place) => bench.workshop.load(work, plan.load, place)));
-      return all.reduce((sum, { operations }) => sum + operations, 0);
-    }),
-  );
+  return loads(bench, plan, 'producers', [1, 2], async (site, work, count) => {
+    const ranges: ContainerRange[] = Array.from({ length: count }, (_, first) => ({ first }));
+    return site.costOfLoad(work, plan.load, ...ranges);
+  });
 }
 
 async function loads(
@@ -37,7 +34,9 @@ async function loads(
   return Site.during(bench, {}, async (site) => {
     await warmUp(site, plan.warmUp);
     const curve = async (work: Kind): Promise<Curve> => {
-      const points: { x: number; y: number }[] = [];
+      const points: Point[] = [];
+      // The first time, V8 compiles once more: the warm-up was of records.
+      await cost(site, work, counts[0]!);
       for (const x of counts) {
         const costs: number[] = [];
         while (costs.length <= plan.rounds) costs.push(await cost(site, work, x));

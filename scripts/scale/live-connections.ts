@@ -6,14 +6,18 @@ import { Site, type Bench } from './site.js';
 import type { TickClock } from './tick-clock.js';
 import { warmUp } from './warm-up.js';
 
-/** Connections fed a second: well below what Collector takes. */
+/** Connections fed a second, and in all between two ticks: in a long tick they would fill the rings. */
 const RATE = 100_000;
+const AT_ONCE = 400_000;
 /** Connections of a container reported in a minute (Collector's default): the rest waits for later ticks. */
 const REPORTED_A_MINUTE = 2048;
 /** After a tick, ms: it is over by then, however many connections there are. */
 const AFTER_TICK = 3000;
 /** Before a tick, ms. */
 const BEFORE_TICK = 500;
+/** Less than this is lost in what Collector takes at rest, ms. */
+const LEAST_TICK = 0.1;
+const NS_PER_MS = 1e6;
 const MEGABYTES = { 10_000: 80, 1_000_000: 256 } as const;
 const LONGEST_HOLD = 20;
 
@@ -33,18 +37,17 @@ export async function sockets(bench: Bench, plan: Plan): Promise<PartResult> {
 
 /** The same by records in the kernel's rings, since this machine has no room for a million sockets. */
 export async function fed(bench: Bench, plan: Plan): Promise<PartResult> {
-  return liveConnections(bench, plan, 'rings', plan.fed, (site) => {
+  return liveConnections(bench, plan, 'rings', plan.fed, (site, clock) => {
     let held = 0;
-    return async (count) => {
-      const { lost } = await site.feed({
-        kind: 'hold',
-        count: count - held,
-        rate: RATE,
-        containers: plan.holders,
-      });
-      if (lost > 0)
-        throw new Error(`${lost} records had no room in the rings: the figures would be too good.`);
-      held = count;
+    return async (connections) => {
+      while (held < connections) {
+        const count = Math.min(connections - held, AT_ONCE);
+        await clock.after(AFTER_TICK);
+        const { lost } = await site.feed({ kind: 'hold', count, rate: RATE, containers: plan.holders });
+        if (lost > 0)
+          throw new Error(`${lost} records had no room in the rings: the figures would be too good.`);
+        held += count;
+      }
       return undefined;
     };
   });
@@ -55,12 +58,12 @@ async function liveConnections(
   plan: Plan,
   origin: Origin,
   counts: readonly number[],
-  holdIn: (site: Site) => Hold,
+  holdIn: (site: Site, clock: TickClock) => Hold,
 ): Promise<PartResult> {
   return Site.during(bench, { interval: plan.interval }, async (site) => {
     await warmUp(site, plan.warmUp);
     const clock = await site.ticks(plan.interval);
-    const hold = holdIn(site);
+    const hold = holdIn(site, clock);
     const costs = new Map<number, Costs>();
     for (const count of counts) {
       const release = await hold(count);
@@ -75,7 +78,7 @@ async function liveConnections(
 /** Waits until Sensor has got all connections, as far as the limit of new ones lets them through. */
 async function reported(clock: TickClock, count: number, plan: Plan): Promise<void> {
   const each = Math.floor((REPORTED_A_MINUTE / 60) * plan.interval);
-  const ticks = Math.ceil(count / plan.holders / each) + 1;
+  const ticks = Math.ceil(count / plan.holders / each);
   for (let tick = 0; tick < ticks; tick++) await clock.after(AFTER_TICK);
 }
 
@@ -89,34 +92,34 @@ interface Costs {
   readonly hold: number;
 }
 
+/** Loads first, then a tick while V8 tidies up after them, then ticks by themselves. */
 async function costsOf(site: Site, clock: TickClock, plan: Plan): Promise<Costs> {
-  const rounds: Omit<Costs, 'hold'>[] = [];
-  while (rounds.length < plan.rounds) {
-    await clock.after(AFTER_TICK);
+  await clock.after(AFTER_TICK);
+  const loads: { execs: number; connections: number }[] = [];
+  while (loads.length < plan.rounds) {
     const connections = await site.costOfLoad('tcp', plan.load);
-    const execs = await site.costOfLoad('spawn', plan.load);
-    const tick = await costOfTick(site, clock, plan.interval * 1000);
-    rounds.push({ execs, connections, tick, memory: site.daemon.memory().now });
+    loads.push({ connections, execs: await site.costOfLoad('spawn', plan.load) });
   }
-  const hold = await site.longestHold(async () => {
-    await site.pause(plan.interval * 1000);
-  });
-  const median = (key: keyof Omit<Costs, 'hold'>) => medianOf(rounds.map((round) => round[key]));
+  const hold = await site.longestHold(async () => clock.after(AFTER_TICK));
+  const ticks: number[] = [];
+  while (ticks.length < plan.rounds) ticks.push(await costOfTick(site, clock, plan.interval * 1000));
   return {
-    execs: median('execs'),
-    connections: median('connections'),
-    tick: median('tick'),
-    memory: median('memory'),
+    execs: medianOf(loads.map(({ execs }) => execs)),
+    connections: medianOf(loads.map(({ connections }) => connections)),
+    tick: medianOf(ticks),
+    memory: site.daemon.memory().now,
     hold,
   };
 }
 
 /** Processor time of a tick with its scan, ms, without what Collector takes at rest in this time. */
 async function costOfTick(site: Site, clock: TickClock, interval: number): Promise<number> {
-  const rest = await site.shareDuring(1000);
+  const rest = await site.shareDuring(interval - AFTER_TICK - 2 * BEFORE_TICK);
   await clock.after(interval - BEFORE_TICK);
-  const length = BEFORE_TICK + AFTER_TICK;
-  return (await site.shareDuring(length)) * length - rest * length;
+  const before = site.daemon.cpu();
+  await clock.after(AFTER_TICK);
+  const cost = (site.daemon.cpu() - before) / NS_PER_MS - rest * (BEFORE_TICK + AFTER_TICK);
+  return Math.max(cost, LEAST_TICK);
 }
 
 function curves(costs: ReadonlyMap<number, Costs>, origin: Origin): Curve[] {

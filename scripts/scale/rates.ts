@@ -29,12 +29,12 @@ export async function rates(bench: Bench, plan: Plan): Promise<PartResult> {
     const read = async () => site.metric('rox_collector_events', /type="userspace"/);
     const before = { read: await read(), signals: site.signals, cpu: daemon.cpu() };
     const fed = await Promise.all(feeds.map(async (feed) => site.feed(feed)));
-    const share = (daemon.cpu() - before.cpu) / 1e9 / seconds;
     const made = feeds.reduce((sum, { kind, count }) => sum + count * RECORDS[kind], 0);
     const noRoom = fed.reduce((sum, { lost }) => sum + lost, 0);
     await site.until('all is read from the rings', async () => (await read()) - before.read >= made - noRoom);
     const sent = feeds[0]!.count;
     await site.comes(() => site.signals - before.signals >= sent);
+    const share = (daemon.cpu() - before.cpu) / 1e9 / seconds;
     const what = `${EXECS} execs and ${CONNECTIONS} connections a second on one core`;
     return {
       curves: [],

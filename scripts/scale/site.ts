@@ -98,12 +98,24 @@ export class Site {
     return ((this.daemon.cpu() - before) / NS_PER_MS / operations) * 1000;
   }
 
-  /** The same of a load of real processes or sockets. */
-  async costOfLoad(work: Work, milliseconds: number, containers: ContainerRange = {}): Promise<number> {
-    return this.costOf(async () => {
-      const { operations } = await this.#bench.workshop.load(work, milliseconds, containers);
-      return operations;
+  /**
+   * The same of real processes or sockets, without those that make them.
+   * @param containers in turns; several ranges of them at once
+   */
+  async costOfLoad(
+    work: Work,
+    milliseconds: number,
+    ...containers: readonly ContainerRange[]
+  ): Promise<number> {
+    const { workshop } = this.#bench;
+    const ranges = containers.length === 0 ? [{}] : containers;
+    const loads = await Promise.all(ranges.map((range) => workshop.prepareLoad(work, milliseconds, range)));
+    const cost = await this.costOf(async () => {
+      const measured = await Promise.all(loads.map((load) => load.run()));
+      return measured.reduce((sum, { operations }) => sum + operations, 0);
     });
+    await Promise.all(loads.map((load) => load.end()));
+    return cost;
   }
 
   /** Share of a processor taken in this time. */
