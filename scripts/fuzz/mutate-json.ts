@@ -7,11 +7,12 @@ const NUMBERS = [0, -1, 0.5, 1e308, -1e308, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, 8.6
 /** Too many levels for JSON.stringify and most recursive code. */
 const DEEP = 20_000;
 
-/** Changes members of a JSON text; any other text begins with `{}`. */
+/** Changes members of a JSON text; any other text, and one too deep, begins with `{}`. */
 export function mutateJson(text: string, random: Random): string {
   let value: Json;
   try {
     value = JSON.parse(text) as Json;
+    JSON.stringify(value);
   } catch {
     value = {};
   }

@@ -58,7 +58,7 @@ const WORDS = [
 ];
 /** What an error says of where and of what is wrong. */
 const REFUSED =
-  /cannot be used, and what was in force before still is: .*(allowed: |line \d+|Line \d+|UTF-8|has more than|over|\*)/s;
+  /cannot be used, and what was in force before still is: .*(allowed: |line \d+|Line \d+|UTF-8|has more than|at most|\*)/s;
 
 /** The file of a ConfigMap, mounted while Collector runs. */
 export const runtimeConfigTarget: Target = {
