@@ -7,11 +7,13 @@
 #   steps.sh update <file>           compares this tree with the baseline, and adds the run to it
 #   steps.sh store-baseline <file>   commits the baseline to its branch
 #
-# COMPARE_ARGUMENTS are further arguments of `npm run compare`, such as --seconds=5.
+# COMPARE_ARGUMENTS are further arguments of `npm run compare`, such as --seconds=5; COMPARE_REMOTE is where the branch
+# is, at a desk: a folder made by `git init --bare`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 branch=benchmark-baseline
+remote=${COMPARE_REMOTE-origin}
 results=.cache/compare
 
 # The measurement needs root: for BPF, and for cgroups.
@@ -31,7 +33,7 @@ case ${1-} in
     comment) gh pr comment "$2" --body-file "$results/result.md" ;;
     fetch-baseline)
         mkdir -p "$(dirname "$2")"
-        if git fetch --quiet origin "$branch"; then
+        if git fetch --quiet "$remote" "$branch"; then
             git show FETCH_HEAD:baseline.json >"$2"
         else
             echo "No branch $branch yet: this run begins the baseline."
@@ -44,7 +46,7 @@ case ${1-} in
         tree=$(printf '100644 blob %s\tbaseline.json\n' "$blob" | git mktree)
         commit=$(git -c user.name=benchmark -c user.email=benchmark@localhost \
             commit-tree -m "Keep the latest runs of main" "$tree")
-        git push --quiet --force origin "$commit:refs/heads/$branch"
+        git push --quiet --force "$remote" "$commit:refs/heads/$branch"
         ;;
     *) echo "usage: steps.sh compare <ref> | comment <number> | fetch-baseline|update|store-baseline <file>" >&2 && exit 2 ;;
 esac

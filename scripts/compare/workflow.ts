@@ -4,7 +4,7 @@
  *
  * Commands run as they stand there, in bash. Expressions of GitHub get the given values. Ready-made actions are left
  * out, and said to be: this machine has the checkout, Node and no place for artefacts. COMPARE_ARGUMENTS shortens the
- * measurement; a `gh` in PATH takes the comment.
+ * measurement, COMPARE_REMOTE has the branch of the baseline, and a `gh` in PATH takes the comment.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
