@@ -250,7 +250,7 @@ export class Sensor {
     return merge(
       processes.pipe(
         tap(({ fact, signals }) => {
-          for (const signal of signals) this.#signals.send(signal);
+          this.#signals.send(signals);
           if (endsFreshScan(fact)) this.#signals.scanEnded();
           if (signals.length > 0 && this.#options.log.enables('debug'))
             this.#options.log.debug(

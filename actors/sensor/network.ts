@@ -65,10 +65,6 @@ export class NetworkSender implements StreamUser {
     this.#sender.flow();
   }
 
-  drained(): void {
-    this.#sender.drained();
-  }
-
   closed(): () => void {
     return this.#sender.closed();
   }

@@ -17,6 +17,8 @@ const STEPS = 60;
 const STEP_MS = 1000;
 /** Bytes between two marks, so that a busy stream confirms often. */
 const MARK_BYTES = 16 * 1024;
+/** Bytes of one write, but for the last message: as many as HTTP/2 and TLS take in one piece. */
+const BATCH_BYTES = 16 * 1024;
 /** Bytes on their way out of this process at most; the queues hold the rest. */
 const MOST_LEAVING = 64 * 1024;
 
@@ -24,6 +26,14 @@ const MOST_LEAVING = 64 * 1024;
 interface Lane {
   readonly queue: MessageQueue;
   leaving: number;
+}
+
+/** Messages of one write, with the number of them from each lane. */
+interface Batch {
+  readonly messages: readonly Buffer[];
+  readonly counts: readonly number[];
+  /** Bytes of the messages. */
+  readonly length: number;
 }
 
 /** The position of each queue at some time: earlier messages had left this process. */
@@ -41,7 +51,6 @@ interface Mark {
 export class StreamSender {
   readonly #lanes: readonly Lane[];
   #stream: OpenStream | undefined;
-  #isFull = false;
   #leavingBytes = 0;
   /** Bytes sent on this stream. */
   #leftBytes = 0;
@@ -76,24 +85,18 @@ export class StreamSender {
 
   opened(stream: OpenStream): void {
     this.#stream = stream;
-    this.#isFull = false;
     this.#leavingBytes = this.#leftBytes = this.#step = 0;
     this.#timer = setInterval(() => {
-      // Time does not count while the stream is full: sent bytes may be held up on the way.
-      if (this.#isFull || this.#leavingBytes >= MOST_LEAVING) return;
+      // Time does not count while bytes are held up on their way.
+      if (this.#leavingBytes > 0) return;
       this.#step++;
       this.#mark();
     }, STEP_MS).unref();
   }
 
-  drained(): void {
-    this.#isFull = false;
-    this.flow();
-  }
-
-  /** Sends waiting messages, as far as the stream has room. */
+  /** Sends waiting messages, as far as there is room for them on their way: many of them in one write. */
   flow(): void {
-    for (let lane; (lane = this.#next()) !== undefined;) this.#write(lane);
+    for (let batch; (batch = this.#take()) !== undefined;) this.#write(batch);
   }
 
   /**
@@ -113,28 +116,37 @@ export class StreamSender {
     return () => left.forEach(([queue, position]) => queue.confirm(position));
   }
 
-  /** The next lane to send from, if the stream has room. */
-  #next(): Lane | undefined {
-    if (this.#stream === undefined || this.#isFull || this.#leavingBytes >= MOST_LEAVING) return undefined;
-    return this.#lanes.find(({ queue }) => !queue.isSent);
+  /** The next messages to send; undefined if all are sent, or no more may leave. */
+  #take(): Batch | undefined {
+    if (this.#stream === undefined) return undefined;
+    const messages: Buffer[] = [];
+    const counts = this.#lanes.map(() => 0);
+    let length = 0;
+    for (const [at, { queue }] of this.#lanes.entries()) {
+      while (length < BATCH_BYTES && this.#leavingBytes + length < MOST_LEAVING && !queue.isSent) {
+        const { bytes } = queue.take()!;
+        messages.push(bytes);
+        counts[at]!++;
+        length += bytes.length;
+      }
+    }
+    return messages.length === 0 ? undefined : { messages, counts, length };
   }
 
-  #write(lane: Lane): void {
+  #write({ messages, counts, length }: Batch): void {
     const stream = this.#stream!;
-    const { bytes } = lane.queue.take()!;
-    lane.leaving++;
-    this.#leavingBytes += bytes.length;
-    const hasRoom = stream.write(bytes, () => {
-      this.sent++;
+    for (const [at, lane] of this.#lanes.entries()) lane.leaving += counts[at]!;
+    this.#leavingBytes += length;
+    stream.write(messages, () => {
+      this.sent += messages.length;
       if (stream !== this.#stream) return;
-      lane.leaving--;
-      this.#leavingBytes -= bytes.length;
-      this.#leftBytes += bytes.length;
+      for (const [at, lane] of this.#lanes.entries()) lane.leaving -= counts[at]!;
+      this.#leavingBytes -= length;
+      this.#leftBytes += length;
       if (this.#leftBytes - (this.#marks.at(-1)?.bytes ?? 0) >= MARK_BYTES) this.#mark();
       this.flow();
       if (this.isIdle) this.#onIdle?.();
     });
-    if (!hasRoom) this.#isFull = true;
   }
 
   #mark(): void {

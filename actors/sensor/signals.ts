@@ -62,10 +62,13 @@ export class SignalSender implements StreamUser {
     return !this.isOpen || this.#scanned.hasRoom;
   }
 
-  send(signal: ProcessSignal): void {
-    const message = { bytes: signalMessage(signal), container: signal.sharer, worth: 1 };
-    if (signal.scraped) this.#scanned.push({ ...message, process: processKey(signal) }, this.isOpen);
-    else this.#started.push(message);
+  /** Sends the signals of a fact, in one write if there is room for it. */
+  send(signals: readonly ProcessSignal[]): void {
+    for (const signal of signals) {
+      const message = { bytes: signalMessage(signal), container: signal.sharer, worth: 1 };
+      if (signal.scraped) this.#scanned.push({ ...message, process: processKey(signal) }, this.isOpen);
+      else this.#started.push(message);
+    }
     this.#sender.flow();
     this.#hadRoom = this.hasRoom;
   }
@@ -85,18 +88,14 @@ export class SignalSender implements StreamUser {
   opened(stream: OpenStream): void {
     this.#sender.opened({
       ...stream,
-      write: (message, flushed) =>
-        stream.write(message, () => {
-          flushed?.();
+      write: (messages, flushed) =>
+        stream.write(messages, () => {
+          flushed();
           this.#announceRoom();
         }),
     });
     this.#onOpened();
     this.#sender.flow();
-  }
-
-  drained(): void {
-    this.#sender.drained();
   }
 
   closed(): () => void {

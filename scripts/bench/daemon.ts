@@ -25,6 +25,7 @@ export class Daemon {
     args: readonly string[],
     stdout: 'ignore' | 'pipe',
     settings: Readonly<Record<string, string>>,
+    node: readonly string[],
   ) {
     // Nobody's settings but the defaults: an environment without GRPC_SERVER and its like. Only the servers are where
     // they are in nobody's way.
@@ -34,7 +35,7 @@ export class Daemon {
       ROX_COLLECTOR_METRICS_ADDRESS: '127.0.0.1:0',
       ...settings,
     };
-    this.#child = spawn(process.execPath, [bundle, '--format=json', ...args], {
+    this.#child = spawn(process.execPath, [...node, bundle, '--format=json', ...args], {
       env,
       stdio: ['ignore', stdout, 'pipe'],
     });
@@ -45,14 +46,16 @@ export class Daemon {
   /**
    * Starts `dist/collector.js` and waits until it collects.
    * @param stdout `pipe`: the caller has to read `output` @param settings more environment variables
+   * @param node arguments of node itself
    */
   static async start(
     bundle: string,
     args: readonly string[] = [],
     stdout: 'ignore' | 'pipe' = 'ignore',
     settings: Readonly<Record<string, string>> = {},
+    node: readonly string[] = [],
   ): Promise<Daemon> {
-    const daemon = new Daemon(bundle, args, stdout, settings);
+    const daemon = new Daemon(bundle, args, stdout, settings, node);
     const { stderr } = daemon.#child;
     while (!READY.test(daemon.#log)) {
       if (daemon.#hasEnded) throw new Error(`Collector ended before it collected:\n${daemon.#log}`);
@@ -86,11 +89,12 @@ export class Daemon {
 
   /** Processor time of all its threads until now, ns. */
   cpu(): number {
-    const tasks = this.#proc('task');
-    return readdirSync(tasks).reduce((sum, task) => {
-      const [time] = readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ');
-      return sum + Number(time);
-    }, 0);
+    return readdirSync(this.#proc('task')).reduce((sum, task) => sum + this.#taskCpu(task), 0);
+  }
+
+  /** Processor time of its event loop's thread until now, ns. */
+  loopCpu(): number {
+    return this.#taskCpu(String(this.pid));
   }
 
   /** Resident memory in MB: now, and at its most. */
@@ -114,6 +118,11 @@ export class Daemon {
   async kill(): Promise<void> {
     if (!this.#hasEnded) this.#child.kill('SIGKILL');
     await this.#exit;
+  }
+
+  #taskCpu(task: string): number {
+    const [time] = readFileSync(this.#proc(`task/${task}/schedstat`), 'utf8').split(' ');
+    return Number(time);
   }
 
   #proc(file: string): string {
