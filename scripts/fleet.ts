@@ -49,7 +49,12 @@ function readWords(words: readonly string[]) {
     if (Number.isInteger(value) && value >= LEAST[name]) return value;
     throw new BadUsage(`Bad value '${text}' of --${name} (allowed: whole numbers from ${LEAST[name]} on)`);
   };
-  const sizes = { nodes: read('nodes'), seconds: read('seconds'), clients: read('clients'), larger: read('larger') };
+  const sizes = {
+    nodes: read('nodes'),
+    seconds: read('seconds'),
+    clients: read('clients'),
+    larger: read('larger'),
+  };
   return { sizes, isJson: values.json === true, isSaved: values.save === true };
 }
 

@@ -85,7 +85,7 @@ export class Workshop {
 
   /** Runs the load for so long. */
   async load(work: Work, milliseconds: number): Promise<Measured> {
-    const args = [this.#cgroups[0]!, work, String(milliseconds), this.#path('nothing')];
+    const args = [this.#cgroupsOf({}), work, String(milliseconds), this.#path('nothing')];
     return measuredIn(await this.#run(this.#path('load'), args));
   }
 

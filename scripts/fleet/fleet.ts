@@ -1,5 +1,13 @@
 import { BACK_OFF } from '../../actors/sensor/actor.js';
-import { fullestSecond, JITTERED, perSecond, returnsOf, UNJITTERED, type Returns, type Waits } from './burst.js';
+import {
+  fullestSecond,
+  JITTERED,
+  perSecond,
+  returnsOf,
+  UNJITTERED,
+  type Returns,
+  type Waits,
+} from './burst.js';
 import { DEFAULTS, KINDS, SAVINGS, type Kind } from './kinds.js';
 import {
   errorOf,
@@ -10,7 +18,14 @@ import {
   type Rates,
   type Sizes,
 } from './model.js';
-import { withOpeningsAt, type FleetNode, type KindTotals, type Simulated, type Simulation, type Span } from './simulate.js';
+import {
+  withOpeningsAt,
+  type FleetNode,
+  type KindTotals,
+  type Simulated,
+  type Simulation,
+  type Span,
+} from './simulate.js';
 import { SizeMeter } from './sizes.js';
 import { STREAMS, TrafficCurve, type Traffic } from './traffic.js';
 import { wireReturns } from './wire.js';
@@ -258,7 +273,9 @@ function comeback(returns: Returns, down: number): Comeback {
 }
 
 function lastOf(returns: Pick<Returns, 'signals' | 'network'>): number {
-  return Math.max(...STREAMS.map((name) => returns[name].reduce((last, time) => Math.max(last, time), 0))) / 1000;
+  return (
+    Math.max(...STREAMS.map((name) => returns[name].reduce((last, time) => Math.max(last, time), 0))) / 1000
+  );
 }
 
 function nodeMinutes({ kinds }: Simulated, { measured }: Span): Record<Kind, NodeMinute> {

@@ -80,14 +80,19 @@ class SimulatedNode {
     this.#options = options;
     this.#from = from;
     this.#to = to;
-    const registration = { hostname: `node-${play.node}.example`, instanceId: `00000000-0000-4000-8000-${play.node}` };
+    const registration = {
+      hostname: `node-${play.node}.example`,
+      instanceId: `00000000-0000-4000-8000-${play.node}`,
+    };
     this.#signals = new SignalSender(
       QUEUE_BYTES,
       signalRegistration(registration),
       () => (this.#isScanWanted = true),
       () => undefined,
     );
-    this.#network = new NetworkSender(QUEUE_BYTES / 2, networkRegistration(registration), () => Promise.resolve());
+    this.#network = new NetworkSender(QUEUE_BYTES / 2, networkRegistration(registration), () =>
+      Promise.resolve(),
+    );
     this.#users = { signals: this.#signals, network: this.#network };
     this.#pipeline = new Pipeline(settings, this.#slices, silent);
   }
@@ -98,7 +103,7 @@ class SimulatedNode {
         merge(
           processes.pipe(
             tap(({ fact, signals }) => {
-              for (const signal of signals) this.#signals.send(signal);
+              this.#signals.send(signals);
               if (this.#isMeasured) this.#counts.signals += signals.length;
               if (endsFreshScan(fact)) this.#signals.scanEnded();
             }),
@@ -153,11 +158,15 @@ class SimulatedNode {
   *#steps(): Generator<Step> {
     const { play, phase, settings, outage } = this.#options;
     const last = play.seconds - 1;
-    const others: Step[] = outage === undefined ? [] : [
-      { at: outage.broken, action: () => this.#break() },
-      ...STREAMS.map((stream) => ({ at: outage[stream], action: () => this.#open(stream) })),
-    ];
-    for (let at = phase; at <= last; at += settings.scrapeInterval) others.push({ at, action: () => this.#tick() });
+    const others: Step[] =
+      outage === undefined
+        ? []
+        : [
+            { at: outage.broken, action: () => this.#break() },
+            ...STREAMS.map((stream) => ({ at: outage[stream], action: () => this.#open(stream) })),
+          ];
+    for (let at = phase; at <= last; at += settings.scrapeInterval)
+      others.push({ at, action: () => this.#tick() });
     others.sort((a, b) => a.at - b.at);
     for (let second = 1; second <= last; second++) {
       while (others.length > 0 && others[0]!.at <= second) yield others.shift()!;
@@ -177,14 +186,15 @@ class SimulatedNode {
 
   #open(name: StreamName): void {
     const user = this.#users[name];
-    const write = (message: Buffer, flushed: () => void = () => undefined): boolean => {
-      this.#options.curve.add(name, this.#seconds, message.length);
-      this.#options.onMessage?.(name, message, this.#seconds);
+    const write = (messages: readonly Buffer[], flushed: () => void): void => {
+      for (const message of messages) {
+        this.#options.curve.add(name, this.#seconds, message.length);
+        this.#options.onMessage?.(name, message, this.#seconds);
+      }
       this.#flushed.push(flushed);
-      return true;
     };
     const stream: OpenStream = { write, window: () => WINDOW_BYTES };
-    write(user.registration);
+    write([user.registration], () => undefined);
     user.opened(stream);
     this.#settle();
   }
