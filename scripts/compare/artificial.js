@@ -5,6 +5,11 @@
  *
  * `cpu`: percent of a core burnt. `memory`: MiB held.
  */
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+import { setInterval } from 'node:timers';
+import { URL } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
 const INTERVAL_MS = 20;

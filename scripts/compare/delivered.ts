@@ -41,8 +41,8 @@ export class Delivered {
 
   take(event: SensorEvent): void {
     if (!('message' in event)) return;
-    if (event.stream === 'signals') this.#takeSignal(event.message as SignalMessage);
-    else this.#takeNetwork(event.message as NetworkMessage);
+    if (event.stream === 'signals') this.#takeSignal(event.message);
+    else this.#takeNetwork(event.message);
   }
 
   get counts(): WorkCounts {

@@ -43,7 +43,7 @@ export class Workloads {
     return new Workloads(workshop, steady, nothing);
   }
 
-  /** Starts both. @returns ends them, and says what they made; it throws if one has failed */
+  /** Starts both. @returns a function to end them, with their counts; it throws if one has failed */
   start(): () => Promise<WorkCounts> {
     const processes = this.#start(this.processes, 'processes', String(PROCESSES_PER_SECOND), this.#nothing);
     const ports = this.#start(
@@ -70,7 +70,7 @@ export class Workloads {
   }
 }
 
-/** What the loads made, from the lines at their ends. */
+/** Reads the counts of the loads from their last lines. */
 export function madeCounts(processes: string, ports: string): WorkCounts {
   const [, execs] = /^processes (\d+)$/m.exec(processes) ?? [];
   const [, endpoints] = /^listeners \d+ ports (\d+) connections \d+$/m.exec(ports) ?? [];
