@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Load for scripts/bench.ts: does one thing over and over in a container's cgroup and prints its times.
 //
-//   load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]
+//   load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]
 //
 // Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of
 // this process and of the children it waited for). In C, and on one thread, for little noise of its own: a
@@ -113,6 +113,12 @@ static void getpid_once(void)
     syscall(SYS_getpid);
 }
 
+// Of a descriptor that is not there: it fails at once, so only the way into the kernel is measured.
+static void close_once(void)
+{
+    syscall(SYS_close, -1);
+}
+
 static void tcp_once(void)
 {
     int client = socket(AF_INET, SOCK_STREAM, 0);
@@ -133,13 +139,15 @@ static void trickle_once(void)
 
 static void spawn_once(void)
 {
-    // Different each time, since Collector reports equal ones only so often.
-    static unsigned long count;
+    // Different each time, in the next run too, since Collector reports equal ones only so often.
+    static uint64_t count;
+    if (count == 0)
+        count = now() / 1000;
     char number[24];
     char *arguments[] = {(char *)program, "--with", "arguments", number, NULL}, *environment[] = {NULL};
     pid_t pid;
     int status;
-    snprintf(number, sizeof(number), "%lu", count++);
+    snprintf(number, sizeof(number), "%" PRIu64, count++);
     errno = posix_spawn(&pid, program, NULL, NULL, arguments, environment);
     if (errno)
         die(program);
@@ -155,10 +163,8 @@ static const struct work {
     void (*once)(void);
     unsigned batch; // operations between two looks at the clock
 } works[] = {
-    {"getpid", getpid_once, 1000},
-    {"tcp", tcp_once, 10},
-    {"trickle", trickle_once, 1},
-    {"spawn", spawn_once, 1},
+    {"getpid", getpid_once, 1000}, {"close", close_once, 1000}, {"tcp", tcp_once, 10},
+    {"trickle", trickle_once, 1},  {"spawn", spawn_once, 1},
 };
 
 static void run(const struct work *work, uint64_t milliseconds)
@@ -181,7 +187,7 @@ static void run(const struct work *work, uint64_t milliseconds)
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fputs("usage: load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]\n", stderr);
+        fputs("usage: load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]\n", stderr);
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
