@@ -1,55 +1,62 @@
 import type { Agent } from './agent.js';
 import { CommandAgent, type CommandAgentOptions } from './agents/command.js';
 
-/** What else people would watch a node with, from Debian. Lines go to a file, as to a log. */
+/** Mounts the kernel's tracepoints, if nobody has, where only the agent sees them. */
+const TRACED = `exec unshare --mount sh -c '[ -e /sys/kernel/tracing/events ] ||
+  mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' sh`;
+/** Lines go to a file, as to a log, each at once. */
+const LINES = `${TRACED} stdbuf --output=L`;
+const PYTHON = `${TRACED} env PYTHONUNBUFFERED=1`;
+
+/** What else people would watch a node with, from Debian. */
 const installable: readonly CommandAgentOptions[] = [
   {
     name: 'bpftrace',
     task: 'started and ended programs with arguments, TCP states',
     packages: ['bpftrace'],
-    command: `exec env BPFTRACE_STRLEN=128 bpftrace -e '${bpftraceProgram()}'`,
+    command: `${TRACED} env BPFTRACE_STRLEN=128 bpftrace -e '${bpftraceProgram()}'`,
     ready: { line: 'ready' },
   },
   {
     name: 'execsnoop',
     task: 'started programs with arguments',
     packages: ['libbpf-tools'],
-    command: 'exec stdbuf -oL /usr/sbin/execsnoop',
+    command: `${LINES} /usr/sbin/execsnoop`,
     ready: { line: 'PCOMM' },
   },
   {
     name: 'tcplife',
     task: 'ended TCP connections',
     packages: ['libbpf-tools'],
-    command: 'exec stdbuf -oL /usr/sbin/tcplife',
+    command: `${LINES} /usr/sbin/tcplife`,
     ready: { line: 'LADDR' },
   },
   {
     name: 'tcpconnect',
     task: 'opened TCP connections',
     packages: ['libbpf-tools'],
-    command: 'exec stdbuf -oL /usr/sbin/tcpconnect',
+    command: `${LINES} /usr/sbin/tcpconnect`,
     ready: { line: 'SADDR' },
   },
   {
     name: 'execsnoop-bpfcc',
     task: 'started programs with arguments',
     packages: ['bpfcc-tools'],
-    command: 'exec env PYTHONUNBUFFERED=1 execsnoop-bpfcc',
+    command: `${PYTHON} execsnoop-bpfcc`,
     ready: { line: 'PCOMM' },
   },
   {
     name: 'tcplife-bpfcc',
     task: 'ended TCP connections',
     packages: ['bpfcc-tools'],
-    command: 'exec env PYTHONUNBUFFERED=1 tcplife-bpfcc',
+    command: `${PYTHON} tcplife-bpfcc`,
     ready: { line: 'LADDR' },
   },
   {
     name: 'tcpconnect-bpfcc',
     task: 'opened TCP connections',
     packages: ['bpfcc-tools'],
-    command: 'exec env PYTHONUNBUFFERED=1 tcpconnect-bpfcc',
+    command: `${PYTHON} tcpconnect-bpfcc`,
     ready: { line: 'SADDR' },
   },
 ];

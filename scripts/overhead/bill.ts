@@ -7,7 +7,7 @@ import { packageProblem } from './packages.js';
 import { Progress } from './progress.js';
 import type { Bill, Skipped } from './report.js';
 import { measureBlock } from './rounds.js';
-import { Site, type Place } from './site.js';
+import { places, Site, type Place } from './site.js';
 import type { Target } from './verdict.js';
 import type { RunningWorkload, Workload } from './workload.js';
 import { workloads } from './workloads.js';
@@ -48,8 +48,8 @@ export async function measureBill(
     seconds,
     warmUp,
     agents: agents.filter(({ name }) => !skipped.has(name)).map(({ name, task }) => ({ name, task })),
-    titles: Object.fromEntries(chosen.map(({ name, title }) => [name, title])),
-    figures: figuresOf(journal.blocks, targetOf),
+    titles: Object.fromEntries(workloads.map(({ name, title }) => [name, title])),
+    figures: figuresOf(inOrder(journal.blocks), targetOf),
     skipped: [...skipped].map(([name, why]): Skipped => ({ name, why })),
   };
 }
@@ -160,6 +160,13 @@ async function startProblem(site: Site, agent: Agent): Promise<string | undefine
     site.stop.throwIfAborted();
     return (error as Error).message;
   }
+}
+
+/** As in the table of workloads; agents as they were measured first. */
+function inOrder(blocks: readonly Block[]): Block[] {
+  const names = workloads.map(({ name }) => name);
+  const rank = ({ workload, place }: Block) => names.indexOf(workload) * places.length + places.indexOf(place);
+  return blocks.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** Targets are Collector's own. */

@@ -27,11 +27,13 @@ export const WITH_PARENT = ['--pdeathsig', 'KILL'] as const;
 const POLL_MS = 20;
 const READY_MS = 30_000;
 const STOP_MS = 10_000;
-const SHOWN_LINES = 5;
+const SHOWN_LINES = 2;
+/** Of lines that say more than the last ones, such as the end of a stack. */
+const TELLING = /\b(error|failed|fatal|unable|can ?not|no such)\b/i;
 const MOST_OUTPUT = 64 * 1024 * 1024;
 const run = promisify(execFile);
 
-/** Runs a command to its end. @returns its standard output @throws Error with its last lines */
+/** Runs a command to its end. @returns its standard output @throws Error with its words */
 export async function finish(command: Command, stop: AbortSignal, spot?: Spot): Promise<string> {
   const words = spot === undefined ? command : within(spot, command);
   try {
@@ -40,7 +42,7 @@ export async function finish(command: Command, stop: AbortSignal, spot?: Spot): 
   } catch (error) {
     stop.throwIfAborted();
     const { message, stderr = '', stdout = '' } = error as ExecFileException;
-    const words = lastLines(stderr) || lastLines(stdout) || message;
+    const words = tellingLines(stderr) || tellingLines(stdout) || message;
     throw new Error(`${path.basename(command[0])} failed: ${words}`, { cause: error });
   }
 }
@@ -60,7 +62,7 @@ export class Background {
     this.#exit = once(this.#child, 'close');
   }
 
-  /** Starts a program and waits until it is ready. @throws Error with its last lines if it ends before */
+  /** Starts a program and waits until it is ready. @throws Error with its words if it ends before */
   static async start(options: BackgroundOptions): Promise<Background> {
     const background = new Background(options);
     try {
@@ -90,7 +92,7 @@ export class Background {
       if (problem === undefined && this.#isReady(waited)) return;
       const isLate = !('seconds' in ready) && waited > READY_MS;
       if (problem !== undefined || isLate) {
-        const words = lastLines(readFileSync(this.#options.log, 'utf8')) || 'it said nothing';
+        const words = tellingLines(readFileSync(this.#options.log, 'utf8')) || 'it said nothing';
         throw new Error(`${name} ${problem ?? `was not ready in ${READY_MS / 1000} s`}: ${words}`);
       }
       await sleep(POLL_MS, undefined, { signal: stop });
@@ -109,6 +111,8 @@ export class Background {
   }
 }
 
-function lastLines(text: string): string {
-  return text.trim().split('\n').slice(-SHOWN_LINES).join('\n');
+function tellingLines(text: string): string {
+  const lines = text.trim().split('\n');
+  const telling = lines.filter((line) => TELLING.test(line)).slice(0, SHOWN_LINES);
+  return (telling.length > 0 ? telling : lines.slice(-SHOWN_LINES)).join('\n');
 }
