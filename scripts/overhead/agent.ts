@@ -1,10 +1,10 @@
 import type { Site } from './site.js';
 
-/** A program on the node that watches it. */
+/** A watcher of the node, as a program. */
 export interface Agent {
   /** For `--agents`, and in the table. */
   readonly name: string;
-  /** What it is asked to do, in words. */
+  /** Its task, in words. */
   readonly task: string;
   /** Debian packages with its programs. */
   readonly packages: readonly string[];
@@ -12,18 +12,18 @@ export interface Agent {
   readonly ages: boolean;
   /** @throws Error if it does not become ready, with its words */
   start(site: Site): Promise<RunningAgent>;
-  /** Ends what outlives its lives. */
+  /** Ends helpers kept from life to life. */
   close?(): Promise<void>;
 }
 
 export interface RunningAgent {
-  /** Ends it. @returns what it saw of its life, if it says so */
+  /** Ends it. @returns its own counts, if it has any */
   stop(): Promise<Seen | undefined>;
 }
 
-/** What an agent saw in its life. */
+/** Counts of a life. */
 export interface Seen {
-  /** Processes of our containers that arrived at Sensor. */
+  /** Processes of our containers, as they arrived at Sensor. */
   readonly processes: number;
   /** Records of TCP connections. */
   readonly records: number;

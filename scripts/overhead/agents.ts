@@ -8,7 +8,7 @@ const TRACED = `exec unshare --mount sh -c '[ -e /sys/kernel/tracing/events ] ||
 const LINES = `${TRACED} stdbuf --output=L`;
 const PYTHON = `${TRACED} env PYTHONUNBUFFERED=1`;
 
-/** What else people would watch a node with, from Debian. */
+/** Other watchers of a node, from Debian. */
 const installable: readonly CommandAgentOptions[] = [
   {
     name: 'bpftrace',
@@ -73,7 +73,10 @@ export function installableAgent(name: string): Agent {
 function bpftraceProgram(): string {
   return `
 BEGIN { printf("ready\\n"); }
-tracepoint:syscalls:sys_enter_execve { printf("start %d %d %lu %s ", pid, uid, cgroup, str(args->filename)); join(args->argv); }
+tracepoint:syscalls:sys_enter_execve {
+  printf("start %d %d %lu %s ", pid, uid, cgroup, str(args->filename));
+  join(args->argv);
+}
 tracepoint:sched:sched_process_exit { printf("end %d %s\\n", pid, comm); }
 tracepoint:sock:inet_sock_set_state /args->protocol == 6/ {
   printf("tcp %d %s %d %d %s:%d %s:%d\\n", pid, comm, args->oldstate, args->newstate,

@@ -7,7 +7,7 @@ import type { Durations } from './rounds.js';
 import { places, type Place } from './site.js';
 import { workloads } from './workloads.js';
 
-/** What a run measures. */
+/** A run, as asked for. */
 export interface Plan extends Durations {
   readonly help: boolean;
   /** Names, in the order of the table. */

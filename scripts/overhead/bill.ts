@@ -165,7 +165,8 @@ async function startProblem(site: Site, agent: Agent): Promise<string | undefine
 /** As in the table of workloads; agents as they were measured first. */
 function inOrder(blocks: readonly Block[]): Block[] {
   const names = workloads.map(({ name }) => name);
-  const rank = ({ workload, place }: Block) => names.indexOf(workload) * places.length + places.indexOf(place);
+  const rank = ({ workload, place }: Block) =>
+    names.indexOf(workload) * places.length + places.indexOf(place);
   return blocks.toSorted((a, b) => rank(a) - rank(b));
 }
 

@@ -4,7 +4,7 @@ import { estimate, type Interval } from './estimate.js';
 import type { Place } from './site.js';
 import { judge, type Target, type Verdict } from './verdict.js';
 
-/** What an operation costs with an agent, beside what it costs without. */
+/** Costs of an operation with an agent, beside its costs without. */
 export interface BillFigure {
   readonly workload: string;
   readonly place: Place;

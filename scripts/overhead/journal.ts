@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BadUsage } from '../command.js';
 import type { Block } from './block.js';
 
-/** What has to be the same for blocks to be counted together. */
+/** Has to be the same for blocks to be counted together. */
 export interface Circumstances {
   readonly kernel: string;
   readonly cpus: number;

@@ -3,12 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** The parent of every thread of the kernel. */
 const KTHREADD = '2';
 
-/** Processor time of the kernel's threads: soft interrupts too many for their interrupted task, deferred work. */
+/** Processor time of the kernel's threads: deferred work, and soft interrupts in too great a number. */
 export class KernelThreads {
   /** Whether a process is one, for the processes seen last. */
   #known = new Map<string, boolean>();
 
-  /** Of all those alive, ns. One that has ended in between takes its time along. */
+  /** Of all alive, ns. A thread ended in between takes its time along. */
   time(): number {
     const known = new Map<string, boolean>();
     let sum = 0;
@@ -24,7 +24,7 @@ export class KernelThreads {
 }
 
 function parentOf(pid: string): string | undefined {
-  // Behind the name, which may have anything in it.
+  // Behind the name, with any characters in it.
   return /\) \S (\d+) [^)]*$/.exec(read(`/proc/${pid}/stat`))?.[1];
 }
 

@@ -3,7 +3,7 @@ import type { Interval } from './estimate.js';
 import type { Place } from './site.js';
 import type { Verdict } from './verdict.js';
 
-/** The node's bill: what `npm run overhead` found. */
+/** The node's bill, as `npm run overhead` measures it. */
 export interface Bill {
   /** Of a measured run, s. */
   readonly seconds: number;

@@ -1,9 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Delivered } from './sensor.js';
 
 const SENSOR = path.join(import.meta.dirname, 'sensor.ts');
+const QUIET_MS = 50;
 
 /** The Sensor double in a process of its own. */
 export class SensorProcess {
@@ -32,10 +35,15 @@ export class SensorProcess {
     return this.#address;
   }
 
+  /** Counts, once nothing more comes in: messages may still be on their way from a Collector that has ended. */
   async delivered(): Promise<Delivered> {
-    const answer = this.#answer();
-    this.#child.send('counts');
-    return (await answer) as Delivered;
+    let counts = await this.#counts();
+    for (;;) {
+      await sleep(QUIET_MS);
+      const later = await this.#counts();
+      if (isDeepStrictEqual(later, counts)) return counts;
+      counts = later;
+    }
   }
 
   async stop(): Promise<void> {
@@ -43,6 +51,12 @@ export class SensorProcess {
     this.#isStopped = true;
     this.#child.kill('SIGKILL');
     await this.#end.catch(() => undefined);
+  }
+
+  async #counts(): Promise<Delivered> {
+    const answer = this.#answer();
+    this.#child.send('counts');
+    return (await answer) as Delivered;
   }
 
   async #answer(): Promise<unknown> {

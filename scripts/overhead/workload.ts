@@ -1,7 +1,7 @@
 import type { Place, Site } from './site.js';
 import type { Target } from './verdict.js';
 
-/** Work of others on the node: what they do, and what they pay for it. A file of `workloads/` has one or two. */
+/** Work of others on the node, of one kind. */
 export interface Workload {
   /** For `--only`. */
   readonly name: string;
