@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh clone on Debian lacks: `setup.sh build`, `setup.sh test`, `setup.sh lint`; all of it without
-# an argument. Says nothing when nothing is missing. npm itself may not have run yet, so this needs only bash.
+# an argument; any others with `setup.sh packages NAME…`. Says nothing when nothing is missing. npm itself may not have
+# run yet, so this needs only bash.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +14,8 @@ case ${1-all} in
     test) wanted=("${test[@]}") ;;
     lint) wanted=("${lint[@]}") ;;
     all) wanted=("${test[@]}" "${lint[@]}") ;;
-    *) echo "usage: setup.sh [build|test|lint]" >&2 && exit 1 ;;
+    packages) wanted=("${@:2}") ;;
+    *) echo "usage: setup.sh [build|test|lint|packages NAME...]" >&2 && exit 1 ;;
 esac
 
 # Runs a command whose output matters only when it fails.
@@ -64,6 +66,8 @@ if ((${#missing[@]} > 0)); then
         quietly "${install[@]}"
     fi
 fi
+
+[[ ${1-} != packages ]] || exit 0
 
 # npm writes its own copy of the lock file last, so that one is a stamp of the whole installation.
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then

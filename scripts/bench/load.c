@@ -2,8 +2,8 @@
 // Load for scripts/bench.ts and scripts/scale.ts: does one thing over and over in a container's cgroup and prints its
 // times.
 //
-//   load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]
-//   load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> <program> wait
+//   load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]
+//   load <cgroup>[:<cgroup>…] getpid|close|tcp|trickle|spawn <milliseconds> <program> wait
 //   load <cgroup>[:<cgroup>…] hold <connections>
 //
 // Prints a line for each slice of the time: operations, nanoseconds by the clock, nanoseconds of processor time (of
@@ -64,6 +64,12 @@ static void getpid_once(void)
     syscall(SYS_getpid);
 }
 
+// Of a descriptor that is not there: it fails at once, so only the way into the kernel is measured.
+static void close_once(void)
+{
+    syscall(SYS_close, -1);
+}
+
 static void listen_on(unsigned port)
 {
     address.sin_port = htons((uint16_t)port);
@@ -84,13 +90,15 @@ static void trickle_once(void)
 
 static void spawn_once(void)
 {
-    // Different each time, since Collector reports equal ones only so often.
-    static unsigned long count;
+    // Different each time, in the next run too, since Collector reports equal ones only so often.
+    static uint64_t count;
+    if (count == 0)
+        count = now() / 1000;
     char number[24];
     char *arguments[] = {(char *)program, "--with", "arguments", number, NULL}, *environment[] = {NULL};
     pid_t pid;
     int status;
-    snprintf(number, sizeof(number), "%lu", count++);
+    snprintf(number, sizeof(number), "%" PRIu64, count++);
     errno = posix_spawn(&pid, program, NULL, NULL, arguments, environment);
     if (errno)
         die(program);
@@ -118,6 +126,7 @@ static const struct work {
     bool connects;
 } works[] = {
     {"getpid", getpid_once, 1000, false},
+    {"close", close_once, 1000, false},
     {"tcp", tcp_once, 10, true},
     {"trickle", trickle_once, 1, true},
     {"spawn", spawn_once, 1, false},
@@ -236,8 +245,8 @@ static void run(void (*once)(void), unsigned calls, unsigned operations_each, ui
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fputs("usage: load <cgroup> getpid|tcp|trickle|spawn <milliseconds> [program]\n"
-              "       load <cgroup>[:<cgroup>…] getpid|tcp|trickle|spawn <milliseconds> <program> wait\n"
+        fputs("usage: load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]\n"
+              "       load <cgroup>[:<cgroup>…] getpid|close|tcp|trickle|spawn <milliseconds> <program> wait\n"
               "       load <cgroup>[:<cgroup>…] hold <connections>\n",
               stderr);
         return 2;
