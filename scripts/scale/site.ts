@@ -29,7 +29,7 @@ export interface SiteOptions {
 const SETTLE_MS = 400;
 const POLL_MS = 50;
 /** Most wait for a file of the Collector's, or for what Sensor is still to get, ms. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const NS_PER_MS = 1e6;
 /** The timer that sees how long the loop is held, ms. */
 const TIMER_MS = 1;
