@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import path from 'node:path';
@@ -34,7 +34,7 @@ export class Workers {
     const ended = new AbortController();
     const any = AbortSignal.any([signal, ended.signal]);
     const onExit = (): void => ended.abort(new Error('A process of the simulation has ended'));
-    const work = async (worker: (typeof this.#workers)[number]): Promise<void> => {
+    const work = async (worker: ChildProcess): Promise<void> => {
       worker.once('exit', onExit);
       for (const task of left) {
         any.throwIfAborted();
