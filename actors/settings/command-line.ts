@@ -1,4 +1,5 @@
 import { closest } from './closest.js';
+import { shorten } from './shorten.js';
 import { collectorConfig, table } from './table.js';
 
 /** The given arguments, by name and as text, and the errors of the command line itself. */
@@ -57,5 +58,5 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 function unknownArgument(name: string): string {
   const meant = closest(name, [...known.keys()]);
   const hint = meant === undefined ? '--help lists those that exist' : `did you mean ${meant}?`;
-  return `Unknown argument '${name}': ${hint}`;
+  return `Unknown argument '${shorten(name)}': ${hint}`;
 }

@@ -29,6 +29,8 @@ export type ChildMessage =
   /** It may be ended: servers of targets would keep it. */
   | { readonly is: 'over' };
 
+// Nobody watches it any more.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 const job = JSON.parse(process.argv[2]!) as Job;
 const current = new CurrentInput(job.file);
 // Before the product is loaded: only then its functions are known.
