@@ -5,7 +5,7 @@
  *
  * A Collector as it is built runs beside a double of Sensor. Its processor time counts, of all of its threads. Where
  * this machine has too few sockets, processes or CPUs, a program writes their records into the kernel's rings: what is
- * real and what is not stands beside each figure.
+ * real and what is not stands beside each figure. With `--fleet` as the first word, see scripts/fleet/command.ts.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,6 +13,7 @@ import { format } from 'prettier';
 import { Workshop } from './bench/workshop.js';
 import { command } from './command.js';
 import { changedSince, ownMachine, root, savedResult, saveResult } from './results/result.js';
+import { runFleet } from './fleet/command.js';
 import { readArguments } from './scale/arguments.js';
 import { containers, producers } from './scale/containers.js';
 import { curvesOf, figuresOf, type Part, type PartResult, type ScaleData } from './scale/data.js';
@@ -41,10 +42,19 @@ const measures: Readonly<Record<Part, MeasurePart>> = {
   state,
 };
 /** What the figures are of. */
-const MEASURED = ['actors', 'collector.ts', 'machines', 'native', 'scripts/scale'];
+const MEASURED = [
+  'actors/capture',
+  'actors/connections',
+  'actors/processes',
+  'actors/sensor',
+  'native/addon',
+  'native/bpf',
+  'scripts/scale',
+];
 const dist = path.join(root, 'dist');
 
 await command(async (words) => {
+  if (words[0] === '--fleet') return runFleet(words.slice(1));
   const { quick, chosen, json, save } = readArguments(words);
   const data: Partial<Record<Part, PartResult>> = {};
   try {

@@ -125,11 +125,8 @@ static const struct work {
     unsigned batch; // operations between two looks at the clock
     bool connects;
 } works[] = {
-    {"getpid", getpid_once, 1000, false},
-    {"close", close_once, 1000, false},
-    {"tcp", tcp_once, 10, true},
-    {"trickle", trickle_once, 1, true},
-    {"spawn", spawn_once, 1, false},
+    {"getpid", getpid_once, 1000, false}, {"close", close_once, 1000, false}, {"tcp", tcp_once, 10, true},
+    {"trickle", trickle_once, 1, true},   {"spawn", spawn_once, 1, false},
 };
 static const struct work hold = {"hold", hold_once, HOLD_BATCH, false};
 
@@ -245,10 +242,11 @@ static void run(void (*once)(void), unsigned calls, unsigned operations_each, ui
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fputs("usage: load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]\n"
-              "       load <cgroup>[:<cgroup>…] getpid|close|tcp|trickle|spawn <milliseconds> <program> wait\n"
-              "       load <cgroup>[:<cgroup>…] hold <connections>\n",
-              stderr);
+        fputs(
+            "usage: load <cgroup> getpid|close|tcp|trickle|spawn <milliseconds> [program]\n"
+            "       load <cgroup>[:<cgroup>…] getpid|close|tcp|trickle|spawn <milliseconds> <program> wait\n"
+            "       load <cgroup>[:<cgroup>…] hold <connections>\n",
+            stderr);
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -15,7 +15,7 @@ export function readArguments(words: readonly string[]): ScaleArguments {
   const { values, positionals } = parsed(words);
   if (positionals.length > 0)
     throw new BadUsage(
-      `Bad argument '${positionals[0]}' (allowed: --quick, --only=<part>,…, --json, --save)`,
+      `Bad argument '${positionals[0]}' (allowed: --quick, --only=<part>,…, --json, --save; or --fleet first)`,
     );
   const { quick = false, only, json = false, save = false } = values;
   const named = only?.split(',').map((name) => {

@@ -1,5 +1,5 @@
 /**
- * Simulates a fleet of nodes and its Sensor: `npm run build && npx tsx scripts/fleet.ts [--nodes=5000] [--seconds=120]
+ * The command to simulate a fleet of nodes and its Sensor: `npm run scale -- --fleet [--nodes=5000] [--seconds=120]
  * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither root nor a kernel.
  *
  * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
@@ -11,20 +11,28 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { BadUsage, command } from './command.js';
-import { fleet, type FleetOptions } from './fleet/fleet.js';
-import { picture } from './fleet/picture.js';
-import { render } from './fleet/report.js';
-import { root, saveResult } from './results/result.js';
+import { BadUsage } from '../command.js';
+import { fleet, type FleetOptions } from './fleet.js';
+import { picture } from './picture.js';
+import { render } from './report.js';
+import { root, saveResult } from '../results/result.js';
 
 const DEFAULTS = { nodes: 5000, seconds: 120, clients: 40, larger: 50_000 };
 /** Of a try: all kinds of nodes, and a report or two of each. */
 const QUICK = { nodes: 100, seconds: 60, clients: 10, larger: 1000 };
 const LEAST = { nodes: 100, seconds: 60, clients: 2, larger: 100 };
-const MEASURED_CODE = ['actors', 'machines', 'proto', 'spec/corpus', 'scripts/fleet'];
+const MEASURED_CODE = [
+  'actors/capture',
+  'actors/connections',
+  'actors/processes',
+  'actors/sensor',
+  'machines',
+  'scripts/fleet',
+];
 const PROGRESS_MS = 5000;
 
-await command(async (words) => {
+/** Runs the command. @throws BadUsage */
+export async function runFleet(words: readonly string[]): Promise<boolean> {
   const { sizes, isJson, isSaved } = readWords(words);
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
@@ -36,7 +44,7 @@ await command(async (words) => {
   }
   console.log(isJson ? JSON.stringify(data, null, 2) : render(data));
   return true;
-});
+}
 
 /** @throws BadUsage */
 function readWords(words: readonly string[]) {
