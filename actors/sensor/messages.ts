@@ -5,6 +5,7 @@ import type { AddressReport, ConnectionReport, Delta, EndpointReport } from '../
 import { containerId } from '../containers/id.js';
 import type { ProcessSignal } from '../processes/signal.js';
 import type { Originator } from '../processes/state.js';
+import { SignalEncoder } from './signal-encoder.js';
 
 const { NetworkConnectionInfoMessage, NetworkFlowsControlMessage, SignalStreamMessage } = sensor;
 const { L4Protocol } = storage;
@@ -22,6 +23,8 @@ const ROLES: readonly sensor.ClientServerRole[] = [
   sensor.ClientServerRole.ROLE_SERVER,
   sensor.ClientServerRole.ROLE_CLIENT,
 ];
+
+const signals = new SignalEncoder();
 
 /** Identifies Collector: the first message on each stream. */
 export interface Registration {
@@ -46,6 +49,11 @@ export function networkRegistration(registration: Registration): Buffer {
 
 /** A `sensor.SignalStreamMessage`. */
 export function signalMessage(signal: ProcessSignal): Buffer {
+  return signals.encode(signal) ?? largeSignalMessage(signal);
+}
+
+/** The same of any size, by the generated code. */
+export function largeSignalMessage(signal: ProcessSignal): Buffer {
   const { id, container, time, name, args, path, pid, uid, gid, scraped, lineage } = signal;
   const processSignal: storage.ProcessSignal.$Properties = {
     id,

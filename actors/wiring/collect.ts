@@ -30,6 +30,7 @@ import type { LiveContext, RunContext } from './context.js';
 import { PAST_EVENT_BYTES, Pipeline } from './pipeline.js';
 import { argumentReaderFor, whenToScrape } from './scans.js';
 import { outputFormat } from './visibility.js';
+import { warmUp } from './warm-up.js';
 
 /** How long the start waits for the disk of the runtime configuration, ms. */
 const CONFIG_PATIENCE_MS = 2000;
@@ -194,7 +195,13 @@ export async function prepareParts(
       telemetry.activity.phase = 'end';
       log.info('Shutting down collector.');
     });
-    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop, onSelfCheck);
+    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop, onSelfCheck).then(
+      async () => {
+        if (sensor === undefined) return;
+        // Made-up events are not worth a run.
+        await warmUp(state, stop).catch((error: unknown) => log.debug(`No warm-up: ${String(error)}`));
+      },
+    );
     try {
       await running;
       const unwritten = (await recorder?.written(Math.min(deadline.left / 4, RECORDING_GRACE_MS))) ?? 0;

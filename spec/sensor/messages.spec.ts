@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { networkJson, processJson } from '../../actors/output/json.js';
 import {
   decodeControlMessage,
+  largeSignalMessage,
   networkMessage,
   networkRegistration,
   signalMessage,
@@ -37,6 +39,28 @@ describe('messages to Sensor', () => {
     const bare = { ...signal, args: '', uid: 0, gid: 0, scraped: false, lineage: [] };
     const sent = read('sensor.SignalStreamMessage', signalMessage(bare));
     assert.deepEqual(sent, JSON.parse(processJson(bare)));
+  });
+
+  it('have the same bytes of a process, whether it is small or large', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.string({ maxLength: 5000 }));
+    const number = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+    const changes = fc.record({
+      name: text,
+      args: text,
+      path: text,
+      pid: number,
+      uid: number,
+      gid: number,
+      scraped: fc.boolean(),
+      time: fc.integer({ min: 0, max: 2 ** 52 }),
+      lineage: fc.array(fc.record({ pid: number, uid: number, path: text }), { maxLength: 12 }),
+    });
+    fc.assert(
+      fc.property(changes, (changed) => {
+        const changedSignal = { ...signal, ...changed };
+        assert.deepEqual(signalMessage(changedSignal), largeSignalMessage(changedSignal));
+      }),
+    );
   });
 
   it('have of the network what standalone output has', () => {

@@ -89,10 +89,7 @@ describe('The sender of messages to Sensor', () => {
     sender.flow();
     assert.equal(peer.writes, 1);
     peer.advance(99);
-    assert.deepEqual(
-      peer.read,
-      [1, 3, 5, 7, 9, 0, 2, 4, 6, 8],
-    );
+    assert.deepEqual(peer.read, [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]);
     assert.ok(sender.isIdle);
     assert.equal(sender.sent, 10);
     sender.closed();
