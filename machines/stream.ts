@@ -77,7 +77,9 @@ const chart = setup({
       failure: undefined,
     })),
     note: assign((_, noted: { readonly reason: string } | { readonly failure: Error }) => noted),
-    draw: assign(({ context: { longest, random = Math.random } }) => ({ wait: Math.round(random() * longest) })),
+    draw: assign(({ context: { longest, random = Math.random } }) => ({
+      wait: Math.round(random() * longest),
+    })),
     lengthen: assign(({ context: { longest, backOff } }) => ({
       longest: Math.min(longest * 2, backOff.most),
     })),

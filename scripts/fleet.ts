@@ -1,6 +1,7 @@
 /**
- * Simulates a fleet of nodes and its Sensor: `npm run build && npx tsx scripts/fleet.ts [--nodes=5000] [--seconds=120]
- * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither root nor a kernel.
+ * Simulates a fleet of nodes and its Sensor: `npx tsx scripts/proto.ts && npx tsx scripts/fleet.ts [--nodes=5000]
+ * [--seconds=120] [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither
+ * root nor a kernel.
  *
  * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
  * - Sensor restarts, and the real machines of the streams come back, with jitter and without.
@@ -49,7 +50,12 @@ function readWords(words: readonly string[]) {
     if (Number.isInteger(value) && value >= LEAST[name]) return value;
     throw new BadUsage(`Bad value '${text}' of --${name} (allowed: whole numbers from ${LEAST[name]} on)`);
   };
-  const sizes = { nodes: read('nodes'), seconds: read('seconds'), clients: read('clients'), larger: read('larger') };
+  const sizes = {
+    nodes: read('nodes'),
+    seconds: read('seconds'),
+    clients: read('clients'),
+    larger: read('larger'),
+  };
   return { sizes, isJson: values.json === true, isSaved: values.save === true };
 }
 

@@ -1,5 +1,13 @@
 import { BACK_OFF } from '../../actors/sensor/actor.js';
-import { fullestSecond, JITTERED, perSecond, returnsOf, UNJITTERED, type Returns, type Waits } from './burst.js';
+import {
+  fullestSecond,
+  JITTERED,
+  perSecond,
+  returnsOf,
+  UNJITTERED,
+  type Returns,
+  type Waits,
+} from './burst.js';
 import { DEFAULTS, KINDS, SAVINGS, type Kind } from './kinds.js';
 import {
   errorOf,
@@ -10,7 +18,14 @@ import {
   type Rates,
   type Sizes,
 } from './model.js';
-import { withOpeningsAt, type FleetNode, type KindTotals, type Simulated, type Simulation, type Span } from './simulate.js';
+import {
+  withOpeningsAt,
+  type FleetNode,
+  type KindTotals,
+  type Simulated,
+  type Simulation,
+  type Span,
+} from './simulate.js';
 import { SizeMeter } from './sizes.js';
 import { STREAMS, TrafficCurve, type Traffic } from './traffic.js';
 import { wireReturns } from './wire.js';
@@ -113,9 +128,9 @@ export interface FleetData {
 export const WARM_UP = 330;
 /** Seen of a restart, s. */
 const AFTER = 45;
-/** Nodes whose messages are weighed, and for which savings are switched off: a hundred have all kinds. */
-const SAMPLE = 200;
-const DOWN_SECONDS = [0, 30, 300] as const;
+/** Nodes whose messages are weighed, and for which savings are switched off: as many have all kinds. */
+const SAMPLE = 100;
+const DOWN_SECONDS = [30, 120] as const;
 const SEED = 20_261_129;
 const SHOWN_SECONDS = 30;
 
@@ -161,11 +176,16 @@ async function fleetOn(workers: Workers, options: FleetOptions): Promise<FleetDa
     kinds: nodeMinutes(whole, span),
     total,
     savings: { nodes: sample.length, none, off },
-    restarts: DOWN_SECONDS.map((down) => ({
-      down,
-      jittered: comeback(returnsOf(nodes, down * 1000, JITTERED, SEED), down),
-      unjittered: comeback(returnsOf(nodes, down * 1000, UNJITTERED, SEED), down),
-    })),
+    restarts: [
+      restart(0, jittered, unjittered),
+      ...DOWN_SECONDS.map((down) =>
+        restart(
+          down,
+          returnsOf(nodes, down * 1000, JITTERED, SEED),
+          returnsOf(nodes, down * 1000, UNJITTERED, SEED),
+        ),
+      ),
+    ],
     burst: {
       jittered: burst,
       unjittered: withOpeningsAt(burst, whole.openings, (node) => openedBy(unjittered, node)),
@@ -244,6 +264,10 @@ function wireComeback(returns: Pick<Returns, 'signals' | 'network'>): WireComeba
   };
 }
 
+function restart(down: number, jittered: Returns, unjittered: Returns): Restart {
+  return { down, jittered: comeback(jittered, down), unjittered: comeback(unjittered, down) };
+}
+
 function comeback(returns: Returns, down: number): Comeback {
   return {
     connections: fullestSecond(returns.connections),
@@ -258,7 +282,9 @@ function comeback(returns: Returns, down: number): Comeback {
 }
 
 function lastOf(returns: Pick<Returns, 'signals' | 'network'>): number {
-  return Math.max(...STREAMS.map((name) => returns[name].reduce((last, time) => Math.max(last, time), 0))) / 1000;
+  return (
+    Math.max(...STREAMS.map((name) => returns[name].reduce((last, time) => Math.max(last, time), 0))) / 1000
+  );
 }
 
 function nodeMinutes({ kinds }: Simulated, { measured }: Span): Record<Kind, NodeMinute> {

@@ -80,14 +80,19 @@ class SimulatedNode {
     this.#options = options;
     this.#from = from;
     this.#to = to;
-    const registration = { hostname: `node-${play.node}.example`, instanceId: `00000000-0000-4000-8000-${play.node}` };
+    const registration = {
+      hostname: `node-${play.node}.example`,
+      instanceId: `00000000-0000-4000-8000-${play.node}`,
+    };
     this.#signals = new SignalSender(
       QUEUE_BYTES,
       signalRegistration(registration),
       () => (this.#isScanWanted = true),
       () => undefined,
     );
-    this.#network = new NetworkSender(QUEUE_BYTES / 2, networkRegistration(registration), () => Promise.resolve());
+    this.#network = new NetworkSender(QUEUE_BYTES / 2, networkRegistration(registration), () =>
+      Promise.resolve(),
+    );
     this.#users = { signals: this.#signals, network: this.#network };
     this.#pipeline = new Pipeline(settings, this.#slices, silent);
   }
@@ -153,11 +158,15 @@ class SimulatedNode {
   *#steps(): Generator<Step> {
     const { play, phase, settings, outage } = this.#options;
     const last = play.seconds - 1;
-    const others: Step[] = outage === undefined ? [] : [
-      { at: outage.broken, action: () => this.#break() },
-      ...STREAMS.map((stream) => ({ at: outage[stream], action: () => this.#open(stream) })),
-    ];
-    for (let at = phase; at <= last; at += settings.scrapeInterval) others.push({ at, action: () => this.#tick() });
+    const others: Step[] =
+      outage === undefined
+        ? []
+        : [
+            { at: outage.broken, action: () => this.#break() },
+            ...STREAMS.map((stream) => ({ at: outage[stream], action: () => this.#open(stream) })),
+          ];
+    for (let at = phase; at <= last; at += settings.scrapeInterval)
+      others.push({ at, action: () => this.#tick() });
     others.sort((a, b) => a.at - b.at);
     for (let second = 1; second <= last; second++) {
       while (others.length > 0 && others[0]!.at <= second) yield others.shift()!;

@@ -43,7 +43,8 @@ function* inOrder<T extends { readonly time: number }>(sources: readonly Iterato
     let earliest: T | undefined;
     let from: (typeof heads)[number] | undefined;
     for (const head of heads) {
-      if (head.next.done === true || (earliest !== undefined && earliest.time <= head.next.value.time)) continue;
+      if (head.next.done === true || (earliest !== undefined && earliest.time <= head.next.value.time))
+        continue;
       earliest = head.next.value;
       from = head;
     }
@@ -82,11 +83,11 @@ function* slotFacts(play: Play, slot: number, time: number): Generator<RecordsFa
     } else if (fact.of === 'processes') {
       yield { ...fact, ...at, records, audience: 'same' };
     } else {
-      const { afterLoss: _, ...scan } = fact;
+      const scan = { kind: 'scan', of: 'sockets', audience: 'same', ...at } as const;
       const all = joined(records, residents.sockets);
       // What the slot before left open has gone with its containers.
       const end = isFirst ? ({ afterLoss: true } as const) : {};
-      yield { ...scan, ...at, ...end, records: all, audience: 'same' };
+      yield { ...scan, ...end, records: all };
       isFirst = false;
     }
   }
@@ -103,7 +104,11 @@ function* callFacts({ node, boot, seconds, offset, residents }: Play): Generator
   for (let second = offset; second < seconds - 1; second += CALL_SECONDS) {
     const opened = boot + second * NS_PER_SECOND;
     for (const [at, time] of [opened, opened + CALL_NS].entries())
-      yield { kind: 'records', time, records: shifted(residents.calls[at]!, { ...shift, time: time - RECORDED }) };
+      yield {
+        kind: 'records',
+        time,
+        records: shifted(residents.calls[at]!, { ...shift, time: time - RECORDED }),
+      };
   }
 }
 
@@ -117,7 +122,8 @@ function* probeFacts({ boot, seconds, probesPerMinute }: Play): Generator<Record
       [RecordType.open, opened],
       [RecordType.close, opened + CALL_NS],
     ] as const)
-      for (const records of batches(type, second * count, count, time)) yield { kind: 'records', time, records };
+      for (const records of batches(type, second * count, count, time))
+        yield { kind: 'records', time, records };
   }
 }
 

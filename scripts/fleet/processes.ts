@@ -11,7 +11,10 @@ export class RunningProcesses {
       const type = records.type(at);
       if (type === RecordType.exit) this.#records.delete(records.pid(at));
       if (type === RecordType.exec || type === RecordType.process)
-        this.#records.set(records.pid(at), Uint8Array.prototype.slice.call(records.u8, at, at + records.size(at)));
+        this.#records.set(
+          records.pid(at),
+          Uint8Array.prototype.slice.call(records.u8, at, at + records.size(at)),
+        );
     }
   }
 

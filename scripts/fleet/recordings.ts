@@ -53,7 +53,8 @@ function isPlayed(fact: Fact): fact is RecordsFact | ScanFact {
 function serverPorts({ records }: RecordsFact | ScanFact): number[] {
   const ports: number[] = [];
   for (let at = 0; at < records.length; at += records.size(at)) {
-    if (!WITH_ROLE.includes(records.type(at)) || records.u8[at + socket_record.role] !== SocketRole.server) continue;
+    if (!WITH_ROLE.includes(records.type(at)) || records.u8[at + socket_record.role] !== SocketRole.server)
+      continue;
     ports.push(records.u16[(at + socket_record.local_port) >> 1]!);
   }
   return ports;

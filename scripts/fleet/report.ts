@@ -19,10 +19,7 @@ function steady({ nodes, kinds, total }: FleetData): string {
     return [KIND_NAMES[kind], ofKind, signals, connections, endpoints, messages, kib(bytes)];
   });
   return [
-    table(
-      ['a node and minute', 'nodes', 'signals', 'connections', 'endpoints', 'messages', 'KiB'],
-      rows,
-    ),
+    table(['a node and minute', 'nodes', 'signals', 'connections', 'endpoints', 'messages', 'KiB'], rows),
     `All ${count(nodes)} nodes: ${count(total.messages)} messages and ${mib(total.bytes)} MiB a second. Bytes are those ` +
       'of HTTP/2, without TLS and TCP; `connections` and `endpoints` are changes in reports.',
   ].join('\n\n');
@@ -64,20 +61,29 @@ function burst({ nodes, restarts, burst: { jittered, unjittered } }: FleetData):
   });
   return [
     `Sensor restarts, and ${count(nodes)} nodes come back; in the fullest second:`,
-    table(['Sensor away', 'back-off', 'connections', 'streams of signals', 'streams of connections', 'last stream'], rows),
+    table(
+      [
+        'Sensor away',
+        'back-off',
+        'connections',
+        'streams of signals',
+        'streams of connections',
+        'last stream',
+      ],
+      rows,
+    ),
     `The fullest second's bytes after a restart without a gap: ${mib(Math.max(...unjittered))} MiB fixed, ` +
       `${mib(Math.max(...jittered))} MiB with full jitter.`,
   ].join('\n\n');
 }
 
 function model({ nodes, model: { sample, sizes, larger, ...checks } }: FleetData): string {
-  const row = (name: string, of: string, { predicted, simulated, error }: Checked, show: (value: number) => string) => [
-    name,
-    of,
-    show(predicted),
-    show(simulated),
-    `${error > 0 ? '+' : ''}${(100 * error).toFixed(1)} %`,
-  ];
+  const row = (
+    name: string,
+    of: string,
+    { predicted, simulated, error }: Checked,
+    show: (value: number) => string,
+  ) => [name, of, show(predicted), show(simulated), `${error > 0 ? '+' : ''}${(100 * error).toFixed(1)} %`];
   const known = (name: string, value: string) => [name, count(larger.nodes), value, '–', '–'];
   return [
     `Bytes of a node and minute are \`S·${bytes(sizes.signal)} + C·${bytes(sizes.connection)} + E·${bytes(sizes.endpoint)} + ` +

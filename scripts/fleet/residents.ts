@@ -66,17 +66,31 @@ export function recordedResidents(pods: number): Residents {
       });
     }
   }
-  return { processes: processes.records(), sockets: sockets.records(), calls: [calls(pods, RecordType.open), calls(pods, RecordType.close)] };
+  return {
+    processes: processes.records(),
+    sockets: sockets.records(),
+    calls: [calls(pods, RecordType.open), calls(pods, RecordType.close)],
+  };
 }
 
 function calls(pods: number, type: RecordType): Records {
   const writer = new RecordWriter();
   for (let pod = 0; pod < pods; pod++)
     writer.socket({
-      ...{ time: RECORDED, container: 2 ** 48 + pod + 1, pid: FIRST_PID + pod * PROCESSES, comm: `service-${pod}` },
+      ...{
+        time: RECORDED,
+        container: 2 ** 48 + pod + 1,
+        pid: FIRST_PID + pod * PROCESSES,
+        comm: `service-${pod}`,
+      },
       ...{ cookieLow: pod * 16 + CONNECTIONS + 1, cookieHigh: 0, family: AF_INET, protocol: IPPROTO_TCP },
       ...{ local: address(10, 111, 0, pod + 1), remote: address(10, CALLED, 0, pod + 1) },
-      ...{ localPort: FIRST_CLIENT_PORT - 1, remotePort: PORT, role: SocketRole.client, state: TCP_ESTABLISHED },
+      ...{
+        localPort: FIRST_CLIENT_PORT - 1,
+        remotePort: PORT,
+        role: SocketRole.client,
+        state: TCP_ESTABLISHED,
+      },
     });
   const records = writer.records();
   for (let at = 0; at < records.length; at += records.size(at)) records.u8[at + record_header.type] = type;

@@ -8,7 +8,14 @@ import {
   SocketRole,
 } from '../../actors/capture/layout.js';
 import { TCP_LISTEN } from '../../actors/capture/linux.js';
-import { addressSize, holderParts, processParts, Records, socketParts, TWO_32 } from '../../actors/capture/records.js';
+import {
+  addressSize,
+  holderParts,
+  processParts,
+  Records,
+  socketParts,
+  TWO_32,
+} from '../../actors/capture/records.js';
 import { containerId } from '../../actors/containers/id.js';
 
 /** How a node's copy of recorded facts differs from them. */
@@ -128,14 +135,15 @@ function isFromInternet(records: Records, at: number, ports: ReadonlySet<number>
 
 /** The IPv4 address in `::ffff:a.b.c.d`; undefined: it is another one. */
 function mappedV4(address: Uint8Array): Uint8Array | undefined {
-  const isMapped = address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((byte) => byte === 0);
+  const isMapped =
+    address[10] === 0xff && address[11] === 0xff && address.subarray(0, 10).every((byte) => byte === 0);
   return isMapped ? address.subarray(12) : undefined;
 }
 
 /** Another container's number, by the lower 32 of its 48 bits. */
 function salted(container: number, salt: number): number {
   const high = Math.floor(container / TWO_32);
-  return high * TWO_32 + ((container % TWO_32 ^ salt) >>> 0);
+  return high * TWO_32 + (((container % TWO_32) ^ salt) >>> 0);
 }
 
 function addTime(records: Records, at: number, time: number): void {

@@ -1,8 +1,24 @@
 import type { StateSettings } from '../../actors/capture/facts.js';
-import { INTERVAL, KINDS, kindOf, playOf, sensorNetworks, spread, type Kind, type Recordings } from './kinds.js';
+import {
+  INTERVAL,
+  KINDS,
+  kindOf,
+  playOf,
+  sensorNetworks,
+  spread,
+  type Kind,
+  type Recordings,
+} from './kinds.js';
 import { runNode, type NodeCounts, type NodeOptions } from './node.js';
 import { SizeMeter, type Weighed } from './sizes.js';
-import { STREAMS, TrafficCurve, wireBytes, type CurveData, type StreamName, type Traffic } from './traffic.js';
+import {
+  STREAMS,
+  TrafficCurve,
+  wireBytes,
+  type CurveData,
+  type StreamName,
+  type Traffic,
+} from './traffic.js';
 
 /** The simulated time, in seconds: afterglow and tables settle, then traffic is measured, then Sensor restarts. */
 export interface Span {
@@ -61,7 +77,8 @@ export function simulate(
     const curve = new TrafficCurve(seconds);
     const bytes = { signals: 0, network: 0 };
     const onMessage: NodeOptions['onMessage'] = (stream, message, at) => {
-      if (opened !== undefined && isAt(at, broken + opened[stream])) bytes[stream] += wireBytes(message.length);
+      if (opened !== undefined && isAt(at, broken + opened[stream]))
+        bytes[stream] += wireBytes(message.length);
       if (isWeighed && at >= span.warmUp && at < broken) meter.take(stream, message);
     };
     const outage = opened && { broken, signals: broken + opened.signals, network: broken + opened.network };

@@ -27,7 +27,8 @@ export async function wireReturns(
 ): Promise<Omit<Returns, 'connections'>> {
   const opened: Record<StreamName, number[]> = { signals: [], network: [] };
   const onEvent = (event: SensorEvent): void => {
-    if ('stream' in event && 'event' in event && event.event === 'open') opened[event.stream].push(performance.now());
+    if ('stream' in event && 'event' in event && event.event === 'open')
+      opened[event.stream].push(performance.now());
   };
   const double = await SensorDouble.start({ onEvent, keep: 1 });
   const sensors: Sensor[] = [];
@@ -35,7 +36,8 @@ export async function wireReturns(
     const end = performance.now() + PATIENCE_MS;
     while (STREAMS.some((name) => opened[name].length < clients)) {
       signal.throwIfAborted();
-      if (performance.now() > end) throw new Error('A stream to the Sensor double did not open within a minute');
+      if (performance.now() > end)
+        throw new Error('A stream to the Sensor double did not open within a minute');
       await sleep(POLL_MS);
     }
   };

@@ -9,4 +9,6 @@ export interface Task {
 }
 
 const recordings = readRecordings();
-process.on('message', ({ nodes, simulation }: Task) => process.send!(simulate(nodes, recordings, simulation)));
+process.on('message', ({ nodes, simulation }: Task) =>
+  process.send!(simulate(nodes, recordings, simulation)),
+);
