@@ -56,8 +56,8 @@ export interface SensorUpdates {
 type StreamName = 'signals' | 'network';
 
 /**
- * The streams of all nodes break together when Sensor restarts. The first wait is the one to spread them: by the second,
- * they have parted.
+ * The streams of all nodes break together when Sensor restarts. The first wait is the one to spread them: by the
+ * second, they have parted.
  */
 export const BACK_OFF = {
   signals: { first: 10_000, most: 10_000 },

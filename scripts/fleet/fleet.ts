@@ -128,9 +128,9 @@ export interface FleetData {
 export const WARM_UP = 330;
 /** Seen of a restart, s. */
 const AFTER = 45;
-/** Nodes whose messages are weighed, and for which savings are switched off: a hundred have all kinds. */
-const SAMPLE = 200;
-const DOWN_SECONDS = [0, 30, 300] as const;
+/** Nodes whose messages are weighed, and for which savings are switched off: as many have all kinds. */
+const SAMPLE = 100;
+const DOWN_SECONDS = [30, 120] as const;
 const SEED = 20_261_129;
 const SHOWN_SECONDS = 30;
 
@@ -176,11 +176,16 @@ async function fleetOn(workers: Workers, options: FleetOptions): Promise<FleetDa
     kinds: nodeMinutes(whole, span),
     total,
     savings: { nodes: sample.length, none, off },
-    restarts: DOWN_SECONDS.map((down) => ({
-      down,
-      jittered: comeback(returnsOf(nodes, down * 1000, JITTERED, SEED), down),
-      unjittered: comeback(returnsOf(nodes, down * 1000, UNJITTERED, SEED), down),
-    })),
+    restarts: [
+      restart(0, jittered, unjittered),
+      ...DOWN_SECONDS.map((down) =>
+        restart(
+          down,
+          returnsOf(nodes, down * 1000, JITTERED, SEED),
+          returnsOf(nodes, down * 1000, UNJITTERED, SEED),
+        ),
+      ),
+    ],
     burst: {
       jittered: burst,
       unjittered: withOpeningsAt(burst, whole.openings, (node) => openedBy(unjittered, node)),
@@ -257,6 +262,10 @@ function wireComeback(returns: Pick<Returns, 'signals' | 'network'>): WireComeba
     network: fullestSecond(returns.network),
     last: lastOf(returns),
   };
+}
+
+function restart(down: number, jittered: Returns, unjittered: Returns): Restart {
+  return { down, jittered: comeback(jittered, down), unjittered: comeback(unjittered, down) };
 }
 
 function comeback(returns: Returns, down: number): Comeback {

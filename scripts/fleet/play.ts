@@ -83,11 +83,11 @@ function* slotFacts(play: Play, slot: number, time: number): Generator<RecordsFa
     } else if (fact.of === 'processes') {
       yield { ...fact, ...at, records, audience: 'same' };
     } else {
-      const { afterLoss: _, ...scan } = fact;
+      const scan = { kind: 'scan', of: 'sockets', audience: 'same', ...at } as const;
       const all = joined(records, residents.sockets);
       // What the slot before left open has gone with its containers.
       const end = isFirst ? ({ afterLoss: true } as const) : {};
-      yield { ...scan, ...at, ...end, records: all, audience: 'same' };
+      yield { ...scan, ...end, records: all };
       isFirst = false;
     }
   }
