@@ -8,6 +8,7 @@
  * less exactly: losses of one Collector may then hide the load of another. Needs root, gcc, bpftool and the
  * output of `npm run build`. Exits with 1 if the law is broken.
  */
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BadUsage, command } from './command.js';
 import { faults } from './faults/catalogue.js';
@@ -15,6 +16,8 @@ import { dataOf, render } from './faults/report.js';
 import { inForm, planOf, tryFaults } from './faults/try.js';
 import type { Fault } from './faults/fault.js';
 import type { Outcome } from './faults/outcome.js';
+import { removeScenes } from './faults/scene.js';
+import { scratchFolder } from './lab/workload.js';
 import { saveResult } from './results/result.js';
 
 /** Time for each fault beside its own: scene, start, settling, end; s. */
@@ -41,6 +44,7 @@ await command(async (words) => {
   }
   if (process.getuid?.() !== 0)
     throw new Error('It loads BPF programs and makes containers: run it as root.');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void endBy(signal));
   const chosen = inForm(only, isShort);
   const outcomes = await tryFaults(chosen, { isShort, atOnce, onStep: progress(chosen, isShort, atOnce) });
   const data = dataOf(outcomes, isShort);
@@ -85,6 +89,13 @@ function parse(words: readonly string[]) {
   } catch (error) {
     throw new BadUsage(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Takes everything away, and ends as the signal would have. */
+async function endBy(signal: NodeJS.Signals): Promise<void> {
+  await removeScenes();
+  rmSync(scratchFolder(), { recursive: true, force: true });
+  process.kill(process.pid, signal);
 }
 
 /** Says on standard error how far it is; standard output has the result alone. */

@@ -18,8 +18,8 @@ export interface Expected {
   /** Their subject, for people. */
   readonly what: string;
   readonly line: RegExp;
-  /** Most lines; else one in ten seconds of the fault, as the log throttles, and one more at its begin and its end. */
-  readonly most?: number;
+  /** Parts of Collector to say it, each at most once in ten seconds, as the log throttles; default: 1. */
+  readonly sources?: number;
 }
 
 /** Lines of the log on a subject. */
@@ -106,7 +106,7 @@ async function runUnderLoad(entry: FaultUnderLoad, plan: Plan): Promise<Findings
     await life.ready();
     await sleep(LEAD_MS);
     const made = await scene.load.stop();
-    return await conclude(scene, made, { ...entry, plan });
+    return await conclude(scene, made, entry);
   } finally {
     await scene.remove();
   }
@@ -116,14 +116,13 @@ async function runUnderLoad(entry: FaultUnderLoad, plan: Plan): Promise<Findings
 export interface Conclusion {
   readonly expects: readonly Expected[];
   readonly unwatched?: number;
-  readonly plan: Plan;
 }
 
 /** Waits until everything made is delivered or counted, ends Collector, and sums up. */
 export async function conclude(
   scene: Scene,
   made: Counts,
-  { expects, unwatched = 0, plan }: Conclusion,
+  { expects, unwatched = 0 }: Conclusion,
 ): Promise<Findings> {
   const problems: string[] = [];
   await settle(scene, made, unwatched);
@@ -134,22 +133,23 @@ export async function conclude(
   }
   const defects = scene.lives.flatMap(({ log }) => DEFECT.exec(log)?.[0].trim() ?? []);
   problems.push(...defects.map((text) => `a defect in the log: ${text}`));
-  return { ...findingsOf(scene.lives, scene.ledger(made, unwatched), { expects, plan }), problems };
+  return { ...findingsOf(scene.lives, scene.ledger(made, unwatched), { expects }), problems };
 }
 
 /** Sums up ended lives. */
 export function findingsOf(
   lives: readonly Life[],
   ledger: Ledger,
-  { expects, plan }: Conclusion,
+  { expects }: Pick<Conclusion, 'expects'>,
 ): Omit<Findings, 'problems'> {
   const endings = lives.flatMap(({ ending }) => ending ?? []);
   const log = lives.map((life) => life.log).join('');
+  const seconds = lives.reduce((sum, life) => sum + life.seconds, 0);
   return {
     ledger,
     memory: Math.max(...lives.map(({ memory }) => memory)),
     ending: endings.length > 0 ? Math.max(...endings) : undefined,
-    said: expects.map((expected) => saidOf(log, expected, plan)),
+    said: expects.map((expected) => saidOf(log, expected, seconds)),
     log,
   };
 }
@@ -163,7 +163,8 @@ async function settle(scene: Scene, made: Counts, unwatched: number): Promise<vo
   }
 }
 
-function saidOf(log: string, { what, line, most }: Expected, { seconds }: Plan): Said {
+/** @param seconds of the log */
+function saidOf(log: string, { what, line, sources = 1 }: Expected, seconds: number): Said {
   const lines = log.split('\n').filter((text) => line.test(text)).length;
-  return { what, lines, most: most ?? 2 + Math.ceil(seconds / WINDOW_S) };
+  return { what, lines, most: sources * (1 + Math.ceil(seconds / WINDOW_S)) };
 }

@@ -21,9 +21,17 @@ export class Life implements Resource {
   memory = 0;
   /** From SIGTERM to the end of the process, ms. */
   ending: number | undefined;
+  readonly #start = performance.now();
+  #end: number | undefined;
 
   constructor(args: readonly string[], options: DaemonOptions) {
     this.daemon = new Daemon(args, options);
+    void this.daemon.ended.then(() => (this.#end = performance.now()));
+  }
+
+  /** Its length so far, s. */
+  get seconds(): number {
+    return ((this.#end ?? performance.now()) - this.#start) / 1000;
   }
 
   get log(): string {

@@ -67,6 +67,7 @@ export class Scene implements Resource {
 
   static async set({ validSeconds }: SceneOptions = {}): Promise<Scene> {
     const kept: Resource[] = [];
+    present.add(kept);
     const keep = <T extends Resource>(made: T): T => {
       kept.push(made);
       return made;
@@ -151,8 +152,17 @@ export class Scene implements Resource {
   }
 }
 
+/** The resources of the present scenes. */
+const present = new Set<Resource[]>();
+
+/** Removes all scenes, at the end of an interrupted process. */
+export async function removeScenes(): Promise<void> {
+  await Promise.allSettled([...present].map(removeAll));
+}
+
 /** Removes all, the latest first, also after errors. @throws AggregateError */
 async function removeAll(kept: Resource[]): Promise<void> {
+  present.delete(kept);
   const errors: unknown[] = [];
   for (const resource of kept.splice(0).reverse()) {
     try {

@@ -78,7 +78,7 @@ async function recordAndReplay(scene: Scene, plan: Plan, change: Change, shift: 
   await scene.load.start(paceOf(plan));
   await sleep(plan.seconds * 1000);
   const made = await scene.load.stop();
-  const live = await conclude(scene, made, { plan, expects: [] });
+  const live = await conclude(scene, made, { expects: [] });
   rewrite(plain, changed, change);
 
   const before = await replay(plain);

@@ -65,7 +65,7 @@ export const lifeFaults: readonly Fault[] = [
         await first.remove();
         await scene.collect();
         await sleep((plan.seconds * 1000) / 2);
-        return conclude(scene, await scene.load.stop(), { plan, expects: [], unwatched: 1 });
+        return conclude(scene, await scene.load.stop(), { expects: [], unwatched: 1 });
       }),
   },
   {
@@ -82,7 +82,7 @@ export const lifeFaults: readonly Fault[] = [
         await sleep((plan.seconds * 1000) / 2);
         const made = await scene.load.stop();
         first.readLastWords(made.connections);
-        const findings = await conclude(scene, made, { plan, expects: [] });
+        const findings = await conclude(scene, made, { expects: [] });
         return code === 0 ? findings : { ...findings, problems: [`The first ended with ${code}`] };
       }),
   },
@@ -123,7 +123,7 @@ function endedIn({ name, title, before, start, line, during, endsBySignal = fals
         const code = await life.stop();
         life.readLastWords(made.connections);
         const problems = code === 0 || (code === null && endsBySignal) ? [] : [`its exit code is ${code}`];
-        return { ...findingsOf(scene.lives, scene.ledger(made), { plan, expects: [] }), problems };
+        return { ...findingsOf(scene.lives, scene.ledger(made), { expects: [] }), problems };
       }),
   };
 }

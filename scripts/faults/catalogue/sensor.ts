@@ -15,6 +15,7 @@ const FLAP_MS = 500;
 const broke: Expected = {
   what: 'the break, and when it tries again',
   line: /to Sensor broke \(.*opened again in/,
+  sources: 2,
 };
 const dropped: Expected = {
   what: 'what is dropped, and the setting',
@@ -166,11 +167,17 @@ export const sensorFaults: readonly Fault[] = [
 /** Answers with random bytes at an address. @returns closes it */
 async function babble(address: string): Promise<() => Promise<unknown>> {
   const [host, port] = address.split(':');
+  const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
-    socket.on('error', () => undefined);
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     socket.end(randomBytes(4096));
   });
   server.listen(Number(port), host);
   await once(server, 'listening');
-  return () => once(server.close(), 'close');
+  return () => {
+    const closed = once(server.close(), 'close');
+    for (const socket of sockets) socket.destroy();
+    return closed;
+  };
 }
