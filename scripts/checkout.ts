@@ -1,6 +1,6 @@
 /** Other commits of this repository, checked out and built in a folder for a while. */
 import { execFile, execFileSync, type ExecFileException } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -18,12 +18,11 @@ export function commitOf(ref: string): string {
   }
 }
 
-/** Checks a commit out into a new folder, with the packages installed here. @returns its path, for removeCheckout */
+/** Checks a commit out into a new folder. @returns its path, for removeCheckout */
 export function checkOut(commit: string): string {
   const tree = mkdtempSync(path.join(tmpdir(), 'collector-base-'));
   try {
     git('worktree', 'add', '--quiet', '--detach', tree, commit);
-    symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
     return tree;
   } catch (error) {
     removeCheckout(tree);
@@ -40,8 +39,14 @@ export function removeCheckout(tree: string): void {
   }
 }
 
-/** @param stop ends the build */
+/** Builds a checkout; one without packages gets those installed here, or its own if it asks for others. */
 export async function buildCheckout(checkout: string, stop: AbortSignal): Promise<void> {
+  const packages = path.join(checkout, 'node_modules');
+  if (!existsSync(packages)) {
+    const lock = (folder: string) => readFileSync(path.join(folder, 'package-lock.json'), 'utf8');
+    if (lock(checkout) === lock(root)) symlinkSync(path.join(root, 'node_modules'), packages);
+    else await runProgram('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], checkout, stop);
+  }
   console.error(`Building ${checkout}`);
   await runNode(checkout, stop, '--import', 'tsx', 'scripts/build.ts');
 }
@@ -52,13 +57,24 @@ export async function runNode(
   stop: AbortSignal,
   ...args: readonly string[]
 ): Promise<string> {
+  return runProgram(process.execPath, args, checkout, stop);
+}
+
+async function runProgram(
+  program: string,
+  args: readonly string[],
+  checkout: string,
+  stop: AbortSignal,
+): Promise<string> {
   try {
-    const options = { cwd: checkout, maxBuffer: Infinity, signal: stop };
-    return (await run(process.execPath, args, options)).stdout;
+    return (await run(program, args, { cwd: checkout, maxBuffer: Infinity, signal: stop })).stdout;
   } catch (error) {
     stop.throwIfAborted();
     const { message, stderr = '' } = error as ExecFileException;
-    throw new Error(`${args.at(-1)} failed in ${checkout}: ${stderr.trim() || message}`, { cause: error });
+    throw new Error(
+      `${[path.basename(program), ...args].join(' ')} failed in ${checkout}: ${stderr.trim() || message}`,
+      { cause: error },
+    );
   }
 }
 

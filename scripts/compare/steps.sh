@@ -22,6 +22,7 @@ measure() {
     read -ra arguments <<<"${COMPARE_ARGUMENTS-}"
     ((EUID == 0)) || sudo=(sudo env "PATH=$PATH")
     mkdir -p "$results"
+    rm -f "$results/result.json" "$results/result.md"
     "${sudo[@]}" npm run --silent compare -- --json "$@" "${arguments[@]}" >"$results/result.json"
     node --print "JSON.parse(fs.readFileSync('$results/result.json')).markdown" >"$results/result.md"
     cat "$results/result.md"
