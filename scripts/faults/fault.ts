@@ -157,8 +157,13 @@ export function findingsOf(
 async function settle(scene: Scene, made: Counts, unwatched: number): Promise<void> {
   const end = performance.now() + SETTLE_MS;
   for (;;) {
-    for (const life of scene.lives) if (life.daemon.isRunning) await life.look();
-    if (imbalance(scene.ledger(made, unwatched)) <= 0 || performance.now() > end) return;
+    const isOver = performance.now() > end;
+    try {
+      for (const life of scene.lives) if (life.daemon.isRunning) await life.look();
+      if (isOver || imbalance(scene.ledger(made, unwatched)) <= 0) return;
+    } catch (error) {
+      if (isOver) throw error; // a starved Collector answers late
+    }
     await sleep(LOOK_MS);
   }
 }
