@@ -5,8 +5,7 @@
  *
  * Builds the base, a branch, tag or commit, and this working tree, with the packages installed here unless the base
  * locks others. Replays recordings through both, by their names in spec/corpus or their paths, all of spec/corpus
- * without any. Prints a table of the messages, and exits with 0 if all are equal, 1 if not, 2 for arguments that are not
- * allowed.
+ * without any. Prints a table of the messages, and exits with 0 if all are equal, 1 if not, 2 for bad arguments.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Puts the saved results of benchmarks (docs/results) into their pages: `npx tsx scripts/results.ts`. With `--check`, as
- * in `npm run lint`, it writes nothing, and fails if a page is old, or a result is older than the code measured.
+ * Puts the saved results of benchmarks (docs/results) into their pages: `npx tsx scripts/results.ts`. With `--check`,
+ * as in `npm run lint`, it writes nothing, and fails if a page is old, or a result is older than the code measured.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Compares the BPF programs of two builds, and their cost of an operation. Both watch the same load at the same time, so
- * other work of the machine slows both. They live twice: the one started first runs its programs first at each event,
+ * Compares the BPF programs of two builds, and their cost of an operation. Both watch the same load at the same time,
+ * so other work of the machine slows both. They live twice: the one started first runs its programs first at each event,
  * and the second finds caches warm. The kernel measures its programs, at the same cost to either.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -34,7 +34,7 @@ export interface StartOptions {
   readonly through?: readonly string[];
 }
 
-/** A load in containers, a Sensor double with TLS, the way there, and the lives of Collector. All goes with `remove`. */
+/** A load in containers, a Sensor double with TLS, the way there, and lives of Collector. All goes with `remove`. */
 export class Scene implements Resource {
   readonly load: Load;
   readonly sensor: SensorDouble;

@@ -1,6 +1,6 @@
 /**
  * The command to simulate a fleet of nodes and its Sensor: `npm run scale -- --fleet [--nodes=5000] [--seconds=120]
- * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither root nor a kernel.
+ * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes; needs neither root nor a kernel.
  *
  * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
  * - Sensor restarts, and the real machines of the streams come back, with jitter and without.
