@@ -1,7 +1,7 @@
 /**
  * Compares the BPF programs of two builds, and their cost of an operation. Both watch the same load at the same time,
- * so other work of the machine slows both. They live twice: the one started first runs its programs first at each event,
- * and the second finds caches warm. The kernel measures its programs, at the same cost to either.
+ * so other work of the machine slows both. They live twice: the one started first runs its programs first at each
+ * event, and the second finds caches warm. The kernel measures its programs, at the same cost to either.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
