@@ -1,6 +1,6 @@
 /**
  * Simulates a fleet of nodes and its Sensor: `npx tsx scripts/proto.ts && npx tsx scripts/fleet.ts [--nodes=5000]
- * [--seconds=120] [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither
+ * [--seconds=60] [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes, and needs neither
  * root nor a kernel.
  *
  * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
@@ -18,7 +18,7 @@ import { picture } from './fleet/picture.js';
 import { render } from './fleet/report.js';
 import { root, saveResult } from './results/result.js';
 
-const DEFAULTS = { nodes: 5000, seconds: 120, clients: 40, larger: 50_000 };
+const DEFAULTS = { nodes: 5000, seconds: 60, clients: 40, larger: 50_000 };
 /** Of a try: all kinds of nodes, and a report or two of each. */
 const QUICK = { nodes: 100, seconds: 60, clients: 10, larger: 1000 };
 const LEAST = { nodes: 100, seconds: 60, clients: 2, larger: 100 };
