@@ -1,5 +1,5 @@
 /**
- * The command to simulate a fleet of nodes and its Sensor: `npm run scale -- --fleet [--nodes=5000] [--seconds=120]
+ * The command to simulate a fleet of nodes and its Sensor: `npm run scale -- --fleet [--nodes=5000] [--seconds=60]
  * [--clients=40] [--larger=50000] [--quick] [--json] [--save]`. Takes some minutes; needs neither root nor a kernel.
  *
  * - Recordings are played on every node, shifted in time and addresses, through the real pipeline, encoder and queues.
@@ -17,7 +17,7 @@ import { picture } from './picture.js';
 import { render } from './report.js';
 import { root, saveResult } from '../results/result.js';
 
-const DEFAULTS = { nodes: 5000, seconds: 120, clients: 40, larger: 50_000 };
+const DEFAULTS = { nodes: 5000, seconds: 60, clients: 40, larger: 50_000 };
 /** Of a try: all kinds of nodes, and a report or two of each. */
 const QUICK = { nodes: 100, seconds: 60, clients: 10, larger: 1000 };
 const LEAST = { nodes: 100, seconds: 60, clients: 2, larger: 100 };

@@ -57,8 +57,8 @@ export interface Comeback {
   readonly network: number;
   /** When the last stream is open, s after Sensor's return. */
   readonly last: number;
-  /** From Sensor's return on. */
-  readonly connectionsBySecond: readonly number[];
+  /** Streams of connections, from Sensor's return on. */
+  readonly networkBySecond: readonly number[];
 }
 
 export interface Restart {
@@ -274,8 +274,8 @@ function comeback(returns: Returns, down: number): Comeback {
     signals: fullestSecond(returns.signals),
     network: fullestSecond(returns.network),
     last: lastOf(returns) - down,
-    connectionsBySecond: perSecond(
-      returns.connections.map((time) => time - down * 1000),
+    networkBySecond: perSecond(
+      returns.network.map((time) => time - down * 1000),
       SHOWN_SECONDS,
     ),
   };

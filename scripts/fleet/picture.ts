@@ -5,9 +5,9 @@ const PANEL_HEIGHT = 150;
 const GAP = 62;
 const LEFT = 64;
 const RIGHT = 16;
-const TOP = 44;
+const TOP = 66;
 /** Seconds shown, from Sensor's return on. */
-const SECONDS = 15;
+const SECONDS = 20;
 const TICKS = 4;
 /** Part of a second's width for each of two bars. */
 const BAR = 0.4;
@@ -28,17 +28,17 @@ text { font: 12px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", He
 .without { fill: var(--without); }
 `;
 
-/** Draws the connections of a fleet in each second after Sensor is back, with jitter and without: an SVG. */
+/** Draws the streams of connections opened in each second after Sensor is back, with and without jitter: an SVG. */
 export function picture({ nodes, restarts }: Pick<FleetData, 'nodes' | 'restarts'>): string {
   const height = TOP + restarts.length * (PANEL_HEIGHT + GAP);
-  const title = `Connections to Sensor in each second after it is back, of ${number(nodes)} nodes`;
+  const title = `Streams of connections opened in each second after Sensor is back, by ${number(nodes)} nodes`;
   const panels = restarts.map((restart, at) => panel(restart, TOP + at * (PANEL_HEIGHT + GAP)));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
     `<title>${title}</title>`,
     `<style>${STYLE}</style>`,
     text(LEFT, 20, 'title', title),
-    legend(WIDTH - RIGHT - 210, 20),
+    legend(LEFT, 42),
     ...panels,
     '</svg>',
     '',
@@ -46,8 +46,8 @@ export function picture({ nodes, restarts }: Pick<FleetData, 'nodes' | 'restarts
 }
 
 function panel({ down, jittered, unjittered }: Restart, top: number): string {
-  const [with_, without] = [jittered, unjittered].map(({ connectionsBySecond }) =>
-    connectionsBySecond.slice(0, SECONDS),
+  const [with_, without] = [jittered, unjittered].map(({ networkBySecond }) =>
+    networkBySecond.slice(0, SECONDS),
   ) as [number[], number[]];
   const most = niceMaximum(Math.max(1, ...with_, ...without));
   const bottom = top + 18 + PANEL_HEIGHT;

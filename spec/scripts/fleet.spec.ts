@@ -235,7 +235,7 @@ describe('The figures of a fleet', () => {
   const minute = { nodes: 1, signals: 1, connections: 2, endpoints: 3, reports: 4, messages: 5, bytes: 6000 };
   const kinds = { usual: minute, ingress: minute, scanned: { ...minute, nodes: 0 } };
   const checked = { predicted: 11, simulated: 10, error: 0.1 };
-  const comeback = { connections: 5, signals: 6, network: 7, last: 9.5, connectionsBySecond: [1, 2, 3, 0] };
+  const comeback = { connections: 5, signals: 6, network: 7, last: 9.5, networkBySecond: [1, 2, 3, 0] };
   const wire = { signals: 1, network: 2, last: 3 };
   const data: FleetData = {
     nodes: 10,
@@ -243,7 +243,7 @@ describe('The figures of a fleet', () => {
     kinds,
     total: { messages: 1, bytes: 2 },
     savings: { nodes: 10, none: kinds, off: { afterglow: kinds, aggregation: kinds, 'rate limit': kinds } },
-    restarts: [{ down: 0, jittered: comeback, unjittered: { ...comeback, connectionsBySecond: [5000] } }],
+    restarts: [{ down: 0, jittered: comeback, unjittered: { ...comeback, networkBySecond: [5000] } }],
     burst: { jittered: [1, 2], unjittered: [3] },
     model: {
       sample: 10,
@@ -271,8 +271,8 @@ describe('The figures of a fleet', () => {
       fc.property(bars, bars, (jittered, unjittered) => {
         const restart = (down: number) => ({
           down,
-          jittered: { ...comeback, connectionsBySecond: jittered },
-          unjittered: { ...comeback, connectionsBySecond: unjittered },
+          jittered: { ...comeback, networkBySecond: jittered },
+          unjittered: { ...comeback, networkBySecond: unjittered },
         });
         const svg = picture({ nodes: 10, restarts: [restart(0), restart(5)] });
         const [width, height] = [/ width="(\d+)"/, / height="(\d+)"/].map((one) => Number(one.exec(svg)![1]));
