@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all specs in two lanes side by side: `daemon` has those of the whole daemon and of the kernel side, which mostly
-# wait; `parts` has all others and the virtual machines, printed in one piece at the end. Arguments go to both. With
+# wait; `parts` has all others, the virtual machines and the benchmarks, printed in one piece at the end. Arguments go to both. With
 # TEST_COUNTS each lane keeps its counts in the file "$TEST_COUNTS.<lane>": see spec/support/reporter.ts. Started by
 # npm, after the build.
 set -uo pipefail
@@ -14,11 +14,11 @@ lane() {
 }
 
 log=$(mktemp)
-(lane parts --ignore 'spec/e2e/!(kernels.spec.ts)' --ignore 'spec/native/**' "$@") >"$log" 2>&1 &
+(lane parts --ignore 'spec/e2e/!(kernels|faults|overhead|scale).spec.ts' --ignore 'spec/native/**' "$@") >"$log" 2>&1 &
 parts=$!
 trap 'kill "$parts" 2>/dev/null; rm -f "$log"' EXIT
 
-(lane daemon --ignore 'spec/!(e2e|native)/**' --ignore spec/e2e/kernels.spec.ts "$@")
+(lane daemon --ignore 'spec/!(e2e|native)/**' --ignore 'spec/e2e/{kernels,faults,overhead,scale}.spec.ts' "$@")
 failed=$?
 wait "$parts" || failed=1
 cat "$log"

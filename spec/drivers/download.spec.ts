@@ -273,7 +273,7 @@ describe('downloading a driver', () => {
         const notAfter = new Date(Date.now() - DAY_MS);
         const expired = await authority.issue({ commonName: 'collector', notBefore, notAfter });
         const { message, remedy } = await failure(server.port, { tls: () => clientOf(authority, expired) });
-        assert.match(message, /Collector's certificate \(CN=collector, valid until .*Z\)/);
+        assert.match(message, /Collector's certificate \(CN=collector, expired on .*Z\)/);
         assert.match(remedy, /Give Collector a certificate that Sensor accepts/);
         assert.deepEqual(server.asked, []);
       });

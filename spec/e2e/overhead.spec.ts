@@ -21,7 +21,7 @@ describe("The node's bill", function () {
   it('has a figure of each agent that starts, and the reason of each that does not', () => {
     const { status, stdout, stderr, pid } = overhead(
       ...['--quick', '--rounds=1', '--only=connect,exec-least', '--places=containers', '--json'],
-      ...['--peer=idle=echo up; exec sleep infinity', '--peer-ready=up'],
+      ...['--peer=idle=sleep infinity & sleep 0.3; echo up; wait', '--peer-ready=up'],
       ...['--peer=broken=echo it failed; exit 1', '--peer-ready=up'],
     );
     assert.equal(status, 0, stderr);

@@ -24,7 +24,10 @@ describe('the arguments of the measurement of scale', () => {
       return '';
     };
     assert.match(error('--only=idle,disk'), /'disk' for --only \(allowed: idle, sockets, .*state/);
-    assert.match(error('now'), /'now' \(allowed: --quick, --only=<part>,…, --json, --save\)/);
+    assert.match(
+      error('now'),
+      /'now' \(allowed: --quick, --only=<part>,…, --json, --save; or --fleet first\)/,
+    );
     assert.match(error('--fast'), /--fast/);
     assert.match(error('--quick', '--save'), /--save with --quick/);
   });
