@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all specs in two lanes side by side: `daemon` has those of the whole daemon and of the kernel side, which mostly
-# wait; `parts` has all others, the virtual machines and the benchmarks, printed in one piece at the end. Arguments go to
-# both. With TEST_COUNTS each lane keeps its counts in the file "$TEST_COUNTS.<lane>": see spec/support/reporter.ts.
+# wait; `parts` has all others, the virtual machines and the benchmarks, printed in one piece at the end. Arguments go
+# to both. With TEST_COUNTS each lane keeps its counts in the file "$TEST_COUNTS.<lane>": see spec/support/reporter.ts.
 # Started by npm, after the build.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
