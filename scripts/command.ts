@@ -1,3 +1,5 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+
 /** A wrong argument of a script; the message names the value and its allowed forms. */
 export class BadUsage extends Error {}
 
@@ -11,5 +13,16 @@ export async function command(main: (words: readonly string[]) => Promise<boolea
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = error instanceof BadUsage ? 2 : 1;
+  }
+}
+
+/** As `parseArgs`. @throws BadUsage for words that are not allowed */
+export function parseWords<Config extends ParseArgsConfig>(
+  config: Config,
+): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    throw new BadUsage((error as Error).message, { cause: error });
   }
 }

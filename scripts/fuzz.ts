@@ -8,8 +8,7 @@
  * the specs to try them for ever. Exits with 1 if something broke.
  */
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
-import { BadUsage, command } from './command.js';
+import { BadUsage, command, parseWords } from './command.js';
 import { nameOf } from './fuzz/campaign.js';
 import { keepFound } from './fuzz/corpus.js';
 import { fuzz } from './fuzz/supervisor.js';
@@ -49,21 +48,17 @@ await command(async (words) => {
 });
 
 function parsed(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        minutes: { type: 'string' },
-        seed: { type: 'string' },
-        executions: { type: 'string' },
-        'no-coverage': { type: 'boolean' },
-        files: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage((error as Error).message);
-  }
+  return parseWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      executions: { type: 'string' },
+      'no-coverage': { type: 'boolean' },
+      files: { type: 'boolean' },
+    },
+  });
 }
 
 function targetOf(name: string): TargetName {

@@ -10,8 +10,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { BadUsage } from '../command.js';
+import { BadUsage, parseWords } from '../command.js';
 import { fleet, type FleetOptions } from './fleet.js';
 import { picture } from './picture.js';
 import { render } from './report.js';
@@ -67,22 +66,18 @@ function readWords(words: readonly string[]) {
 }
 
 function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        nodes: { type: 'string' },
-        seconds: { type: 'string' },
-        clients: { type: 'string' },
-        larger: { type: 'string' },
-        quick: { type: 'boolean' },
-        json: { type: 'boolean' },
-        save: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage((error as Error).message, { cause: error });
-  }
+  return parseWords({
+    args: [...words],
+    options: {
+      nodes: { type: 'string' },
+      seconds: { type: 'string' },
+      clients: { type: 'string' },
+      larger: { type: 'string' },
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      save: { type: 'boolean' },
+    },
+  });
 }
 
 /** Says on standard error how far the simulation is, and how long it will take. */

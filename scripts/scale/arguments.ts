@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { BadUsage } from '../command.js';
+import { BadUsage, parseWords } from '../command.js';
 import { parts, type Part } from './data.js';
 
 export interface ScaleArguments {
@@ -33,18 +32,14 @@ export function readArguments(words: readonly string[]): ScaleArguments {
 }
 
 function parsed(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        quick: { type: 'boolean' },
-        only: { type: 'string' },
-        json: { type: 'boolean' },
-        save: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage((error as Error).message);
-  }
+  return parseWords({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean' },
+      only: { type: 'string' },
+      json: { type: 'boolean' },
+      save: { type: 'boolean' },
+    },
+  });
 }
