@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { Addon } from '../../native/index.js';
+import type { Addon } from '../capture/driver.js';
 
 /** The name of Collector's kernel module. */
 export const MODULE_NAME = 'collector';

@@ -14,7 +14,9 @@ import {
   kernelFeatures,
   prettyName,
   readHostFacts,
+  type Capability,
   type HostFacts,
+  type KernelFeature,
 } from '../../actors/capture/host.js';
 import { allCapabilities, host } from '../support/host-facts.js';
 import { requires } from '../support/requirements.js';
@@ -149,7 +151,13 @@ describe('checkHostForModule', () => {
 
   it('needs nothing of BPF', () => {
     assert.equal(
-      failureOf({ bpf: false, btf: false, features: new Set(), release: '4.4.0', lockdown: 'confidentiality' }),
+      failureOf({
+        bpf: false,
+        btf: false,
+        features: new Set(),
+        release: '4.4.0',
+        lockdown: 'confidentiality',
+      }),
       undefined,
     );
   });
@@ -211,17 +219,17 @@ describe('the capabilities that are permitted', () => {
   const status = (mask: string): string =>
     `Name:\tnode\nCapInh:\t000001ffffffffff\nCapPrm:\t${mask}\nCapBnd:\t0\n`;
 
-  it('are allCapabilities, none or some of those that matter', () => {
+  it('are all, none or some of those that matter', () => {
     assert.deepEqual(permittedCapabilities(status('000001fffeffffff')), new Set(allCapabilities));
     assert.deepEqual(permittedCapabilities(status('0000000000000000')), new Set());
     assert.deepEqual(
-      permittedCapabilities(status('000000c000081004')),
+      permittedCapabilities(status('000000c000091004')),
       new Set(allCapabilities.filter((c) => c !== 'CAP_SYS_ADMIN')),
     );
     assert.deepEqual(permittedCapabilities(status('0000008000000000')), new Set(['CAP_BPF']));
     assert.deepEqual(
       permittedCapabilities(status('0000003fffffffff')),
-      new Set(['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN']),
+      new Set(['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN']),
     );
   });
 

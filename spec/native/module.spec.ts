@@ -47,7 +47,10 @@ describe('a kernel module', () => {
   }
 
   it('that nobody has inserted can neither be removed nor opened', () => {
-    const errors = [() => addon.removeModule('no_such_module'), () => new addon.Module({ ...plainProbe, ...RINGS })];
+    const errors = [
+      () => addon.removeModule('no_such_module'),
+      () => new addon.Module({ ...plainProbe, ...RINGS }),
+    ];
     const details = errors.map((refused) => {
       try {
         refused();

@@ -1,4 +1,9 @@
-import { capabilities, type Capability, type HostFacts, type KernelFeature } from '../../actors/capture/host.js';
+import {
+  capabilities,
+  type Capability,
+  type HostFacts,
+  type KernelFeature,
+} from '../../actors/capture/host.js';
 
 export const allCapabilities = Object.keys(capabilities) as Capability[];
 

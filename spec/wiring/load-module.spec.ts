@@ -69,7 +69,9 @@ describe('Loading a kernel module', () => {
     await unload();
     await unload();
     assert.deepEqual(calls.slice(2), ['close module', 'remove collector', 'close module']);
-    assert.ok(log.lines.includes('INFO Loaded kernel_module: 4 ring buffer(s) of 8192 KiB, scope containers'));
+    assert.ok(
+      log.lines.includes('INFO Loaded kernel_module: 4 ring buffer(s) of 8192 KiB, scope containers'),
+    );
   });
 
   it('says that core_bpf is the better choice, where the kernel takes its programs', async () => {
