@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the parts of the module share. One process at a time has /proc/collector open, so there is one of everything;
- * it is made by MODULE_START, before the first hook, and freed behind the last.
+ * it is made by COLLECTOR_START, before the first hook, and freed behind the last.
  *
  * Probes run with preemption off and wait for nothing. They take spin locks of this module alone, with interrupts off,
  * since a probe of a socket may run on top of another one.
  */
-#ifndef COLLECTOR_MODULE_H
-#define COLLECTOR_MODULE_H
+#ifndef COLLECTOR_INTERNAL_H
+#define COLLECTOR_INTERNAL_H
 
 #include <linux/cgroup.h>
 #include <linux/sched.h>
@@ -18,6 +18,9 @@
 #include "interface.h"
 #include "kernel.h"
 #include "table.h"
+
+struct linux_binprm;
+struct sock;
 
 extern struct knobs knobs;
 /* Mapped by user space, for writing too: every read is a READ_ONCE, and no value is an index or a bound. */

@@ -19,11 +19,11 @@
 #include "../bpf/knobs.h"
 #include "../bpf/layout.h"
 
-#define MODULE_NAME "collector"
-#define MODULE_FILE "/proc/collector"
-#define MODULE_LAYOUT_FILE "/sys/module/collector/parameters/layout"
+#define COLLECTOR_NAME "collector"
+#define COLLECTOR_FILE "/proc/collector"
+#define COLLECTOR_LAYOUT_FILE "/sys/module/collector/parameters/layout"
 
-enum { MODULE_VERSION_CAPACITY = 64 };
+enum { COLLECTOR_VERSION_CAPACITY = 64 };
 
 /* Which module this is. Sizes are those of the structures of these names. */
 struct module_info {
@@ -31,7 +31,7 @@ struct module_info {
     __u32 knobs_size;
     __u32 control_size;
     __u32 program_stats_size;
-    char version[MODULE_VERSION_CAPACITY]; /* text, ended by NUL */
+    char version[COLLECTOR_VERSION_CAPACITY]; /* text, ended by NUL */
 };
 
 struct module_start {
@@ -45,34 +45,34 @@ struct module_stats {
     struct program_stats programs[PROGRAM_COUNT];
 };
 
-enum { MODULE_LARGEST_RING = 1 << 30 };
+enum { COLLECTOR_LARGEST_RING = 1 << 30 };
 
 /* Answered at any time. */
-#define MODULE_INFO _IOR('C', 1, struct module_info)
+#define COLLECTOR_INFO _IOR('C', 1, struct module_info)
 /*
  * Makes the rings and tables, once: EALREADY. EINVAL for values out of range, ENOMEM. Notes the caller as Collector
  * (control.own_pid) and draws control.secret. Everything below needs it: ENXIO before.
  */
-#define MODULE_START _IOW('C', 2, struct module_start)
+#define COLLECTOR_START _IOW('C', 2, struct module_start)
 /*
  * A new descriptor for the ring of this index (the argument itself), close-on-exec, for mmap() and poll(). It is mapped
  * as a BPF ring buffer: a page with the consumer's position, the only one to be written; a page with the producer's;
  * then the data, twice in a row. ERANGE for an index too high. The descriptor keeps the ring's memory, and the module
  * from being removed.
  */
-#define MODULE_RING _IO('C', 3)
-#define MODULE_STATS _IOR('C', 4, struct module_stats)
+#define COLLECTOR_RING _IO('C', 3)
+#define COLLECTOR_STATS _IOR('C', 4, struct module_stats)
 /* Hooks everything, or nothing. ENOENT: the kernel lacks a tracepoint. Nothing to do if it is hooked: 0. */
-#define MODULE_ATTACH _IO('C', 5)
+#define COLLECTOR_ATTACH _IO('C', 5)
 /* Unhooks. No record is written after it returns; the rings can still be read. */
-#define MODULE_DETACH _IO('C', 6)
+#define COLLECTOR_DETACH _IO('C', 6)
 /* Returns 1 while everything is hooked, else 0. */
-#define MODULE_LIVE _IO('C', 7)
+#define COLLECTOR_LIVE _IO('C', 7)
 
 /*
  * A new descriptor, close-on-exec, to map one page at offset 0 by, for reading and writing: struct control. Every value
  * in it may change at any time, and the module trusts none.
  */
-#define MODULE_CONTROL _IO('C', 8)
+#define COLLECTOR_CONTROL _IO('C', 8)
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "collector.h"
 
-_Static_assert(sizeof(COLLECTOR_VERSION) <= MODULE_VERSION_CAPACITY, "the version has to fit");
+_Static_assert(sizeof(COLLECTOR_VERSION) <= COLLECTOR_VERSION_CAPACITY, "the version has to fit");
 _Static_assert(sizeof(struct control) <= 4096, "it has to fit a page");
 
 struct knobs knobs;
@@ -92,7 +92,7 @@ static int make_all(const struct module_start *start)
 static bool is_sound(const struct module_start *start)
 {
     return start->rings >= 1 && start->rings <= nr_cpu_ids && start->knobs.cpus_per_ring >= 1 &&
-           start->ring_bytes >= PAGE_SIZE && start->ring_bytes <= MODULE_LARGEST_RING &&
+           start->ring_bytes >= PAGE_SIZE && start->ring_bytes <= COLLECTOR_LARGEST_RING &&
            is_power_of_2(start->ring_bytes);
 }
 
@@ -154,24 +154,24 @@ static int detach(void)
 static long answer(unsigned int command, unsigned long argument)
 {
     void __user *pointer = (void __user *)argument;
-    if (command == MODULE_INFO)
+    if (command == COLLECTOR_INFO)
         return tell_info(pointer);
-    if (command == MODULE_START)
+    if (command == COLLECTOR_START)
         return start(pointer);
     if (!is_started)
         return -ENXIO;
     switch (command) {
-    case MODULE_RING:
+    case COLLECTOR_RING:
         return open_ring(argument);
-    case MODULE_CONTROL:
+    case COLLECTOR_CONTROL:
         return open_control();
-    case MODULE_STATS:
+    case COLLECTOR_STATS:
         return tell_stats(pointer);
-    case MODULE_ATTACH:
+    case COLLECTOR_ATTACH:
         return attach();
-    case MODULE_DETACH:
+    case COLLECTOR_DETACH:
         return detach();
-    case MODULE_LIVE:
+    case COLLECTOR_LIVE:
         return has_hooks();
     }
     return -ENOTTY;
@@ -245,7 +245,7 @@ static struct proc_dir_entry *entry;
 
 static int __init insert(void)
 {
-    entry = proc_create(MODULE_NAME, 0400, NULL, &operations);
+    entry = proc_create(COLLECTOR_NAME, 0400, NULL, &operations);
     return entry ? 0 : -ENOMEM;
 }
 
