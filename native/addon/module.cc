@@ -65,7 +65,7 @@ int Module::request(const char *name, unsigned long number, unsigned long argume
 void Module::check_version() const
 {
     module_info info{};
-    if (ioctl(fd_, MODULE_INFO, &info) < 0)
+    if (ioctl(fd_, COLLECTOR_INFO, &info) < 0)
         throw ProbeError{"module", "version", ENOEXEC,
                          "it does not say which layout its records have (" + errno_name(errno) + ")"};
     if (info.layout != LAYOUT_VERSION)
@@ -85,10 +85,10 @@ void Module::start(const DriverOptions &options)
     given.knobs = options.knobs;
     given.rings = options.rings;
     given.ring_bytes = options.ring_bytes;
-    request("start", MODULE_START, address(&given));
+    request("start", COLLECTOR_START, address(&given));
     for (std::uint32_t i = 0; i < options.rings; i++)
-        add_ring(request("ring", MODULE_RING, i), options);
-    int shared = request("control", MODULE_CONTROL, 0);
+        add_ring(request("ring", COLLECTOR_RING, i), options);
+    int shared = request("control", COLLECTOR_CONTROL, 0);
     try {
         map_control(shared);
     } catch (...) {
@@ -100,27 +100,27 @@ void Module::start(const DriverOptions &options)
 
 void Module::attach()
 {
-    request("attach", MODULE_ATTACH, 0);
+    request("attach", COLLECTOR_ATTACH, 0);
 }
 
 void Module::detach()
 {
     if (fd_ >= 0)
-        ioctl(fd_, MODULE_DETACH, 0);
+        ioctl(fd_, COLLECTOR_DETACH, 0);
 }
 
 std::vector<LostLink> Module::restore_links()
 {
-    if (request(HOOKS, MODULE_LIVE, 0) != 0)
+    if (request(HOOKS, COLLECTOR_LIVE, 0) != 0)
         return {};
-    int code = ioctl(fd_, MODULE_ATTACH, 0) < 0 ? errno : 0;
+    int code = ioctl(fd_, COLLECTOR_ATTACH, 0) < 0 ? errno : 0;
     return {{HOOKS, code}};
 }
 
 std::vector<ProgramStats> Module::stats() const
 {
     module_stats counts{};
-    request("stats", MODULE_STATS, address(&counts));
+    request("stats", COLLECTOR_STATS, address(&counts));
     std::vector<ProgramStats> rows;
     for (std::uint32_t i = 0; i < PROGRAM_COUNT; i++)
         rows.push_back({STATS_ROWS[i], counts.programs[i], 0, 0, 0});
