@@ -27,9 +27,9 @@ unsigned long address(void *value)
 
 Module::Module(const DriverOptions &options)
 {
-    fd_ = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
+    fd_ = open(COLLECTOR_FILE, O_RDONLY | O_CLOEXEC);
     if (fd_ < 0)
-        throw ProbeError{"module", MODULE_FILE, errno, ""};
+        throw ProbeError{"module", COLLECTOR_FILE, errno, ""};
     try {
         check_version();
         start(options);
