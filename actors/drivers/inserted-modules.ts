@@ -7,7 +7,7 @@ export const MODULE_NAME = 'collector';
 const MODULE_FILE = '/proc/collector';
 /** Entries of a module's information: the kernel it is for, and the parameter with the layout of its records. */
 const VERMAGIC = 'vermagic=';
-const LAYOUT_PARAMETER = 'parmtype=layout:';
+const LAYOUT_PARAMETER = 'parm=layout:';
 const LONGEST_RELEASE = 128;
 
 /** An inserted module, as it shows itself below /sys/module. */

@@ -101,17 +101,18 @@ void Module::start(const DriverOptions &options)
 void Module::attach()
 {
     request("attach", COLLECTOR_ATTACH, 0);
+    is_attached_ = true;
 }
 
 void Module::detach()
 {
-    if (fd_ >= 0)
-        ioctl(fd_, COLLECTOR_DETACH, 0);
+    is_attached_ = false;
+    ioctl(fd_, COLLECTOR_DETACH, 0);
 }
 
 std::vector<LostLink> Module::restore_links()
 {
-    if (request(HOOKS, COLLECTOR_LIVE, 0) != 0)
+    if (!is_attached_ || request(HOOKS, COLLECTOR_LIVE, 0) != 0)
         return {};
     int code = ioctl(fd_, COLLECTOR_ATTACH, 0) < 0 ? errno : 0;
     return {{HOOKS, code}};

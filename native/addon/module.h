@@ -26,6 +26,7 @@ private:
     void release();
 
     int fd_ = -1;
+    bool is_attached_ = false;
 };
 
 } // namespace collector

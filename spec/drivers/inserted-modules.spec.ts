@@ -51,7 +51,7 @@ describe('What is known of kernel modules', () => {
     assert.deepEqual(readModuleFile(ko), { builtFor: undefined, isOurs: false });
     writeFileSync(ko, 'license=GPL\0vermagic=5.10.0-28-amd64 SMP mod_unload \0name=x\0');
     assert.deepEqual(readModuleFile(ko), { builtFor: '5.10.0-28-amd64', isOurs: false });
-    writeFileSync(ko, 'parmtype=layout:uint\0vermagic=5.10.0-28-amd64\0');
+    writeFileSync(ko, 'parm=layout:version\0vermagic=5.10.0-28-amd64\0');
     assert.deepEqual(readModuleFile(ko), { builtFor: '5.10.0-28-amd64', isOurs: true });
   });
 

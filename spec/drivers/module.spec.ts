@@ -74,7 +74,7 @@ describe('inserting a kernel module', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   /** A file with the words of a module. @param more entries, here that of Collector's own */
-  function moduleFile(release: string, more = 'parmtype=layout:uint\0'): string {
+  function moduleFile(release: string, more = 'parm=layout:version\0'): string {
     const made = path.join(folder, 'collector.ko');
     writeFileSync(made, `\x7fELF…\0vermagic=${release} SMP preempt mod_unload modversions \0${more}…`);
     return made;
@@ -186,7 +186,7 @@ describe('inserting a kernel module', () => {
   });
 
   it('of somebody else is refused before the kernel gets it', async () => {
-    file = moduleFile(RELEASE, 'parmtype=max_consumers:uint\0');
+    file = moduleFile(RELEASE, 'parm=max_consumers:most\0');
     const { code, message } = await failureOf(insert());
     assert.equal(code, 'MODULE_MISMATCH');
     assert.match(message, /is not one of this Collector's modules/);

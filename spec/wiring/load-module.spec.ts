@@ -25,7 +25,7 @@ describe('Loading a kernel module', () => {
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'collector-load-'));
     file = path.join(folder, 'collector.ko');
-    writeFileSync(file, 'parmtype=layout:uint\0vermagic=6.1.0-18-amd64 SMP \0');
+    writeFileSync(file, 'parm=layout:version\0vermagic=6.1.0-18-amd64 SMP \0');
     calls = [];
     log = recordingLog();
     refused = {};
