@@ -1,6 +1,6 @@
 /*
- * Trials of the kernel module, in a virtual machine: `stress TRIAL MODULE [NUMBER]`. Each prints a line that starts with
- * its name, and exits with 0 if all was as it should be.
+ * Trials of the kernel module, in a virtual machine: `stress TRIAL MODULE [NUMBER]`. Each prints a line that starts
+ * with its name, and exits with 0 if all was as it should be.
  *
  *   refusals   values and mappings that the module has to refuse
  *   records N  reads for N seconds, and prints each record
@@ -75,7 +75,7 @@ static void insert(const char *module)
     close(fd);
 }
 
-static void delete (void)
+static void remove_module(void)
 {
     must("delete_module", syscall(SYS_delete_module, COLLECTOR_NAME, O_NONBLOCK));
 }
@@ -150,7 +150,8 @@ static void print_process(const struct process_record *r)
 {
     const char *text = (const char *)(r + 1), *path = text, *args = path + r->path_size;
     const char *cgroup = args + r->args_size;
-    printf(" ppid=%u uid=%u exec=%u comm=%s path=%.*s args=[", r->ppid, r->uid, r->exec_id, r->comm, r->path_size, path);
+    printf(" ppid=%u uid=%u exec=%u comm=%s path=%.*s args=[", r->ppid, r->uid, r->exec_id, r->comm,
+           r->path_size, path);
     print_text(args, r->args_size > 60 ? 60 : r->args_size);
     printf("] cgroup=%.*s lineage=", r->cgroup_size, cgroup);
     size_t at = (cgroup + r->cgroup_size - (const char *)r + 7) & ~7UL;
@@ -166,7 +167,8 @@ static void print_socket(const struct socket_record *r)
     char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
     inet_ntop(r->family, r->addresses, local, sizeof(local));
     inet_ntop(r->family, r->addresses + (r->family == AF_INET ? 4 : 16), remote, sizeof(remote));
-    printf(" %s %s:%u %s:%u role=%u state=%u", r->comm, local, r->local_port, remote, r->remote_port, r->role, r->state);
+    printf(" %s %s:%u %s:%u role=%u state=%u", r->comm, local, r->local_port, remote, r->remote_port, r->role,
+           r->state);
 }
 
 static const char *const type_names[] = {"?",      "exec",     "process", "exit",       "open",     "close",
@@ -174,12 +176,13 @@ static const char *const type_names[] = {"?",      "exec",     "process", "exit"
 
 static void print_record(const struct record_header *h)
 {
-    printf("record %s pid=%u container=%012llx flags=%x", type_names[h->type], h->pid, h->container & 0xffffffffffff,
-           h->flags);
+    printf("record %s pid=%u container=%012llx flags=%x", type_names[h->type], h->pid,
+           h->container & 0xffffffffffff, h->flags);
     if (h->type == RECORD_EXEC || h->type == RECORD_PROCESS)
         print_process((const void *)h);
     else if (h->type == RECORD_EXIT)
-        printf(" comm=%s code=%d", ((const struct exit_record *)h)->comm, ((const struct exit_record *)h)->exit_code);
+        printf(" comm=%s code=%d", ((const struct exit_record *)h)->comm,
+               ((const struct exit_record *)h)->exit_code);
     else if (h->type != RECORD_SELF_CHECK)
         print_socket((const void *)h);
     printf("\n");
@@ -231,8 +234,8 @@ static struct program_stats total(int prints)
     for (int i = 0; i < PROGRAM_COUNT; i++) {
         const struct program_stats *row = &stats.programs[i];
         if (prints)
-            printf("stats %s events=%llu lost=%llu skipped=%llu failed=%llu over_share=%llu\n", names[i], row->events,
-                   row->lost, row->skipped, row->failed, row->over_share);
+            printf("stats %s events=%llu lost=%llu skipped=%llu failed=%llu over_share=%llu\n", names[i],
+                   row->events, row->lost, row->skipped, row->failed, row->over_share);
         sum.events += row->events;
         sum.lost += row->lost;
         sum.failed += row->failed;
@@ -254,7 +257,7 @@ static int records(const char *module, double seconds)
     }
     total(1);
     close_driver();
-    delete ();
+    remove_module();
     return 0;
 }
 
@@ -273,11 +276,11 @@ static int storm(const char *module, double seconds)
     __u64 read = 0;
     for (int i = 0; i < driver.rings_open; i++)
         read += driver.rings[i].records;
-    printf("storm: read %llu written %llu lost %llu over_share %llu failed %llu\n", read, sum.events, sum.lost,
-           sum.over_share, sum.failed);
+    printf("storm: read %llu written %llu lost %llu over_share %llu failed %llu\n", read, sum.events,
+           sum.lost, sum.over_share, sum.failed);
     int live = ioctl(driver.fd, COLLECTOR_LIVE);
     close_driver();
-    delete ();
+    remove_module();
     return read != sum.events || !read || !(sum.lost + sum.over_share) || sum.failed || live != 0;
 }
 
@@ -316,7 +319,7 @@ static void cycle(const char *module, int turn)
             close_driver();
         }
     }
-    delete ();
+    remove_module();
 }
 
 static int cycles(const char *module, int count)
@@ -363,7 +366,7 @@ static int hostile(const char *module, double seconds)
     struct program_stats sum = total(1);
     printf("hostile: %llu turns, %llu written, %llu lost\n", turns, sum.events, sum.lost + sum.over_share);
     close_driver();
-    delete ();
+    remove_module();
     return sum.events == 0;
 }
 
@@ -504,8 +507,8 @@ static void leave(const char *group)
 
 static void container_name(char *name, int number, int nested)
 {
-    int length = sprintf(name, "docker/");
-    for (int i = 0; i < 64; i++)
+    int length = sprintf(name, "docker/%012x", number);
+    for (int i = 12; i < 64; i++)
         length += sprintf(name + length, "%x", (number * 7 + i * number + i) & 15);
     if (nested)
         sprintf(name + length, "/docker/%064x", number);
