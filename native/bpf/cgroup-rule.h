@@ -146,8 +146,7 @@ static __always_inline void take_answer(struct cgroup_scratch *s)
     s->bearer = s->at;
     s->is_scope = s->scope != NO_SCOPE;
     s->is_nested = 0;
-    s->is_claimed = has_other_bearer(s, id) ||
-                    has_other_nested_bearer(s, id);
+    s->is_claimed = has_other_bearer(s, id) || has_other_nested_bearer(s, id);
     if (s->is_claimed || !knobs.cgroup_v1)
         return;
     s->key = s->digits ^ (__u64)ANY_HIERARCHY << 56;

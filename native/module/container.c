@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The container of a task, by the rule of native/bpf/cgroup-rule.h. The verdict on each cgroup is kept, so names are read
-// once in a cgroup's life.
+// The container of a task, by the rule of native/bpf/cgroup-rule.h. The verdict on each cgroup is kept, so names are
+// read once in a cgroup's life.
 #include <linux/cgroup.h>
 #include <linux/kernfs.h>
 #include <linux/rcupdate.h>
@@ -21,9 +21,9 @@ struct verdict {
     u32 generation; // it holds as long as this is the current one
 };
 
-static struct table *verdicts;       // by cgroup_key
-static struct table *bearers;        // of names below no container, by container and hierarchy: only the host makes them
-static struct table *nested_bearers; // apart: no container can use up the room of the others
+static struct table *verdicts; // by cgroup_key
+static struct table *bearers; // of names below no container, by container and hierarchy: only the host makes them
+static struct table *nested_bearers;       // apart: no container can use up the room of the others
 static struct table *outermost_containers; // around each nested one
 
 static u32 generation; // rises when an earlier verdict turns out to be wrong: hardly ever
@@ -192,8 +192,8 @@ struct cgroup *cgroup_of_controller(struct css_set *set, u32 controller)
 
 /*
  * The verdict by the hierarchies of v1 controllers, where cgroup v2 names no container: by the first with one. None
- * outweighs another: a process in a container by one hierarchy may make up names in the next, where nobody put it into a
- * container.
+ * outweighs another: a process in a container by one hierarchy may make up names in the next, where nobody put it into
+ * a container.
  */
 static u64 judge_by_v1(struct css_set *set, u32 *controller)
 {
@@ -235,8 +235,8 @@ u64 container_at(struct task_struct *task)
 }
 
 /*
- * The outermost container around one, as its cgroup was judged, itself if there is none around it. Kept for the shares of
- * rings.
+ * The outermost container around one, as its cgroup was judged, itself if there is none around it. Kept for the shares
+ * of rings.
  */
 u64 outermost_of(u64 container, const struct naming *named)
 {

@@ -49,17 +49,17 @@ void read_stats(struct module_stats *stats)
 {
     int cpu, program;
     memset(stats, 0, sizeof(*stats));
-    for_each_possible_cpu(cpu)
-        for (program = 0; program < PROGRAM_COUNT; program++) {
-            const struct program_stats *row = &per_cpu_ptr(counts, cpu)->programs[program];
-            struct program_stats *sum = &stats->programs[program];
-            sum->events += READ_ONCE(row->events);
-            sum->lost += READ_ONCE(row->lost);
-            sum->skipped += READ_ONCE(row->skipped);
-            sum->failed += READ_ONCE(row->failed);
-            sum->over_share += READ_ONCE(row->over_share);
-            sum->container = max(sum->container, READ_ONCE(row->container));
-        }
+    for_each_possible_cpu(cpu) for (program = 0; program < PROGRAM_COUNT; program++)
+    {
+        const struct program_stats *row = &per_cpu_ptr(counts, cpu)->programs[program];
+        struct program_stats *sum = &stats->programs[program];
+        sum->events += READ_ONCE(row->events);
+        sum->lost += READ_ONCE(row->lost);
+        sum->skipped += READ_ONCE(row->skipped);
+        sum->failed += READ_ONCE(row->failed);
+        sum->over_share += READ_ONCE(row->over_share);
+        sum->container = max(sum->container, READ_ONCE(row->container));
+    }
 }
 
 // One operation, so an interrupt in between loses nothing.

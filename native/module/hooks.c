@@ -16,12 +16,9 @@ static struct {
     struct tracepoint *at; // NULL: not hooked
 } hooks[] = {
     // First, so no cgroup's end is missed once it is known.
-    {"cgroup_rmdir", on_cgroup_rmdir},
-    {"cgroup_attach_task", on_move},
-    {"sched_process_fork", on_fork},
-    {"sched_process_exec", on_exec},
-    {"sched_process_exit", on_exit},
-    {"tcp_destroy_sock", on_socket_end},
+    {"cgroup_rmdir", on_cgroup_rmdir},        {"cgroup_attach_task", on_move},
+    {"sched_process_fork", on_fork},          {"sched_process_exec", on_exec},
+    {"sched_process_exit", on_exit},          {"tcp_destroy_sock", on_socket_end},
     {"inet_sock_set_state", on_socket_state},
 };
 

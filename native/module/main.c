@@ -55,7 +55,7 @@ static int open_control(void)
     return fd;
 }
 
-// Takes all hooks away and frees everything, however much of it there is.
+// Takes all hooks away and frees everything, also a part of it.
 static void stop(void)
 {
     detach_hooks();
@@ -134,7 +134,7 @@ static int tell_stats(void __user *to)
     return copy_to_user(to, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
-// What was noted before somebody unhooked is of sockets and cgroups that may be gone.
+// Notes of an earlier attachment are of sockets and cgroups that may be gone.
 static int attach(void)
 {
     if (has_hooks())
@@ -188,9 +188,9 @@ static long on_ioctl(struct file *file, unsigned int command, unsigned long argu
 }
 
 /*
- * procfs calls no function of a module while it removes the entry, and remove_proc_entry() waits for calls under way,
- * on_release() among them. What procfs does not do is to keep the module while the file is open: that is done here, so
- * that a removal fails (EWOULDBLOCK) instead of taking the state from its owner.
+ * A removal of the module waits in proc_remove() for the calls under way, on_release() among them. procfs does not keep
+ * the module while the file is open, so this does: a removal then fails (EWOULDBLOCK) and leaves the state to its
+ * owner.
  */
 static int on_open(struct inode *inode, struct file *file)
 {

@@ -62,7 +62,8 @@ void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
 {
     u64 container, from;
     rcu_read_lock();
-    if (rcu_access_pointer(child->cgroups) != rcu_access_pointer(parent->cgroups) && child->pid == child->tgid) {
+    if (rcu_access_pointer(child->cgroups) != rcu_access_pointer(parent->cgroups) &&
+        child->pid == child->tgid) {
         container = container_at(child);
         from = container ? container_at(parent_of_task(child)) : 0;
         if (container && from != container)

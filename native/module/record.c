@@ -41,7 +41,8 @@ int make_records(void)
     scratches = kcalloc(nr_cpu_ids, sizeof(*scratches), GFP_KERNEL_ACCOUNT);
     if (!scratches)
         return -ENOMEM;
-    for_each_possible_cpu(cpu) {
+    for_each_possible_cpu(cpu)
+    {
         scratches[cpu] = __vmalloc(sizeof(struct scratch), GFP_KERNEL_ACCOUNT);
         if (!scratches[cpu])
             return -ENOMEM;
@@ -64,14 +65,18 @@ static void align_record(struct scratch *s)
         s->record[s->used++] = 0;
 }
 
-/* A thread with the memory of its process. The first can end before the others, and then has neither memory nor cgroup. */
+/*
+ * A thread with the memory of its process. The first can end before the others, and then has neither memory nor
+ * cgroup.
+ */
 static struct task_struct *living_thread(struct task_struct *leader)
 {
     struct task_struct *thread;
     u32 left = THREADS_LOOKED_AT;
     if (READ_ONCE(leader->mm))
         return leader;
-    for_each_thread(leader, thread) {
+    for_each_thread(leader, thread)
+    {
         if (READ_ONCE(thread->mm))
             return thread;
         if (--left == 0)
@@ -208,8 +213,8 @@ static void fill_process(struct process_record *r, struct task_struct *task, u64
 }
 
 /*
- * Writes the record of a task; arguments are at hand if it is the current process. False if it has nothing to report. For
- * RCU readers, in a process's context.
+ * Writes the record of a task; arguments are at hand if it is the current process. False if it has nothing to report.
+ * For RCU readers, in a process's context.
  */
 bool emit_process(enum record_type type, u8 flags, struct task_struct *task, u64 container,
                   const struct naming *named, enum program program)

@@ -23,9 +23,9 @@
 #include "ring.h"
 
 enum {
-    PREFIX = 8,          // bytes before a record
-    POSITION_PAGES = 2,  // the consumer's, and the producers'
-    SHARES_BITS = 10,    // rows of the shares
+    PREFIX = 8,         // bytes before a record
+    POSITION_PAGES = 2, // the consumer's, and the producers'
+    SHARES_BITS = 10,   // rows of the shares
 };
 // include/uapi/linux/bpf.h has the same two.
 #define BUSY (1U << 31)

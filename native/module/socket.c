@@ -102,8 +102,8 @@ static void forget_owner(const struct sock *sk)
 
 static bool is_alive(int state)
 {
-    return (1 << state) & (TCPF_ESTABLISHED | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_CLOSE_WAIT | TCPF_LAST_ACK |
-                           TCPF_CLOSING);
+    return (1 << state) & (TCPF_ESTABLISHED | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_CLOSE_WAIT |
+                           TCPF_LAST_ACK | TCPF_CLOSING);
 }
 
 static void read_tuple(struct owner *o, const struct sock *sk)
@@ -425,8 +425,8 @@ static void on_close(const struct sock *sk, int old_state)
 }
 
 /*
- * This side is done with a connection. If it was accepted, the current task held it. If the task executes another program
- * than the listening one, it serves the port. An ending process has no program any more.
+ * This side is done with a connection. If it was accepted, the current task held it. If the task executes another
+ * program than the listening one, it serves the port. An ending process has no program any more.
  */
 static void on_shutdown(const struct sock *sk)
 {

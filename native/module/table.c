@@ -79,7 +79,8 @@ struct table *make_table(u32 capacity, u32 key_size, u32 value_size, bool evicts
     table->seed = get_random_u32();
     table->evicts = evicts;
     table->chains = __vmalloc(array3_size(PARTS, table->capacity, sizeof(u32)), GFP_KERNEL_ACCOUNT);
-    table->entries = __vmalloc(array3_size(PARTS, table->capacity, table->stride), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+    table->entries =
+        __vmalloc(array3_size(PARTS, table->capacity, table->stride), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
     if (!table->chains || !table->entries) {
         free_table(table);
         return NULL;
