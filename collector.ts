@@ -195,9 +195,10 @@ async function run(): Promise<number> {
     new InspectorSender(inspection, { url: settings.inspectorUrl, log });
   stopOnSignals(() => life.send({ type: 'stop' }));
   life.start();
-  const { failure, diagnostics, sensor } = await toPromise(life);
+  const { failure, diagnostics, sensor, loaded } = await toPromise(life);
   served?.closeSocket();
   telemetry.activity.phase = 'end';
+  await loaded?.unload();
   // After a failed start, at a time when no other line can come between the table and the lines below it.
   const logHowFar = (): void => {
     log.flush();

@@ -1,12 +1,8 @@
 /** The typed interface of the add-on; no other file loads it. */
 import { createRequire } from 'node:module';
 
-/** How to load the BPF programs. */
-export interface ProbeOptions {
-  /** Path of a BPF object to load; '' for the first one built into the add-on and taken by the kernel. */
-  readonly object: string;
-  /** Path of a file with the kernel's types, as far as the object needs them; '' if the kernel has its own. */
-  readonly btf: string;
+/** How to load a driver. */
+export interface DriverOptions {
   /** How many ring buffers there are; CPU n writes to ring floor(n / cpusPerRing). */
   readonly rings: number;
   /** Size of each ring: a power of two, a multiple of the page. */
@@ -22,6 +18,14 @@ export interface ProbeOptions {
   readonly arguments: boolean;
   /** Some cgroup v1 controller has a hierarchy of its own. */
   readonly cgroupV1: boolean;
+}
+
+/** How to load the BPF programs. */
+export interface ProbeOptions extends DriverOptions {
+  /** Path of a BPF object to load; '' for the first one built into the add-on and taken by the kernel. */
+  readonly object: string;
+  /** Path of a file with the kernel's types, as far as the object needs them; '' if the kernel has its own. */
+  readonly btf: string;
   /** Folder of the root of the host's cgroup2 hierarchy, for the programs for UDP; '': they are left out. */
   readonly cgroupRoot: string;
   /** Milliseconds in which a peer of an unconnected UDP socket is reported once; 0: never. */
@@ -32,7 +36,7 @@ export interface ProbeOptions {
   readonly runTime: boolean;
 }
 
-/** Counts of one BPF program since it was loaded. */
+/** Counts of one program of a driver since it was loaded. */
 export interface ProgramStats {
   readonly program: string;
   /** Records written. */
@@ -66,14 +70,15 @@ export interface RingFill {
 
 /** A refusal by the kernel or libbpf. */
 export interface ProbeError extends Error {
-  readonly operation: 'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert' | 'clock';
-  /** The program, the map or the file. */
+  readonly operation:
+    'open' | 'load' | 'attach' | 'ring' | 'scan' | 'stats' | 'insert' | 'remove' | 'module' | 'clock';
+  /** The program, the map, the file or the request to the kernel module. */
   readonly subject: string;
   /** By name, such as EPERM, or LIBBPF_ERRNO__FORMAT of libbpf's own. */
   readonly errno: string;
   /**
-   * libbpf's last lines; for a refused program they are the verifier's. For an object not made for this add-on
-   * (ENOEXEC) one line with the reason.
+   * libbpf's last lines; for a refused program they are the verifier's. For an object or a kernel module not made for
+   * this add-on (ENOEXEC) one line with the reason.
    */
   readonly log: string;
 }
@@ -102,17 +107,12 @@ export const NOTHING_YET = -1;
 export const SCAN_READ_BYTES = 64 * 1024;
 
 /**
- * The BPF programs in the kernel. Constructing loads them; every method and the constructor may throw a ProbeError.
- * The loading process is never reported.
+ * A driver in the kernel. Constructing loads it; every method and the constructor may throw a ProbeError. The loading
+ * process is never reported.
  */
-export interface Probe {
-  /** Attaches all programs, or none; but programs for UDP are left out if they are refused. */
+export interface Driver {
+  /** Attaches all programs, or none; but BPF programs for UDP are left out if they are refused. */
   attach(): void;
-  object(): LoadedObject;
-  /** Why UDP sockets are not seen to connect and to end; undefined if they are, or this was not asked for. */
-  udpRefusal(): ProbeError | undefined;
-  /** The same of the peers of unconnected UDP sockets. */
-  datagramRefusal(): ProbeError | undefined;
   /** Ends events; written records can still be drained. */
   detach(): void;
   /**
@@ -154,6 +154,20 @@ export interface Probe {
   stats(): ProgramStats[];
   rings(): RingFill;
   /**
+   * Detaches and unloads; a kernel module stays inserted, without a trace of this process. Nothing is delivered any
+   * more; all other methods throw. May be called again.
+   */
+  close(): void;
+}
+
+/** The BPF programs in the kernel. */
+export interface Probe extends Driver {
+  object(): LoadedObject;
+  /** Why UDP sockets are not seen to connect and to end; undefined if they are, or this was not asked for. */
+  udpRefusal(): ProbeError | undefined;
+  /** The same of the peers of unconnected UDP sockets. */
+  datagramRefusal(): ProbeError | undefined;
+  /**
    * Lists processes or sockets, as records in memory of their own. Synchronous, and never waits for a process:
    * records of processes with arguments come without them (`RecordFlag.argsLost`). If the kernel refuses one of these
    * programs there is none of them, and this throws the refusal; events come all the same.
@@ -167,12 +181,15 @@ export interface Probe {
    * for SCAN_READ_BYTES.
    */
   readScan(program: ScanProgram, buffer: Uint8Array<ArrayBuffer>, from: number): number;
-  /** Detaches and unloads. Nothing is delivered any more; all other methods throw. */
-  close(): void;
 }
 
 interface Addon {
   readonly Probe: new (options: ProbeOptions) => Probe;
+  /**
+   * The inserted kernel module, opened for this process alone: EBUSY while another one has it. A module of another
+   * version is refused before it does anything: ENOEXEC, with the reason in `log`.
+   */
+  readonly Module: new (options: DriverOptions) => Driver;
   /** CLOCK_BOOTTIME in ns, and its difference to Unix time in ns, to be added. */
   clock(): { readonly time: number; readonly epoch: number };
   /**
@@ -180,6 +197,11 @@ interface Addon {
    * @throws ProbeError of the operation `insert`, with the path as its subject
    */
   insertModule(path: string): void;
+  /**
+   * Removes a kernel module by its name, without waiting for its users: EAGAIN while there are any.
+   * @throws ProbeError of the operation `remove`, with the name as its subject
+   */
+  removeModule(name: string): void;
   /** Lets a crash of this process leave a core dump. Returns its most bytes: the hard limit. */
   allowCoreDump(): number;
   /**

@@ -1,12 +1,16 @@
 /**
- * Makes drivers for kernels without types of their own (BTF), as Sensor, a mirror or local storage has them:
- * `npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…`. A file is a kernel's types (raw BTF, from BTFHub for example,
- * named <release>.btf or given with a release), or an image: vmlinux, or vmlinuz packed by gzip, xz or zstd.
+ * Makes drivers as Sensor, a mirror or local storage has them: `npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…
+ * HEADERS…`.
  *
- * FOLDER (.cache/drivers) gets MODULE_VERSION.txt and <version>/ with two archives for each kernel and SHA256SUMS.
+ * For kernels without types of their own (BTF), a FILE is a kernel's types (raw BTF, from BTFHub for example, named
+ * <release>.btf or given with a release), or an image: vmlinux, or vmlinuz packed by gzip, xz or zstd. For the kernel
+ * module, HEADERS is a folder of kernel headers, such as /lib/modules/<release>/build; the environment variable CC
+ * names the compiler, the kernel's own by default.
+ *
+ * FOLDER (.cache/drivers) gets MODULE_VERSION.txt and <version>/ with the archives for each kernel and SHA256SUMS.
  * Sensor serves it as /kernel-objects, and MODULE_DOWNLOAD_BASE_URL names it; local storage has the files of <version>
- * beside MODULE_VERSION.txt. The version is the object's, so drivers for another object are not used. Archives newer
- * than their file are left as they are.
+ * beside MODULE_VERSION.txt. The version is of the object and of the module's sources, so drivers of other ones are not
+ * used. Archives newer than their file are left as they are.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,6 +32,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { driverFiles } from '../actors/drivers/names.js';
 import { kernelName } from '../actors/settings/parser.js';
 import { command } from './command.js';
+import { buildModule, moduleSources, readHeaders } from './module.js';
 
 const root = path.dirname(import.meta.dirname);
 const OBJECT = path.join(root, 'native/build/collector-without-btf.bpf.o');
@@ -57,9 +62,10 @@ async function main(words: readonly string[]): Promise<boolean> {
   const options = words.filter((word) => word.startsWith('--'));
   const strange = options.find((option) => !option.startsWith('--out='));
   if (strange !== undefined)
-    throw new Error(`Bad argument '${strange}' (allowed: --out=FOLDER, [RELEASE=]FILE)`);
+    throw new Error(`Bad argument '${strange}' (allowed: --out=FOLDER, [RELEASE=]FILE, HEADERS)`);
   const files = words.filter((word) => !word.startsWith('--'));
-  if (files.length === 0) throw new Error('usage: npm run drivers -- [--out=FOLDER] [RELEASE=]FILE…');
+  if (files.length === 0)
+    throw new Error('usage: npm run drivers -- [--out=FOLDER] [RELEASE=]FILE… HEADERS…');
 
   const object = readFileSync(OBJECT);
   const out = path.resolve(options.at(-1)?.slice('--out='.length) ?? path.join(root, '.cache/drivers'));
@@ -88,16 +94,21 @@ async function main(words: readonly string[]): Promise<boolean> {
   return made === files.length;
 }
 
-/** The version of Collector and the object's own. */
-function driverVersion(object: Uint8Array): string {
+function collectorVersion(): string {
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
     version: string;
   };
-  return `${version}-${sha256(object).slice(0, DIGITS)}`;
+  return version;
+}
+
+/** The version of Collector, and one of the object and of the module's sources. */
+function driverVersion(object: Uint8Array): string {
+  return `${collectorVersion()}-${sha256(Buffer.concat([object, moduleSources()])).slice(0, DIGITS)}`;
 }
 
 /** Makes the files of a kernel's driver, unless they are newer than their source. @returns a line about it */
 async function make(word: string, folder: string, driver: Uint8Array): Promise<string> {
+  if (statSync(word, { throwIfNoEntry: false })?.isDirectory() === true) return makeModule(word, folder);
   const kernel = kernelIn(word);
   const [object, types] = driverFiles('ebpf', kernel.release, '', false).map((file) =>
     path.join(folder, `${file.object}.gz`),
@@ -117,6 +128,22 @@ async function make(word: string, folder: string, driver: Uint8Array): Promise<s
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** Makes the kernel module for the headers in a folder. @returns a line about it */
+function makeModule(word: string, folder: string): string {
+  const headers = readHeaders(word);
+  const [{ object } = { object: '' }] = driverFiles('kernel_module', headers.release, '', false);
+  const archive = path.join(folder, `${object}.gz`);
+  if (existsSync(archive) && statSync(archive).mtimeMs > statSync(path.join(word, 'Makefile')).mtimeMs)
+    return `${headers.release}: the module is there`;
+  const { bytes, compiler } = buildModule(headers, collectorVersion(), process.env['CC']);
+  put(archive, gzipSync(bytes));
+  const differs =
+    headers.compiler === undefined || headers.compiler === compiler
+      ? ''
+      : `; the kernel by ${headers.compiler}`;
+  return `${headers.release}: a module of ${Math.ceil(bytes.length / 1024)} KiB, built by ${compiler}${differs}`;
 }
 
 /** Nobody sees half a file. */

@@ -1,9 +1,10 @@
 /**
  * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against
  * the work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
- * [v1] [without-btf]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a kernel: 5.10, 6.1, 6.12 and
- * newest; without an architecture: this machine's; without a setup: v2. Needs root, and some 90 s for each boot, one
- * for each processor at a time; downloads stay in .cache.
+ * [v1] [without-btf] [module] [module-stress]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a
+ * kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a setup: v2. The module is for
+ * 5.10 and 6.1, whose compilers this machine's system has or runs. Needs root, and some 90 s for each boot, one for each
+ * processor at a time; downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,15 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { command } from './command.js';
 import {
+  fetchHeaders,
   fetchKernel,
   kernelNames,
   type Architecture,
   type KernelFiles,
   type KernelName,
 } from './kernels/images.js';
-import { Machine, setups, type Setup } from './kernels/machine.js';
+import { Machine, needsModule, setups, type Setup } from './kernels/machine.js';
+import { judgeStress } from './kernels/stress-verdict.js';
 import { judge, type Verdict } from './kernels/verdict.js';
 
 const root = path.dirname(import.meta.dirname);
@@ -43,17 +46,18 @@ async function main(words: readonly string[]): Promise<boolean> {
   );
   console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const arch of architectures.length > 0 ? architectures : [ownArchitecture()]) {
-    const waiting: { readonly files: KernelFiles; readonly setup: Setup }[] = [];
+    const waiting: Boot[] = [];
     for (const kernel of kernels.length > 0 ? kernels : ['5.10', '6.1', '6.12', 'newest']) {
       const files = kernelNames.includes(kernel)
         ? await fetchKernel(kernel as KernelName, arch, cache)
         : { image: path.resolve(kernel) };
-      for (const setup of chosen.length > 0 ? chosen : (['v2'] as const)) waiting.push({ files, setup });
+      for (const setup of chosen.length > 0 ? chosen : (['v2'] as const))
+        waiting.push({ kernel, files, arch, setup });
     }
     const machine = new Machine(arch);
     const work = async (): Promise<void> => {
       for (let next; (next = waiting.shift()) !== undefined;)
-        isGood = (await tryKernel(machine, next.files, next.setup)) && isGood;
+        isGood = (await tryKernel(machine, next)) && isGood;
     };
     try {
       await Promise.all(Array.from({ length: availableParallelism() }, work));
@@ -68,10 +72,20 @@ function ownArchitecture(): Architecture {
   return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
+/** A boot to come. */
+interface Boot {
+  /** Its name, or the path of its image. */
+  readonly kernel: string;
+  readonly files: KernelFiles;
+  readonly arch: Architecture;
+  readonly setup: Setup;
+}
+
 /** Prints a line. @returns whether all is as it should be; if not, the machine's output is kept */
-async function tryKernel(machine: Machine, files: KernelFiles, setup: Setup): Promise<boolean> {
-  const output = await boot(machine, files, setup);
-  const verdict = judge(output, setup);
+async function tryKernel(machine: Machine, next: Boot): Promise<boolean> {
+  const { setup } = next;
+  const output = await boot(machine, next);
+  const verdict = setup === 'module-stress' ? judgeStress(output) : judge(output, setup);
   console.log(line(verdict, machine.arch, setup));
   if (verdict.faults.length === 0) return true;
   const kept = path.join(cache, `${verdict.release}-${machine.arch}-${setup}.txt`);
@@ -80,21 +94,28 @@ async function tryKernel(machine: Machine, files: KernelFiles, setup: Setup): Pr
   return false;
 }
 
-async function boot(machine: Machine, files: KernelFiles, setup: Setup): Promise<string> {
-  if (setup !== 'without-btf') return machine.boot(files, setup);
+async function boot(machine: Machine, { kernel, files, arch, setup }: Boot): Promise<string> {
+  if (setup !== 'without-btf' && !needsModule(setup)) return machine.boot(files, setup);
   const folder = mkdtempSync(path.join(tmpdir(), 'collector-drivers-'));
   try {
-    return await machine.boot(files, setup, makeDrivers(files.image, folder));
+    const build = needsModule(setup) ? fetchHeaders(kernel, files, arch, cache) : undefined;
+    const drivers = makeDrivers(build?.headers ?? files.image, folder, build?.compiler);
+    return await machine.boot(files, setup, drivers);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** @returns a folder with the driver for this kernel, as local storage has it */
-function makeDrivers(image: string, folder: string): string {
+/**
+ * @param source the kernel's image, or its headers
+ * @param compiler the program to build a module by; undefined for the kernel's own
+ * @returns a folder with the driver for this kernel, as local storage has it
+ */
+function makeDrivers(source: string, folder: string, compiler?: string): string {
   const script = path.join(import.meta.dirname, 'drivers.ts');
-  const args = ['--import', 'tsx', script, `--out=${folder}`, image];
-  execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  const args = ['--import', 'tsx', script, `--out=${folder}`, source];
+  const env = { ...process.env, ...(compiler !== undefined && { CC: compiler }) };
+  execFileSync(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] });
   const version = 'MODULE_VERSION.txt';
   const drivers = path.join(folder, readFileSync(path.join(folder, version), 'utf8').trim());
   copyFileSync(path.join(folder, version), path.join(drivers, version));

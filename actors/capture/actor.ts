@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Observable } from 'rxjs';
-import type { LostLink, Probe, ProgramStats } from '../../native/index.js';
+import type { Driver, LostLink, ProgramStats } from '../../native/index.js';
 import type { RuntimeConfig } from '../settings/runtime-config.js';
 import type { Deadline } from '../telemetry/deadline.js';
 import { withArguments, type ArgumentSource } from './arguments.js';
@@ -21,9 +21,9 @@ export interface CaptureOptions {
   readonly arguments?: ArgumentSource;
   /** When to scan sockets: never where a scan cannot see them all, since state takes it for complete. */
   readonly scrape: 'never' | 'at start' | 'every tick';
-  /** Called at every tick with the counts of the BPF programs since they were loaded. */
+  /** Called at every tick with the counts of the driver's programs since it was loaded. */
   readonly onStats: (stats: readonly ProgramStats[]) => void;
-  /** Called at every tick with the programs detached by somebody else, if any: see `Probe.restoreLinks`. */
+  /** Called at every tick with the programs detached by somebody else, if any: see `Driver.restoreLinks`. */
   readonly onLinks: (lost: readonly LostLink[]) => void;
   /**
    * Notes a shortage, of descriptors for example, and the work put off by it: `what` is tried again.
@@ -85,19 +85,19 @@ const PROCESSES_FIRST_MS = 5000;
  * The facts of a live run: start, scans of everything running, then records as they come and, every scrape interval, a
  * scan of the sockets and a tick; before it a scan of processes, if the kernel has lost records since the last.
  *
- * - Subscribing takes over the probe, with its programs attached.
+ * - Subscribing takes over the driver, attached.
  * - `stop` delivers all records written before it and a last tick, as far as there is time, then completes.
- * - Completing and unsubscribing close the probe.
+ * - Completing and unsubscribing close the driver.
  *
  * Long work, a tick of a million connections for example, is done in slices, and the event loop goes on between them.
  * No other fact comes meanwhile: the rings are the queue of the records, and everything else waits its turn. Scans of
  * processes are the exception: their parts come between other facts, since they wait for helpers and for the audience.
  *
- * A probe error (see native/index.ts) becomes the observable's.
+ * A ProbeError (see native/index.ts) becomes the observable's.
  */
 export function captureFacts(
   addon: Addon,
-  probe: Probe,
+  driver: Driver,
   options: CaptureOptions,
   stop: AbortSignal,
 ): Observable<Fact> {
@@ -109,7 +109,7 @@ export function captureFacts(
     const now = () => addon.clock().time;
 
     const sequence = new Sequence({
-      onPause: (pauses) => probe.hold(pauses),
+      onPause: (pauses) => driver.hold(pauses),
       onError: (error) => subscriber.error(error),
     });
     /** Passes on a fact from outside, once the work of the current one is done. */
@@ -149,10 +149,10 @@ export function captureFacts(
         return undefined;
       }
     }
-    /** Reads everything written by now; the probe is held during its pauses. */
+    /** Reads everything written by now; the driver is held during its pauses. */
     function* drain(): Sliced<void> {
       const until = now();
-      const read = () => attempt('reading the ring buffers', () => probe.drain(until, DRAIN_BYTES)) ?? 0;
+      const read = () => attempt('reading the ring buffers', () => driver.drain(until, DRAIN_BYTES)) ?? 0;
       while (read() >= DRAIN_BYTES) yield;
     }
     /** @returns whether it came to its end; a scan cut short ends nothing */
@@ -208,10 +208,10 @@ export function captureFacts(
     function* tick() {
       yield* drain();
       const stats = attempt('reading the counts of the kernel', () => {
-        const detached = probe.restoreLinks();
+        const detached = driver.restoreLinks();
         onLinks(detached);
         endsLost ||= detached.length > 0;
-        return probe.stats();
+        return driver.stats();
       });
       if (stats !== undefined && countLost(stats) > lost) endsLost = true;
       // Without scans at every tick, one makes up for ends possibly lost.
@@ -232,11 +232,11 @@ export function captureFacts(
     }
     let cutting: NodeJS.Timeout | undefined;
     const onStop = () => {
-      probe.detach();
+      driver.detach();
       processScans.close();
       cutting = setTimeout(() => {
         sequence.close();
-        onCut(attempt('reading the ring buffers', () => probe.discard()) ?? 0);
+        onCut(attempt('reading the ring buffers', () => driver.discard()) ?? 0);
         subscriber.complete();
       }, deadline.start().share(LAST_FACTS_SHARE).left);
       sequence.finish(end);
@@ -247,7 +247,7 @@ export function captureFacts(
         if (!stop.aborted && !subscriber.closed) job();
       });
     const onInterval = () => {
-      const stats = attempt('reading the counts of the kernel', () => probe.stats());
+      const stats = attempt('reading the counts of the kernel', () => driver.stats());
       const counted = stats === undefined ? lost : countLost(stats);
       if (counted === lost) {
         sequence.add(dueTick);
@@ -277,13 +277,13 @@ export function captureFacts(
       retries.forEach(clearTimeout);
       clearTimeout(cutting);
       stop.removeEventListener('abort', onStop);
-      probe.close();
+      driver.close();
     });
 
     sequence.addStep(() => {
       const seed = randomBytes(SEED_DIGITS).toString('hex').slice(0, SEED_DIGITS);
       subscriber.next({ kind: 'start', ...addon.clock(), seed, settings });
-      probe.start(
+      driver.start(
         buffer,
         (length, time) => {
           batch.length = length;
@@ -293,7 +293,7 @@ export function captureFacts(
       );
       // Without it, ticks take over the new time.
       attempt('the watch of the clock', () =>
-        probe.watchClock((time, epoch) => subscriber.next({ kind: 'clock', time, epoch })),
+        driver.watchClock((time, epoch) => subscriber.next({ kind: 'clock', time, epoch })),
       );
       // A process or socket new from here on may be recorded and scanned; state counts it once.
       processScans.request('same');

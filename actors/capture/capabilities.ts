@@ -26,9 +26,15 @@ const FREE_SCANS = '5.19';
  * Capabilities still needed once the programs are attached. Everything opened by then stays open.
  * @param scans how sockets are scanned
  * @param release of the kernel
+ * @param isModule the driver is a kernel module, to be removed at the end
  */
-export function neededAfterLoad(scans: ScannerChoice['kind'], release: string): readonly Capability[] {
+export function neededAfterLoad(
+  scans: ScannerChoice['kind'],
+  release: string,
+  isModule: boolean,
+): readonly Capability[] {
   const forProcfs = scans === 'procfs' ? FOR_PROCFS : [];
+  if (isModule) return ['CAP_SYS_MODULE', ...forProcfs];
   return isBefore(release, FREE_SCANS) ? ['CAP_BPF', ...forProcfs] : forProcfs;
 }
 

@@ -1,10 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { isProbeError, loadAddon, type Addon, type Probe, type ProbeOptions } from '../../native/index.js';
+import {
+  isProbeError,
+  loadAddon,
+  type Addon,
+  type Driver,
+  type DriverOptions,
+  type Probe,
+  type ProbeError,
+  type ProbeOptions,
+} from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { isTooOld, KERNEL_BTF, oldestKernel, type HostFacts } from './host.js';
 
-export type { Addon, Probe };
+export type { Addon, Driver, Probe };
 
 const VERIFIER_LINES = 3;
 
@@ -25,8 +34,9 @@ export function openAddon(path: string): Addon {
 /** The facts that explain a refusal by the kernel. */
 export type KernelFacts = Pick<HostFacts, 'release' | 'lockdown' | 'blockers'>;
 
-/** How to load the programs; the rest of the probe's options follows from where Collector runs. */
-export type LoadOptions = Omit<ProbeOptions, 'cgroupV1'>;
+/** How to load a driver; the rest of its options follows from where Collector runs. */
+type Given<Options extends DriverOptions> = Omit<Options, 'cgroupV1'>;
+export type LoadOptions = Given<ProbeOptions>;
 
 /**
  * Loads the BPF programs into the kernel, where they wait to be attached.
@@ -42,15 +52,23 @@ export function loadPrograms(addon: Addon, options: LoadOptions, kernel: KernelF
 }
 
 /**
- * Attaches all programs, or none: from here on events gather in the rings, so nothing is missed before the start of
- * capture. A failure closes the probe: nothing stays in the kernel.
- * @throws Failure LOAD_REFUSED, NO_BPF, SHORTAGE
+ * Opens the inserted kernel module, where it waits to be attached.
+ * @throws a ProbeError
  */
-export function attachPrograms(probe: Probe, kernel: KernelFacts): void {
+export function openModule(addon: Addon, options: Given<DriverOptions>): Driver {
+  return new addon.Module({ ...options, cgroupV1: usesCgroupV1() });
+}
+
+/**
+ * Attaches all programs, or none: from here on events gather in the rings, so nothing is missed before the start of
+ * capture. A failure closes the driver: nothing stays in the kernel.
+ * @throws Failure LOAD_REFUSED, NO_BPF, MODULE_FAILED, SHORTAGE
+ */
+export function attachPrograms(driver: Driver, kernel: KernelFacts): void {
   try {
-    probe.attach();
+    driver.attach();
   } catch (error) {
-    probe.close();
+    driver.close();
     throw refusal(error, kernel);
   }
 }
@@ -65,9 +83,10 @@ const DENIED_BY_LOCKDOWN = /(unknown func|cannot use helper) bpf_probe_read_kern
 const NO_KERNEL_BTF = 'failed to find valid kernel BTF';
 const NO_TRACEPOINT = /failed to find kernel BTF type ID of '(\w+)'/;
 
-/** The failure behind a ProbeError about BPF programs, by the facts, then by its text; any other error as it is. */
+/** The failure behind a ProbeError about a driver, by the facts, then by its text; any other error as it is. */
 export function refusal(error: unknown, kernel: KernelFacts): unknown {
   if (!isProbeError(error) || error.operation === 'insert') return error;
+  if (error.operation === 'module') return moduleRefusal(error);
   const { release, blockers } = kernel;
   const { subject, errno, log, operation } = error;
   const options = { cause: error };
@@ -100,6 +119,15 @@ export function refusal(error: unknown, kernel: KernelFacts): unknown {
       : new Failure('KERNEL_LACKS', { release, program: subject, verifier }, options);
   }
   return new Failure('LOAD_REFUSED', { program: subject, errno, verifier, blockers }, options);
+}
+
+/** The failure behind a request that an opened kernel module refused. */
+function moduleRefusal(error: ProbeError): Failure {
+  const { subject: request, errno } = error;
+  const shortage = shortageOf(error);
+  return shortage === undefined
+    ? new Failure('MODULE_FAILED', { request, errno }, { cause: error })
+    : new Failure('SHORTAGE', { code: shortage, what: `${request} of the kernel module` }, { cause: error });
 }
 
 /** Whether a program was refused because the kernel lacks a feature, judged by the log of the refusal. */

@@ -36,6 +36,7 @@ export interface HostFacts {
 export const capabilities = {
   CAP_DAC_READ_SEARCH: 2,
   CAP_NET_ADMIN: 12,
+  CAP_SYS_MODULE: 16,
   CAP_SYS_PTRACE: 19,
   CAP_SYS_ADMIN: 21,
   CAP_PERFMON: 38,
@@ -92,6 +93,23 @@ export function checkHost(facts: HostFacts, isForIt = false): Failure | undefine
   const lacking = (Object.keys(features) as KernelFeature[]).filter((name) => !facts.features.has(name));
   if (lacking.length > 0) return new Failure('NO_KERNEL_FEATURE', { lacking, release: facts.release });
   return undefined;
+}
+
+/**
+ * Finds what this host lacks for a kernel module; undefined if nothing is missing. A missing CAP_SYS_MODULE is left to
+ * the kernel to say, as long as it is not alone in it.
+ */
+export function checkHostForModule({
+  os,
+  euid,
+  blockers,
+  capabilities: held,
+}: HostFacts): Failure | undefined {
+  if (/docker desktop/i.test(os)) return new Failure('DOCKER_DESKTOP', { os });
+  if (blockers.includes('user namespace')) return new Failure('USER_NAMESPACE', { euid });
+  if (held.has('CAP_SYS_ADMIN')) return undefined;
+  const missing = (['CAP_SYS_MODULE', 'CAP_SYS_ADMIN'] as const).filter((one) => !held.has(one));
+  return new Failure('NOT_ROOT_OR_CAPABILITY', { missing, euid });
 }
 
 /** The oldest release that Collector can use, from the maker of the kernel `release`. */

@@ -2,7 +2,7 @@ import type { LostLink } from '../../native/index.js';
 import { Failure } from '../telemetry/failures.js';
 import type { Level } from '../telemetry/line.js';
 
-/** Keeps account of programs detached from the kernel by somebody else: see `Probe.restoreLinks`. */
+/** Keeps account of programs detached from the kernel by somebody else: see `Driver.restoreLinks`. */
 export class Links {
   /** Programs found detached so far; one staying detached counts once. */
   detached = 0;

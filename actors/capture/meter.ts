@@ -4,7 +4,7 @@ import type { Durations } from '../telemetry/metrics.js';
 import type { ProgramCounts, Publication, RingCounts } from '../telemetry/publication.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import { Stopwatch } from '../telemetry/stopwatch.js';
-import type { Probe } from './driver.js';
+import type { Driver } from './driver.js';
 import { EventMeter } from './event-meter.js';
 import { NETWORK_WORDS, type Fact } from './facts.js';
 import type { Scanner } from './scanner.js';
@@ -13,7 +13,7 @@ const US_PER_MS = 1000;
 
 /** Counts and times the capture: events in facts, the work following from facts, scans, BPF programs. */
 export class CaptureMeter {
-  readonly #probe: Pick<Probe, 'stats' | 'rings'>;
+  readonly #driver: Pick<Driver, 'stats' | 'rings'>;
   readonly #activity: Activity;
   readonly #socketScan: Stopwatch;
   readonly #processScan: Stopwatch;
@@ -33,8 +33,8 @@ export class CaptureMeter {
   #networks = 0;
   #addresses = 0;
 
-  constructor(probe: Pick<Probe, 'stats' | 'rings'>, activity: Activity, durations: Durations) {
-    this.#probe = probe;
+  constructor(driver: Pick<Driver, 'stats' | 'rings'>, activity: Activity, durations: Durations) {
+    this.#driver = driver;
     this.#activity = activity;
     this.#socketScan = new Stopwatch((seconds) => durations.scan('sockets', seconds));
     this.#processScan = new Stopwatch((seconds) => durations.scan('processes', seconds));
@@ -131,18 +131,18 @@ export class CaptureMeter {
     }
   }
 
-  /** undefined once the probe is closed. */
+  /** undefined once the driver is closed. */
   #readRings(): RingCounts | undefined {
-    return this.#isClosed ? undefined : this.#probe.rings();
+    return this.#isClosed ? undefined : this.#driver.rings();
   }
 
-  /** Counts of the programs as they are now; after the probe was closed, its last ones. */
+  /** Counts of the programs as they are now; after the driver was closed, its last ones. */
   #readPrograms(): readonly ProgramCounts[] {
     if (this.#isClosed) return this.#programs;
     try {
-      this.#programs = this.#probe.stats();
+      this.#programs = this.#driver.stats();
     } catch (error) {
-      // A closed probe throws, and so does a passing shortage.
+      // A closed driver throws, and so does a passing shortage.
       this.#isClosed = shortageOf(error) === undefined;
     }
     return this.#programs;

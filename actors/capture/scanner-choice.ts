@@ -4,7 +4,8 @@ import { isHostProcfs, ProcfsScanner, type ProcfsOptions } from './procfs/scanne
 import { blindScanner, iteratorScanner, withOwned, type Scanner } from './scanner.js';
 
 export interface ScannerNeeds {
-  readonly probe: Pick<Probe, 'scan' | 'beginScan' | 'readScan'>;
+  /** undefined: the driver is no BPF programs, and has no iterators. */
+  readonly probe: Pick<Probe, 'scan' | 'beginScan' | 'readScan'> | undefined;
   /** Collector sees the pids of the host. */
   readonly hostPids: boolean;
   /** Where the host's root is mounted, without a slash at its end; empty on the host itself. */
@@ -27,29 +28,28 @@ export interface ScannerChoice {
  * @throws ProbeError for want of descriptors or memory: this proves nothing about the kernel
  */
 export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeeds): ScannerChoice {
-  const refusal = refusalOf(probe, 'scan_sockets');
+  const refusal = probe && refusalOf(probe, 'scan_sockets');
+  const iterators = refusal === undefined ? probe : undefined;
   const folder = [`${hostRoot}/proc`, '/proc'].find(isHostProcfs);
-  if (hostPids && refusal === undefined) {
-    judgeCgroups(probe);
+  if (iterators !== undefined && hostPids) {
+    judgeCgroups(iterators);
     return {
-      scanner: iteratorScanner(probe),
+      scanner: iteratorScanner(iterators),
       kind: 'iterators',
       why: 'Scans go through BPF iterators.',
       procfs: folder,
     };
   }
-  const reason = hostPids
-    ? `BPF iterators do not run here (${refusal})`
-    : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
+  const reason = whyNoIterators(probe !== undefined, hostPids, refusal);
   if (folder !== undefined) {
     const files = new ProcfsScanner({ ...procfs, folder });
     // Listing owned sockets needs no iterator in programs for kernels without types of their own.
-    const lists = refusal === undefined || refusalOf(probe, 'list_sockets') === undefined;
-    const scanner = lists ? withOwned(files, probe) : files;
+    const lists = iterators !== undefined || (probe && refusalOf(probe, 'list_sockets') === undefined);
+    const scanner = probe !== undefined && lists === true ? withOwned(files, probe) : files;
     return { scanner, kind: 'procfs', why: `Scans go through ${folder}: ${reason}.`, procfs: folder };
   }
   return {
-    scanner: refusal === undefined ? iteratorScanner(probe) : blindScanner,
+    scanner: iterators === undefined ? blindScanner : iteratorScanner(iterators),
     kind: 'partial',
     procfs: hostPids ? undefined : '/proc',
     why: hostPids
@@ -58,6 +58,13 @@ export function chooseScanner({ probe, hostPids, hostRoot, procfs }: ScannerNeed
       : 'Collector runs in a pid namespace of its own: what ran before it started is not seen, and sockets are not ' +
         "scanned; set hostPID: true in its pod, or mount the host's /proc below COLLECTOR_HOST_ROOT",
   };
+}
+
+function whyNoIterators(isBpf: boolean, hostPids: boolean, refusal: string | undefined): string {
+  if (!isBpf) return 'BPF iterators are no part of a kernel module';
+  return hostPids
+    ? `BPF iterators do not run here (${refusal})`
+    : 'Collector runs in a pid namespace of its own, beyond which BPF iterators do not see';
 }
 
 /**

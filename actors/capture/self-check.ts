@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 import { EmptyError, filter, firstValueFrom, timeout, TimeoutError, type Observable } from 'rxjs';
-import type { Probe } from '../../native/index.js';
+import type { Driver } from '../../native/index.js';
 import { shortageOf } from '../telemetry/shortage.js';
 import type { Fact } from './facts.js';
 import { RecordType, self_check_record, SelfCheckStep } from './layout.js';
@@ -51,7 +51,7 @@ const run = promisify(execFile);
  */
 export async function selfCheck(
   facts: Observable<Fact>,
-  probe: Pick<Probe, 'selfCheck'>,
+  driver: Pick<Driver, 'selfCheck'>,
   program: string,
   { timeoutMs = TIMEOUT_MS }: SelfCheckOptions = {},
 ): Promise<SelfCheckResult> {
@@ -59,7 +59,7 @@ export async function selfCheck(
   const reasons: (string | undefined)[] = [];
   let failed: unknown;
   try {
-    probe.selfCheck(true);
+    driver.selfCheck(true);
     const ran = run(program, [], { env: {}, maxBuffer: MOST_OUTPUT });
     // Facts come from the event loop, so none is missed in between.
     const watched = firstValueFrom(
@@ -81,7 +81,7 @@ export async function selfCheck(
     failed = error;
     reasons.push(error instanceof Error ? error.message : String(error));
   }
-  switchOff(probe);
+  switchOff(driver);
   if (missing.size === 0) return { ok: true };
   const reason = reasons.find((one) => one !== undefined);
   // A program killed at the end of the capture is not to blame.
@@ -107,9 +107,9 @@ function takeSeen(fact: Fact, missing: Set<SelfCheckStepName>): boolean {
   return missing.size === 0;
 }
 
-function switchOff(probe: Pick<Probe, 'selfCheck'>): void {
+function switchOff(driver: Pick<Driver, 'selfCheck'>): void {
   try {
-    probe.selfCheck(false);
+    driver.selfCheck(false);
   } catch {
     // Closed meanwhile: the programs have gone, and the switch with them.
   }

@@ -1,3 +1,4 @@
+import { explainModule, type ModuleFacts } from './module-remedies.js';
 import { remedyOf, resourceOf, type ShortageCode } from './shortage.js';
 
 /** The text of a failure: one line of cause, one line of remedy. */
@@ -6,6 +7,9 @@ export interface FailureText {
   /** Stands alone: says the need and the way to meet it, to a reader of nothing else. */
   readonly remedy: string;
 }
+
+/** The end of each remedy for a kernel module. */
+const WITHOUT_MODULE = 'COLLECTION_METHOD=core_bpf needs no kernel module.';
 
 /**
  * The catalogue: every failure Collector can stop with, by its code, and the parameters of its text.
@@ -250,24 +254,45 @@ const catalogue = {
       'ROX_COLLECTOR_MODULE_DIR.',
   }),
 
-  /** @param errno by name @param lockdown the mode of the kernel's lockdown, if it is known */
-  MODULE_REFUSED: ({ path, errno, lockdown }: { path: string; errno: string; lockdown?: string }) => {
-    const isLocked = errno === 'EPERM' && (lockdown === 'integrity' || lockdown === 'confidentiality');
-    const remedy = isLocked
-      ? 'Give it a module that is signed with a key of the node, or boot the node without lockdown.'
-      : (moduleRemedies[errno] ?? 'Report this with the output of "dmesg | tail" on the node.');
+  /** @param errno by name */
+  MODULE_REFUSED: ({ path, errno, ...facts }: { path: string; errno: string } & ModuleFacts) => {
+    const { cause, remedy } = explainModule(errno, facts);
     return {
-      cause:
-        `The kernel refused the module ${path}: ${errno}` +
-        (isLocked ? `; it is in lockdown=${lockdown}, and takes signed modules only.` : '.'),
-      remedy: `${remedy} COLLECTION_METHOD=core_bpf needs no kernel module.`,
+      cause: `The kernel refused the module ${path}: ${errno}${cause === undefined ? '' : `; ${cause}`}.`,
+      remedy: `${remedy} ${WITHOUT_MODULE}`,
     };
   },
 
-  /** Nothing reads the events of a kernel module. */
-  MODULE_UNREAD: ({ path }: { path: string }) => ({
-    cause: `The kernel took the module ${path}, but this version of Collector reads events of BPF programs only.`,
-    remedy: 'Set COLLECTION_METHOD=core_bpf, and remove the module from the node: rmmod collector.',
+  /** @param name of a module of somebody else @param version as it says itself, if it does */
+  MODULE_NAME_TAKEN: ({ name, version }: { name: string; version?: string }) => ({
+    cause:
+      `A module named ${name}${version === undefined ? '' : ` (version ${version})`} is in the kernel that is not of this ` +
+      'Collector, and a kernel takes a name once.',
+    remedy:
+      'End the agent on this node that has inserted it (the C++ collector has a module of that name), and remove the ' +
+      `module: rmmod ${name}. ${WITHOUT_MODULE}`,
+  }),
+
+  /** @param holder a process, if it is known @param seconds waited for it */
+  MODULE_IN_USE: ({ holder, seconds }: { holder?: string; seconds: number }) => ({
+    cause: `The kernel module of Collector is in use by ${holder ?? 'another process'}, and was not free within ${seconds} s.`,
+    remedy:
+      'End the other Collector on this node: one at a time has the module. In Kubernetes, let the old pod end first ' +
+      `(updateStrategy.rollingUpdate.maxSurge: 0). ${WITHOUT_MODULE}`,
+  }),
+
+  /** @param reason what keeps this version from reading it */
+  MODULE_MISMATCH: ({ path, reason }: { path: string; reason: string }) => ({
+    cause: `The kernel module ${path} cannot be used: ${reason}. Nothing of it stays in the kernel.`,
+    remedy:
+      'Replace it, where it lies (ROX_COLLECTOR_KERNEL_MODULES_DIR) or where Sensor serves it from, by one that was made ' +
+      `with this version of Collector ("npm run drivers"). ${WITHOUT_MODULE}`,
+  }),
+
+  /** @param request of Collector to the module @param errno by name */
+  MODULE_FAILED: ({ request, errno }: { request: string; errno: string }) => ({
+    cause: `The kernel module did not do what it was asked for (${request}): ${errno}.`,
+    remedy: `Report this with the output of "uname -a" and of "dmesg | tail" on the node. ${WITHOUT_MODULE}`,
   }),
 
   /** @param path a PEM file @param reason why it is unusable */
@@ -440,19 +465,6 @@ const listenReasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'it is no address of this node or pod (EADDRNOTAVAIL)',
   EACCES: 'the kernel does not let it (EACCES)',
   ENOTFOUND: 'the name has no address (ENOTFOUND)',
-};
-
-/** Remedies for the errors of inserting a kernel module. */
-const moduleRemedies: Readonly<Record<string, string>> = {
-  ENOSYS: "The node's kernel was built without loadable modules (CONFIG_MODULES).",
-  EPERM:
-    'Give the collector container CAP_SYS_MODULE, and check on the node that modules may be loaded: ' +
-    '"cat /proc/sys/kernel/modules_disabled" says 0, and "cat /sys/kernel/security/lockdown" selects [none].',
-  ENOEXEC: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
-  EINVAL: 'The module was built for another kernel: compare "modinfo" of it with "uname -r".',
-  EKEYREJECTED: 'The node takes signed modules only (Secure Boot), and the key of this one is not enrolled.',
-  ENOKEY: 'The node takes signed modules only (Secure Boot), and the key of this one is not enrolled.',
-  EEXIST: 'A module of that name is loaded already: rmmod collector.',
 };
 
 export type TlsRemedy = keyof typeof tlsRemedies;

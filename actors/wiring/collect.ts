@@ -57,7 +57,7 @@ export interface Programs {
  * @throws Failure RECORD_UNWRITABLE
  */
 export async function prepareParts(
-  { sensor, addon, loaded: { probe, scanning, problems } }: CollectingInput,
+  { sensor, addon, loaded: { driver, scanning, problems } }: CollectingInput,
   host: HostFacts,
   programs: Programs,
   context: LiveContext,
@@ -93,7 +93,7 @@ export async function prepareParts(
     pastEvents: settings.introspection === false && settings.socket === '' ? 0 : PAST_EVENT_BYTES,
   });
   const { containers, processes, connections } = pipeline;
-  const meter = new CaptureMeter(probe, telemetry.activity, {
+  const meter = new CaptureMeter(driver, telemetry.activity, {
     ...durations,
     scan: (of, seconds) => {
       durations.scan(of, seconds);
@@ -142,7 +142,7 @@ export async function prepareParts(
     stop.addEventListener('abort', () => (health.selfCheck = { is: 'waiting' }));
     const facts = captureFacts(
       addon,
-      probe,
+      driver,
       {
         settings: state,
         scanner: meter.timed(scanning.scanner),
@@ -195,7 +195,7 @@ export async function prepareParts(
       telemetry.activity.phase = 'end';
       log.info('Shutting down collector.');
     });
-    void checkSelf(() => selfCheck(facts, probe, programs.selfCheck), context, stop, onSelfCheck).then(
+    void checkSelf(() => selfCheck(facts, driver, programs.selfCheck), context, stop, onSelfCheck).then(
       async () => {
         if (sensor === undefined) return;
         // Made-up events are not worth a run.

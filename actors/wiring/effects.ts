@@ -3,7 +3,7 @@ import { fromPromise, type PromiseActorLogic } from 'xstate';
 import type { Effects, Loadable, Phase } from '../../machines/lifecycle.js';
 import { collecting } from '../../machines/collecting.js';
 import { checkScans, giveUpCapabilities, neededAfterLoad } from '../capture/capabilities.js';
-import { attachPrograms, openAddon, refusal, type Addon, type Probe } from '../capture/driver.js';
+import { attachPrograms, openAddon, refusal, type Addon } from '../capture/driver.js';
 import type { HostFacts } from '../capture/host.js';
 import { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
@@ -13,7 +13,8 @@ import { prepareParts, type Programs } from './collect.js';
 import { connectSensor } from './connect-sensor.js';
 import type { LiveContext } from './context.js';
 import { loadFindings } from './findings.js';
-import { allowCoreDump, load, logHooks, warnOfUdp, type Loaded } from './load.js';
+import { allowCoreDump, loadBpf, logHooks, warnOfUdp, type InKernel, type Loaded } from './load.js';
+import { loadModule } from './load-module.js';
 import { patiently } from './patiently.js';
 import { scannerFor } from './scans.js';
 
@@ -70,7 +71,7 @@ export function effects(
     }),
     load: phase('load', async (opened, signal) =>
       patiently(
-        () => loadAndAttach(opened, host, context),
+        async () => loadAndAttach(opened, host, context, signal),
         'loading the BPF programs',
         telemetry.shortages,
         signal,
@@ -89,43 +90,57 @@ export function effects(
   };
 }
 
-/** Loads the programs, and attaches them unless this is a check. Undoes itself when it throws. @throws Failure */
-function loadAndAttach({ addon, file }: Loadable, host: HostFacts, context: LiveContext): Loaded {
+/** Loads the driver, and attaches it unless this is a check. Undoes itself when it throws. @throws Failure */
+async function loadAndAttach(
+  { addon, file }: Loadable,
+  host: HostFacts,
+  context: LiveContext,
+  signal: AbortSignal,
+): Promise<Loaded> {
   const { settings, log } = context;
   const problems = new ProcfsProblems();
-  const probe = load(addon, host, file, context);
-  const scanning = attach(addon, probe, problems, host, context);
-  const findings = (capabilities: string) =>
-    loadFindings(probe, scanning, capabilities, addon.possibleCpus, settings);
-  if (settings.check) {
-    const found = findings('A check gives up none.');
-    probe.close();
-    return { probe, scanning, problems, findings: found };
+  const loaded =
+    settings.collectionMethod === 'kernel_module' && file !== undefined
+      ? await loadModule(addon, host, file, context, signal)
+      : loadBpf(addon, host, file, context);
+  let scanning: ScannerChoice;
+  try {
+    scanning = attach(addon, loaded, problems, host, context);
+  } catch (error) {
+    await loaded.unload();
+    throw refusal(error, host);
   }
-  warnOfUdp(probe, context);
-  logHooks(probe, context);
+  const complete = (capabilities: string): Loaded => ({
+    ...loaded,
+    scanning,
+    problems,
+    findings: loadFindings(loaded.probe, scanning, capabilities, addon.possibleCpus, settings),
+  });
+  if (settings.check) {
+    const found = complete('A check gives up none.');
+    await loaded.unload();
+    return found;
+  }
+  warnOfUdp(loaded, context);
+  logHooks(loaded, context);
   // Root could take them back, and may need them to read the files of other users.
-  if (host.euid === 0) return { probe, scanning, problems, findings: findings('Root gives up none.') };
-  const capabilities = giveUpCapabilities(addon, neededAfterLoad(scanning.kind, host.release));
+  if (host.euid === 0) return complete('Root gives up none.');
+  const needed = neededAfterLoad(scanning.kind, host.release, loaded.probe === undefined);
+  const capabilities = giveUpCapabilities(addon, needed);
   log.info(capabilities);
-  return { probe, scanning, problems, findings: findings(capabilities) };
+  return complete(capabilities);
 }
 
-/** Chooses the way to scan, and attaches the programs. Closes the probe when it throws. @throws Failure */
+/** Chooses the way to scan, and attaches the driver. */
 function attach(
   addon: Addon,
-  probe: Probe,
+  { driver, probe }: InKernel,
   problems: ProcfsProblems,
   host: HostFacts,
   context: LiveContext,
 ): ScannerChoice {
-  try {
-    const choice = scannerFor(addon, probe, host, problems, context);
-    checkScans(choice.kind, host);
-    if (!context.settings.check) attachPrograms(probe, host);
-    return choice;
-  } catch (error) {
-    probe.close();
-    throw refusal(error, host);
-  }
+  const choice = scannerFor(addon, probe, host, problems, context);
+  checkScans(choice.kind, host);
+  if (!context.settings.check) attachPrograms(driver, host);
+  return choice;
 }

@@ -13,7 +13,9 @@ export interface HookChoice {
 
 /** Findings of the phase `load`, for an inspection. */
 export interface LoadFindings {
-  readonly object: { readonly oldestKernel: string; readonly refused: string | undefined };
+  readonly driver:
+    | { readonly kind: 'BPF object'; readonly oldestKernel: string; readonly refused: string | undefined }
+    | { readonly kind: 'kernel module' };
   readonly rings: { readonly count: number; readonly bytesPerRing: number };
   readonly hooks: readonly HookChoice[];
   /** Which were given up, in a sentence. */
@@ -22,25 +24,47 @@ export interface LoadFindings {
 
 type Refusal = NonNullable<ReturnType<Probe['udpRefusal']>>;
 
-/** Gathers what the load of the programs has found. */
+/** Gathers what the load of the programs has found. @param probe undefined: the driver is a kernel module */
 export function loadFindings(
-  probe: Probe,
+  probe: Probe | undefined,
   { kind }: ScannerChoice,
   capabilities: string,
   possibleCpus: number,
   settings: Settings,
 ): LoadFindings {
-  const { oldestKernel, refusal } = probe.object();
   const { rings, bytesPerRing } = ringPlan(possibleCpus, settings);
   return {
-    object: { oldestKernel, refused: refusal && refusalText(refusal) },
+    driver: probe === undefined ? { kind: 'kernel module' } : objectOf(probe),
     rings: { count: rings, bytesPerRing },
-    hooks: hookChoices(probe, kind, settings),
+    hooks: [...commonHooks, ...(probe === undefined ? moduleHooks : bpfHooks(probe, kind, settings))],
     capabilities,
   };
 }
 
-function hookChoices(
+function objectOf(probe: Pick<Probe, 'object'>): LoadFindings['driver'] {
+  const { oldestKernel, refusal } = probe.object();
+  return { kind: 'BPF object', oldestKernel, refused: refusal && refusalText(refusal) };
+}
+
+/** The hooks of every driver. */
+const commonHooks: readonly HookChoice[] = [
+  {
+    hooks: 'sched_process_exec, sched_process_exit, sched_process_fork, cgroup_attach_task, cgroup_rmdir',
+    purpose: 'processes and their containers',
+    leftOut: undefined,
+  },
+  {
+    hooks: 'inet_sock_set_state, tcp_destroy_sock',
+    purpose: 'TCP connections and ports',
+    leftOut: undefined,
+  },
+];
+
+const moduleHooks: readonly HookChoice[] = [
+  { hooks: 'hooks of UDP sockets', purpose: 'UDP', leftOut: 'a kernel module leaves UDP to scans' },
+];
+
+function bpfHooks(
   probe: Pick<Probe, 'udpRefusal' | 'datagramRefusal'>,
   scans: ScannerChoice['kind'],
   settings: Settings,
@@ -51,16 +75,6 @@ function hookChoices(
   const datagrams = probe.datagramRefusal();
   const unwanted = settings.trackSendReceive ? undefined : 'ROX_COLLECTOR_TRACK_SEND_RECV is off';
   return [
-    {
-      hooks: 'sched_process_exec, sched_process_exit, sched_process_fork, cgroup_attach_task, cgroup_rmdir',
-      purpose: 'processes and their containers',
-      leftOut: undefined,
-    },
-    {
-      hooks: 'inet_sock_set_state, tcp_destroy_sock',
-      purpose: 'TCP connections and ports',
-      leftOut: undefined,
-    },
     {
       hooks: 'cgroup/connect4, cgroup/connect6, cgroup/sock_release',
       purpose: 'UDP connections',

@@ -1,14 +1,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { cgroupRoot } from '../capture/cgroup-root.js';
-import { isLacking, loadPrograms, type Addon, type Probe } from '../capture/driver.js';
+import { isLacking, loadPrograms, type Addon, type Driver, type Probe } from '../capture/driver.js';
 import { checkHost, type HostFacts } from '../capture/host.js';
 import type { ProcfsProblems } from '../capture/procfs/problems.js';
 import type { ScannerChoice } from '../capture/scanner-choice.js';
 import type { LocalDriver } from '../drivers/actor.js';
-import { insertKernelModule } from '../drivers/insert.js';
-import { ringPlan } from '../settings/ring-plan.js';
-import { Failure } from '../telemetry/failures.js';
+import { ringPlan, type RingPlan } from '../settings/ring-plan.js';
 import type { RunContext } from './context.js';
 import type { LoadFindings } from './findings.js';
 import { visibility } from './visibility.js';
@@ -16,32 +14,35 @@ import { visibility } from './visibility.js';
 /** The oldest kernel for the BPF object with everything, as the object itself has it. */
 const NEWEST_OBJECT = '5.12';
 
-/** Programs in the kernel, and the way to scan. */
-export interface Loaded {
-  readonly probe: Probe;
+/** A driver in the kernel. */
+export interface InKernel {
+  readonly driver: Driver;
+  /** The same as BPF programs; undefined: it is a kernel module. */
+  readonly probe: Probe | undefined;
+  /** Takes it out of the kernel. May be called again. */
+  readonly unload: () => Promise<void>;
+}
+
+/** A driver in the kernel, and the way to scan. */
+export interface Loaded extends InKernel {
   readonly scanning: ScannerChoice;
   readonly problems: ProcfsProblems;
   readonly findings: LoadFindings;
 }
 
 /**
- * Loads the programs, without attaching them.
+ * Loads BPF programs, without attaching them.
  * @param local the driver's files; undefined: the built-in driver
  * @throws Failure
  */
-export function load(
+export function loadBpf(
   addon: Addon,
   host: HostFacts,
   local: LocalDriver | undefined,
   { settings, log }: RunContext,
-): Probe {
+): InKernel {
   const missing = checkHost(host, local !== undefined);
   if (missing !== undefined) throw missing;
-  if (local !== undefined && settings.collectionMethod === 'kernel_module') {
-    insertKernelModule(local.path, (file) => addon.insertModule(file), log, host.lockdown);
-    // Nothing reads records of a kernel module yet.
-    throw new Failure('MODULE_UNREAD', { path: local.path });
-  }
   const plan = ringPlan(addon.possibleCpus, settings);
   collectGarbage();
   const probe = loadPrograms(
@@ -59,11 +60,20 @@ export function load(
     },
     host,
   );
-  log.info(
-    `Loaded ${settings.collectionMethod}: ${plan.rings} ring buffer(s) of ${plan.bytesPerRing / 1024} KiB, scope ${settings.scope}`,
-  );
+  logLoaded(plan, { settings, log });
   logObject(probe, log);
-  return probe;
+  // eslint-disable-next-line @typescript-eslint/require-await -- other drivers take their time
+  return { driver: probe, probe, unload: async () => probe.close() };
+}
+
+/** Logs a loaded driver and its rings. */
+export function logLoaded(
+  { rings, bytesPerRing }: RingPlan,
+  { settings, log }: Pick<RunContext, 'settings' | 'log'>,
+): void {
+  log.info(
+    `Loaded ${settings.collectionMethod}: ${rings} ring buffer(s) of ${bytesPerRing / 1024} KiB, scope ${settings.scope}`,
+  );
 }
 
 /** Logs the BPF object in use and, unless it is the one with everything, the reason and its gaps. */
@@ -85,11 +95,13 @@ function logObject(probe: Probe, log: RunContext['log']): void {
 }
 
 /** Logs the programs attached to the kernel's events. */
-export function logHooks(probe: Probe, { settings, log }: RunContext): void {
+export function logHooks({ driver, probe }: InKernel, { settings, log }: RunContext): void {
   if (!log.enables('debug')) return;
-  const programs = probe.stats().flatMap(({ program }) => (program === 'udp' ? [] : [program]));
-  const isUdpSeen = probe.udpRefusal() === undefined && cgroupRoot(settings.hostRoot) !== undefined;
-  const seesDatagrams = settings.trackSendReceive && probe.datagramRefusal() === undefined;
+  const programs = driver.stats().flatMap(({ program }) => (program === 'udp' ? [] : [program]));
+  const isUdpSeen =
+    probe !== undefined && probe.udpRefusal() === undefined && cgroupRoot(settings.hostRoot) !== undefined;
+  const seesDatagrams =
+    probe !== undefined && settings.trackSendReceive && probe.datagramRefusal() === undefined;
   log.debug(
     `Hooks attached: ${programs.join(', ')}; UDP sockets ${isUdpSeen ? 'by programs of the cgroup root' : 'by scans alone'}, ` +
       `datagrams ${seesDatagrams ? 'by their programs' : 'left alone'}`,
@@ -149,7 +161,11 @@ function missedUdp(sockets: boolean, datagrams: boolean): string {
 }
 
 /** Warns of gaps in the watch of UDP. */
-export function warnOfUdp(probe: Probe, { settings, log }: RunContext): void {
+export function warnOfUdp({ probe }: InKernel, { settings, log }: RunContext): void {
+  if (probe === undefined) {
+    log.info(`The kernel module leaves UDP to scans. ${missedUdp(true, settings.trackSendReceive)}`);
+    return;
+  }
   const sockets = probe.udpRefusal();
   const datagrams = probe.datagramRefusal();
   const refusal = sockets ?? datagrams;

@@ -11,14 +11,14 @@ const PAUSE_MS = 1000;
  * @throws the error of the last attempt, or of one without a shortage; an AbortError
  */
 export async function patiently<T>(
-  work: () => T,
+  work: () => Promise<T>,
   subject: string,
   shortages: Shortages,
   signal: AbortSignal,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (attempt === ATTEMPTS || !shortages.note(error, subject)) throw error;
       await delay(PAUSE_MS, undefined, { signal });

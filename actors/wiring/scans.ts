@@ -9,10 +9,10 @@ import type { Settings } from '../settings/table.js';
 import type { RunContext } from './context.js';
 import { visibility } from './visibility.js';
 
-/** Chooses the scanner for this host. */
+/** Chooses the scanner for this host. @param probe the BPF programs; undefined: the driver is a kernel module */
 export function scannerFor(
   addon: Addon,
-  probe: Probe,
+  probe: Probe | undefined,
   { hostPids }: HostFacts,
   problems: ProcfsProblems,
   { settings, log }: RunContext,

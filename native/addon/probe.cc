@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace collector {
@@ -26,7 +25,7 @@ Probe::Probe(const ProbeOptions &options) : btf_(options.btf)
         load(options);
         connect_rings();
         note_own_pid();
-        map_control();
+        map_control(bpf_map__fd(map(".data.control")));
         // Needs CAP_SYS_ADMIN; without it there are simply no run times.
         if (options.run_time)
             run_time_fd_ = bpf_enable_stats(BPF_STATS_RUN_TIME);
@@ -44,13 +43,7 @@ Probe::~Probe()
 void Probe::release()
 {
     detach();
-    rings_.clear();
-    for (int fd : ring_fds_)
-        close(fd);
-    ring_fds_.clear();
-    if (control_)
-        munmap(control_, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
-    control_ = nullptr;
+    unmap();
     if (run_time_fd_ >= 0)
         close(run_time_fd_);
     run_time_fd_ = -1;
@@ -173,23 +166,18 @@ void Probe::detach()
     links_.clear();
 }
 
-void Probe::self_check(bool on)
-{
-    __atomic_store_n(&control_->self_check, on ? 1 : 0, __ATOMIC_SEQ_CST);
-}
-
 std::vector<ProgramStats> Probe::stats() const
 {
     std::vector<ProgramStats> rows;
     for (std::uint32_t i = 0; i < PROGRAM_UDP; i++) {
-        ProgramStats row{EVENT_PROGRAMS[i], counts_of(i), 0, 0, 0};
+        ProgramStats row{STATS_ROWS[i], counts_of(i), 0, 0, 0};
         add_runs(row, EVENT_PROGRAMS[i]);
         // Changes missed by socket_state are made up for: see native/bpf/tcp-states.h.
         if (i == PROGRAM_SOCKET)
             row.missed = 0;
         rows.push_back(row);
     }
-    ProgramStats udp{"udp", counts_of(PROGRAM_UDP), 0, 0, 0};
+    ProgramStats udp{STATS_ROWS[PROGRAM_UDP], counts_of(PROGRAM_UDP), 0, 0, 0};
     for (const char *name : UDP_PROGRAMS)
         add_runs(udp, name);
     for (const char *name : DATAGRAM_PROGRAMS)

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "../bpf/knobs.h"
-#include "../bpf/layout.h"
-#include "errors.h"
+#include "driver.h"
 #include "object.h"
-#include "ring.h"
 
 #include <array>
 #include <bpf/libbpf.h>
@@ -17,49 +14,24 @@
 
 namespace collector {
 
-struct ProbeOptions {
+struct ProbeOptions : DriverOptions {
     std::string object; // path of the BPF object, empty for the one built in
     std::string btf; // path of the kernel's types as far as `object` needs them; empty: the kernel has its own
-    std::uint32_t rings;
-    std::uint32_t ring_bytes;
     bool run_time; // have the kernel measure every BPF program's run time; costs some ns per run, on the whole node
     // The folder of the root of the cgroup2 hierarchy, for the programs for UDP. Empty: they are not loaded.
     std::string cgroup_root;
-    struct knobs knobs;
 };
 
-// One row of the statistics.
-struct ProgramStats {
-    const char *name;
-    program_stats counts;
-    std::uint64_t runs;   // 0 unless ProbeOptions::run_time
-    std::uint64_t run_ns; // likewise
-    std::uint64_t missed; // runs the kernel left out because the program was already running on that CPU
-};
-
-// A program detached by somebody else, found by Probe::restore_links.
-struct LostLink {
-    const char *program;
-    int code; // errno of attaching it again; 0: it is attached again
-};
-
-// The BPF programs in the kernel: loaded by the constructor, detached and unloaded by the destructor.
-class Probe {
+// The BPF programs in the kernel.
+class Probe : public Driver {
 public:
     explicit Probe(const ProbeOptions &options); // throws ProbeError
-    ~Probe();
-    Probe(const Probe &) = delete;
-    Probe &operator=(const Probe &) = delete;
+    ~Probe() override;
 
-    void attach(); // throws ProbeError; attaches all or none; programs for UDP may be left out
-    void detach(); // no more events; the written ones can still be read
-
-    // Attaches programs again if somebody else has detached or replaced them, and returns them: once after success,
-    // each time while it fails. Throws ProbeError.
-    std::vector<LostLink> restore_links();
-
-    // While on, events of Collector's children are written as records of the self-check, and as nothing else.
-    void self_check(bool on);
+    void attach() override; // programs for UDP may be left out
+    void detach() override;
+    std::vector<LostLink> restore_links() override;
+    std::vector<ProgramStats> stats() const override;
 
     // The oldest kernel for the object in use.
     kernel_version oldest_kernel() const { return oldest_kernel_; }
@@ -72,8 +44,6 @@ public:
     // The same of the programs for the peers of send and receive.
     const std::optional<ProbeError> &datagram_refusal() const { return refusals_.datagrams; }
 
-    std::vector<ProgramStats> stats() const;
-
     // All records of the iterator program, in one pass. Throws ProbeError.
     std::vector<std::uint8_t> scan(const char *program);
 
@@ -83,11 +53,6 @@ public:
     // Whole records; room for 32 KiB at least. NOTHING_YET after as much work as one call may do without finding any.
     std::ptrdiff_t read_scan(const char *program, std::uint8_t *bytes, std::size_t room);
     static constexpr std::ptrdiff_t NOTHING_YET = -1;
-
-    std::vector<std::unique_ptr<Ring>> &rings() { return rings_; }
-    std::uint32_t ring_bytes_per_cpu() const { return ring_bytes_per_cpu_; }
-    const std::vector<int> &ring_fds() const { return ring_fds_; }
-    control *shared() { return control_; }
 
 private:
     // An object to open: a built-in one, or null and the path of a file.
@@ -125,7 +90,6 @@ private:
     void run_once(const char *name, int iterator, const char *operation);
     bool has_iterators() const;
     void note_own_pid();
-    void map_control();
     void end_scan(const char *program);
     void open_scan(const char *program);
     void reserve_descriptors();
@@ -138,10 +102,6 @@ private:
     const std::string btf_; // ProbeOptions::btf
     bpf_object *object_ = nullptr;
     std::vector<Attached> links_;
-    std::vector<int> ring_fds_;
-    std::vector<std::unique_ptr<Ring>> rings_;
-    std::uint32_t ring_bytes_per_cpu_ = 0;
-    control *control_ = nullptr;
     int run_time_fd_ = -1;
     std::map<std::string, int> scan_fds_; // by program
     // As many as a scan needs, its link and its iterator: given up for it, since others may have left none.

@@ -9,7 +9,6 @@
 #include <bpf/bpf.h>
 #include <cerrno>
 #include <cstring>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace collector {
@@ -196,7 +195,7 @@ void Probe::configure(const ProbeOptions &options)
           ".rodata.knobs");
     check(bpf_map__set_max_entries(map("rings"), options.rings), "load", "rings");
     // The kernel's pattern for each entry.
-    check(bpf_map__set_inner_map_fd(map("rings"), ring_fds_.front()), "load", "rings");
+    check(bpf_map__set_inner_map_fd(map("rings"), ring_fds().front()), "load", "rings");
     std::uint32_t cpus = options.knobs.cpus;
     check(bpf_map__set_max_entries(map("process_scratches"), cpus + 1), "load", "process_scratches");
     check(bpf_map__set_max_entries(map("cgroup_scratches"), 2 * cpus + 1 + SLOTS_TO_LEND), "load",
@@ -205,21 +204,19 @@ void Probe::configure(const ProbeOptions &options)
 
 void Probe::make_rings(const ProbeOptions &options)
 {
-    ring_bytes_per_cpu_ = options.ring_bytes / options.knobs.cpus_per_ring;
     for (std::uint32_t i = 0; i < options.rings; i++) {
         int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, options.ring_bytes, nullptr);
         if (fd < 0)
             fail("ring", "rings", errno);
-        ring_fds_.push_back(fd);
-        rings_.push_back(std::make_unique<Ring>(fd, options.ring_bytes));
+        add_ring(fd, options);
     }
 }
 
 void Probe::connect_rings()
 {
     int outer = bpf_map__fd(map("rings"));
-    for (std::uint32_t i = 0; i < ring_fds_.size(); i++)
-        check(bpf_map_update_elem(outer, &i, &ring_fds_[i], BPF_ANY), "ring", "rings");
+    for (std::uint32_t i = 0; i < ring_fds().size(); i++)
+        check(bpf_map_update_elem(outer, &i, &ring_fds()[i], BPF_ANY), "ring", "rings");
 }
 
 void Probe::note_own_pid()
@@ -236,15 +233,6 @@ void Probe::note_own_pid()
         throw;
     }
     close(iterator);
-}
-
-void Probe::map_control()
-{
-    void *page = mmap(nullptr, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE,
-                      MAP_SHARED, bpf_map__fd(map(".data.control")), 0);
-    if (page == MAP_FAILED)
-        fail("load", "control", errno);
-    control_ = static_cast<control *>(page);
 }
 
 } // namespace collector

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "../bpf/layout.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -15,6 +17,8 @@ constexpr const char *EVENT_PROGRAMS[] = {"process_exec", "process_exit", "socke
 // Programs attached to the root of cgroup2. They share a row of statistics, after the others'.
 constexpr const char *UDP_PROGRAMS[] = {"udp_connect4", "udp_connect6", "udp_release"};
 constexpr const char *DATAGRAM_PROGRAMS[] = {"udp_send4", "udp_send6", "udp_receive4", "udp_receive6"};
+// Rows of statistics, in the order of enum program.
+constexpr const char *STATS_ROWS[PROGRAM_COUNT] = {"process_exec", "process_exit", "socket_state", "udp"};
 constexpr const char *SOCKET_SCAN = "scan_sockets";
 constexpr const char *ITERATORS[] = {"scan_processes", SOCKET_SCAN};
 // Each read runs it once; its records are in a map.

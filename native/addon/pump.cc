@@ -29,16 +29,16 @@ constexpr std::size_t VISIT_BYTES = 1024 * 1024;
 
 } // namespace
 
-Pump::Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
+Pump::Pump(uv_loop_t *loop, Driver &driver, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
            Fail fail)
-    : probe_(&probe), buffer_(buffer), capacity_(capacity), deliver_(std::move(deliver)),
+    : driver_(&driver), buffer_(buffer), capacity_(capacity), deliver_(std::move(deliver)),
       fail_(std::move(fail)), busy_interval_ms_(std::clamp<std::uint64_t>(
-                                  probe.ring_bytes_per_cpu() / FASTEST_BYTES_PER_MS, 1, LONGEST_INTERVAL_MS))
+                                  driver.ring_bytes_per_cpu() / FASTEST_BYTES_PER_MS, 1, LONGEST_INTERVAL_MS))
 {
     epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd_ < 0)
         throw ProbeError{"ring", "epoll", errno, ""};
-    for (int fd : probe.ring_fds()) {
+    for (int fd : driver.ring_fds()) {
         epoll_event event{};
         event.events = EPOLLIN;
         if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -69,7 +69,7 @@ void Pump::on_readable(uv_poll_t *handle, int, int)
 
 void Pump::become_busy()
 {
-    __atomic_store_n(&probe_->shared()->busy, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&driver_->shared()->busy, 1, __ATOMIC_SEQ_CST);
     empty_visits_ = 0;
     uv_poll_stop(&poll_);
     uv_timer_start(&timer_, on_timer, busy_interval_ms_, busy_interval_ms_);
@@ -77,7 +77,7 @@ void Pump::become_busy()
 
 void Pump::become_idle()
 {
-    __atomic_store_n(&probe_->shared()->busy, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&driver_->shared()->busy, 0, __ATOMIC_SEQ_CST);
     uv_poll_start(&poll_, UV_READABLE, on_readable);
     uv_timer_start(&timer_, on_timer, busy_interval_ms_, IDLE_INTERVAL_MS);
 }
@@ -108,9 +108,9 @@ void Pump::visit()
     } catch (const ProbeError &error) {
         fail_(error);
     }
-    if (!probe_)
+    if (!driver_)
         return; // closed by a delivery
-    bool busy = __atomic_load_n(&probe_->shared()->busy, __ATOMIC_RELAXED) != 0;
+    bool busy = __atomic_load_n(&driver_->shared()->busy, __ATOMIC_RELAXED) != 0;
     if (found > 0 && !busy)
         become_busy();
     else if (found > 0)
@@ -129,7 +129,7 @@ std::size_t Pump::drain(std::uint64_t until, std::size_t budget)
 std::uint64_t Pump::discard()
 {
     std::uint64_t count = 0;
-    for (auto &ring : probe_->rings()) {
+    for (auto &ring : driver_->rings()) {
         for (; ring->first() != Ring::NONE; count++)
             ring->take(buffer_, capacity_);
         ring->release();
@@ -147,12 +147,12 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
         if (!set || set->time > now)
             break;
         total += deliver_records(set->time, budget - total);
-        if (!probe_ || total >= budget)
+        if (!driver_ || total >= budget)
             return total;
         clock_watch_->drop_first();
         clock_set_(*set);
     }
-    return probe_ ? total + deliver_records(now, budget - total) : total;
+    return driver_ ? total + deliver_records(now, budget - total) : total;
 }
 
 // Delivers the records older than `now`, oldest first, about `budget` bytes of them. The bound keeps the order across
@@ -160,7 +160,7 @@ std::size_t Pump::deliver_until(std::uint64_t now, std::size_t budget)
 // the number of bytes.
 std::size_t Pump::deliver_records(std::uint64_t now, std::size_t budget)
 {
-    auto &rings = probe_->rings();
+    auto &rings = driver_->rings();
     auto later = [](const Head &a, const Head &b) { return a.time > b.time; };
     heads_.clear();
     for (std::uint32_t i = 0; i < rings.size(); i++) {
@@ -179,7 +179,7 @@ std::size_t Pump::deliver_records(std::uint64_t now, std::size_t budget)
         }
         total += used;
         hand_over(used, now);
-        if (!probe_)
+        if (!driver_)
             return total;
         used = 0;
     }
@@ -193,7 +193,7 @@ std::size_t Pump::deliver_records(std::uint64_t now, std::size_t budget)
 // ring out of the heap and to put it in again, for each record.
 void Pump::advance_first_head(std::uint64_t now)
 {
-    std::uint64_t time = probe_->rings()[heads_.front().ring]->first();
+    std::uint64_t time = driver_->rings()[heads_.front().ring]->first();
     Head head{time, heads_.front().ring};
     if (time > now) {
         head = heads_.back();
@@ -214,14 +214,14 @@ void Pump::advance_first_head(std::uint64_t now)
 // Delivers the buffer. The rings have their room back before, since a delivery takes its time.
 void Pump::hand_over(std::size_t length, std::uint64_t now)
 {
-    for (auto &ring : probe_->rings())
+    for (auto &ring : driver_->rings())
         ring->release();
     deliver_(length, now);
 }
 
 void Pump::close()
 {
-    probe_ = nullptr;
+    driver_ = nullptr;
     clock_watch_.reset();
     uv_close(reinterpret_cast<uv_handle_t *>(&poll_), on_closed);
     uv_close(reinterpret_cast<uv_handle_t *>(&timer_), on_closed);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "clock_watch.h"
-#include "probe.h"
+#include "driver.h"
 
 #include <functional>
 #include <uv.h>
@@ -25,7 +25,7 @@ public:
     using ClockSet = std::function<void(const ClockWatch::Set &set)>;
 
     // `buffer` has to hold the largest record at least. Throws ProbeError.
-    Pump(uv_loop_t *loop, Probe &probe, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
+    Pump(uv_loop_t *loop, Driver &driver, std::uint8_t *buffer, std::size_t capacity, Deliver deliver,
          Fail fail);
 
     // Starts to report sets of the clock. Throws ProbeError.
@@ -41,7 +41,7 @@ public:
     // While on, visits deliver nothing: records wait in the rings.
     void hold(bool on) { held_ = on; }
 
-    // Stops and deletes the pump, once libuv has let go of its handles. The probe may go right after the call.
+    // Stops and deletes the pump, once libuv has let go of its handles. The driver may go right after the call.
     void close();
 
 private:
@@ -63,7 +63,7 @@ private:
     void advance_first_head(std::uint64_t now);
     void hand_over(std::size_t length, std::uint64_t now);
 
-    Probe *probe_;
+    Driver *driver_;
     std::uint8_t *buffer_;
     std::size_t capacity_;
     Deliver deliver_;

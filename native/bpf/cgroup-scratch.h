@@ -3,28 +3,6 @@
 #ifndef COLLECTOR_CGROUP_SCRATCH_H
 #define COLLECTOR_CGROUP_SCRATCH_H
 
-enum { NAME_CAPACITY = 256 }; /* NAME_MAX and the terminating NUL */
-
-struct cgroup_scratch {
-    __u64 read[2];    /* the last reading: on the scarce stack each would have a place of its own */
-    __u64 key;        /* of a lookup, for the same reason */
-    __u64 at;         /* the cgroup looked at */
-    __u64 digits;     /* container by the component just read */
-    __u64 container;  /* the answer so far, 0 for none */
-    __u64 bearer;     /* the cgroup with the answer's name */
-    __u64 outermost;  /* the last container met on the way up */
-    __u64 hierarchy;  /* of all these */
-    __u32 is_scope;   /* 1: the bearer is a scope, so none above it matters */
-    __u32 is_claimed; /* 1: another cgroup bears its name */
-    __u32 is_nested;  /* 1: there is a container above it */
-    __u32 length;     /* of name */
-    __u32 scope;      /* where the last ".scope" of name starts, or NO_SCOPE */
-    __u32 is_lent;    /* 1: somebody has borrowed this row */
-    char name[NAME_CAPACITY + sizeof(__u64)]; /* words of it may be read from any place */
-};
-
-enum { NO_SCOPE = 0xffffffff };
-
 /*
  * Rows: one a CPU for exec and exit, one a CPU for sockets, since their programs may run on top of the others; one
  * for scans; last, rows of no CPU, to lend to programs that can be preempted.
@@ -35,6 +13,10 @@ struct {
     __type(key, __u32);
     __type(value, struct cgroup_scratch);
 } cgroup_scratches SEC(".maps");
+
+/* A row by its number: the verifier checks a global function alone, and lets no pointer in. */
+typedef __u32 row_t;
+#define row_at(row) bpf_map_lookup_elem(&cgroup_scratches, &(row))
 
 /* Instead of a slot: one is borrowed, but only if names have to be read. */
 enum { SLOT_TO_BORROW = 0xffffffff };

@@ -3,25 +3,10 @@
 #ifndef COLLECTOR_CGROUP_VERDICT_H
 #define COLLECTOR_CGROUP_VERDICT_H
 
-enum {
-    CGROUP_STRIDE =
-        256, /* its square is how deep a cgroup may be: beyond, the kernel's own tables take 16 GiB */
-    ANY_HIERARCHY = 0x7f, /* no hierarchy has this number: of the latest bearer below no container */
-    MOST_BEARERS = 16384,
-};
+enum { MOST_BEARERS = 16384 };
 
 /* Instead of a container: there was no slot to borrow, so it is not known, and not kept. */
 #define CONTAINER_UNJUDGED (~0ULL)
-
-/*
- * The container of a cgroup in one number, since global functions return no more: the container, 0 for none; this bit
- * if the cgroup's own name says so, and not the name of one above it; above it, the hierarchy it was found by
- * (CONTROLLER_SHIFT).
- */
-#define CONTAINER_OWN (1ULL << 49)
-#define CONTAINER_NESTED (1ULL << 50)
-#define CONTAINER_MASK (CONTAINER_OWN - 1)
-enum { CONTROLLER_SHIFT = 56 };
 
 /* A verdict, as it is kept. */
 struct verdict {
@@ -41,12 +26,6 @@ struct {
 
 /* Rises when an earlier verdict turns out to be wrong, and all are given anew: hardly ever. */
 static volatile __u32 generation;
-
-/* A cgroup with a container's name. */
-struct bearer {
-    __u64 cgroup; /* its address */
-    __u64 id;     /* of its kernfs node, never used twice */
-};
 
 /*
  * Bearers below no container, by container and hierarchy: only the host makes them. Each stays until its cgroup ends,
@@ -82,113 +61,42 @@ static __always_inline bool is_another(struct cgroup_scratch *s, const struct be
     return s->read[0] & CSS_ONLINE;
 }
 
-/* Makes the component just read, s->at, the answer. */
-static __always_inline void take_answer(struct cgroup_scratch *s)
+/* Whether the name at s->key is borne by another cgroup than the one of this number: one below no container. */
+static __always_inline bool has_other_bearer(struct cgroup_scratch *s, __u64 id)
 {
-    __u64 id = id_of(s, (struct cgroup *)s->at);
-    s->key = s->digits ^ s->hierarchy << 56;
-    s->container = s->digits;
-    s->bearer = s->at;
-    s->is_scope = s->scope != NO_SCOPE;
-    s->is_nested = 0;
-    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &s->key), id) ||
-                    is_another(s, bpf_map_lookup_elem(&nested_bearers, &s->key), id);
-    if (s->is_claimed || !knobs.cgroup_v1)
-        return;
-    s->key = s->digits ^ (__u64)ANY_HIERARCHY << 56;
-    s->is_claimed = is_another(s, bpf_map_lookup_elem(&bearers, &s->key), id);
+    return is_another(s, bpf_map_lookup_elem(&bearers, &s->key), id);
 }
 
-/* Reads the name of s->at: 1 above the root. */
-__noinline int read_component(__u32 slot)
+/* The same of those below a container. */
+static __always_inline bool has_other_nested_bearer(struct cgroup_scratch *s, __u64 id)
 {
-    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-    if (!s || !s->at)
-        return 1;
-    s->length = read_name(s, (struct cgroup *)s->at);
-    return 0;
+    return is_another(s, bpf_map_lookup_elem(&nested_bearers, &s->key), id);
 }
 
-/* Judges the component just read, and goes up. */
-__noinline int judge_component(__u32 slot)
+static __always_inline void keep_bearer(const __u64 *key, const struct bearer *bearer)
 {
-    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-    if (!s)
-        return 1;
-    if (s->digits && s->length == ID_DIGITS && is_below_conmon(s))
-        s->digits = 0;
-    /* The last scope cuts off all below it. */
-    if (s->scope != NO_SCOPE && !s->is_scope)
-        s->container = 0;
-    if (s->digits) {
-        s->outermost = s->digits;
-        /* With a container above it, a name that another cgroup bears is forged: the answer is the container above. */
-        if (!s->container || s->is_claimed)
-            take_answer(s);
-        else
-            s->is_nested = 1;
-    }
-    s->at = (__u64)parent_of(s, (struct cgroup *)s->at);
-    return 0;
+    bpf_map_update_elem(&bearers, key, bearer, BPF_ANY);
 }
 
-/*
- * Goes some levels up: 1 above the root. Global functions are verified once and by themselves, so loops with calls of
- * them are cheap on every kernel, two nested as well as one. No more than eight calls may be nested.
- */
-__noinline int judge_stride(__u32 slot)
+static __always_inline void keep_nested_bearer(const __u64 *key, const struct bearer *bearer)
 {
-    for (int i = 0; i < CGROUP_STRIDE; i++) {
-        if (read_component(slot))
-            return 1;
-        find_scope(slot);
-        read_digits(slot);
-        judge_component(slot);
-    }
-    return 0;
+    bpf_map_update_elem(&nested_bearers, key, bearer, BPF_ANY);
 }
 
-/* Notes the bearer of the answer's name, for later cgroups. */
-static __always_inline void note_bearer(struct cgroup_scratch *s)
+/* Returns whether there was one. */
+static __always_inline bool drop_nested_bearer(const __u64 *key)
 {
-    s->key = s->container ^ s->hierarchy << 56;
-    struct bearer bearer = {.cgroup = s->bearer, .id = id_of(s, (struct cgroup *)s->bearer)};
-    if (s->is_nested) {
-        bpf_map_update_elem(&nested_bearers, &s->key, &bearer, BPF_ANY);
-        return;
-    }
-    bpf_map_update_elem(&bearers, &s->key, &bearer, BPF_ANY);
-    /* Somebody below a container was taken for this one: all verdicts are given anew. */
-    if (s->is_claimed && !bpf_map_delete_elem(&nested_bearers, &s->key)) {
-        bpf_map_delete_elem(&outermost_containers, &s->container);
-        generation++;
-    }
-    if (!knobs.cgroup_v1)
-        return;
-    s->key = s->container ^ (__u64)ANY_HIERARCHY << 56;
-    bpf_map_update_elem(&bearers, &s->key, &bearer, BPF_ANY);
+    return !bpf_map_delete_elem(&nested_bearers, key);
 }
 
-/* Judges a cgroup, given by its address, in a hierarchy: puts the container of its path into the row. */
-__noinline int judge_cgroup(__u64 cgroup, __u32 hierarchy, __u32 slot)
+/* Has all verdicts given anew, and the share of a container found out anew. */
+static __always_inline void begin_generation(const __u64 *container)
 {
-    struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
-    if (!s)
-        return 1;
-    s->at = cgroup;
-    s->hierarchy = hierarchy;
-    s->container = 0;
-    s->bearer = 0;
-    s->outermost = 0;
-    s->is_scope = 0;
-    s->is_claimed = 0;
-    for (int i = 0; i < CGROUP_STRIDE; i++)
-        if (judge_stride(slot))
-            break;
-    if (s->container)
-        note_bearer(s);
-    return 0;
+    bpf_map_delete_elem(&outermost_containers, container);
+    generation++;
 }
+
+#include "cgroup-rule.h"
 
 /* kernfs numbers its nodes anew in each hierarchy, so the number alone would not do with cgroup v1. */
 static __always_inline __u64 cgroup_key(__u64 id, int hierarchy)
@@ -208,8 +116,7 @@ static __always_inline __u64 judge_once(__u64 cgroup, int hierarchy, __u64 key, 
     judge_cgroup(cgroup, hierarchy, slot);
     struct cgroup_scratch *s = bpf_map_lookup_elem(&cgroup_scratches, &slot);
     if (s && s->container) {
-        kept.verdict =
-            s->container | (s->bearer == cgroup ? CONTAINER_OWN : 0) | (s->is_nested ? CONTAINER_NESTED : 0);
+        kept.verdict = verdict_in(s, cgroup);
         kept.outermost = s->outermost;
     }
     if (is_borrowed)

@@ -13,6 +13,7 @@
 #include "owner.h"
 #include KERNEL_HEADER
 #include "self.h"
+#include "cgroup-row.h"
 #include "cgroup-scratch.h"
 #include "cgroup-name.h"
 #include "cgroup-verdict.h"

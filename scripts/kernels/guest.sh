@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first process of a virtual machine for scripts/kernels.ts. `setup` is in the kernel's command line: v2, hybrid or
-# v1 for the cgroup hierarchies, or without-btf. The output between two lines `== <name>` is the section of this name in
-# the result.
+# v1 for the cgroup hierarchies, without-btf, module or module-stress. The output between two lines `== <name>` is the
+# section of this name in the result.
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
@@ -23,6 +23,7 @@ case $setup in
         mount -t tmpfs none /sys/kernel/btf
         export COLLECTION_METHOD=ebpf
         ;;
+    module) export COLLECTION_METHOD=kernel_module ;;
 esac
 [ "$setup" = v1 ] || mount -t cgroup2 none $unified
 ip link set lo up
@@ -31,6 +32,7 @@ ip -6 addr add fd00::9/128 dev lo
 export PATH="$PATH:/app"
 echo # the line that the firmware left
 echo "== booted"
+[ "$setup" != module-stress ] || exec sh /app/stress.sh
 
 # Runs a program in a container: by its id, or by the id of one in another.
 inside() {

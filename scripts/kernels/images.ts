@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Debian's suites by their kernels, with the kernels' names here. */
@@ -38,6 +38,14 @@ export interface KernelFiles {
   readonly fuse?: string;
 }
 
+/** What it takes to build a module for a kernel. */
+export interface BuildFiles {
+  /** The folder of its headers. */
+  readonly headers: string;
+  /** The compiler that built it; undefined if this machine has it. */
+  readonly compiler?: string;
+}
+
 const DEBIAN = 'http://deb.debian.org/debian';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const UBUNTU = 'http://archive.ubuntu.com/ubuntu/pool/main/l';
@@ -55,41 +63,124 @@ export async function fetchKernel(name: KernelName, arch: Architecture, cache: s
   mkdirSync(path.join(folder, 'root'), { recursive: true });
   if (name in suites) downloadFromDebian(suites[name as keyof typeof suites], arch, folder);
   else await downloadFromUbuntu(packages[name as keyof typeof packages], arch, folder);
-  for (const file of readdirSync(folder).filter((file) => file.endsWith('.deb'))) {
-    execFileSync('dpkg', ['-x', file, 'root'], { cwd: folder });
-    rmSync(path.join(folder, file));
-  }
+  unpackAll(folder);
   const found = filesIn(folder);
   if (found === undefined) throw new Error(`The packages of ${name} for ${arch} have no kernel.`);
   return found;
 }
 
+/**
+ * Fetches the headers of a kernel of Debian's, and its compiler unless this machine has it.
+ * @param files the kernel
+ * @param cache as `fetchKernel`
+ * @throws Error if the kernel is not Debian's, or Debian has headers of a newer one alone
+ */
+export function fetchHeaders(
+  name: string,
+  { image }: KernelFiles,
+  arch: Architecture,
+  cache: string,
+): BuildFiles {
+  if (!(name in suites)) throw new Error(`There are headers for Debian's kernels alone, not for ${name}.`);
+  const release = path.basename(image).replace('vmlinuz-', '');
+  const folder = path.join(cache, name, arch, 'headers');
+  const headers = path.join(folder, 'root/usr/src', `linux-headers-${release}`);
+  if (!existsSync(path.join(folder, 'unpacked'))) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(path.join(folder, 'root'), { recursive: true });
+    const debian = new Debian(suites[name as keyof typeof suites], arch, folder);
+    const packages = debian.dependencies(`linux-headers-${release}`);
+    const compiler = packages.map((one) => /^linux-compiler-(gcc-\d+)/.exec(one)?.[1]).find((one) => one);
+    const parts = packages.filter((one) => /^linux-(headers|kbuild)-/.test(one));
+    if (parts.length === 0)
+      throw new Error(`Debian has no headers for ${release} any more: remove ${path.dirname(folder)}`);
+    debian.download(`linux-headers-${release}`, ...parts);
+    if (compiler !== undefined && !isInstalled(compiler)) debian.download(...compilerPackages(compiler));
+    unpackAll(folder);
+    // Debian's names another of its packages by its place in the file system.
+    const makefile = path.join(headers, 'Makefile');
+    const text = readFileSync(makefile, 'utf8').replaceAll('/usr/src/', `${path.dirname(headers)}/`);
+    writeFileSync(makefile, text);
+    writeFileSync(path.join(folder, 'unpacked'), '');
+  }
+  const programs = path.join(folder, 'root/usr/bin');
+  const compiler = existsSync(programs)
+    ? readdirSync(programs).find((file) => /^gcc-\d+$/.test(file))
+    : undefined;
+  return { headers, ...(compiler !== undefined && { compiler: path.join(programs, compiler) }) };
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(path.join(folder, program)));
+}
+
+/** Its libraries are this machine's own. */
+function compilerPackages(compiler: string): readonly string[] {
+  const version = compiler.replace('gcc-', '');
+  return [compiler, `cpp-${version}`, `${compiler}-base`, `libgcc-${version}-dev`];
+}
+
+/** The packages of a suite, beside this machine's package manager. */
+class Debian {
+  readonly #folder: string;
+  readonly #flags: readonly string[];
+
+  /** @param folder for lists, and for what is downloaded */
+  constructor(suite: string, arch: Architecture, folder: string) {
+    this.#folder = folder;
+    for (const part of ['lists/partial', 'archives/partial'])
+      mkdirSync(path.join(folder, part), { recursive: true });
+    const sources = path.join(folder, 'sources.list');
+    writeFileSync(sources, `deb [signed-by=${KEYRING}] ${DEBIAN} ${suite} main\n`);
+    const options = {
+      'APT::Architecture': arch,
+      'APT::Architectures': arch,
+      'APT::Sandbox::User': 'root',
+      'Dir::Etc::sourcelist': sources,
+      'Dir::Etc::sourceparts': '/dev/null',
+      'Dir::State::lists': path.join(folder, 'lists'),
+      'Dir::State::status': '/dev/null',
+      'Dir::Cache': folder,
+    };
+    this.#flags = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+    this.#run('apt-get', '-qq', ...this.#flags, 'update');
+  }
+
+  /** The names of the packages that one depends on. */
+  dependencies(name: string): readonly string[] {
+    const lines = this.#run('apt-cache', ...this.#flags, 'depends', name).split('\n');
+    return lines.flatMap((line) => /Depends: (\S+)/.exec(line)?.[1] ?? []);
+  }
+
+  /** The archives are in the folder then. */
+  download(...names: readonly string[]): void {
+    this.#run('apt-get', '-qq', ...this.#flags, 'download', ...names);
+  }
+
+  #run(command: string, ...args: string[]): string {
+    return execFileSync(command, args, {
+      encoding: 'utf8',
+      cwd: this.#folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  }
+}
+
 function downloadFromDebian(suite: string, arch: Architecture, folder: string): void {
-  for (const part of ['lists/partial', 'archives/partial'])
-    mkdirSync(path.join(folder, part), { recursive: true });
-  const sources = path.join(folder, 'sources.list');
-  writeFileSync(sources, `deb [signed-by=${KEYRING}] ${DEBIAN} ${suite} main\n`);
-  const options = {
-    'APT::Architecture': arch,
-    'APT::Architectures': arch,
-    'APT::Sandbox::User': 'root',
-    'Dir::Etc::sourcelist': sources,
-    'Dir::Etc::sourceparts': '/dev/null',
-    'Dir::State::lists': path.join(folder, 'lists'),
-    'Dir::State::status': '/dev/null',
-    'Dir::Cache': folder,
-  };
-  const flags = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-  const run = (command: string, ...args: string[]) =>
-    execFileSync(command, args, { encoding: 'utf8', cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-  run('apt-get', '-qq', ...flags, 'update');
-  const depends = (name: string, pattern: RegExp) =>
-    pattern.exec(run('apt-cache', ...flags, 'depends', name))?.[0];
-  const image = depends(`linux-image-${arch}`, /linux-image-\d[^\s,]*/);
+  const debian = new Debian(suite, arch, folder);
+  const image = debian.dependencies(`linux-image-${arch}`).find((name) => /^linux-image-\d/.test(name));
   if (image === undefined) throw new Error(`Debian ${suite} has no kernel for ${arch}.`);
   // From 6.19 on an image is split into packages, on which linux-image depends.
-  const parts = [depends(image, /linux-binary-\d[^\s,]*/), depends(image, /linux-modules-\d[^\s,]*/)];
-  run('apt-get', '-qq', ...flags, 'download', image, ...parts.filter((part) => part !== undefined));
+  const parts = debian.dependencies(image).filter((name) => /^linux-(binary|modules)-\d/.test(name));
+  debian.download(image, ...parts);
+}
+
+/** Unpacks the archives in a folder into `root` there. */
+function unpackAll(folder: string): void {
+  for (const file of readdirSync(folder).filter((file) => file.endsWith('.deb'))) {
+    execFileSync('dpkg', ['-x', file, 'root'], { cwd: folder });
+    rmSync(path.join(folder, file));
+  }
 }
 
 async function downloadFromUbuntu(

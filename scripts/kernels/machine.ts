@@ -15,11 +15,18 @@ import path from 'node:path';
 import type { Architecture, KernelFiles } from './images.js';
 
 /**
- * Setups of a machine: its mounted cgroup hierarchies (v2 alone, v1 alone, or both); or v2 with the kernel's types
- * (BTF) hidden, to need a driver.
+ * Setups of a machine: its mounted cgroup hierarchies (v2 alone, v1 alone, or both); v2 with the kernel's types (BTF)
+ * hidden, to need a driver; v2 with the kernel module as the driver; or trials of the kernel module without Collector.
  */
-export const setups = ['v2', 'hybrid', 'v1', 'without-btf'] as const;
+export const setups = ['v2', 'hybrid', 'v1', 'without-btf', 'module', 'module-stress'] as const;
 export type Setup = (typeof setups)[number];
+
+/** Setups with the kernel module, which is built against the kernel's headers. */
+export function needsModule(setup: Setup): boolean {
+  return setup === 'module' || setup === 'module-stress';
+}
+/** Checks of the kernel's memory at each allocation and release, for what a module does wrong. */
+const STRESS_PARAMETERS = 'slub_debug=FZPU';
 
 const qemu: Readonly<
   Record<Architecture, { readonly command: readonly string[]; readonly parameters: string }>
@@ -29,7 +36,7 @@ const qemu: Readonly<
   arm64: { command: ['qemu-system-aarch64', '-M', 'virt'], parameters: 'console=ttyAMA0' },
 };
 /** Most time from the start of a machine to its end, and to the first line of guest.sh in it, s. */
-const SECONDS = 400;
+const SECONDS = 600;
 const BOOT_SECONDS = 120;
 /** Attempts at a boot: an emulated machine can fail before anything of Collector runs. */
 const BOOTS = 3;
@@ -72,7 +79,8 @@ export class Machine {
     writeFileSync(archive, Buffer.concat([this.#archive, pack(own)].map((file) => readFileSync(file))));
 
     const { command, parameters } = qemu[this.arch];
-    const append = `${parameters} quiet panic=-1 setup=${setup}`;
+    const checks = setup === 'module-stress' ? ` ${STRESS_PARAMETERS}` : '';
+    const append = `${parameters} quiet panic=-1${checks} setup=${setup}`;
     const options = ['-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-net', 'none'];
     const args = [...command, ...options, '-kernel', kernel.image, '-initrd', archive, '-append', append];
     for (let attempt = 1; ; attempt++) {

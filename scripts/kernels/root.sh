@@ -45,7 +45,8 @@ cp -a "$cache"/system/lib/. "$root/lib/"
 mkdir -p "$root/usr/lib/$triplet"
 cp -a "$cache/system/usr/lib/$triplet"/*.so* "$root/usr/lib/$triplet/"
 cp "$cache/system/bin/busybox" "$root/bin/"
-applets=(cat chmod cut date echo grep insmod ip kill ls mkdir mount nc poweroff rm sed sh sleep tail true uname wget)
+applets=(cat chmod cut date dmesg echo grep insmod ip kill ls mkdir mount nc poweroff rm rmmod sed sh sleep tail tr true
+    uname wget zcat)
 for applet in "${applets[@]}"; do ln -s busybox "$root/bin/$applet"; done
 cp dist/collector.js dist/package.json "$root/app/"
 echo 'PRETTY_NAME="virtual machine"' >"$root/etc/os-release"
@@ -68,3 +69,5 @@ compiler=gcc
 "$compiler" -O2 -static -pthread -o "$root/app/workload" spec/workload/workload.c
 "$compiler" -O2 -static -o "$root/app/blocker" spec/workload/blocker.c
 "$compiler" -O2 -static -o "$root/app/verified" scripts/kernels/verified.c
+"$compiler" -O2 -Wall -static -o "$root/app/stress" scripts/kernels/stress.c
+cp scripts/kernels/stress.sh "$root/app/stress.sh"

@@ -36,9 +36,18 @@ describe('What is kept of the capabilities once the programs are attached', () =
   ];
   for (const [kind, release, kept] of cases) {
     it(`is ${kept.join(', ') || 'nothing'} with scans of kind ${kind} on ${release}`, () => {
-      assert.deepEqual(neededAfterLoad(kind, release), kept);
+      assert.deepEqual(neededAfterLoad(kind, release, false), kept);
     });
   }
+
+  it('is what removes the driver at the end, if that is a kernel module', () => {
+    for (const release of ['6.1.0', '5.10.0'])
+      assert.deepEqual(neededAfterLoad('procfs', release, true), [
+        'CAP_SYS_MODULE',
+        'CAP_SYS_PTRACE',
+        'CAP_DAC_READ_SEARCH',
+      ]);
+  });
 
   it('is said, by names to people and by numbers to the kernel', () => {
     let asked: readonly number[] = [];

@@ -169,6 +169,13 @@ describe('The BPF programs', () => {
     assert.notDeepEqual(batches, []);
   });
 
+  it('of a request to the kernel module is told with the request', () => {
+    const failure = failureOf({ operation: 'module', subject: 'attach', errno: 'ENOENT' });
+    assert.equal(failure.code, 'MODULE_FAILED');
+    assert.match(failure.message, /\(attach\): ENOENT/);
+    assert.equal(failureOf({ operation: 'module', subject: 'start', errno: 'ENOMEM' }).code, 'SHORTAGE');
+  });
+
   it('that cannot be attached are told like those that cannot be loaded, and leave the kernel', () => {
     let closed = 0;
     const stuck = {

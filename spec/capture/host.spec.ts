@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import {
   capabilities,
   checkHost,
+  checkHostForModule,
   blockersIn,
   lockdownIn,
   lockedMemoryBlocker,
@@ -17,29 +18,8 @@ import {
   type HostFacts,
   type KernelFeature,
 } from '../../actors/capture/host.js';
+import { allCapabilities, host } from '../support/host-facts.js';
 import { requires } from '../support/requirements.js';
-
-const all = Object.keys(capabilities) as Capability[];
-
-/** A host with everything, except for what is said. */
-function host(facts: Partial<HostFacts> = {}): HostFacts {
-  return {
-    hostname: 'node',
-    os: 'Linux',
-    release: '6.1.0-18-amd64',
-    euid: 0,
-    capabilities: new Set(all),
-    lastCapability: 40,
-    bpf: true,
-    btf: true,
-    features: new Set<KernelFeature>(['ring buffers', 'tracing of execs and TCP states']),
-    arch: 'x64',
-    lockdown: 'none',
-    blockers: [],
-    hostPids: true,
-    ...facts,
-  };
-}
 
 const missing = (facts: Partial<HostFacts>): string => checkHost(host(facts))?.message ?? '';
 
@@ -166,6 +146,35 @@ describe('checkHost', () => {
   });
 });
 
+describe('checkHostForModule', () => {
+  const failureOf = (facts: Partial<HostFacts>) => checkHostForModule(host(facts));
+
+  it('needs nothing of BPF', () => {
+    assert.equal(
+      failureOf({
+        bpf: false,
+        btf: false,
+        features: new Set(),
+        release: '4.4.0',
+        lockdown: 'confidentiality',
+      }),
+      undefined,
+    );
+  });
+
+  it('names what is missing to open the module, and leaves it to the kernel to refuse the insertion', () => {
+    const held = (...names: (keyof typeof capabilities)[]) => ({ capabilities: new Set(names), euid: 1000 });
+    assert.match(failureOf(held())?.message ?? '', /user 1000 without CAP_SYS_MODULE, CAP_SYS_ADMIN\.$/);
+    assert.match(failureOf(held('CAP_SYS_MODULE'))?.message ?? '', /without CAP_SYS_ADMIN\.$/);
+    assert.equal(failureOf(held('CAP_SYS_ADMIN')), undefined);
+  });
+
+  it('names what no capability helps against', () => {
+    assert.equal(failureOf({ os: 'Docker Desktop' })?.code, 'DOCKER_DESKTOP');
+    assert.equal(failureOf({ blockers: ['user namespace'] })?.code, 'USER_NAMESPACE');
+  });
+});
+
 describe('readHostFacts', () => {
   let root: string;
   const put = (path: string, text: string): void => {
@@ -211,16 +220,16 @@ describe('the capabilities that are permitted', () => {
     `Name:\tnode\nCapInh:\t000001ffffffffff\nCapPrm:\t${mask}\nCapBnd:\t0\n`;
 
   it('are all, none or some of those that matter', () => {
-    assert.deepEqual(permittedCapabilities(status('000001fffeffffff')), new Set(all));
+    assert.deepEqual(permittedCapabilities(status('000001fffeffffff')), new Set(allCapabilities));
     assert.deepEqual(permittedCapabilities(status('0000000000000000')), new Set());
     assert.deepEqual(
-      permittedCapabilities(status('000000c000081004')),
-      new Set(all.filter((c) => c !== 'CAP_SYS_ADMIN')),
+      permittedCapabilities(status('000000c000091004')),
+      new Set(allCapabilities.filter((c) => c !== 'CAP_SYS_ADMIN')),
     );
     assert.deepEqual(permittedCapabilities(status('0000008000000000')), new Set(['CAP_BPF']));
     assert.deepEqual(
       permittedCapabilities(status('0000003fffffffff')),
-      new Set(['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN']),
+      new Set(['CAP_DAC_READ_SEARCH', 'CAP_NET_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_PTRACE', 'CAP_SYS_ADMIN']),
     );
   });
 

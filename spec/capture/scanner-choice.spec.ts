@@ -54,6 +54,16 @@ describe('The choice of how to scan', () => {
     assert.equal(kind, 'iterators');
   });
 
+  it("falls on the host's /proc with a kernel module", () => {
+    mount(KTHREADD);
+    for (const hostPids of [true, false]) {
+      const choice = chooseScanner({ probe: undefined, hostPids, hostRoot: root, procfs });
+      assert.equal(choice.kind, 'procfs');
+      assert.match(choice.why, /proc: BPF iterators are no part of a kernel module\.$/);
+      assert.ok(choice.scanner instanceof ProcfsScanner, 'there is nothing to list owned sockets by');
+    }
+  });
+
   it("falls on the host's /proc in a pid namespace, and says why", () => {
     mount(KTHREADD);
     const { kind, why } = chooseScanner({ probe: running, hostPids: false, hostRoot: root, procfs });

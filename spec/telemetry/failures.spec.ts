@@ -33,11 +33,6 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /seccompProfile\.type: Unconfined/,
   ],
   [
-    new Failure('MODULE_UNREAD', { path: '/module/collector.ko' }),
-    /took the module \/module\/collector\.ko, but .* reads events of BPF programs only/,
-    /COLLECTION_METHOD=core_bpf.*rmmod collector/,
-  ],
-  [
     new Failure('NO_KERNEL_FEATURE', { lacking: ['ring buffers', 'tracing'], release }),
     /5\.4\.0-126-generic has no ring buffers and no tracing/,
     /CONFIG_BPF_EVENTS=y/,
@@ -179,9 +174,45 @@ const samples: readonly (readonly [Failure, RegExp, RegExp])[] = [
     /emptyDir.*ROX_COLLECTOR_MODULE_DIR/,
   ],
   [
-    new Failure('MODULE_REFUSED', { path: '/module/collector.ko', errno: 'ENOSYS' }),
-    /refused the module \/module\/collector\.ko: ENOSYS\.$/,
-    /CONFIG_MODULES.*core_bpf/,
+    new Failure('MODULE_REFUSED', {
+      path: '/module/collector.ko',
+      errno: 'ENOSYS',
+      release,
+      builtFor: release,
+    }),
+    /refused the module \/module\/collector\.ko: ENOSYS; the kernel 5\.4\.0-126-generic was built without .*CONFIG_MODULES/,
+    /Boot the node.*core_bpf/,
+  ],
+  [
+    new Failure('MODULE_REFUSED', { path: '/m.ko', errno: 'EDEADLK', release, builtFor: release }),
+    /refused the module \/m\.ko: EDEADLK\.$/,
+    /dmesg.*core_bpf/,
+  ],
+  [
+    new Failure('MODULE_NAME_TAKEN', { name: 'collector', version: '2.2.0' }),
+    /module named collector \(version 2\.2\.0\) is in the kernel that is not of this Collector/,
+    /rmmod collector.*core_bpf/,
+  ],
+  [
+    new Failure('MODULE_NAME_TAKEN', { name: 'collector' }),
+    /module named collector is in the kernel/,
+    /rmmod collector/,
+  ],
+  [
+    new Failure('MODULE_IN_USE', { holder: 'node (pid 4711)', seconds: 60 }),
+    /in use by node \(pid 4711\), and was not free within 60 s\.$/,
+    /one at a time.*maxSurge: 0.*core_bpf/,
+  ],
+  [new Failure('MODULE_IN_USE', { seconds: 60 }), /in use by another process/, /other Collector/],
+  [
+    new Failure('MODULE_MISMATCH', { path: '/m.ko', reason: 'its records have layout 4' }),
+    /\/m\.ko cannot be used: its records have layout 4\. Nothing of it stays in the kernel\.$/,
+    /ROX_COLLECTOR_KERNEL_MODULES_DIR.*npm run drivers.*core_bpf/,
+  ],
+  [
+    new Failure('MODULE_FAILED', { request: 'attach', errno: 'ENOENT' }),
+    /kernel module did not do .*\(attach\): ENOENT\.$/,
+    /dmesg.*core_bpf/,
   ],
   [
     new Failure('REPLAY_UNREADABLE', { path: '/r', reason: 'ENOENT' }),

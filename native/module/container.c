@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The container of a task, by the rule of native/bpf/cgroup-rule.h. The verdict on each cgroup is kept, so names are
+// read once in a cgroup's life.
+#include <linux/cgroup.h>
+#include <linux/kernfs.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+
+#include "collector.h"
+#include "../bpf/cgroup-row.h"
+
+enum {
+    VERDICTS = 16384,
+    BEARERS = 16384,
+    OUTERMOST = 16384,
+};
+
+struct verdict {
+    u64 verdict;
+    u64 outermost;  // the container below no other one, on the path of this one; 0 for none
+    u32 generation; // it holds as long as this is the current one
+};
+
+static struct table *verdicts; // by cgroup_key
+static struct table *bearers; // of names below no container, by container and hierarchy: only the host makes them
+static struct table *nested_bearers;       // apart: no container can use up the room of the others
+static struct table *outermost_containers; // around each nested one
+
+static u32 generation; // rises when an earlier verdict turns out to be wrong: hardly ever
+
+// Of both tables of bearers. Each of them is a living cgroup: its end takes it out (on_cgroup_rmdir), and later nobody
+// puts it in again, since it is marked as ended before.
+static DEFINE_RAW_SPINLOCK(bearers_lock);
+
+void free_containers(void)
+{
+    free_table(verdicts);
+    free_table(bearers);
+    free_table(nested_bearers);
+    free_table(outermost_containers);
+    verdicts = bearers = nested_bearers = outermost_containers = NULL;
+}
+
+int make_containers(void)
+{
+    verdicts = make_table(VERDICTS, sizeof(u64), sizeof(struct verdict), true);
+    bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), false);
+    nested_bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), false);
+    outermost_containers = make_table(OUTERMOST, sizeof(u64), sizeof(u64), true);
+    return verdicts && bearers && nested_bearers && outermost_containers ? 0 : -ENOMEM;
+}
+
+void clear_containers(void)
+{
+    clear_table(verdicts);
+    clear_table(bearers);
+    clear_table(nested_bearers);
+    clear_table(outermost_containers);
+}
+
+// What cgroup-rule.h needs of its includer.
+
+#undef __noinline
+#define __noinline static noinline
+typedef struct cgroup_scratch *row_t;
+#define row_at(row) (row)
+
+static u64 id_of(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    return cgroup_id(cgroup);
+}
+
+static struct cgroup *parent_of(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    return cgroup_parent(cgroup);
+}
+
+// kernfs takes a lock against a change of the name, as cgroup v1 allows it. Of the functions for it, one is exported.
+static u32 read_name(struct cgroup_scratch *s, struct cgroup *cgroup)
+{
+    const struct cgroup *parent = cgroup_parent(cgroup);
+    int length;
+    s->name[0] = 0;
+    if (!parent)
+        return 0;
+    length = kernfs_path_from_node(cgroup->kn, parent->kn, s->name, sizeof(s->name));
+    if (length < 1 || length > NAME_CAPACITY) {
+        s->name[0] = 0;
+        return 0;
+    }
+    memmove(s->name, s->name + 1, length); // without the '/', with the NUL
+    return length - 1;
+}
+
+static bool has_other(struct table *table, const u64 *key, u64 id)
+{
+    struct bearer known;
+    return table_get(table, key, &known) && known.id != id;
+}
+
+static bool has_other_bearer(struct cgroup_scratch *s, u64 id)
+{
+    return has_other(bearers, &s->key, id);
+}
+
+static bool has_other_nested_bearer(struct cgroup_scratch *s, u64 id)
+{
+    return has_other(nested_bearers, &s->key, id);
+}
+
+static void keep(struct table *table, const u64 *key, const struct bearer *bearer)
+{
+    const struct cgroup *cgroup = (void *)bearer->cgroup;
+    unsigned long flags;
+    raw_spin_lock_irqsave(&bearers_lock, flags);
+    if (READ_ONCE(cgroup->self.flags) & CSS_ONLINE)
+        table_set(table, key, bearer);
+    raw_spin_unlock_irqrestore(&bearers_lock, flags);
+}
+
+static void keep_bearer(const u64 *key, const struct bearer *bearer)
+{
+    keep(bearers, key, bearer);
+}
+
+static void keep_nested_bearer(const u64 *key, const struct bearer *bearer)
+{
+    keep(nested_bearers, key, bearer);
+}
+
+static bool drop_nested_bearer(const u64 *key)
+{
+    return table_remove(nested_bearers, key);
+}
+
+static void begin_generation(const u64 *container)
+{
+    table_remove(outermost_containers, container);
+    WRITE_ONCE(generation, generation + 1);
+}
+
+#include "../bpf/cgroup-rule.h"
+
+// kernfs numbers its nodes anew in each hierarchy, so the number alone would not do with cgroup v1.
+static u64 cgroup_key(u64 id, int hierarchy)
+{
+    return id ^ (u64)hierarchy << 56;
+}
+
+static u64 key_of(const struct cgroup *cgroup)
+{
+    return cgroup_key(cgroup->kn->id, cgroup->root->hierarchy_id);
+}
+
+// Judges a cgroup for the first time.
+static noinline u64 judge_once(struct cgroup *cgroup, u64 key)
+{
+    struct verdict kept = {.generation = READ_ONCE(generation)};
+    struct cgroup_scratch s;
+    judge_cgroup((unsigned long)cgroup, cgroup->root->hierarchy_id, &s);
+    if (s.container) {
+        kept.verdict = verdict_in(&s, (unsigned long)cgroup);
+        kept.outermost = s.outermost;
+    }
+    table_set(verdicts, &key, &kept);
+    return kept.verdict;
+}
+
+static u64 verdict_of(struct cgroup *cgroup)
+{
+    struct verdict known;
+    u64 key;
+    if (!cgroup || cgroup->level == 0)
+        return 0;
+    key = key_of(cgroup);
+    if (table_get(verdicts, &key, &known) && known.generation == READ_ONCE(generation))
+        return known.verdict;
+    return judge_once(cgroup, key);
+}
+
+u64 container_of_cgroup(struct cgroup *cgroup)
+{
+    return verdict_of(cgroup) & CONTAINER_MASK;
+}
+
+// A task's cgroup in the hierarchy of a cgroup v1 controller; NULL if it has none.
+struct cgroup *cgroup_of_controller(struct css_set *set, u32 controller)
+{
+    const struct cgroup_subsys_state *css = READ_ONCE(set->subsys[controller]);
+    return css ? css->cgroup : NULL;
+}
+
+/*
+ * The verdict by the hierarchies of v1 controllers, where cgroup v2 names no container: by the first with one. None
+ * outweighs another: a process in a container by one hierarchy may make up names in the next, where nobody put it into
+ * a container.
+ */
+static u64 judge_by_v1(struct css_set *set, u32 *controller)
+{
+    u32 i;
+    for (i = 0; i < CGROUP_SUBSYS_COUNT; i++) {
+        struct cgroup *cgroup = cgroup_of_controller(set, i);
+        u64 verdict = cgroup == set->dfl_cgrp ? 0 : verdict_of(cgroup);
+        if (verdict) {
+            *controller = i;
+            return verdict;
+        }
+    }
+    return 0;
+}
+
+/*
+ * The container of a task, 0 for the host. *named is the cgroup with its name: of cgroup v2 if it has one, else of the
+ * first v1 controller with one, else of v2.
+ */
+u64 container_of_task(struct task_struct *task, struct naming *named)
+{
+    struct css_set *set = rcu_dereference(task->cgroups);
+    u64 verdict = verdict_of(set->dfl_cgrp);
+    named->cgroup = set->dfl_cgrp;
+    named->controller = UNIFIED;
+    if (!verdict && knobs.cgroup_v1) {
+        verdict = judge_by_v1(set, &named->controller);
+        if (verdict)
+            named->cgroup = cgroup_of_controller(set, named->controller);
+    }
+    named->is_nested = !!(verdict & CONTAINER_NESTED);
+    return verdict & CONTAINER_MASK;
+}
+
+u64 container_at(struct task_struct *task)
+{
+    struct naming named;
+    return container_of_task(task, &named);
+}
+
+/*
+ * The outermost container around one, as its cgroup was judged, itself if there is none around it. Kept for the shares
+ * of rings.
+ */
+u64 outermost_of(u64 container, const struct naming *named)
+{
+    struct verdict known;
+    u64 key = key_of(named->cgroup);
+    if (!named->is_nested || !table_get(verdicts, &key, &known) || !known.outermost)
+        return container;
+    table_set(outermost_containers, &container, &known.outermost);
+    return known.outermost;
+}
+
+// The container whose share a container's records go by: one that makes containers has one share for all of them.
+u64 sharer_of(u64 container)
+{
+    u64 outermost;
+    return container && table_get(outermost_containers, &container, &outermost) ? outermost : container;
+}
+
+static void forget(struct table *table, u64 key, u64 id)
+{
+    struct bearer known;
+    if (table_get(table, &key, &known) && known.id == id)
+        table_remove(table, &key);
+}
+
+// Forgets an ending cgroup, and that it bears a container's name.
+void on_cgroup_rmdir(void *data, struct cgroup *cgroup, const char *path)
+{
+    int hierarchy = cgroup->root->hierarchy_id;
+    u64 id = cgroup_id(cgroup), key = key_of(cgroup), verdict;
+    unsigned long flags;
+    rcu_read_lock();
+    verdict = verdict_of(cgroup);
+    rcu_read_unlock();
+    table_remove(verdicts, &key);
+    if (!(verdict & CONTAINER_OWN))
+        return;
+    verdict &= CONTAINER_MASK;
+    raw_spin_lock_irqsave(&bearers_lock, flags);
+    forget(bearers, cgroup_key(verdict, hierarchy), id);
+    forget(nested_bearers, cgroup_key(verdict, hierarchy), id);
+    forget(bearers, cgroup_key(verdict, ANY_HIERARCHY), id);
+    raw_spin_unlock_irqrestore(&bearers_lock, flags);
+}

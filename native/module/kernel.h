@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The differences between kernels, and nothing else. The oldest one looked at is 5.10. */
+#ifndef COLLECTOR_MODULE_KERNEL_H
+#define COLLECTOR_MODULE_KERNEL_H
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/version.h>
+
+/* Sets and clears flags of a mapping being made. */
+static inline void change_mapping(struct vm_area_struct *area, unsigned long set, unsigned long clear)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+    vm_flags_mod(area, set, clear);
+#else
+    area->vm_flags = (area->vm_flags | set) & ~clear;
+#endif
+}
+
+/* A reference to the file behind an RCU pointer, NULL if there is none. */
+static inline struct file *reference_file(struct file __rcu **place)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+    return get_file_rcu(place);
+#else
+    struct file *file;
+    rcu_read_lock();
+    /* get_file_rcu() fails for a file at its end: either there is another one in its place then, or soon none. */
+    do
+        file = rcu_dereference(*place);
+    while (file && !get_file_rcu(file));
+    rcu_read_unlock();
+    return file;
+#endif
+}
+
+/*
+ * A reference to the file executed by a task, NULL if it has none: get_task_exe_file(), which not every kernel exports.
+ * For fput(), which waits for nothing.
+ */
+static inline struct file *executable_of(struct task_struct *task)
+{
+    struct file *file = NULL;
+    task_lock(task);
+    if (task->mm && !(task->flags & PF_KTHREAD))
+        file = reference_file(&task->mm->exe_file);
+    task_unlock(task);
+    return file;
+}
+
+#endif

@@ -1,0 +1,51 @@
+import { sectionsOf, type Verdict } from './verdict.js';
+
+/** Most kilobytes that a hundred insertions and removals may leave behind: the noise of a machine at rest. */
+const MOST_KB_LEFT = 512;
+/** Lines of the kernel's about a module that Debian has not signed. */
+const HARMLESS = /loading out-of-tree module|module verification failed|invalid for parameter `layout'/;
+/** Reports of the kernel's checks, and of faults. */
+const ALARMING =
+  /WARN|BUG|Oops|Call Trace|general protection|Poison|Redzone|Object (already|freed)|rcu.*stall|lockdep|leak/i;
+
+/** Holds the output of stress.sh against what every trial has to say. */
+export function judgeStress(output: string): Verdict {
+  const sections = sectionsOf(output);
+  const faults: string[] = [];
+  const expect = (holds: boolean, what: string): void => {
+    if (!holds) faults.push(what);
+  };
+  const verdict = {
+    release: sections.get('kernel')?.trim() ?? 'did not boot',
+    records: { process_exec: 0, process_exit: 0, socket_state: 0, udp: 0 },
+    verified: 0,
+    faults,
+    untried: ['lockdep, kmemleak and KASAN (Debian has no image with them)'],
+  };
+  if (!sections.has('end')) return { ...verdict, faults: ['the machine did not run to its end'] };
+  for (const trial of ['refusals', 'storm', 'hostile', 'cycles']) {
+    const text = sections.get(trial) ?? '';
+    expect(
+      text.trim().endsWith('exit code 0'),
+      `${trial}: ${text.trim().split('\n').slice(-2).join(' ') || '?'}`,
+    );
+  }
+  const [before, after] = [...(sections.get('memory') ?? '').matchAll(/^(?:\w+: .*)$/gm)].map(([line]) =>
+    amounts(line),
+  );
+  const left = before === undefined || after === undefined ? NaN : lost(before, after);
+  expect(left <= MOST_KB_LEFT, `${left} KiB are gone after 100 insertions and removals`);
+  expect((sections.get('modules') ?? '').trim() === '', `still inserted: ${sections.get('modules')?.trim()}`);
+  const lines = (sections.get('dmesg') ?? '').split('\n').filter((line) => !HARMLESS.test(line));
+  for (const line of lines.filter((line) => ALARMING.test(line)).slice(0, 3)) faults.push(line.trim());
+  return verdict;
+}
+
+/** By their names in /proc/meminfo, KiB. */
+function amounts(line: string): ReadonlyMap<string, number> {
+  return new Map([...line.matchAll(/(\w+): (\d+) kB/g)].map(([, name, count]) => [name!, Number(count)]));
+}
+
+function lost(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return (before.get('MemFree') ?? NaN) - (after.get('MemFree') ?? NaN);
+}
