@@ -53,9 +53,15 @@ export interface BuiltModule {
  * Builds the kernel module by the kernel's own build, with debug information left out.
  * @param version the version of Collector
  * @param compiler the program; by default the kernel's own
+ * @param change changes the sources in a folder before the build
  * @throws Error with the compiler that the headers ask for, if it is not there; with the build's output, if it fails
  */
-export function buildModule(headers: KernelHeaders, version: string, compiler?: string): BuiltModule {
+export function buildModule(
+  headers: KernelHeaders,
+  version: string,
+  compiler?: string,
+  change: (sources: string) => void = () => undefined,
+): BuiltModule {
   const program = compiler ?? headers.compiler?.split(' ')[0] ?? 'gcc';
   const itsVersion = versionOf(program);
   if (itsVersion === undefined)
@@ -68,6 +74,7 @@ export function buildModule(headers: KernelHeaders, version: string, compiler?: 
     // The kernel's build writes beside the sources.
     for (const folder of SOURCES)
       cpSync(path.join(root, folder), path.join(scratch, folder), { recursive: true });
+    change(scratch);
     const built = path.join(scratch, 'native/module');
     run('make', [
       '--silent',
