@@ -123,7 +123,9 @@ export const table = {
     form: '<method>',
     parser: oneOf('core_bpf', 'ebpf', 'kernel_module'),
     default: 'core_bpf',
-    help: 'The kernel driver that events come from.',
+    help:
+      'The kernel driver that events come from. kernel_module is the last resort, for kernels without BPF ring buffers: ' +
+      'nothing checks its code, and it needs root.',
   }),
   kernelCandidates: setting<readonly string[]>({
     group: 'Driver',
