@@ -1,10 +1,10 @@
 /**
  * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against the
  * work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid] [v1]
- * [without-btf] [module] [module-stress] [module-start]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone.
+ * [without-btf] [module] [module-stress] [module-start]`; 5.4, 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone.
  * Without a kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a setup: v2. The
- * module is for 5.10 and 6.1, whose compilers this machine's system has or runs. Needs root, and some 90 s for each
- * boot, one for each processor at a time; downloads stay in .cache.
+ * kernel module is tried on 5.4 (where nothing else runs), 5.10 and 6.1. Needs root, and some 90 s for each boot, some
+ * 3 min for module-stress, one for each processor at a time; downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -106,7 +106,7 @@ async function boot(machine: Machine, { kernel, files, arch, setup }: Boot): Pro
   if (setup !== 'without-btf' && !needsModule(setup)) return machine.boot(files, setup);
   const folder = mkdtempSync(path.join(tmpdir(), 'collector-drivers-'));
   try {
-    const build = needsModule(setup) ? fetchHeaders(kernel, files, arch, cache) : undefined;
+    const build = needsModule(setup) ? await fetchHeaders(kernel, files, arch, cache) : undefined;
     const drivers = makeDrivers(build?.headers ?? files.image, folder, build?.compiler);
     if (setup === 'module-start') makeOddModules(drivers, build!.headers, build!.compiler);
     return await machine.boot(files, setup, drivers);

@@ -20,9 +20,12 @@ export function readHeaders(folder: string): KernelHeaders {
   const release = text(folder, 'include/generated/utsrelease.h', /UTS_RELEASE "(.+)"/);
   if (release === undefined || !existsSync(path.join(folder, 'Makefile')))
     throw new Error('it is not a folder of kernel headers, such as /lib/modules/<release>/build');
+  // Before 5.8 the configuration has the number alone.
+  const number = text(folder, 'include/config/auto.conf', /^CONFIG_GCC_VERSION=(\d+)\d{4}$/m);
   const compiler =
+    text(folder, 'include/config/auto.conf', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m) ??
     text(folder, '.config', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m) ??
-    text(folder, 'include/config/auto.conf', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m);
+    (number === undefined ? undefined : `gcc-${number}`);
   return { release, folder: path.resolve(folder), ...(compiler !== undefined && { compiler }) };
 }
 
