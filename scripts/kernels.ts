@@ -1,10 +1,10 @@
 /**
- * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against
- * the work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid]
- * [v1] [without-btf] [module] [module-stress]`; 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone. Without a
- * kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a setup: v2. The module is for
- * 5.10 and 6.1, whose compilers this machine's system has or runs. Needs root, and some 90 s for each boot, one for each
- * processor at a time; downloads stay in .cache.
+ * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against the
+ * work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid] [v1]
+ * [without-btf] [module] [module-stress] [module-start]`; 5.4, 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone.
+ * Without a kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a setup: v2. The
+ * kernel module is tried on 5.4 (where nothing else runs), 5.10 and 6.1. Needs root, and some 90 s for each boot, some
+ * 3 min for module-stress, one for each processor at a time; downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,8 @@ import {
   type KernelName,
 } from './kernels/images.js';
 import { Machine, needsModule, setups, type Setup } from './kernels/machine.js';
+import { judgeInsertion } from './kernels/insertion-verdict.js';
+import { makeOddModules } from './kernels/odd-modules.js';
 import { judgeStress } from './kernels/stress-verdict.js';
 import { judge, type Verdict } from './kernels/verdict.js';
 
@@ -81,11 +83,17 @@ interface Boot {
   readonly setup: Setup;
 }
 
+/** Setups with judgements of their own. */
+const judgements: Partial<Readonly<Record<Setup, (output: string) => Verdict>>> = {
+  'module-stress': judgeStress,
+  'module-start': judgeInsertion,
+};
+
 /** Prints a line. @returns whether all is as it should be; if not, the machine's output is kept */
 async function tryKernel(machine: Machine, next: Boot): Promise<boolean> {
   const { setup } = next;
   const output = await boot(machine, next);
-  const verdict = setup === 'module-stress' ? judgeStress(output) : judge(output, setup);
+  const verdict = judgements[setup]?.(output) ?? judge(output, setup);
   console.log(line(verdict, machine.arch, setup));
   if (verdict.faults.length === 0) return true;
   const kept = path.join(cache, `${verdict.release}-${machine.arch}-${setup}.txt`);
@@ -98,8 +106,9 @@ async function boot(machine: Machine, { kernel, files, arch, setup }: Boot): Pro
   if (setup !== 'without-btf' && !needsModule(setup)) return machine.boot(files, setup);
   const folder = mkdtempSync(path.join(tmpdir(), 'collector-drivers-'));
   try {
-    const build = needsModule(setup) ? fetchHeaders(kernel, files, arch, cache) : undefined;
+    const build = needsModule(setup) ? await fetchHeaders(kernel, files, arch, cache) : undefined;
     const drivers = makeDrivers(build?.headers ?? files.image, folder, build?.compiler);
+    if (setup === 'module-start') makeOddModules(drivers, build!.headers, build!.compiler);
     return await machine.boot(files, setup, drivers);
   } finally {
     rmSync(folder, { recursive: true });

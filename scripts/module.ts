@@ -20,9 +20,12 @@ export function readHeaders(folder: string): KernelHeaders {
   const release = text(folder, 'include/generated/utsrelease.h', /UTS_RELEASE "(.+)"/);
   if (release === undefined || !existsSync(path.join(folder, 'Makefile')))
     throw new Error('it is not a folder of kernel headers, such as /lib/modules/<release>/build');
+  // Before 5.8 the configuration has the number alone.
+  const number = text(folder, 'include/config/auto.conf', /^CONFIG_GCC_VERSION=(\d+)\d{4}$/m);
   const compiler =
+    text(folder, 'include/config/auto.conf', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m) ??
     text(folder, '.config', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m) ??
-    text(folder, 'include/config/auto.conf', /^CONFIG_CC_VERSION_TEXT="(.*)"$/m);
+    (number === undefined ? undefined : `gcc-${number}`);
   return { release, folder: path.resolve(folder), ...(compiler !== undefined && { compiler }) };
 }
 
@@ -53,9 +56,15 @@ export interface BuiltModule {
  * Builds the kernel module by the kernel's own build, with debug information left out.
  * @param version the version of Collector
  * @param compiler the program; by default the kernel's own
+ * @param change changes the sources in a folder before the build
  * @throws Error with the compiler that the headers ask for, if it is not there; with the build's output, if it fails
  */
-export function buildModule(headers: KernelHeaders, version: string, compiler?: string): BuiltModule {
+export function buildModule(
+  headers: KernelHeaders,
+  version: string,
+  compiler?: string,
+  change: (sources: string) => void = () => undefined,
+): BuiltModule {
   const program = compiler ?? headers.compiler?.split(' ')[0] ?? 'gcc';
   const itsVersion = versionOf(program);
   if (itsVersion === undefined)
@@ -68,6 +77,7 @@ export function buildModule(headers: KernelHeaders, version: string, compiler?: 
     // The kernel's build writes beside the sources.
     for (const folder of SOURCES)
       cpSync(path.join(root, folder), path.join(scratch, folder), { recursive: true });
+    change(scratch);
     const built = path.join(scratch, 'native/module');
     run('make', [
       '--silent',

@@ -68,7 +68,10 @@ const explanations: Readonly<Record<string, (facts: ModuleFacts) => Explanation>
           remedy: 'Replace it by one that "npm run drivers" has made.',
         }
       : {
-          cause: `it was built for the kernel ${builtFor}, and this one is ${release}`,
+          cause:
+            builtFor === release
+              ? `it was built with another configuration of the kernel ${release}`
+              : `it was built for the kernel ${builtFor}, and this one is ${release}`,
           remedy: `Build it for ${release} ("npm run drivers" takes the headers of that kernel).`,
         },
   EINVAL: ({ release, builtFor }) => ({

@@ -67,7 +67,7 @@ typedef struct cgroup_scratch *row_t;
 
 static u64 id_of(struct cgroup_scratch *s, struct cgroup *cgroup)
 {
-    return cgroup_id(cgroup);
+    return number_of(cgroup);
 }
 
 static struct cgroup *parent_of(struct cgroup_scratch *s, struct cgroup *cgroup)
@@ -149,7 +149,7 @@ static u64 cgroup_key(u64 id, int hierarchy)
 
 static u64 key_of(const struct cgroup *cgroup)
 {
-    return cgroup_key(cgroup->kn->id, cgroup->root->hierarchy_id);
+    return cgroup_key(number_of(cgroup), cgroup->root->hierarchy_id);
 }
 
 // Judges a cgroup for the first time.
@@ -266,7 +266,7 @@ static void forget(struct table *table, u64 key, u64 id)
 void on_cgroup_rmdir(void *data, struct cgroup *cgroup, const char *path)
 {
     int hierarchy = cgroup->root->hierarchy_id;
-    u64 id = cgroup_id(cgroup), key = key_of(cgroup), verdict;
+    u64 id = number_of(cgroup), key = key_of(cgroup), verdict;
     unsigned long flags;
     rcu_read_lock();
     verdict = verdict_of(cgroup);

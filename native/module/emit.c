@@ -34,8 +34,6 @@ int make_output(const struct module_start *start)
         rings[ring_count] = make_ring(start->ring_bytes);
         if (!rings[ring_count])
             return -ENOMEM;
-        if (fatal_signal_pending(current))
-            return -EINTR;
     }
     return 0;
 }

@@ -42,7 +42,7 @@ void clear_helpers(void)
 static bool find_passage(struct task_struct *task, struct passage *found)
 {
     u32 pid = task->tgid;
-    return table_get(passages, &pid, found) && found->start_time == task->group_leader->start_boottime;
+    return table_get(passages, &pid, found) && found->start_time == start_of(task->group_leader);
 }
 
 // The container that a process came into; 0 if it was not seen to come.
@@ -56,7 +56,7 @@ void note_passage(struct task_struct *task, u64 container, bool is_host)
 {
     u32 pid = task->tgid;
     const struct passage passage = {
-        .start_time = task->group_leader->start_boottime,
+        .start_time = start_of(task->group_leader),
         .container = container,
         .exec_id = task->self_exec_id,
         .is_host = is_host,

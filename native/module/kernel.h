@@ -1,15 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The differences between kernels, and nothing else. The oldest one looked at is 5.10. */
+/* The differences between kernels, and nothing else. The oldest one looked at is 5.4. */
 #ifndef COLLECTOR_MODULE_KERNEL_H
 #define COLLECTOR_MODULE_KERNEL_H
 
+#include <linux/cgroup.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
+#include <linux/vmalloc.h>
+
+/* There, locks of the kernel's own sleep which d_path() and kernfs take, and a probe must not. */
+#ifdef CONFIG_PREEMPT_RT
+#error "The module is not for kernels with PREEMPT_RT"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 8, 0)
+#define copy_from_user_nofault probe_user_read
+#define copy_from_kernel_nofault probe_kernel_read
+#endif
+
+/* The operations of a file of procfs. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 6, 0)
+#define proc_ops file_operations
+#define proc_open open
+#define proc_release release
+#define proc_ioctl unlocked_ioctl
+#define proc_lseek llseek
+#endif
+
+/* As __vmalloc(), for data. */
+static inline void *allocate_pages_for(size_t bytes, gfp_t flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 8, 0)
+    return __vmalloc(bytes, flags);
+#else
+    return __vmalloc(bytes, flags, PAGE_KERNEL);
+#endif
+}
+
+/* When a task was started, CLOCK_BOOTTIME in ns. */
+static inline u64 start_of(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+    return task->start_boottime;
+#else
+    return task->real_start_time;
+#endif
+}
+
+/* The number of a cgroup, never used twice in its hierarchy. */
+static inline u64 number_of(const struct cgroup *cgroup)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+    return cgroup->kn->id;
+#else
+    return cgroup->kn->id.id;
+#endif
+}
 
 /* Sets and clears flags of a mapping being made. */
 static inline void change_mapping(struct vm_area_struct *area, unsigned long set, unsigned long clear)

@@ -85,7 +85,7 @@ static void report_exit(struct task_struct *task)
         return;
     fill_header(&r.header, RECORD_EXIT, task, container);
     r.header.size = sizeof(r);
-    r.start_time = task->group_leader->start_boottime;
+    r.start_time = start_of(task->group_leader);
     // Of the process: this is its last thread, not always the first one.
     r.exit_code = task->signal->group_exit_code;
     if (!r.exit_code)

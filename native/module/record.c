@@ -43,7 +43,7 @@ int make_records(void)
         return -ENOMEM;
     for_each_possible_cpu(cpu)
     {
-        scratches[cpu] = __vmalloc(sizeof(struct scratch), GFP_KERNEL_ACCOUNT);
+        scratches[cpu] = allocate_pages_for(sizeof(struct scratch), GFP_KERNEL_ACCOUNT);
         if (!scratches[cpu])
             return -ENOMEM;
     }
@@ -200,8 +200,8 @@ static void fill_process(struct process_record *r, struct task_struct *task, u64
     // The credentials in force may be somebody else's for a moment: overlayfs works with those of a mount.
     const struct cred *cred = __task_cred(task);
     struct task_struct *leader = task->group_leader;
-    r->start_time = leader->start_boottime;
-    r->cgroup = cgroup_id(named->cgroup);
+    r->start_time = start_of(leader);
+    r->cgroup = number_of(named->cgroup);
     r->tid = task_pid_nr(task);
     r->ppid = task_tgid_nr(parent_of_task(leader));
     r->exec_id = task->self_exec_id;
@@ -221,7 +221,8 @@ bool emit_process(enum record_type type, u8 flags, struct task_struct *task, u64
 {
     struct scratch *s = scratches[raw_smp_processor_id()];
     struct process_record *r = (void *)s->record;
-    struct file *file = executable_of(task);
+    // A path is one below the current task's root, which an ending task has given up.
+    struct file *file = current->fs ? executable_of(task) : NULL;
     bool is_cut;
     if (!file)
         return false;

@@ -91,8 +91,10 @@ static bool allocate_pages(struct ring *ring)
     if (!ring->pages)
         return false;
     while (ring->page_count < count) {
+        struct page *page = NULL;
         // Too large a ring fails, and the kernel kills nobody for it.
-        struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+        if (!fatal_signal_pending(current))
+            page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
         if (!page)
             return false;
         ring->pages[ring->page_count++] = page;

@@ -87,11 +87,14 @@ static bool find_owner(const struct sock *sk, struct owner *o)
     return table_get(owners, &key, o);
 }
 
-static void keep_owner(const struct sock *sk, const struct owner *o)
+// False if there is no room, which is counted: scans find the connection.
+static bool keep_owner(const struct sock *sk, const struct owner *o)
 {
     u64 key = (unsigned long)sk;
-    if (!table_set(owners, &key, o))
-        count_failed(PROGRAM_SOCKET);
+    if (table_set(owners, &key, o))
+        return true;
+    count_failed(PROGRAM_SOCKET);
+    return false;
 }
 
 static void forget_owner(const struct sock *sk)
@@ -201,7 +204,7 @@ static void emit_held(enum record_type type, const struct owner *o, u8 state, u8
 {
     struct held_record r = {};
     const struct holder holder = {
-        .start_time = current->group_leader->start_boottime,
+        .start_time = start_of(current->group_leader),
         .image = o->program ? number_for_records((void *)(unsigned long)o->program) : 0,
     };
     u32 size = fill_socket(&r.socket, type, o, state);
@@ -280,7 +283,7 @@ static bool find_listener(const struct sock *sk, struct listener *found)
     return table_get(places, &place, found) && has_port(found->socket, tuple.local_port);
 }
 
-// Gives an accepted socket the owner of the place.
+// Gives an accepted socket the owner of the place. Without room for it, its end would be no record: nor is its start.
 static bool inherit_by_place(const struct sock *sk, struct owner *o)
 {
     struct listener listener;
@@ -288,7 +291,7 @@ static bool inherit_by_place(const struct sock *sk, struct owner *o)
         return false;
     *o = listener.owner;
     o->cookie = 0;
-    return true;
+    return keep_owner(sk, o);
 }
 
 // The container of a socket that the kernel opens by itself, further subflows of Multipath TCP: its maker's.

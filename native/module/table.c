@@ -6,8 +6,8 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
 
+#include "kernel.h"
 #include "table.h"
 
 enum {
@@ -65,6 +65,12 @@ void clear_table(struct table *table)
         clear_part(table, &table->parts[i]);
 }
 
+// Too large a table fails, and the kernel kills nobody for it.
+static void *allocate(size_t bytes)
+{
+    return allocate_pages_for(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+}
+
 struct table *make_table(u32 capacity, u32 key_size, u32 value_size, bool evicts)
 {
     struct table *table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
@@ -78,9 +84,8 @@ struct table *make_table(u32 capacity, u32 key_size, u32 value_size, bool evicts
     table->capacity = roundup_pow_of_two(DIV_ROUND_UP(capacity, PARTS));
     table->seed = get_random_u32();
     table->evicts = evicts;
-    table->chains = __vmalloc(array3_size(PARTS, table->capacity, sizeof(u32)), GFP_KERNEL_ACCOUNT);
-    table->entries =
-        __vmalloc(array3_size(PARTS, table->capacity, table->stride), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+    table->chains = allocate(array3_size(PARTS, table->capacity, sizeof(u32)));
+    table->entries = allocate(array3_size(PARTS, table->capacity, table->stride));
     if (!table->chains || !table->entries) {
         free_table(table);
         return NULL;

@@ -6,8 +6,18 @@ import path from 'node:path';
 /** Debian's suites by their kernels, with the kernels' names here. */
 const suites = { '5.10': 'bullseye', '6.1': 'bookworm', '6.12': 'trixie', newest: 'sid' } as const;
 
-/** Ubuntu's packages of kernels no longer in Debian; the last of each, as it does not change. */
+/** A package of Ubuntu's, below its folder of kernels. */
+interface Package {
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** Ubuntu's packages of kernels no longer in Debian; of each the first or the last, as it does not change. */
 const packages = {
+  '5.4': {
+    file: 'linux-signed/linux-image-5.4.0-26-generic_5.4.0-26.30_amd64.deb',
+    sha256: '5f619f3d9123f40603a164c6358fdcb1485b742c9bf497099bcc642076e0e782',
+  },
   '5.11': {
     file: 'linux-signed-hwe-5.11/linux-image-5.11.0-46-generic_5.11.0-46.51~20.04.1_amd64.deb',
     sha256: '8a1842a829475293dd03802c836a23b8f7152e6a1c20312968b2460fd31e0748',
@@ -25,6 +35,27 @@ const packages = {
     sha256: '3870903c517de262300e6afeafc0ad41aba348be7f96ee258d13856e9dbe3665',
   },
 } as const;
+
+/** Headers of Ubuntu's kernels, and Debian's suite with their compiler. */
+const headerPackages: Readonly<
+  Record<string, { readonly files: readonly Package[]; readonly suite: string }>
+> = {
+  '5.4': {
+    files: [
+      {
+        file: 'linux/linux-headers-5.4.0-26_5.4.0-26.30_all.deb',
+        sha256: '53a1df3f0c1a492ec639de579b093313b915ad640448b40f8152a980bc63e710',
+      },
+      {
+        file: 'linux/linux-headers-5.4.0-26-generic_5.4.0-26.30_amd64.deb',
+        sha256: '891892f111687493b7305c4deada037a280d25ef1e2699f90dee99b924b6edee',
+      },
+    ],
+    suite: 'bullseye',
+  },
+};
+/** The compiler of Ubuntu's kernels with headers above. */
+const UBUNTU_COMPILER = 'gcc-9';
 
 export const kernelNames = [...Object.keys(suites), ...Object.keys(packages)];
 export type KernelName = keyof typeof suites | keyof typeof packages;
@@ -70,37 +101,30 @@ export async function fetchKernel(name: KernelName, arch: Architecture, cache: s
 }
 
 /**
- * Fetches the headers of a kernel of Debian's, and its compiler unless this machine has it.
+ * Fetches the headers of a kernel, and its compiler unless this machine has it.
  * @param files the kernel
  * @param cache as `fetchKernel`
- * @throws Error if the kernel is not Debian's, or Debian has headers of a newer one alone
+ * @throws Error if there are none, or Debian has those of a newer kernel alone
  */
-export function fetchHeaders(
+export async function fetchHeaders(
   name: string,
   { image }: KernelFiles,
   arch: Architecture,
   cache: string,
-): BuildFiles {
-  if (!(name in suites)) throw new Error(`There are headers for Debian's kernels alone, not for ${name}.`);
+): Promise<BuildFiles> {
   const release = path.basename(image).replace('vmlinuz-', '');
   const folder = path.join(cache, name, arch, 'headers');
   const headers = path.join(folder, 'root/usr/src', `linux-headers-${release}`);
   if (!existsSync(path.join(folder, 'unpacked'))) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(path.join(folder, 'root'), { recursive: true });
-    const debian = new Debian(suites[name as keyof typeof suites], arch, folder);
-    const packages = debian.dependencies(`linux-headers-${release}`);
-    const compiler = packages.map((one) => /^linux-compiler-(gcc-\d+)/.exec(one)?.[1]).find((one) => one);
-    const parts = packages.filter((one) => /^linux-(headers|kbuild)-/.test(one));
-    if (parts.length === 0)
-      throw new Error(`Debian has no headers for ${release} any more: remove ${path.dirname(folder)}`);
-    debian.download(`linux-headers-${release}`, ...parts);
-    if (compiler !== undefined && !isInstalled(compiler)) debian.download(...compilerPackages(compiler));
+    const suite = suites[name as keyof typeof suites] as string | undefined;
+    const ubuntu = headerPackages[name];
+    if (suite !== undefined) downloadDebianHeaders(suite, release, arch, folder);
+    else if (ubuntu !== undefined) await downloadUbuntuHeaders(ubuntu, arch, folder);
+    else throw new Error(`There are no headers for ${name}.`);
     unpackAll(folder);
-    // Debian's names another of its packages by its place in the file system.
-    const makefile = path.join(headers, 'Makefile');
-    const text = readFileSync(makefile, 'utf8').replaceAll('/usr/src/', `${path.dirname(headers)}/`);
-    writeFileSync(makefile, text);
+    relocate(path.join(headers, 'Makefile'), path.dirname(headers));
     writeFileSync(path.join(folder, 'unpacked'), '');
   }
   const programs = path.join(folder, 'root/usr/bin');
@@ -108,6 +132,33 @@ export function fetchHeaders(
     ? readdirSync(programs).find((file) => /^gcc-\d+$/.test(file))
     : undefined;
   return { headers, ...(compiler !== undefined && { compiler: path.join(programs, compiler) }) };
+}
+
+function downloadDebianHeaders(suite: string, release: string, arch: Architecture, folder: string): void {
+  const debian = new Debian(suite, arch, folder);
+  const packages = debian.dependencies(`linux-headers-${release}`);
+  const compiler = packages.map((one) => /^linux-compiler-(gcc-\d+)/.exec(one)?.[1]).find((one) => one);
+  const parts = packages.filter((one) => /^linux-(headers|kbuild)-/.test(one));
+  if (parts.length === 0)
+    throw new Error(`Debian has no headers for ${release} any more: remove ${path.dirname(folder)}`);
+  debian.download(`linux-headers-${release}`, ...parts);
+  if (compiler !== undefined && !isInstalled(compiler)) debian.download(...compilerPackages(compiler));
+}
+
+async function downloadUbuntuHeaders(
+  { files, suite }: { readonly files: readonly Package[]; readonly suite: string },
+  arch: Architecture,
+  folder: string,
+): Promise<void> {
+  for (const file of files) await downloadFromUbuntu(file, arch, folder);
+  if (!isInstalled(UBUNTU_COMPILER))
+    new Debian(suite, arch, folder).download(...compilerPackages(UBUNTU_COMPILER));
+}
+
+/** Debian's headers include others by their place in the file system: moves it below another folder. */
+function relocate(makefile: string, folder: string): void {
+  const text = readFileSync(makefile, 'utf8');
+  if (text.includes('include /usr/src/')) writeFileSync(makefile, text.replaceAll('/usr/src/', `${folder}/`));
 }
 
 function isInstalled(program: string): boolean {
@@ -184,7 +235,7 @@ function unpackAll(folder: string): void {
 }
 
 async function downloadFromUbuntu(
-  { file, sha256 }: { readonly file: string; readonly sha256: string },
+  { file, sha256 }: Package,
   arch: Architecture,
   folder: string,
 ): Promise<void> {

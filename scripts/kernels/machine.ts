@@ -16,14 +16,23 @@ import type { Architecture, KernelFiles } from './images.js';
 
 /**
  * Setups of a machine: its mounted cgroup hierarchies (v2 alone, v1 alone, or both); v2 with the kernel's types (BTF)
- * hidden, to need a driver; v2 with the kernel module as the driver; or trials of the kernel module without Collector.
+ * hidden, to need a driver; v2 with the kernel module as the driver; trials of the kernel module without Collector; or
+ * trials of Collector's start and end with it.
  */
-export const setups = ['v2', 'hybrid', 'v1', 'without-btf', 'module', 'module-stress'] as const;
+export const setups = [
+  'v2',
+  'hybrid',
+  'v1',
+  'without-btf',
+  'module',
+  'module-stress',
+  'module-start',
+] as const;
 export type Setup = (typeof setups)[number];
 
 /** Setups with the kernel module, which is built against the kernel's headers. */
 export function needsModule(setup: Setup): boolean {
-  return setup === 'module' || setup === 'module-stress';
+  return setup.startsWith('module');
 }
 /** Checks of the kernel's memory at each allocation and release, for what a module does wrong. */
 const STRESS_PARAMETERS = 'slub_debug=FZPU';

@@ -45,7 +45,7 @@ cp -a "$cache"/system/lib/. "$root/lib/"
 mkdir -p "$root/usr/lib/$triplet"
 cp -a "$cache/system/usr/lib/$triplet"/*.so* "$root/usr/lib/$triplet/"
 cp "$cache/system/bin/busybox" "$root/bin/"
-applets=(cat chmod cut date dmesg echo grep insmod ip kill ls mkdir mount nc poweroff rm rmmod sed sh sleep tail tr true
+applets=(cat chmod cut date dmesg echo env grep insmod ip kill ls mkdir mount nc poweroff rm rmmod sed sh sleep tail touch tr true
     uname wget zcat)
 for applet in "${applets[@]}"; do ln -s busybox "$root/bin/$applet"; done
 cp dist/collector.js dist/package.json "$root/app/"
@@ -70,4 +70,4 @@ compiler=gcc
 "$compiler" -O2 -static -o "$root/app/blocker" spec/workload/blocker.c
 "$compiler" -O2 -static -o "$root/app/verified" scripts/kernels/verified.c
 "$compiler" -O2 -Wall -static -o "$root/app/stress" scripts/kernels/stress.c
-cp scripts/kernels/stress.sh "$root/app/stress.sh"
+cp scripts/kernels/stress.sh scripts/kernels/insertion.sh "$root/app/"

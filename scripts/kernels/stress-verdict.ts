@@ -3,9 +3,10 @@ import { sectionsOf, type Verdict } from './verdict.js';
 /** Most kilobytes that a hundred insertions and removals may leave behind: the noise of a machine at rest. */
 const MOST_KB_LEFT = 512;
 /** Lines of the kernel's about a module that Debian has not signed. */
-const HARMLESS = /loading out-of-tree module|module verification failed|invalid for parameter `layout'/;
+export const HARMLESS =
+  /loading out-of-tree module|module verification failed|invalid for parameter `layout'/;
 /** Reports of the kernel's checks, and of faults. */
-const ALARMING =
+export const ALARMING =
   /WARN|BUG|Oops|Call Trace|general protection|Poison|Redzone|Object (already|freed)|rcu.*stall|lockdep|leak/i;
 
 /** Holds the output of stress.sh against what every trial has to say. */

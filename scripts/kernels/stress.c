@@ -267,6 +267,7 @@ static int storm(const char *module, double seconds)
     open_driver();
     start_driver(PAGE);
     for (double end = now() + seconds; now() < end;) {
+        usleep(random() % 50000); /* a page is full long before */
         wait_for_rings(100);
         read_rings(0);
     }

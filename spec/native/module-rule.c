@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLLECTOR_INTERNAL_H /* instead of collector.h */
+#define COLLECTOR_INTERNAL_H      /* instead of collector.h */
+#define COLLECTOR_MODULE_KERNEL_H /* and of kernel.h */
 #include "../../native/module/interface.h"
 
 typedef __u8 u8;
@@ -27,10 +28,12 @@ enum { false, true };
 #define ENOMEM 12
 #define GFP_KERNEL_ACCOUNT 0
 #define __GFP_ZERO 1
+#define __GFP_RETRY_MAYFAIL 0
+#define __GFP_NOWARN 0
 #define array3_size(a, b, c) ((size_t)(a) * (b) * (c))
 #define kzalloc(bytes, flags) calloc(1, bytes)
 #define kfree free
-#define __vmalloc(bytes, flags) ((flags) ? calloc(1, bytes) : malloc(bytes))
+#define allocate_pages_for(bytes, flags) ((flags) ? calloc(1, bytes) : malloc(bytes))
 #define vfree free
 #define get_random_u32() 0x9e3779b9u
 #define rcu_read_lock()
@@ -100,7 +103,7 @@ struct naming {
 };
 static struct knobs knobs;
 
-static u64 cgroup_id(const struct cgroup *cgroup)
+static u64 number_of(const struct cgroup *cgroup)
 {
     return cgroup->kn->id;
 }
