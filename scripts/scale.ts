@@ -43,6 +43,7 @@ const measures: Readonly<Record<Part, MeasurePart>> = {
 };
 /** What the figures are of. */
 const MEASURED = [
+  'collector.ts',
   'actors/capture',
   'actors/connections',
   'actors/processes',
