@@ -28,6 +28,12 @@ import { judge, type Verdict } from './kernels/verdict.js';
 const root = path.dirname(import.meta.dirname);
 const cache = path.join(root, '.cache/kernels');
 
+/** Setups with judgements of their own. */
+const judgements: Partial<Readonly<Record<Setup, (output: string) => Verdict>>> = {
+  'module-stress': judgeStress,
+  'module-start': judgeInsertion,
+};
+
 await command(main);
 
 /** Boots the requested machines, a line each. @returns whether all is as it should be */
@@ -82,12 +88,6 @@ interface Boot {
   readonly arch: Architecture;
   readonly setup: Setup;
 }
-
-/** Setups with judgements of their own. */
-const judgements: Partial<Readonly<Record<Setup, (output: string) => Verdict>>> = {
-  'module-stress': judgeStress,
-  'module-start': judgeInsertion,
-};
 
 /** Prints a line. @returns whether all is as it should be; if not, the machine's output is kept */
 async function tryKernel(machine: Machine, next: Boot): Promise<boolean> {

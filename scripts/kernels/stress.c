@@ -7,6 +7,7 @@
  *   cycles N   inserts, hooks and removes the module N times
  *   storm N    reads rings of a page for N seconds: read and lost records are as many as the module has counted
  *   hostile N  for N seconds, writes nonsense to all that user space may write
+ *   cost N     N rounds of events with hooks and without, what they take, and the module's memory
  *   load N     for N seconds, what a node does, in containers below /sys/fs/cgroup (MODULE is not used)
  */
 #define _GNU_SOURCE
@@ -590,6 +591,83 @@ static int load(double seconds)
     return bad != 0;
 }
 
+/* ns for each of `count` events of a kind. */
+static double time_of(void (*event)(void), int count)
+{
+    double begin = now();
+    for (int i = 0; i < count; i++)
+        event();
+    return (now() - begin) / count * 1e9;
+}
+
+static struct {
+    int listener;
+    struct sockaddr_storage address;
+    socklen_t length;
+} server;
+
+static void connect_to_server(void)
+{
+    connect_once(server.listener, &server.address, server.length);
+}
+
+/* The smallest of several rounds, in turns, so that a disturbance is in no difference. */
+static void compare(const char *what, void (*event)(void), int rounds)
+{
+    enum { EVENTS = 50 };
+    double without = 1e18, with = 1e18;
+    for (int i = 0; i < rounds; i++) {
+        must("detach", ioctl(driver.fd, COLLECTOR_DETACH));
+        double ns = time_of(event, EVENTS);
+        without = ns < without ? ns : without;
+        must("attach", ioctl(driver.fd, COLLECTOR_ATTACH));
+        driver.control->busy = 1;
+        event(); /* cgroups are judged once */
+        ns = time_of(event, EVENTS);
+        with = ns < with ? ns : with;
+        read_rings(0);
+    }
+    printf("cost: %s: %.1f us without hooks, %.1f with\n", what, without / 1e3, with / 1e3);
+}
+
+/* Of the tables and rings, bytes. */
+static void print_memory(void)
+{
+    char line[512];
+    unsigned long sum = 0, size;
+    FILE *areas = fopen("/proc/vmallocinfo", "r");
+    while (areas && fgets(line, sizeof(line), areas))
+        if (strstr(line, "[collector]") && sscanf(line, "%*s %lu", &size) == 1)
+            sum += size;
+    if (areas)
+        fclose(areas);
+    printf("cost: %lu KiB, with %d rings of %u KiB, each mapped twice\n", sum / 1024, driver.rings_open,
+           driver.ring_bytes / 1024);
+}
+
+static int cost(const char *module, int rounds)
+{
+    char name[256];
+    insert(module);
+    open_driver();
+    start_driver(1 << 20);
+    print_memory();
+    server.listener = listen_at(AF_INET, &server.address, &server.length);
+    compare("an exec on the host", execute, rounds);
+    compare("a connection on the host, both ends", connect_to_server, rounds);
+    container_name(name, 1, 0);
+    enter(name);
+    close(server.listener);
+    compare("an exec in a container", execute, rounds);
+    /* The port is listened on while the hooks are there. */
+    server.listener = listen_at(AF_INET, &server.address, &server.length);
+    compare("a connection in a container, its client's end", connect_to_server, rounds);
+    total(1);
+    close_driver();
+    remove_module();
+    return 0;
+}
+
 int main(int count, char **words)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -607,6 +685,8 @@ int main(int count, char **words)
         return storm(module, number);
     if (!strcmp(trial, "hostile"))
         return hostile(module, number);
+    if (!strcmp(trial, "cost"))
+        return cost(module, number);
     if (!strcmp(trial, "load"))
         return load(number);
     return 2;

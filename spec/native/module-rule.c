@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The kernel module's own container.c and table.c in a program, with cgroups made of names: the spec compiles it
- * with the kernel's headers left empty. Reads a line each: `+PATH` judges the cgroup of cgroup v2 at a path, made with those above
- * it, and answers with its container, its outermost container and the charged one; `-PATH` removes it; `.` begins anew.
+ * The kernel module's own container.c and table.c in a program, with cgroups made of names: the spec compiles it with
+ * the kernel's headers left empty. Reads a line each: `+PATH` judges the cgroup of cgroup v2 at a path, made with those
+ * above it, and answers with its container, its outermost container and the charged one; `-PATH` removes it; `.`
+ * begins anew.
  */
 #include <stdio.h>
 #include <stdlib.h>
