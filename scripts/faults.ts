@@ -9,8 +9,7 @@
  * output of `npm run build`. Exits with 1 if the law is broken.
  */
 import { rmSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { BadUsage, command } from './command.js';
+import { BadUsage, command, parseWords } from './command.js';
 import { faults } from './faults/catalogue.js';
 import { dataOf, render } from './faults/report.js';
 import { inForm, planOf, tryFaults } from './faults/try.js';
@@ -18,6 +17,7 @@ import type { Fault } from './faults/fault.js';
 import type { Outcome } from './faults/outcome.js';
 import { removeScenes } from './faults/scene.js';
 import { scratchFolder } from './lab/workload.js';
+import { Progress } from './progress.js';
 import { saveResult } from './results/result.js';
 
 /** Time for each fault beside its own: scene, start, settling, end; s. */
@@ -27,6 +27,7 @@ const MOST_AT_ONCE = 8;
 const SHOWN_LINES = 40;
 /** The code measured by a saved result. */
 const MEASURED = [
+  'collector.ts',
   'machines',
   'actors/capture',
   'actors/sensor',
@@ -74,21 +75,17 @@ function readArguments(words: readonly string[]) {
 }
 
 function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        only: { type: 'string' },
-        short: { type: 'boolean', default: false },
-        'at-once': { type: 'string', default: '1' },
-        json: { type: 'boolean', default: false },
-        save: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage(error instanceof Error ? error.message : String(error));
-  }
+  return parseWords({
+    args: [...words],
+    options: {
+      only: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      'at-once': { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+    },
+  });
 }
 
 /** Takes everything away, and ends as the signal would have. */
@@ -100,15 +97,14 @@ async function endBy(signal: NodeJS.Signals): Promise<void> {
 
 /** Says on standard error how far it is; standard output has the result alone. */
 function progress(chosen: readonly Fault[], isShort: boolean, atOnce: number) {
-  const left = new Set(chosen);
+  const planned = (fault: Fault) => (planOf(fault, isShort).seconds + AROUND_S) / atOnce;
+  const all = new Progress(chosen.reduce((sum, fault) => sum + planned(fault), 0));
   return (fault: Fault, outcome?: Outcome): void => {
     if (outcome === undefined) {
-      const seconds =
-        [...left].reduce((sum, one) => sum + planOf(one, isShort).seconds + AROUND_S, 0) / atOnce;
-      process.stderr.write(`… ${fault.name}; ${left.size} left, about ${Math.ceil(seconds / 60)} min\n`);
+      all.begin(fault.name);
       return;
     }
-    left.delete(fault);
+    all.done(planned(fault));
     const { breaches, findings } = outcome;
     process.stderr.write(
       breaches.length === 0

@@ -17,6 +17,7 @@ const dist = path.resolve(import.meta.dirname, '../dist');
 const build = ['collector.js', 'collector.node'].map((file) => path.join(dist, file));
 /** A change there may change the bill. */
 const DESCRIBES = [
+  'collector.ts',
   'native/bpf',
   'actors/capture',
   'actors/processes',

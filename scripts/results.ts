@@ -26,7 +26,7 @@ await command(async (words) => {
     const text = await format(filled, { ...(await resolveConfig(file)), filepath: file });
     if (!isCheck) writeFileSync(file, text);
     else if (text !== old) faults.push(`${page} does not show the saved results: npx tsx scripts/results.ts`);
-    for (const name of placesOf(old)) {
+    for (const name of placesOf(old).flatMap((place) => renderers[place]!.of)) {
       const result = savedResult(name)!;
       for (const target of changedSince(result))
         faults.push(

@@ -22,7 +22,7 @@ import { growthOf } from './scale/growth.js';
 import { idle } from './scale/idle.js';
 import { fed, sockets } from './scale/live-connections.js';
 import { plans, type Plan } from './scale/plan.js';
-import { Progress } from './scale/progress.js';
+import { Progress } from './progress.js';
 import { rates } from './scale/rates.js';
 import { PICTURE, picture, render } from './scale/report.js';
 import { rings } from './scale/rings.js';
@@ -43,6 +43,7 @@ const measures: Readonly<Record<Part, MeasurePart>> = {
 };
 /** What the figures are of. */
 const MEASURED = [
+  'collector.ts',
   'actors/capture',
   'actors/connections',
   'actors/processes',
@@ -81,15 +82,16 @@ async function measure(
   const stop = new AbortController();
   const interrupted = () => stop.abort(new Error('Interrupted.'));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  const progress = new Progress(chosen.map((part) => [part, plan.expected[part]]));
+  const progress = new Progress(chosen.reduce((sum, part) => sum + plan.expected[part], 0));
   const workshop = new Workshop(stop.signal, Math.max(plan.holders, ...plan.containers));
   try {
     await workshop.prepare();
     const feeder = await Feeder.prepare(workshop, stop.signal);
     const bench: Bench = { workshop, feeder, dist, stop: stop.signal };
-    for (const part of chosen) {
-      console.error(progress.next(performance.now()));
+    for (const [index, part] of chosen.entries()) {
+      progress.begin(`${part} (${index + 1} of ${chosen.length})`);
       take(part, await measures[part](bench, plan));
+      progress.done(plan.expected[part]);
     }
   } catch (error) {
     stop.signal.throwIfAborted();

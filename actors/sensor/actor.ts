@@ -1,4 +1,4 @@
-import { Metadata, type Client } from '@grpc/grpc-js';
+import { connectivityState, Metadata, type Client } from '@grpc/grpc-js';
 import { merge, Subject, tap, type Observable } from 'rxjs';
 import type { BackOff, SpawnStream, StreamRef } from '../../machines/stream.js';
 import type { FactAudience } from '../capture/actor.js';
@@ -208,10 +208,11 @@ export class Sensor {
   ): Promise<void> {
     const { address, log } = this.#options;
     const warn = log.throttled('warning');
-    await connectToSensor(this.#channel, {
+    await connectToSensor(() => this.#channel, {
       address,
       signal,
       diagnose: () => diagnose(this.#options, this.#material, DIAGNOSIS_MS),
+      endBackOff: () => this.#endBackOff(),
       onFailure: (failure) => {
         warn(`Not connected to Sensor yet: ${failure.message} ${failure.remedy}`);
         onObstacle(failure);
@@ -351,6 +352,15 @@ export class Sensor {
     } finally {
       this.#isExplaining = false;
     }
+  }
+
+  /** A channel waits up to RECONNECT.most after failures, a third of a start; a new one connects at once. */
+  #endBackOff(): boolean {
+    if (this.#channel.getChannel().getConnectivityState(false) !== connectivityState.TRANSIENT_FAILURE)
+      return false;
+    this.#channel.close();
+    this.#channel = openChannel(this.#options, this.#material);
+    return true;
   }
 
   /** Opens new streams with new certificates, on their own channel; the old ones still send their messages. */

@@ -12,6 +12,8 @@ export interface ConnectOptions {
   readonly address: string;
   /** Finds out why Sensor cannot be reached. */
   readonly diagnose: () => Promise<Failure>;
+  /** Replaces a channel waiting after a failed attempt. Returns whether it did. */
+  readonly endBackOff: () => boolean;
   /** Gets the reason after failed polls. */
   readonly onFailure: (failure: Failure) => void;
   readonly signal: AbortSignal;
@@ -20,25 +22,30 @@ export interface ConnectOptions {
 
 /**
  * Waits until something answers on the channel and turns out to be Sensor.
+ * @param channel the one in use
  * @throws Failure of the last attempt, SENSOR_WRONG_SERVICE among others; the reason `signal` was aborted with
  */
-export async function connectToSensor(channel: Client, options: ConnectOptions): Promise<void> {
+export async function connectToSensor(channel: () => Client, options: ConnectOptions): Promise<void> {
   const { signal, polls = POLLS } = options;
   let failure: Failure | undefined;
   let diagnosis: Promise<void> | undefined;
   let isOver = false;
+  let isRenewed = false;
   // Runs beside the polls: a diagnosis may take longer than one.
   const diagnose = async (): Promise<void> => {
     failure = await options.diagnose();
-    if (!signal.aborted && !isOver) options.onFailure(failure);
+    // The attempt of the diagnosis got through, while the channel waits for its next one.
+    const isWaiting = failure.code === 'SENSOR_UNREADY' && !signal.aborted && !isOver && !isRenewed;
+    isRenewed = isWaiting && options.endBackOff();
+    if (!signal.aborted && !isOver && !isRenewed) options.onFailure(failure);
     diagnosis = undefined;
   };
   for (let poll = 0; poll < polls; poll++) {
     const start = performance.now();
-    const isReady = await ready(channel, Date.now() + POLL_MS);
+    const isReady = await ready(channel(), Date.now() + POLL_MS);
     signal.throwIfAborted();
     if (isReady) {
-      failure = await wrongService(channel, options.address);
+      failure = await wrongService(channel(), options.address);
       signal.throwIfAborted();
       if (failure === undefined) return;
       options.onFailure(failure);

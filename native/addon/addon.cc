@@ -20,8 +20,10 @@ namespace collector {
 
 namespace {
 
-// At the end of the heap, before malloc gives them back: its own default at the start.
+// At the end of the heap, before malloc gives them back, and the least of a mapping of its own, gone when freed: malloc's
+// own defaults at the start (mallopt(3)). A table that grew and was freed would raise the second one to its own size.
 constexpr int KEPT_BYTES = 128 * 1024;
+constexpr int MAPPED_BYTES = 128 * 1024;
 
 std::uint32_t number(const Napi::Object &options, const char *key)
 {
@@ -200,6 +202,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
     raise_capabilities();
     // Left to itself, malloc learns to keep tens of megabytes, needed once by V8's compiler and libbpf.
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
     export_io(env, exports); // for a folder without io.node
     exports.Set("Probe", ProbeWrap::Define(env));
     exports.Set("Module", ModuleWrap::Define(env));

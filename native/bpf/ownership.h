@@ -44,7 +44,7 @@ static volatile bool has_udp_by_address;
 /* The owner of a TCP socket. */
 static __always_inline struct owner *owner_of(const struct sock *sk)
 {
-    struct owner *o = stored_owner(sk);
+    struct owner *o = stored_owner_of(sk);
     return o ? o : owner_by_address(sk);
 }
 
@@ -58,7 +58,7 @@ static __always_inline struct owner *udp_owner(const void *sk, const struct sock
 /* The owner of a listening or accepted socket: where there is storage, nearly all of them are in it. */
 static __always_inline struct owner *server_owner(const struct sock *sk)
 {
-    return STORES_OWNERS ? stored_owner(sk) : owner_by_address(sk);
+    return STORES_OWNERS ? stored_owner_of(sk) : owner_by_address(sk);
 }
 
 /* Fills in the owner of a socket not connected yet. */

@@ -43,7 +43,7 @@ static __always_inline void fill_header(struct record_header *h, __u8 type, stru
 }
 
 /* Sets the walk to a task's executable; false if it has none (a kernel thread, or an ending one). */
-static __always_inline bool start_at_executable(struct process_scratch *s, struct task_struct *task)
+static __always_inline bool find_executable(struct process_scratch *s, struct task_struct *task)
 {
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
     if (!file)
@@ -53,9 +53,15 @@ static __always_inline bool start_at_executable(struct process_scratch *s, struc
     BPF_CORE_READ_INTO(&executable, file, f_path);
     s->dentry = (__u64)executable.dentry;
     s->mount = (__u64)((void *)executable.mnt - bpf_core_field_offset(struct mount, mnt));
-    s->top = (__u64)BPF_CORE_READ(executable.mnt, mnt_root);
-    s->namespace = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
     return true;
+}
+
+/* Sets the walk's ends: the root of the executable's mount, and the task's mount namespace. */
+static __always_inline void bound_walk(struct process_scratch *s, struct task_struct *task)
+{
+    struct mount *mount = (void *)s->mount;
+    s->top = (__u64)BPF_CORE_READ(mount, mnt.mnt_root);
+    s->namespace = (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
 }
 
 /*
@@ -113,7 +119,7 @@ __noinline int lineage_step(__u32 slot)
     struct css_set *cgroups = BPF_CORE_READ(task, cgroups);
     if ((__u64)cgroups != s->cgroups && !is_in_container(s, task, cgroups))
         return 1;
-    if (!start_at_executable(s, task))
+    if (!find_executable(s, task))
         return 0;
     if (s->dentry == s->last_dentry && s->mount == s->last_mount)
         return 0;
@@ -123,6 +129,7 @@ __noinline int lineage_step(__u32 slot)
         r->header.flags |= FLAG_LINEAGE_CUT;
         return 1;
     }
+    bound_walk(s, task);
     walk_path(slot);
     struct ancestor_record a = {
         .pid = BPF_CORE_READ(task, tgid),
@@ -156,8 +163,9 @@ static __always_inline bool begin_process(struct process_scratch *s, __u32 slot,
     struct cgroup *cgroup = named->cgroup;
     __builtin_memset(r, 0, sizeof(*r));
     s->used = sizeof(*r);
-    if (!start_at_executable(s, task))
+    if (!find_executable(s, task))
         return false;
+    bound_walk(s, task);
     s->last_dentry = s->last_mount = 0;
     s->ancestor = (__u64)leader;
     s->container = container;

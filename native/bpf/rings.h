@@ -181,7 +181,9 @@ static __always_inline void emit(void *record, __u32 size, __u32 program)
 {
     __u64 container = ((struct record_header *)record)->container;
     struct program_stats *s = stats_of(program);
-    __u32 index = bpf_get_smp_processor_id() / knobs.cpus_per_ring;
+    __u32 index = bpf_get_smp_processor_id();
+    if (knobs.cpus_per_ring > 1)
+        index /= knobs.cpus_per_ring;
     void *ring = bpf_map_lookup_elem(&rings, &index);
     if (!s)
         return;

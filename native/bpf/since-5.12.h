@@ -76,6 +76,12 @@ static __always_inline struct owner *stored_owner(const void *sk)
     return bpf_sk_storage_get(&owners, (void *)sk, NULL, 0);
 }
 
+/* The same of a socket whose fields can be read: most have no storage at all, which a look at the field tells. */
+static __always_inline struct owner *stored_owner_of(const struct sock *sk)
+{
+    return field(sk, sk_bpf_storage) ? stored_owner(sk) : NULL;
+}
+
 /* The same; if it has none it gets one: `first`, or for NULL zeros. NULL: there is no memory for it. */
 static __always_inline struct owner *make_stored_owner(const void *sk, const struct owner *first)
 {

@@ -89,6 +89,11 @@ static __always_inline struct owner *stored_owner(const void *sk)
     return NULL;
 }
 
+static __always_inline struct owner *stored_owner_of(const struct sock *sk)
+{
+    return NULL;
+}
+
 static __always_inline struct owner *make_stored_owner(const void *sk, const struct owner *first)
 {
     return NULL;

@@ -93,7 +93,7 @@ static __always_inline __u32 fill_socket(struct socket_record *r, __u8 type, con
     r->header.size = size;
     r->header.type = type;
     r->header.pid = o->pid;
-    r->header.time = bpf_ktime_get_boot_ns();
+    r->header.time = type == RECORD_OPEN ? o->opened : bpf_ktime_get_boot_ns();
     r->header.container = o->container;
     r->cookie = o->cookie;
     r->opened = o->opened;

@@ -20,7 +20,7 @@ static __always_inline void on_connect(const struct sock *sk)
     set_cookie(&o, sk);
     o.is_by_address = 1;
     /* A socket with storage goes by it: an accepted one can be disconnected, and connect. */
-    if (!stored_owner(sk) && note_by_address(sk, &o))
+    if (!stored_owner_of(sk) && note_by_address(sk, &o))
         return;
     o.is_by_address = 0;
     store_owner(sk, &o);
@@ -77,7 +77,8 @@ static __always_inline void report_open(struct owner *o, const struct sock *sk)
     }
     o->phase = PHASE_REPORTED;
     o->opened = bpf_ktime_get_boot_ns();
-    set_cookie(o, sk);
+    if (o->role == ROLE_SERVER || !o->cookie) /* an accepted socket has inherited the listening one's */
+        set_cookie(o, sk);
     emit_socket(RECORD_OPEN, o, TCP_ESTABLISHED);
 }
 

@@ -1,5 +1,5 @@
 import { Workshop } from '../bench/workshop.js';
-import { Progress } from './progress.js';
+import { Progress } from '../progress.js';
 import { durationOf, measureRun, type Build, type Plan, type Run } from './run.js';
 import { Workloads } from './workloads.js';
 
@@ -15,16 +15,16 @@ export async function measureRounds(
   stop: AbortSignal,
 ): Promise<readonly (readonly Run[])[]> {
   const runs = new Map<Build, Run[]>(builds.map((build) => [build, []]));
-  const progress = new Progress(rounds * builds.length, durationOf(plan));
+  const progress = new Progress(rounds * builds.length * durationOf(plan));
   const workshop = new Workshop(stop);
   try {
     const workloads = await Workloads.prepare(workshop);
     for (let round = 0; round < rounds; round++) {
       // Turned round each time, so that a drift of the machine hits all alike.
       for (const build of round % 2 === 0 ? builds : builds.toReversed()) {
-        progress.begin(build.name);
+        progress.begin(`${build.name}, round ${round + 1} of ${rounds}`);
         runs.get(build)!.push(await measureRun(build, workloads, plan, progress, stop));
-        progress.end();
+        progress.done(durationOf(plan));
       }
     }
     return [...runs.values()];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Daemon } from '../bench/daemon.js';
 import { SensorDouble } from '../sensor/double.js';
 import { Delivered } from './delivered.js';
-import type { Progress } from './progress.js';
+import type { Progress } from '../progress.js';
 import type { WorkCounts } from './work.js';
 import type { Workloads } from './workloads.js';
 

@@ -14,6 +14,7 @@ import { BadUsage, parseWords } from '../command.js';
 import { fleet, type FleetOptions } from './fleet.js';
 import { picture } from './picture.js';
 import { render } from './report.js';
+import { Progress } from '../progress.js';
 import { root, saveResult } from '../results/result.js';
 
 const DEFAULTS = { nodes: 5000, seconds: 60, clients: 40, larger: 50_000 };
@@ -82,13 +83,12 @@ function parse(words: readonly string[]) {
 
 /** Says on standard error how far the simulation is, and how long it will take. */
 function progress(): FleetOptions['onProgress'] {
-  const start = performance.now();
-  let shown = start;
+  const all = new Progress(1);
+  let [before, shown] = [0, performance.now()];
   return (done) => {
-    const now = performance.now();
-    if (now - shown < PROGRESS_MS) return;
-    shown = now;
-    const left = ((now - start) / done) * (1 - done);
-    console.error(`${(done * 100).toFixed(0)} % of all nodes, ${Math.ceil(left / 1000)} s left`);
+    if (performance.now() - shown < PROGRESS_MS) return;
+    all.done(done - before);
+    [before, shown] = [done, performance.now()];
+    all.begin(`${(done * 100).toFixed(0)} % of all nodes`);
   };
 }

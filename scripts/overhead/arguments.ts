@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { closest } from '../../actors/settings/closest.js';
-import { BadUsage } from '../command.js';
+import { BadUsage, parseWords } from '../command.js';
 import { installableNames } from './agents.js';
 import type { Ready } from './process.js';
 import type { Durations } from './rounds.js';
@@ -111,11 +111,7 @@ function parsed(words: readonly string[]) {
     if (token.kind === 'option' && !Object.hasOwn(options, token.name))
       throw unknown(`'${token.rawName}'`, token.name);
   }
-  try {
-    return parseArgs({ args: [...words], options }).values;
-  } catch (error) {
-    throw new BadUsage((error as Error).message, { cause: error });
-  }
+  return parseWords({ args: [...words], options }).values;
 }
 
 function unknown(shown: string, name: string): BadUsage {

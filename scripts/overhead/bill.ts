@@ -4,7 +4,7 @@ import type { Block } from './block.js';
 import { figuresOf } from './figures.js';
 import type { Journal } from './journal.js';
 import { packageProblem } from './packages.js';
-import { Progress } from './progress.js';
+import { Progress } from '../progress.js';
 import type { Bill, Skipped } from './report.js';
 import { measureBlock } from './rounds.js';
 import { places, Site, type Place } from './site.js';
@@ -98,8 +98,9 @@ class Run {
       const order = [...this.#agents.slice(first), ...this.#agents.slice(0, first)];
       for (const agent of order) {
         if (this.#journal.count(workload.name, place, agent.name) > round) continue;
-        const words = `round ${round + 1} of ${this.#plan.rounds}, ${agent.name}; ${progress.words}`;
-        say(`${workload.name}, ${place}: ${words}`);
+        progress.begin(
+          `${workload.name}, ${place}, round ${round + 1} of ${this.#plan.rounds}, ${agent.name}`,
+        );
         this.#journal.add(await measureBlock(this.#site, { ...task, running }, agent, this.#plan));
         progress.done(this.#lifeOf(agent, workload));
       }
@@ -145,7 +146,7 @@ async function readyAgents(
       continue;
     }
     skipped.set(agent.name, problem);
-    say(`without ${agent.name}: ${problem}`);
+    process.stderr.write(`… without ${agent.name}: ${problem}\n`);
   }
   if (ready.length === 0) throw new Error('No agent could be started.');
   return ready;
@@ -174,9 +175,4 @@ function inOrder(blocks: readonly Block[]): Block[] {
 function targetOf({ workload, place, agent }: Block): Target | undefined {
   const { target, targetIn } = workloads.find(({ name }) => name === workload) ?? {};
   return agent === 'collector' && (targetIn?.includes(place) ?? true) ? target : undefined;
-}
-
-/** Progress; standard output has the result alone. */
-function say(text: string): void {
-  process.stderr.write(`… ${text}\n`);
 }

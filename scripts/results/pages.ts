@@ -1,7 +1,12 @@
 import type { Result } from './result.js';
 
-/** The Markdown of a result's data. */
-export type Renderer = (data: never) => string;
+/** What a place shows. */
+export interface Renderer {
+  /** Names of the results whose data `render` takes, in this order. */
+  readonly of: readonly string[];
+  /** Markdown. */
+  readonly render: (...data: never[]) => string;
+}
 
 /** A place in a page for a result: two HTML comments, invisible there. */
 const PLACE = /(<!-- result: ([a-z-]+) -->\n)[\s\S]*?(<!-- \/result -->)/g;
@@ -16,16 +21,20 @@ export function fillPage(
   results: (name: string) => Result | undefined,
 ): string {
   return page.replace(PLACE, (_, start: string, name: string, end: string) => {
-    const render = renderers[name];
-    const result = results(name);
-    if (render === undefined)
+    const renderer = renderers[name];
+    if (renderer === undefined)
       throw new Error(`No renderer for '${name}' (allowed: ${Object.keys(renderers).join(', ')})`);
-    if (result === undefined) throw new Error(`No result '${name}' in docs/results`);
-    return `${start}\n${render(result.data as never).trim()}\n\n${source(result)}\n\n${end}`;
+    const shown = renderer.of.map((of) => {
+      const result = results(of);
+      if (result === undefined) throw new Error(`No result '${of}' in docs/results`);
+      return result;
+    });
+    const text = renderer.render(...shown.map(({ data }) => data as never)).trim();
+    return `${start}\n${text}\n\n${shown.map(source).join('\n')}\n\n${end}`;
   });
 }
 
-/** @returns the names of the results with a place in a page */
+/** @returns the names of the places in a page */
 export function placesOf(page: string): string[] {
   return [...page.matchAll(PLACE)].map(([, , name]) => name!);
 }

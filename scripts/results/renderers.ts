@@ -4,6 +4,14 @@ import { render as fleet } from '../fleet/report.js';
 import { render as overhead } from '../overhead/report.js';
 import { render as scale } from '../scale/report.js';
 import type { Renderer } from './pages.js';
+import { summary } from './summary.js';
 
-/** By the name of the saved result. */
-export const renderers: Readonly<Record<string, Renderer>> = { compare, faults, fleet, overhead, scale };
+/** By the name of a place: most of them show one result, by its name. */
+export const renderers: Readonly<Record<string, Renderer>> = {
+  compare: { of: ['compare'], render: compare },
+  faults: { of: ['faults'], render: faults },
+  fleet: { of: ['fleet'], render: fleet },
+  overhead: { of: ['overhead'], render: overhead },
+  scale: { of: ['scale'], render: scale },
+  summary: { of: ['overhead', 'scale', 'faults'], render: summary },
+};

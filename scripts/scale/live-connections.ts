@@ -1,4 +1,4 @@
-import { own } from '../bench/figures.js';
+import { own, type Figure } from '../bench/figures.js';
 import { medianOf } from '../bench/statistics.js';
 import type { Curve, Origin, PartResult, Point } from './data.js';
 import type { Plan } from './plan.js';
@@ -18,7 +18,10 @@ const BEFORE_TICK = 500;
 /** Less than this is lost in what Collector takes at rest, ms. */
 const LEAST_TICK = 0.1;
 const NS_PER_MS = 1e6;
-const MEGABYTES = { 10_000: 80, 1_000_000: 256 } as const;
+const MEGABYTES: ReadonlyMap<number, number> = new Map([
+  [10_000, 80],
+  [1_000_000, 256],
+]);
 const LONGEST_HOLD = 20;
 
 /** Holds more connections, until there are so many. @returns ends them */
@@ -26,13 +29,22 @@ type Hold = (connections: number) => Promise<(() => Promise<void>) | undefined>;
 
 /** What live connections cost, by the kernel's own sockets. */
 export async function sockets(bench: Bench, plan: Plan): Promise<PartResult> {
-  return liveConnections(
-    bench,
-    plan,
-    'kernel',
-    plan.sockets,
-    () => async (count) => bench.workshop.hold(count, { count: plan.holders }),
-  );
+  const hold: Hold = async (count) => bench.workshop.hold(count, { count: plan.holders });
+  const { curves, figures } = await liveConnections(bench, plan, 'kernel', plan.sockets, () => hold);
+  return { curves, figures: [...figures, ...(await memoryAtRest(bench, plan, hold))] };
+}
+
+/** The memory of a Collector that has seen no load but its connections. */
+async function memoryAtRest(bench: Bench, plan: Plan, hold: Hold): Promise<Figure[]> {
+  return Site.during(bench, { interval: plan.interval }, async (site) => {
+    const clock = await site.ticks(plan.interval);
+    const count = Math.max(...plan.sockets);
+    const release = await hold(count);
+    await reported(clock, count, plan);
+    const { now } = site.daemon.memory();
+    await release?.();
+    return [own(`memory at ${count} connections, before any load`, 'MB', now, MEGABYTES.get(count))];
+  });
 }
 
 /** The same by records in the kernel's rings, since this machine has no room for a million sockets. */
@@ -142,15 +154,13 @@ function curves(costs: ReadonlyMap<number, Costs>, origin: Origin): Curve[] {
 }
 
 function limitsOf(costs: ReadonlyMap<number, Costs>): Point[] {
-  return Object.entries(MEGABYTES)
-    .map(([x, y]) => ({ x: Number(x), y }))
-    .filter(({ x }) => costs.has(x));
+  return [...MEGABYTES].map(([x, y]) => ({ x, y })).filter(({ x }) => costs.has(x));
 }
 
 function figures(costs: ReadonlyMap<number, Costs>) {
   return [...costs].flatMap(([count, { memory, hold }]) => [
-    ...(count in MEGABYTES
-      ? [own(`memory at ${count} connections`, 'MB', memory, MEGABYTES[count as keyof typeof MEGABYTES])]
+    ...(MEGABYTES.has(count)
+      ? [own(`memory at ${count} connections, after loads`, 'MB', memory, MEGABYTES.get(count))]
       : []),
     own(
       `longest hold of the loop around a tick at ${count} connections, by the clock`,

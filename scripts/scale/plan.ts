@@ -48,7 +48,7 @@ export const plans: Readonly<Record<'full' | 'quick', Plan>> = {
     rates: 10_000,
     expected: {
       idle: 45,
-      sockets: 140,
+      sockets: 175,
       fed: 340,
       containers: 60,
       producers: 40,

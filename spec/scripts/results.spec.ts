@@ -51,7 +51,14 @@ describe('results of benchmarks in pages', () => {
     code: {},
     data: { rate: 7 },
   };
-  const renderers = { overhead: ({ rate }: { readonly rate: number }) => `rate ${rate}\n` };
+  const renderers = {
+    overhead: { of: ['overhead'], render: ({ rate }: { readonly rate: number }) => `rate ${rate}\n` },
+    both: {
+      of: ['overhead', 'scale'],
+      render: (one: { readonly rate: number }, other: { readonly rate: number }) =>
+        `rates ${one.rate} and ${other.rate}`,
+    },
+  };
 
   it('come into their places with their command, and nothing else of the page changes', () => {
     const page = 'Before\n<!-- result: overhead -->\nold\n<!-- /result -->\nAfter\n';
@@ -68,11 +75,17 @@ describe('results of benchmarks in pages', () => {
     );
   });
 
+  it('come together into one place', () => {
+    const results = (name: string) => (name === 'scale' ? { ...result, data: { rate: 9 } } : result);
+    const filled = fillPage('<!-- result: both -->\n<!-- /result -->\n', renderers, results);
+    assert.match(filled, /\n\nrates 7 and 9\n\n_`npm run overhead -- --save`.*\n_`npm run overhead/);
+  });
+
   it('name what is missing', () => {
     const page = '<!-- result: scale -->\n<!-- /result -->\n';
     assert.throws(
       () => fillPage(page, renderers, () => result),
-      /No renderer for 'scale' \(allowed: overhead\)/,
+      /No renderer for 'scale' \(allowed: overhead, both\)/,
     );
     const known = page.replace('scale', 'overhead');
     assert.throws(() => fillPage(known, renderers, () => undefined), /No result 'overhead' in docs\/results/);

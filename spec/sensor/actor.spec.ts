@@ -389,6 +389,22 @@ describe('Sensor, over gRPC', () => {
       await connected;
     });
 
+    it('is connected to without the rest of the wait after a failed attempt', async () => {
+      const double1 = await double();
+      await double1.double.refuse();
+      const obstacles = new Set<string>();
+      const connected = link(double1.address).sensor.connect(
+        new AbortController().signal,
+        undefined,
+        ({ code }) => obstacles.add(code),
+      );
+      // The waits of gRPC: 1, 1.6, 2.6 and 4.1 s, each 20 % more or less. No attempt falls between 6.2 and 7.4 s.
+      await sleep(6400);
+      await double1.double.accept();
+      await connected;
+      assert.deepEqual([...obstacles], ['SENSOR_REFUSED'], 'the wait of Collector is no obstacle of Sensor');
+    });
+
     it('fails with the reason when the polls are over', async () => {
       const double1 = await double();
       await double1.double.refuse();

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Block } from '../../../scripts/overhead/block.js';
 import { Journal } from '../../../scripts/overhead/journal.js';
-import { Progress } from '../../../scripts/overhead/progress.js';
 
 const here = { kernel: '6.1', cpus: 2, model: 'a', node: 'v20', build: 'abc', seconds: 1, warmUp: 5 };
 const costs = { clock: 1, work: 1, agent: 0, kernel: 0 };
@@ -39,18 +38,5 @@ describe('the journal of the bill', () => {
     const journal = new Journal(undefined, here);
     journal.add(block);
     assert.equal(journal.blocks.length, 1);
-  });
-});
-
-describe('the progress of the bill', () => {
-  it('says the time left by the estimate, then by how far off it was', () => {
-    let now = 0;
-    const progress = new Progress(100, () => now);
-    assert.equal(progress.words, '2 min left');
-    now = 20_000;
-    progress.done(10);
-    assert.equal(progress.left, 180);
-    progress.done(60);
-    assert.equal(progress.words, '9 s left');
   });
 });
