@@ -7,9 +7,7 @@ static int __init start(void)
     return 0;
 }
 
-static void __exit stop(void)
-{
-}
+static void __exit stop(void) {}
 
 module_init(start);
 module_exit(stop);
