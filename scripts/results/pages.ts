@@ -30,13 +30,20 @@ export function fillPage(
       return result;
     });
     const text = renderer.render(...shown.map(({ data }) => data as never)).trim();
-    return `${start}\n${text}\n\n${shown.map(source).join('\n')}\n\n${end}`;
+    return `${start}\n${text}\n\n${shown.length === 1 ? source(shown[0]!) : sources(shown)}\n\n${end}`;
   });
 }
 
 /** @returns the names of the places in a page */
 export function placesOf(page: string): string[] {
   return [...page.matchAll(PLACE)].map(([, , name]) => name!);
+}
+
+/** How several results can be repeated, in short: each is shown with its source in its own page. */
+function sources(results: readonly Result[]): string {
+  const commands = results.map(({ command }) => `\`${command.split(' -- ')[0]}\``).join(', ');
+  const days = results.map(({ date }) => date).sort();
+  return `_${commands}, ${[...new Set([days[0], days.at(-1)])].join(' to ')}._`;
 }
 
 /** How to repeat a result, and of which code and machine it is. */

@@ -4,7 +4,8 @@ import type { BillFigure } from '../overhead/figures.js';
 import type { Bill } from '../overhead/report.js';
 import { figuresOf, type ScaleData } from '../scale/data.js';
 
-/** Work of others whose rate counts. */
+/** Operations that the kernel tells Collector of, and work of others whose rate counts. */
+const OPERATIONS: readonly string[] = ['connect', 'exec'];
 const SERVERS: readonly string[] = ['redis', 'nginx', 'pgbench'];
 /** Figures of Collector itself, by the start of their names. */
 const OWN = /idle|^memory at (10000 connections, before|1000000 )|records lost/;
@@ -16,7 +17,7 @@ export function summary(bill: Bill, scale: ScaleData, { outcomes }: FaultsData):
       agent === 'collector' && place === 'containers' && age === 'warm' && verdict !== undefined,
   );
   const rows = [
-    ...others.filter(({ verdict }) => verdict!.target.startsWith('node')).map((one) => payment(one, bill)),
+    ...others.filter(({ workload }) => OPERATIONS.includes(workload)).map((one) => payment(one, bill)),
     ...slowest(others.filter(({ workload }) => SERVERS.includes(workload))),
     ...figuresOf(scale)
       .filter(({ name }) => OWN.test(name))
@@ -44,8 +45,9 @@ function slowest(servers: readonly BillFigure[]): string[][] {
 }
 
 function ownCost({ name, unit, collector, target }: Figure): string[] {
-  const value = Number.isInteger(collector) ? String(collector) : collector.toPrecision(2);
-  return [name, `${value} ${unit}`, target?.text ?? ''];
+  const isWhole = Number.isInteger(collector) || collector >= 100;
+  const value = isWhole ? collector.toFixed(0) : collector.toPrecision(2);
+  return [name.replace(/^(not )?idle.*/, 'Collector at rest'), `${value} ${unit}`, target?.text ?? ''];
 }
 
 function held(outcomes: FaultsData['outcomes']): string {
