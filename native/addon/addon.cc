@@ -20,8 +20,9 @@ namespace collector {
 
 namespace {
 
-// At the end of the heap, before malloc gives them back, and the least of a mapping of its own, gone when freed: malloc's
-// own defaults at the start (mallopt(3)). A table that grew and was freed would raise the second one to its own size.
+// At the end of the heap, before malloc gives them back, and the least of a mapping of its own, gone when freed:
+// malloc's own defaults at the start (mallopt(3)). A table that grew and was freed would raise the second one to its
+// own size.
 constexpr int KEPT_BYTES = 128 * 1024;
 constexpr int MAPPED_BYTES = 128 * 1024;
 

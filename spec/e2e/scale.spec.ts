@@ -71,7 +71,7 @@ describe('The measurement of scale', function () {
       ['--import', 'tsx', path.join(root, 'scripts/scale.ts'), '--quick', '--only=rates', '--json'],
       { encoding: 'utf8' },
     );
-    assert.match(stderr, /^… rates \(1 of 1\), \d+ s left$/m);
+    assert.match(stderr, /^… rates \(1 of 1\): \d+ s left$/m);
     const { rates } = JSON.parse(stdout) as ScaleData;
     assert.deepEqual(
       rates?.figures.map(({ unit, target }) => [unit, target?.text]),
