@@ -42,9 +42,8 @@ export async function measureBill(
     for (const agent of agents) await agent.close?.();
     await site.close();
   }
-  const { rounds, seconds, warmUp } = plan;
+  const { seconds, warmUp } = plan;
   return {
-    rounds,
     seconds,
     warmUp,
     agents: agents.filter(({ name }) => !skipped.has(name)).map(({ name, task }) => ({ name, task })),

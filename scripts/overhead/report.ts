@@ -9,8 +9,6 @@ export interface Bill {
   readonly seconds: number;
   /** Before Collector counts as warm, s. */
   readonly warmUp: number;
-  /** Lives of each agent asked for; a figure has its own count. */
-  readonly rounds: number;
   readonly agents: readonly { readonly name: string; readonly task: string }[];
   /** By the name of a workload. */
   readonly titles: Readonly<Record<string, string>>;
@@ -24,16 +22,27 @@ export interface Skipped {
   readonly why: string;
 }
 
-const HEAD = ['work', 'agent', 'bare', 'by the clock', 'bare, node', 'node', 'agent itself', 'target', ''];
+const HEAD = [
+  'work',
+  'agent',
+  'rounds',
+  'bare',
+  'by the clock',
+  'bare, node',
+  'node',
+  'agent itself',
+  'target',
+  '',
+];
 const wherever: Readonly<Record<Place, string>> = { containers: 'in containers', host: 'on the host' };
 
 /** The bill in Markdown. */
-export function render({ figures, agents, titles, skipped, rounds, seconds, warmUp }: Bill): string {
+export function render({ figures, agents, titles, skipped, seconds, warmUp }: Bill): string {
   const rows = figures.map((figure) => row(figure, titles));
   const lost = figures.filter((one) => one.lost > 0);
   return [
     table([HEAD, ...rows]),
-    notes(rounds, seconds, warmUp),
+    notes(seconds, warmUp),
     agents.map(({ name, task }) => `- ${name}: ${task}`).join('\n'),
     ...lost.map(
       ({ workload, place, agent, lost }) =>
@@ -44,10 +53,11 @@ export function render({ figures, agents, titles, skipped, rounds, seconds, warm
 }
 
 function row(figure: BillFigure, titles: Bill['titles']): string[] {
-  const { workload, place, agent, age, bare, clock, node, own, verdict } = figure;
+  const { workload, place, agent, age, blocks, bare, clock, node, own, verdict } = figure;
   return [
     `${titles[workload] ?? workload}, ${wherever[place]}`,
     agent === 'collector' ? `${agent}, ${age}` : agent,
+    String(blocks),
     time(bare.clock),
     interval(clock),
     time(bare.node),
@@ -58,9 +68,9 @@ function row(figure: BillFigure, titles: Bill['titles']): string[] {
   ];
 }
 
-function notes(rounds: number, seconds: number, warmUp: number): string {
+function notes(seconds: number, warmUp: number): string {
   return (
-    `Each of ${rounds} rounds: ${seconds} s without the agent, with it, and without it again; warm after ${warmUp} s ` +
+    `In each round: ${seconds} s without the agent, with it, and without it again; warm after ${warmUp} s ` +
     `of the same work. Times are of one operation. Ratios are of cost, with the agent to without, with their 95 % ` +
     `intervals. “node” is processor time: of the work, of the agent and of the kernel's threads.`
   );
