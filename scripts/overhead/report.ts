@@ -41,8 +41,8 @@ export function render({ figures, agents, titles, skipped, seconds, warmUp }: Bi
   const rows = figures.map((figure) => row(figure, titles));
   const lost = figures.filter((one) => one.lost > 0);
   return [
-    table([HEAD, ...rows]),
     notes(seconds, warmUp),
+    table([HEAD, ...rows]),
     agents.map(({ name, task }) => `- ${name}: ${task}`).join('\n'),
     ...lost.map(
       ({ workload, place, agent, lost }) =>
@@ -70,9 +70,12 @@ function row(figure: BillFigure, titles: Bill['titles']): string[] {
 
 function notes(seconds: number, warmUp: number): string {
   return (
-    `In each round: ${seconds} s without the agent, with it, and without it again; warm after ${warmUp} s ` +
-    `of the same work. Times are of one operation. Ratios are of cost, with the agent to without, with their 95 % ` +
-    `intervals. “node” is processor time: of the work, of the agent and of the kernel's threads.`
+    `- _bare_: an operation without the agent. _by the clock_: its time with the agent to its time without.\n` +
+    `- _node_: the same of processor time: of the work, the agent and the kernel's threads. _agent itself_: its part.\n` +
+    `- _young_: the first ${seconds} s of work after the start, before V8 has compiled the code. _warm_: after ` +
+    `${warmUp} s of the same work.\n` +
+    `- In brackets: 95 % intervals. A target is missed if the whole interval is beyond it, and not decided if the ` +
+    `interval crosses it. In each round: ${seconds} s without the agent, with it, and without it again.`
   );
 }
 
@@ -83,8 +86,8 @@ function skippedText(skipped: readonly Skipped[]): string {
 
 function verdictText({ verdict, distance }: Verdict): string {
   if (verdict === 'met') return 'met';
-  const off = distance === 0 ? 'within it' : `${distance.toFixed(3)} off`;
-  return verdict === 'missed' ? `missed: ${off}` : `open: ${off}, but the interval is wider`;
+  if (verdict === 'missed') return `missed by ${distance.toFixed(3)}`;
+  return distance === 0 ? 'not decided' : `not decided: ${distance.toFixed(3)} off`;
 }
 
 function interval({ ratio, low, high }: Interval): string {
