@@ -61,7 +61,10 @@ describe('docs/operations.md', () => {
       const target = path.join(ROOT, 'docs', file === '' ? 'operations.md' : file);
       assert.ok(existsSync(target), link);
       const anchors = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-        heading!.toLowerCase().replaceAll(' ', '-'),
+        heading!
+          .toLowerCase()
+          .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+          .replaceAll(' ', '-'),
       );
       if (anchor !== undefined) assert.ok(anchors.includes(anchor), link);
     }
