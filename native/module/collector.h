@@ -30,6 +30,8 @@ extern struct control *control;
 int attach_hooks(void);
 void detach_hooks(void);
 bool has_hooks(void);
+/* Whether the probe of moves must take no lock of the kernel's: it could wait for itself. */
+bool are_locked_events_traced(void);
 
 /* emit.c */
 int make_output(const struct module_start *start);
@@ -60,6 +62,8 @@ u64 container_of_task(struct task_struct *task, struct naming *named);
 u64 container_at(struct task_struct *task);
 u64 container_of_cgroup(struct cgroup *cgroup);
 struct cgroup *cgroup_of_controller(struct css_set *set, u32 controller);
+struct cgroup *ancestor_to_judge(struct cgroup *cgroup);
+int read_component_name(struct cgroup *cgroup, const struct cgroup *parent, char *to, size_t capacity);
 u64 outermost_of(u64 container, const struct naming *named);
 u64 sharer_of(u64 container);
 void on_cgroup_rmdir(void *data, struct cgroup *cgroup, const char *path);

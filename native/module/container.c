@@ -13,12 +13,14 @@ enum {
     VERDICTS = 16384,
     BEARERS = 16384,
     OUTERMOST = 16384,
+    // Nobody makes cgroups as deep but to have walks take long: a deeper one is judged as its ancestor here.
+    DEEPEST = 512,
 };
 
 struct verdict {
     u64 verdict;
     u64 outermost;  // the container below no other one, on the path of this one; 0 for none
-    u32 generation; // it holds as long as this is the current one
+    int generation; // it holds as long as this is the current one
 };
 
 static struct table *verdicts; // by cgroup_key
@@ -26,7 +28,7 @@ static struct table *bearers; // of names below no container, by container and h
 static struct table *nested_bearers;       // apart: no container can use up the room of the others
 static struct table *outermost_containers; // around each nested one
 
-static u32 generation; // rises when an earlier verdict turns out to be wrong: hardly ever
+static atomic_t generation; // rises when an earlier verdict turns out to be wrong: hardly ever
 
 // Of both tables of bearers. Each of them is a living cgroup: its end takes it out (on_cgroup_rmdir), and later nobody
 // puts it in again, since it is marked as ended before.
@@ -43,10 +45,10 @@ void free_containers(void)
 
 int make_containers(void)
 {
-    verdicts = make_table(VERDICTS, sizeof(u64), sizeof(struct verdict), true);
-    bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), false);
-    nested_bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), false);
-    outermost_containers = make_table(OUTERMOST, sizeof(u64), sizeof(u64), true);
+    verdicts = make_table(VERDICTS, sizeof(u64), sizeof(struct verdict), EVICTING);
+    bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), BOUNDED);
+    nested_bearers = make_table(BEARERS, sizeof(u64), sizeof(struct bearer), SHARED);
+    outermost_containers = make_table(OUTERMOST, sizeof(u64), sizeof(u64), EVICTING);
     return verdicts && bearers && nested_bearers && outermost_containers ? 0 : -ENOMEM;
 }
 
@@ -75,7 +77,24 @@ static struct cgroup *parent_of(struct cgroup_scratch *s, struct cgroup *cgroup)
     return cgroup_parent(cgroup);
 }
 
-// kernfs takes a lock against a change of the name, as cgroup v1 allows it. Of the functions for it, one is exported.
+// The ancestor to judge a cgroup by, most often itself.
+struct cgroup *ancestor_to_judge(struct cgroup *cgroup)
+{
+    return cgroup->level > DEEPEST ? cgroup_ancestor(cgroup, DEEPEST) : cgroup;
+}
+
+/*
+ * Writes '/', a cgroup's name and NUL, as far as there is room. Returns the length without NUL, 0 or less for none; no
+ * less than `capacity` if it did not fit. Names change in cgroup v1 alone; there kernfs takes a lock against it, and
+ * goes all the way up to the root for one name. Of its functions for it, one is exported.
+ */
+int read_component_name(struct cgroup *cgroup, const struct cgroup *parent, char *to, size_t capacity)
+{
+    if (cgroup->root == &cgrp_dfl_root)
+        return snprintf(to, capacity, "/%s", cgroup->kn->name);
+    return kernfs_path_from_node(cgroup->kn, parent->kn, to, capacity);
+}
+
 static u32 read_name(struct cgroup_scratch *s, struct cgroup *cgroup)
 {
     const struct cgroup *parent = cgroup_parent(cgroup);
@@ -83,7 +102,7 @@ static u32 read_name(struct cgroup_scratch *s, struct cgroup *cgroup)
     s->name[0] = 0;
     if (!parent)
         return 0;
-    length = kernfs_path_from_node(cgroup->kn, parent->kn, s->name, sizeof(s->name));
+    length = read_component_name(cgroup, parent, s->name, sizeof(s->name));
     if (length < 1 || length > NAME_CAPACITY) {
         s->name[0] = 0;
         return 0;
@@ -108,24 +127,28 @@ static bool has_other_nested_bearer(struct cgroup_scratch *s, u64 id)
     return has_other(nested_bearers, &s->key, id);
 }
 
-static void keep(struct table *table, const u64 *key, const struct bearer *bearer)
+static bool is_online(const struct bearer *bearer)
 {
-    const struct cgroup *cgroup = (void *)bearer->cgroup;
-    unsigned long flags;
-    raw_spin_lock_irqsave(&bearers_lock, flags);
-    if (READ_ONCE(cgroup->self.flags) & CSS_ONLINE)
-        table_set(table, key, bearer);
-    raw_spin_unlock_irqrestore(&bearers_lock, flags);
+    return READ_ONCE(((const struct cgroup *)bearer->cgroup)->self.flags) & CSS_ONLINE;
 }
 
 static void keep_bearer(const u64 *key, const struct bearer *bearer)
 {
-    keep(bearers, key, bearer);
+    unsigned long flags;
+    raw_spin_lock_irqsave(&bearers_lock, flags);
+    if (is_online(bearer))
+        table_set(bearers, key, bearer);
+    raw_spin_unlock_irqrestore(&bearers_lock, flags);
 }
 
 static void keep_nested_bearer(const u64 *key, const struct bearer *bearer)
 {
-    keep(nested_bearers, key, bearer);
+    u64 sharer = container_of(key, const struct cgroup_scratch, key)->outermost;
+    unsigned long flags;
+    raw_spin_lock_irqsave(&bearers_lock, flags);
+    if (is_online(bearer))
+        table_set_share(nested_bearers, key, bearer, sharer);
+    raw_spin_unlock_irqrestore(&bearers_lock, flags);
 }
 
 static bool drop_nested_bearer(const u64 *key)
@@ -136,7 +159,7 @@ static bool drop_nested_bearer(const u64 *key)
 static void begin_generation(const u64 *container)
 {
     table_remove(outermost_containers, container);
-    WRITE_ONCE(generation, generation + 1);
+    atomic_inc(&generation);
 }
 
 #include "../bpf/cgroup-rule.h"
@@ -155,9 +178,9 @@ static u64 key_of(const struct cgroup *cgroup)
 // Judges a cgroup for the first time.
 static noinline u64 judge_once(struct cgroup *cgroup, u64 key)
 {
-    struct verdict kept = {.generation = READ_ONCE(generation)};
+    struct verdict kept = {.generation = atomic_read(&generation)};
     struct cgroup_scratch s;
-    judge_cgroup((unsigned long)cgroup, cgroup->root->hierarchy_id, &s);
+    judge_cgroup((unsigned long)ancestor_to_judge(cgroup), cgroup->root->hierarchy_id, &s);
     if (s.container) {
         kept.verdict = verdict_in(&s, (unsigned long)cgroup);
         kept.outermost = s.outermost;
@@ -173,7 +196,7 @@ static u64 verdict_of(struct cgroup *cgroup)
     if (!cgroup || cgroup->level == 0)
         return 0;
     key = key_of(cgroup);
-    if (table_get(verdicts, &key, &known) && known.generation == READ_ONCE(generation))
+    if (table_get(verdicts, &key, &known) && known.generation == atomic_read(&generation))
         return known.verdict;
     return judge_once(cgroup, key);
 }
@@ -183,11 +206,14 @@ u64 container_of_cgroup(struct cgroup *cgroup)
     return verdict_of(cgroup) & CONTAINER_MASK;
 }
 
-// A task's cgroup in the hierarchy of a cgroup v1 controller; NULL if it has none.
+/*
+ * A task's cgroup in the hierarchy of a cgroup v1 controller; NULL if it is in none, or at the root: that one names no
+ * container, and an unmounted hierarchy's is freed without regard to RCU readers. The root's state has no parent.
+ */
 struct cgroup *cgroup_of_controller(struct css_set *set, u32 controller)
 {
     const struct cgroup_subsys_state *css = READ_ONCE(set->subsys[controller]);
-    return css ? css->cgroup : NULL;
+    return css && css->parent ? css->cgroup : NULL;
 }
 
 /*

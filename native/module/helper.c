@@ -28,8 +28,8 @@ void free_helpers(void)
 
 int make_helpers(void)
 {
-    passages = make_table(PASSAGES, sizeof(u32), sizeof(struct passage), true);
-    helpers = make_table(HELPERS, sizeof(u64), sizeof(u64), true);
+    passages = make_table(PASSAGES, sizeof(u32), sizeof(struct passage), EVICTING);
+    helpers = make_table(HELPERS, sizeof(u64), sizeof(u64), EVICTING);
     return passages && helpers ? 0 : -ENOMEM;
 }
 

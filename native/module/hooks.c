@@ -22,6 +22,13 @@ static struct {
     {"inet_sock_set_state", on_socket_state},
 };
 
+/*
+ * Events with the lock of cgroup sets taken. Traced by somebody, they wait with it for the lock under which the probe of
+ * moves runs, while soft interrupts wait for the lock of cgroup sets, on a processor that may have any other lock.
+ */
+static const char *const locked_events[] = {"cgroup_notify_populated", "cgroup_notify_frozen"};
+static struct tracepoint *locked[ARRAY_SIZE(locked_events)]; // NULL: the kernel has none
+
 static bool is_hooked;
 
 // Compiles only if the kernel calls the probes as they are declared.
@@ -61,9 +68,20 @@ bool has_hooks(void)
     return is_hooked;
 }
 
+bool are_locked_events_traced(void)
+{
+    u32 i;
+    for (i = 0; i < ARRAY_SIZE(locked); i++)
+        if (locked[i] && static_key_enabled(&locked[i]->key))
+            return true;
+    return false;
+}
+
 int attach_hooks(void)
 {
     u32 i;
+    for (i = 0; i < ARRAY_SIZE(locked); i++)
+        locked[i] = find_tracepoint(locked_events[i]);
     for (i = 0; i < ARRAY_SIZE(hooks); i++) {
         struct tracepoint *tracepoint = find_tracepoint(hooks[i].name);
         int error = tracepoint ? tracepoint_probe_register(tracepoint, hooks[i].probe, NULL) : -ENOENT;

@@ -33,6 +33,13 @@
 #define proc_lseek llseek
 #endif
 
+/* Of pages that user space maps. Before 5.11 the kernel maps none that are charged to a cgroup. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
+#define GFP_MAPPED GFP_KERNEL_ACCOUNT
+#else
+#define GFP_MAPPED GFP_KERNEL
+#endif
+
 /* As __vmalloc(), for data. */
 static inline void *allocate_pages_for(size_t bytes, gfp_t flags)
 {

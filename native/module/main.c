@@ -72,7 +72,7 @@ static void stop(void)
 static int make_all(const struct module_start *start)
 {
     int error;
-    control = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+    control = (void *)get_zeroed_page(GFP_MAPPED);
     if (!control)
         return -ENOMEM;
     control->own_pid = task_tgid_nr(current);

@@ -51,16 +51,15 @@ u32 write_path(struct file *file, char *to, u32 capacity, char *scratch, bool *i
     return copy_end(to, path, length, capacity, is_cut);
 }
 
-/* Writes the path of a cgroup, at most CGROUP_CAPACITY bytes: "/" for the root. Returns the bytes. */
+/* Writes the end of a cgroup's path, at most CGROUP_CAPACITY bytes: "/" for the root. Returns the bytes. */
 u32 write_cgroup_path(struct cgroup *cgroup, char *to, bool *is_cut)
 {
     char name[NAME_MAX + 2]; // '/', a name and NUL
     u32 start = CGROUP_CAPACITY;
     struct cgroup *parent;
-    *is_cut = false;
-    for (; (parent = cgroup_parent(cgroup)); cgroup = parent) {
-        // kernfs takes a lock against a change of the name, as cgroup v1 allows it.
-        int length = kernfs_path_from_node(cgroup->kn, parent->kn, name, sizeof(name));
+    *is_cut = cgroup != ancestor_to_judge(cgroup);
+    for (cgroup = ancestor_to_judge(cgroup); (parent = cgroup_parent(cgroup)); cgroup = parent) {
+        int length = read_component_name(cgroup, parent, name, sizeof(name));
         if (length <= 0 || length >= sizeof(name) || length > start) {
             *is_cut = true;
             break;

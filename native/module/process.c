@@ -38,6 +38,10 @@ static void report_move(struct task_struct *task)
     bool helps, is_forked;
     if (!container || is_own_process(task) || is_self_check(task) || container_of_passage(task) == container)
         return;
+    if (are_locked_events_traced()) {
+        count_failed(PROGRAM_EXEC);
+        return;
+    }
     helps = is_helper(task);
     is_forked = (u32)task->self_exec_id == (u32)task->parent_exec_id;
     note_passage(task, container, helps || (is_forked && !container_at(parent_of_task(task))));

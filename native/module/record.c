@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The record of a process: program, arguments, cgroup and ancestors.
+#include <linux/binfmts.h>
 #include <linux/cred.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -154,11 +155,13 @@ static bool read_memory(void *to, unsigned long from, u32 length)
     return copy_from_user_nofault(to, (const void __user *)from, length) == 0;
 }
 
-// The start of the current task's arguments behind argv[0], which no message has: 0 if it can't be read.
+// The start of the current task's arguments behind argv[0], which no message has: 0 if it can't be read, or has no end.
 static unsigned long skip_name(struct scratch *s, unsigned long start, unsigned long end)
 {
-    while (start < end) {
-        u32 length = min_t(unsigned long, end - start, PAGE_SIZE - offset_in_page(start));
+    // The kernel takes no longer argument, but a process may have it that its arguments are anywhere (PR_SET_MM).
+    const unsigned long limit = min(end, start + MAX_ARG_STRLEN);
+    while (start < limit) {
+        u32 length = min_t(unsigned long, limit - start, PAGE_SIZE - offset_in_page(start));
         const char *name_end;
         length = min_t(u32, length, PATH_SCRATCH);
         if (!read_memory(s->path, start, length))
@@ -168,7 +171,7 @@ static unsigned long skip_name(struct scratch *s, unsigned long start, unsigned 
             return start + (name_end - s->path) + 1;
         start += length;
     }
-    return start;
+    return start < end ? 0 : start;
 }
 
 static void append_arguments(struct scratch *s, struct task_struct *task)

@@ -94,7 +94,7 @@ static bool allocate_pages(struct ring *ring)
         struct page *page = NULL;
         // Too large a ring fails, and the kernel kills nobody for it.
         if (!fatal_signal_pending(current))
-            page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+            page = alloc_page(GFP_MAPPED | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
         if (!page)
             return false;
         ring->pages[ring->page_count++] = page;
@@ -211,6 +211,10 @@ static int map_ring(struct file *file, struct vm_area_struct *area)
 {
     const struct ring *ring = file->private_data;
     bool is_consumers = area->vm_pgoff == 0 && area->vm_end - area->vm_start == PAGE_SIZE;
+    u64 pages = 2 * ring->page_count - POSITION_PAGES;
+    // Some kernels add the two up without a look at the sum.
+    if (area->vm_pgoff > pages || vma_pages(area) > pages - area->vm_pgoff)
+        return -EINVAL;
     if (area->vm_flags & VM_WRITE && !is_consumers)
         return -EPERM;
     if (!is_consumers)

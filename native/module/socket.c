@@ -14,7 +14,8 @@
 
 #include "collector.h"
 
-enum { MOST_OWNERS = 65536, MOST_PLACES = 16384 };
+// A container alone can have half of each.
+enum { MOST_OWNERS = 131072, MOST_PLACES = 32768 };
 
 // How far a connection got. Each step is taken once, however often a probe is asked to.
 enum phase {
@@ -41,6 +42,7 @@ struct owner {
     u8 family;
     u8 role;
     u8 phase;
+    u8 has_place; // of a listening socket: it is counted at its place
 };
 
 // Where a socket listens: an address, all zero for any, and a port, of a family and a network namespace.
@@ -53,8 +55,9 @@ struct place {
 
 struct listener {
     struct owner owner;
-    u64 socket;  // the latest one there
+    u64 socket;  // the latest one there, 0 once it has left
     u32 sockets; // how many listen there (SO_REUSEPORT): they share the owner of the latest
+    u32 others;  // of them, at most so many are not of the owner's container: if any, scans find who accepts
 };
 
 static struct table *owners; // by address of the socket
@@ -70,8 +73,8 @@ void free_sockets(void)
 
 int make_sockets(void)
 {
-    owners = make_table(MOST_OWNERS, sizeof(u64), sizeof(struct owner), false);
-    places = make_table(MOST_PLACES, sizeof(struct place), sizeof(struct listener), false);
+    owners = make_table(MOST_OWNERS, sizeof(u64), sizeof(struct owner), SHARED);
+    places = make_table(MOST_PLACES, sizeof(struct place), sizeof(struct listener), SHARED);
     return owners && places ? 0 : -ENOMEM;
 }
 
@@ -91,7 +94,7 @@ static bool find_owner(const struct sock *sk, struct owner *o)
 static bool keep_owner(const struct sock *sk, const struct owner *o)
 {
     u64 key = (unsigned long)sk;
-    if (table_set(owners, &key, o))
+    if (table_set_share(owners, &key, o, sharer_of(o->container)))
         return true;
     count_failed(PROGRAM_SOCKET);
     return false;
@@ -199,12 +202,13 @@ static void emit_socket(enum record_type type, const struct owner *o, u8 state)
     emit(&r, fill_socket(&r, type, o, state), PROGRAM_SOCKET);
 }
 
-// The same with the holder behind it: the current task.
-static void emit_held(enum record_type type, const struct owner *o, u8 state, u8 flags)
+// The same with the holder behind it.
+static void emit_held(enum record_type type, const struct owner *o, const struct task_struct *task, u8 state,
+                      u8 flags)
 {
     struct held_record r = {};
     const struct holder holder = {
-        .start_time = start_of(current->group_leader),
+        .start_time = start_of(task->group_leader),
         .image = o->program ? number_for_records((void *)(unsigned long)o->program) : 0,
     };
     u32 size = fill_socket(&r.socket, type, o, state);
@@ -223,20 +227,35 @@ static void fill_place(struct place *p, const struct sock *sk, const struct owne
     p->family = tuple->family;
 }
 
-// Keeps the owner of a listening socket, with its tuple, for sockets accepted there.
-static void note_place(const struct sock *sk, const struct owner *o)
+// Keeps the owner of a listening socket, with its tuple, for sockets accepted there. False if there is no room.
+static bool note_place(const struct sock *sk, const struct owner *o)
 {
-    struct listener listener, known;
+    struct listener listener = {.owner = *o, .socket = (unsigned long)sk, .sockets = 1}, known;
     struct place place;
     unsigned long flags;
+    bool is_kept;
     fill_place(&place, sk, o);
-    listener.owner = *o;
-    listener.socket = (unsigned long)sk;
     raw_spin_lock_irqsave(&places_lock, flags);
-    listener.sockets = table_get(places, &place, &known) ? known.sockets + 1 : 1;
-    if (!table_set(places, &place, &listener))
-        count_failed(PROGRAM_SOCKET);
+    if (table_get(places, &place, &known)) {
+        listener.sockets += known.sockets;
+        listener.others = known.others;
+        // Sockets without an address share the place of port 0, each with another port: has_port() tells them apart.
+        if (place.port && known.sockets > known.others && known.owner.container != o->container) {
+            listener.owner = known.owner;
+            listener.others++;
+        }
+    }
+    is_kept = table_set_share(places, &place, &listener, sharer_of(o->container));
     raw_spin_unlock_irqrestore(&places_lock, flags);
+    return is_kept;
+}
+
+// Makes the owner of the last socket at a place the owner of the place, if that socket is the latest.
+static void take_last(struct listener *known)
+{
+    if (known->sockets == 1 && known->others && known->socket &&
+        table_get(owners, &known->socket, &known->owner))
+        known->others = 0;
 }
 
 // The socket listens there no more.
@@ -248,7 +267,13 @@ static void leave_place(const struct sock *sk, const struct owner *o)
     fill_place(&place, sk, o);
     raw_spin_lock_irqsave(&places_lock, flags);
     if (table_get(places, &place, &known)) {
-        if (--known.sockets == 0)
+        if (known.socket == (unsigned long)sk)
+            known.socket = 0;
+        if (known.others && known.owner.container != o->container)
+            known.others--;
+        known.sockets--;
+        take_last(&known);
+        if (known.sockets == 0)
             table_remove(places, &place);
         else
             table_set(places, &place, &known);
@@ -261,7 +286,7 @@ static bool has_port(u64 socket, u16 port)
 {
     const struct sock *sk = (void *)(unsigned long)socket;
     u16 its;
-    return copy_from_kernel_nofault(&its, &sk->sk_num, sizeof(its)) == 0 && its == port;
+    return sk && copy_from_kernel_nofault(&its, &sk->sk_num, sizeof(its)) == 0 && its == port;
 }
 
 /*
@@ -287,10 +312,11 @@ static bool find_listener(const struct sock *sk, struct listener *found)
 static bool inherit_by_place(const struct sock *sk, struct owner *o)
 {
     struct listener listener;
-    if (!find_listener(sk, &listener))
+    if (!find_listener(sk, &listener) || listener.others)
         return false;
     *o = listener.owner;
     o->cookie = 0;
+    o->has_place = 0;
     return keep_owner(sk, o);
 }
 
@@ -304,26 +330,43 @@ static u64 container_of_socket(const struct sock *sk)
 #endif
 }
 
-// Fills in the current task, about to connect or to listen, as the owner. False if out of scope: disowns the socket.
-static bool claim_socket(const struct sock *sk, struct owner *o, struct naming *named)
+// Whoever works on a socket: before Linux 5.12 io_uring has a thread of the kernel do it, in the memory of its process.
+static struct task_struct *acting_task(void)
 {
-    bool is_check = is_self_check(current), is_kernel = current->flags & PF_KTHREAD;
+#ifdef CONFIG_MEMCG
+    if (current->flags & PF_KTHREAD && current->mm) {
+        struct task_struct *user = rcu_dereference(current->mm->owner);
+        if (user)
+            return user;
+    }
+#endif
+    return current;
+}
+
+// Fills in a task, about to connect or to listen, as the owner. False if out of scope: disowns the socket.
+static bool claim_socket(const struct sock *sk, struct owner *o, struct task_struct *task,
+                         struct naming *named)
+{
+    bool is_check = is_self_check(task), is_kernel = task->flags & PF_KTHREAD;
     memset(o, 0, sizeof(*o));
-    o->container = container_of_task(current, named);
+    o->container = container_of_task(task, named);
     if (is_kernel)
         o->container = container_of_socket(sk);
+    else
+        outermost_of(o->container,
+                     named); // for its share: who has only forked since its move has no record yet
     if (!is_check && !in_scope(o->container)) {
         forget_owner(sk);
         return false;
     }
     if (is_check)
         o->phase = PHASE_CHECK;
-    else if (is_self(current))
+    else if (is_self(task))
         o->phase = PHASE_LEFT_OUT;
     o->program = (unsigned long)current_program();
     if (!is_kernel) {
-        o->pid = task_tgid_nr(current);
-        copy_name(o->comm, current);
+        o->pid = task_tgid_nr(task);
+        copy_name(o->comm, task);
     }
     return true;
 }
@@ -332,7 +375,7 @@ static void on_connect(const struct sock *sk)
 {
     struct naming named;
     struct owner o;
-    if (!claim_socket(sk, &o, &named))
+    if (!claim_socket(sk, &o, acting_task(), &named))
         return;
     o.role = ROLE_CLIENT;
     set_cookie(&o, sk);
@@ -343,7 +386,7 @@ static void on_listen(const struct sock *sk)
 {
     struct naming named;
     struct owner o;
-    if (!claim_socket(sk, &o, &named))
+    if (!claim_socket(sk, &o, current, &named))
         return;
     read_tuple(&o, sk);
     o.role = ROLE_SERVER; // of all accepted sockets, too
@@ -351,8 +394,15 @@ static void on_listen(const struct sock *sk)
         o.opened = ktime_get_boottime_ns();
         set_cookie(&o, sk);
     }
-    keep_owner(sk, &o);
-    note_place(sk, &o);
+    o.has_place = note_place(sk, &o);
+    if (!o.has_place)
+        count_failed(PROGRAM_SOCKET);
+    // Without room for it, its end would be no record, and nobody would take it from its place.
+    if (!keep_owner(sk, &o)) {
+        if (o.has_place)
+            leave_place(sk, &o);
+        return;
+    }
     if (o.phase != PHASE_NEW)
         return;
     if (is_private_listener(&o)) {
@@ -361,7 +411,7 @@ static void on_listen(const struct sock *sk)
     }
     // Ahead of the socket's: a process that has only forked since is known by nothing else.
     emit_process(RECORD_PROCESS, 0, current, o.container, &named, PROGRAM_SOCKET);
-    emit_held(RECORD_LISTEN, &o, TCP_LISTEN, FLAG_LISTENER);
+    emit_held(RECORD_LISTEN, &o, current, TCP_LISTEN, FLAG_LISTENER);
 }
 
 // Reports that a socket, its tuple read, is established, unless its peer is left out.
@@ -410,7 +460,7 @@ static void on_close(const struct sock *sk, int old_state)
     struct owner o;
     if (!find_owner(sk, &o))
         return;
-    if (old_state == TCP_LISTEN)
+    if (old_state == TCP_LISTEN && o.has_place)
         leave_place(sk, &o);
     if (o.phase == PHASE_NEW && is_alive(old_state)) {
         read_last_tuple(&o, sk); // it was established unseen
@@ -435,15 +485,16 @@ static void on_shutdown(const struct sock *sk)
 {
     struct naming named;
     struct owner o;
+    struct task_struct *task = acting_task();
     u64 program = (unsigned long)current_program();
     if (!in_task() || !find_owner(sk, &o) || o.role != ROLE_SERVER || o.phase != PHASE_REPORTED)
         return;
     if (!program || program == o.program)
         return;
-    o.container = container_of_task(current, &named);
-    o.pid = task_tgid_nr(current);
+    o.container = container_of_task(task, &named);
+    o.pid = task_tgid_nr(task);
     o.program = program;
-    emit_held(RECORD_SERVED, &o, TCP_ESTABLISHED, 0);
+    emit_held(RECORD_SERVED, &o, task, TCP_ESTABLISHED, 0);
 }
 
 void on_socket_state(void *data, const struct sock *sk, const int old_state, const int new_state)

@@ -26,6 +26,14 @@ case $setup in
     module) export COLLECTION_METHOD=kernel_module ;;
 esac
 [ "$setup" = v1 ] || mount -t cgroup2 none $unified
+# As in a pod: in a cgroup of its own, which the kernel charges for memory.
+charged=/sys/fs/cgroup/memory
+if [ ! -d $charged ]; then
+    charged=$unified
+    echo +memory >$charged/cgroup.subtree_control
+fi
+mkdir $charged/collector
+echo 0 >$charged/collector/cgroup.procs
 ip link set lo up
 ip addr add 10.9.9.9/32 dev lo
 ip -6 addr add fd00::9/128 dev lo

@@ -124,9 +124,10 @@ export async function fetchHeaders(
     else if (ubuntu !== undefined) await downloadUbuntuHeaders(ubuntu, arch, folder);
     else throw new Error(`There are no headers for ${name}.`);
     unpackAll(folder);
-    relocate(path.join(headers, 'Makefile'), path.dirname(headers));
     writeFileSync(path.join(folder, 'unpacked'), '');
   }
+  // Each time: the cache may have moved since.
+  relocate(path.join(headers, 'Makefile'), path.dirname(headers));
   const programs = path.join(folder, 'root/usr/bin');
   const compiler = existsSync(programs)
     ? readdirSync(programs).find((file) => /^gcc-\d+$/.test(file))
@@ -158,7 +159,8 @@ async function downloadUbuntuHeaders(
 /** Debian's headers include others by their place in the file system: moves it below another folder. */
 function relocate(makefile: string, folder: string): void {
   const text = readFileSync(makefile, 'utf8');
-  if (text.includes('include /usr/src/')) writeFileSync(makefile, text.replaceAll('/usr/src/', `${folder}/`));
+  const moved = text.replaceAll(/^include \/.*\/(?=linux-headers-)/gm, `include ${folder}/`);
+  if (moved !== text) writeFileSync(makefile, moved);
 }
 
 function isInstalled(program: string): boolean {

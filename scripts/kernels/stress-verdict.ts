@@ -24,7 +24,7 @@ export function judgeStress(output: string): Verdict {
     untried: ['lockdep, kmemleak and KASAN (Debian has no image with them)'],
   };
   if (!sections.has('end')) return { ...verdict, faults: ['the machine did not run to its end'] };
-  for (const trial of ['refusals', 'storm', 'hostile', 'cycles']) {
+  for (const trial of ['refusals', 'arguments', 'shares', 'storm', 'hostile', 'cycles']) {
     const text = sections.get(trial) ?? '';
     expect(
       text.trim().endsWith('exit code 0'),

@@ -3,6 +3,8 @@
  * with its name, and exits with 0 if all was as it should be.
  *
  *   refusals   values and mappings that the module has to refuse
+ *   arguments N a process has it that its arguments are N MiB of memory, and listens: the probe has to end soon
+ *   shares N   N listening sockets of a container leave room for those of another one
  *   records N  reads for N seconds, and prints each record
  *   cycles N   inserts, hooks and removes the module N times
  *   storm N    reads rings of a page for N seconds: read and lost records are as many as the module has counted
@@ -24,6 +26,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -47,6 +51,8 @@ static struct driver {
     __u32 ring_bytes;
     struct control *control;
     struct ring rings[MOST_RINGS];
+    /* As read: connections with a server in a container, processes with arguments that could not be read. */
+    __u64 accepted, speechless;
 } driver;
 
 static _Noreturn void fail(const char *what)
@@ -206,6 +212,10 @@ static void read_ring(struct ring *r, int prints)
         }
         if (prints)
             print_record(h);
+        if (h->type == RECORD_OPEN && ((const struct socket_record *)h)->role == ROLE_SERVER)
+            driver.accepted++;
+        if (h->type == RECORD_PROCESS && h->flags & FLAG_ARGS_LOST)
+            driver.speechless++;
         r->records++;
         position += (length + PREFIX + 7) & ~7U;
     }
@@ -551,6 +561,117 @@ static void connect_once(int listener, const struct sockaddr_storage *address, s
     close(fd);
 }
 
+/* Makes the memory of `size` bytes present, with a page at every place: little of it is charged. */
+static char *crowded_memory(size_t size)
+{
+    enum { FILE_BYTES = 16 << 20 };
+    int fd = must("memfd_create", syscall(SYS_memfd_create, "arguments", 0));
+    must("ftruncate", ftruncate(fd, FILE_BYTES));
+    char *part = map(fd, FILE_BYTES, PROT_READ | PROT_WRITE, 0);
+    memset(part, 'a', FILE_BYTES);
+    char *all = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t at = 0; at < size; at += FILE_BYTES)
+        if (mmap(all + at, FILE_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) == MAP_FAILED)
+            fail("mmap");
+    for (size_t at = 0; at < FILE_BYTES; at += PAGE)
+        (void)*(volatile char *)(all + at);
+    return all;
+}
+
+static int arguments(const char *module, double megabytes)
+{
+    enum { TRIES = 3 };
+    static const double MOST_SECONDS = 1;
+    struct sockaddr_storage address;
+    socklen_t length;
+    char name[256];
+    size_t size = (size_t)megabytes << 20;
+    insert(module);
+    open_driver();
+    start_driver(1 << 20);
+    pid_t child = must("fork", fork());
+    if (child == 0) {
+        char *memory = crowded_memory(size);
+        container_name(name, 1, 0);
+        enter(name);
+        must("PR_SET_MM_ARG_START", prctl(PR_SET_MM, PR_SET_MM_ARG_START, memory, 0, 0));
+        must("PR_SET_MM_ARG_END", prctl(PR_SET_MM, PR_SET_MM_ARG_END, memory + size - 1, 0, 0));
+        double least = MOST_SECONDS;
+        for (int i = 0; i < TRIES; i++) {
+            double begin = now();
+            close(listen_at(AF_INET, &address, &length));
+            least = now() - begin < least ? now() - begin : least;
+        }
+        printf("arguments: a listen() took %.1f ms\n", least * 1e3);
+        _exit(least >= MOST_SECONDS);
+    }
+    int status;
+    must("waitpid", waitpid(child, &status, 0));
+    read_rings(0);
+    close_driver();
+    remove_module();
+    return status != 0 || driver.speechless != TRIES;
+}
+
+/* Listens with `count` sockets, on loopback addresses with a port each of the kernel's choice. */
+static void listen_often(int count)
+{
+    const struct rlimit most = {.rlim_cur = count + 64, .rlim_max = count + 64};
+    must("setrlimit", setrlimit(RLIMIT_NOFILE, &most));
+    for (int i = 0; i < count; i++) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000001 + i / 8192)}};
+        int fd = must("socket", socket(AF_INET, SOCK_STREAM, 0));
+        must("bind", bind(fd, (void *)&address, sizeof(address)));
+        must("listen", listen(fd, 1));
+    }
+}
+
+static int shares(const char *module, int count)
+{
+    struct sockaddr_storage address;
+    socklen_t length;
+    int ready[2];
+    char greedy_name[256], name[256], byte = 0;
+    container_name(greedy_name, 1, 0);
+    container_name(name, 2, 0);
+    must("pipe", pipe(ready));
+    insert(module);
+    open_driver();
+    start_driver(1 << 20);
+    pid_t greedy = must("fork", fork());
+    if (greedy == 0) {
+        enter(greedy_name);
+        listen_often(count);
+        must("write", write(ready[1], &byte, 1));
+        pause();
+    }
+    close(ready[1]);
+    for (struct pollfd polled = {.fd = ready[0], .events = POLLIN}; poll(&polled, 1, 10) == 0;)
+        read_rings(0);
+    if (read(ready[0], &byte, 1) != 1)
+        fail("the greedy container");
+    read_rings(0);
+    __u64 failed = total(0).failed;
+    pid_t other = must("fork", fork());
+    if (other == 0) {
+        enter(name);
+        int listener = listen_at(AF_INET, &address, &length);
+        connect_once(listener, &address, length);
+        _exit(0);
+    }
+    must("waitpid", waitpid(other, NULL, 0));
+    __u64 failed_of_other = total(0).failed - failed;
+    driver.accepted = 0;
+    read_rings(0);
+    kill(greedy, SIGKILL);
+    must("waitpid", waitpid(greedy, NULL, 0));
+    printf("shares: %llu of %d sockets without room, %llu of the other's; it accepted %llu\n", failed, count,
+           failed_of_other, driver.accepted);
+    close_driver();
+    remove_module();
+    return !failed || failed_of_other || driver.accepted != 1;
+}
+
 static void load_one(int number, double seconds)
 {
     char name[256], other[256];
@@ -677,6 +798,10 @@ int main(int count, char **words)
     double number = count > 3 ? atof(words[3]) : 1;
     if (!strcmp(trial, "refusals"))
         return refusals(module);
+    if (!strcmp(trial, "arguments"))
+        return arguments(module, number);
+    if (!strcmp(trial, "shares"))
+        return shares(module, number);
     if (!strcmp(trial, "records"))
         return records(module, number);
     if (!strcmp(trial, "cycles"))

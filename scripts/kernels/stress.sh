@@ -21,6 +21,8 @@ echo "== kernel"
 uname -r
 run refusals
 rmmod collector
+run arguments 4096
+run shares 20000
 (stress load - 1000000 >/tmp/load &)
 sleep 1
 run storm 8

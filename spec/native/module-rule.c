@@ -5,6 +5,7 @@
  * above it, and answers with its container, its outermost container and the charged one; `-PATH` removes it; `.`
  * begins anew.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "../../native/module/interface.h"
 
 typedef __u8 u8;
+typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef _Bool bool;
@@ -23,7 +25,16 @@ enum { false, true };
 #define noinline __attribute__((noinline))
 #define ____cacheline_aligned
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+typedef struct {
+    int value;
+} atomic_t;
+#define atomic_read(a) ((a)->value)
+#define atomic_set(a, to) ((a)->value = (to))
+#define atomic_inc(a) (++(a)->value)
+#define atomic_dec(a) (--(a)->value)
+#define atomic_inc_return(a) (++(a)->value)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(p, type, member) ((type *)((const char *)(p)-offsetof(type, member)))
 #define ALIGN(x, to) (((x) + (to)-1) & ~((__typeof__(x))(to)-1))
 #define DIV_ROUND_UP(x, by) (((x) + (by)-1) / (by))
 #define ENOMEM 12
@@ -32,11 +43,13 @@ enum { false, true };
 #define __GFP_RETRY_MAYFAIL 0
 #define __GFP_NOWARN 0
 #define array3_size(a, b, c) ((size_t)(a) * (b) * (c))
-#define kzalloc(bytes, flags) calloc(1, bytes)
-#define kfree free
+#define kvzalloc(bytes, flags) calloc(1, bytes)
+#define kvfree free
 #define allocate_pages_for(bytes, flags) ((flags) ? calloc(1, bytes) : malloc(bytes))
 #define vfree free
 #define get_random_u32() 0x9e3779b9u
+#define get_random_u64() 0x9e3779b97f4a7c15u
+#define hash_64(x, bits) ((u32)(((x)*0x61c8864680b583ebull) >> (64 - (bits))))
 #define rcu_read_lock()
 #define rcu_read_unlock()
 #define rcu_dereference(p) (p)
@@ -77,6 +90,7 @@ struct kernfs_node {
 struct cgroup;
 struct cgroup_subsys_state {
     struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
     unsigned int flags;
 };
 struct cgroup_root {
@@ -114,6 +128,15 @@ static struct cgroup *cgroup_parent(const struct cgroup *cgroup)
     return cgroup->parent;
 }
 
+static struct cgroup *cgroup_ancestor(struct cgroup *cgroup, int level)
+{
+    while (cgroup->level > level)
+        cgroup = cgroup->parent;
+    return cgroup;
+}
+
+static struct cgroup_root cgrp_dfl_root;
+
 static int kernfs_path_from_node(struct kernfs_node *to, struct kernfs_node *from, char *text, size_t capacity)
 {
     (void)from;
@@ -121,20 +144,21 @@ static int kernfs_path_from_node(struct kernfs_node *to, struct kernfs_node *fro
 }
 
 struct cgroup *cgroup_of_controller(struct css_set *set, u32 controller);
+struct cgroup *ancestor_to_judge(struct cgroup *cgroup);
+int read_component_name(struct cgroup *cgroup, const struct cgroup *parent, char *to, size_t capacity);
 
 #include "../../native/module/container.c"
 #include "../../native/module/table.c"
 
-static struct cgroup_root root_of_all;
 static struct kernfs_node root_node = {.id = 1};
-static struct cgroup top = {.self = {.flags = CSS_ONLINE}, .kn = &root_node, .root = &root_of_all};
+static struct cgroup top = {.self = {.flags = CSS_ONLINE}, .kn = &root_node, .root = &cgrp_dfl_root};
 static struct cgroup *cgroups; /* all others, newest first */
 static u64 latest_id = 1;
 
 static struct cgroup *child_of(struct cgroup *parent, const char *name, size_t length)
 {
     for (struct cgroup *c = cgroups; c; c = c->next)
-        if (c->parent == parent && strlen(c->kn->name) == length && !memcmp(c->kn->name, name, length))
+        if (c->parent == parent && !memcmp(c->kn->name, name, length) && !c->kn->name[length])
             return c;
     struct cgroup *made = calloc(1, sizeof(*made));
     made->self.flags = CSS_ONLINE;
@@ -142,7 +166,7 @@ static struct cgroup *child_of(struct cgroup *parent, const char *name, size_t l
     made->kn = calloc(1, sizeof(*made->kn));
     made->kn->id = ++latest_id;
     memcpy(made->kn->name, name, length);
-    made->root = &root_of_all;
+    made->root = &cgrp_dfl_root;
     made->parent = parent;
     made->next = cgroups;
     return cgroups = made;

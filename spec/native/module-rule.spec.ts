@@ -10,7 +10,9 @@ import { cgroupCases, cgroupLines } from '../support/cgroup-corpus.js';
 
 /** Headers included by the module's sources, whose contents module-rule.c stands in for. */
 const HEADERS = [
+  'atomic',
   'cgroup',
+  'hash',
   'jhash',
   'kernfs',
   'log2',
@@ -97,6 +99,32 @@ describe("the kernel module's rule of cgroup names", function () {
         );
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('keeps a nested name against a container with nested names without end', () => {
+    const flood = Array.from(
+      { length: 17_000 },
+      (_, index) => index.toString(16).padStart(5, '0') + A.slice(5),
+    );
+    const lines = [
+      ...flood.map((name) => `+/docker/${A}/${name}`),
+      `+/docker/${B}/${K}`,
+      `+/docker/${A}/${K}`,
+    ];
+    const [nested, forged] = answers(lines).slice(-2);
+    assert.deepEqual(
+      nested,
+      [K, B, B].map((one) => one.slice(0, 12)),
+    );
+    assert.equal(forged![0], A.slice(0, 12));
+  });
+
+  it('judges a cgroup below more names than there are in use', () => {
+    const deep = '/x'.repeat(600);
+    assert.deepEqual(
+      answers([`+/docker/${A}${deep}/${K}`, `+/docker/${A}${deep}`]).map(([container]) => container),
+      [A.slice(0, 12), A.slice(0, 12)],
     );
   });
 
