@@ -1,28 +1,28 @@
 /**
  * Runs the built Collector on other kernels, in virtual machines without acceleration, and holds its output against the
  * work done there: `npm run kernels -- [5.10] [6.1] [6.12] [newest] [<kernel image>] [amd64] [arm64] [v2] [hybrid] [v1]
- * [without-btf] [module] [module-stress] [module-start]`; 5.4, 5.11, 5.13, 5.15 and 5.19 are Ubuntu's, for amd64 alone.
- * Without a kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a setup: v2. The
- * kernel module is tried on 5.4 (where nothing else runs), 5.10 and 6.1. Needs root, and some 90 s for each boot, some
- * 3 min for module-stress, one for each processor at a time; downloads stay in .cache.
+ * [without-btf] [module] [module-stress] [module-start] [tracepoints]`; 5.4, 5.11, 5.13, 5.15 and 5.19 are Ubuntu's,
+ * for amd64 alone. Without a kernel: 5.10, 6.1, 6.12 and newest; without an architecture: this machine's; without a
+ * setup: v2. The kernel module is tried on 5.4 (where nothing else runs), 5.10 and 6.1. Needs root, and some 90 s for
+ * each boot, some ten minutes for module-stress, one for each processor at a time; downloads stay in .cache.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { command } from './command.js';
+import { ownArchitecture, type Architecture } from './kernels/debian.js';
 import {
   fetchHeaders,
   fetchKernel,
   kernelNames,
-  type Architecture,
   type KernelFiles,
   type KernelName,
 } from './kernels/images.js';
 import { Machine, needsModule, setups, type Setup } from './kernels/machine.js';
 import { judgeInsertion } from './kernels/insertion-verdict.js';
 import { makeOddModules } from './kernels/odd-modules.js';
-import { judgeStress } from './kernels/stress-verdict.js';
+import { judgeStress, judgeTracepoints } from './kernels/stress-verdict.js';
 import { judge, type Verdict } from './kernels/verdict.js';
 
 const root = path.dirname(import.meta.dirname);
@@ -32,6 +32,7 @@ const cache = path.join(root, '.cache/kernels');
 const judgements: Partial<Readonly<Record<Setup, (output: string) => Verdict>>> = {
   'module-stress': judgeStress,
   'module-start': judgeInsertion,
+  tracepoints: judgeTracepoints,
 };
 
 await command(main);
@@ -62,7 +63,7 @@ async function main(words: readonly string[]): Promise<boolean> {
       for (const setup of chosen.length > 0 ? chosen : (['v2'] as const))
         waiting.push({ kernel, files, arch, setup });
     }
-    const machine = new Machine(arch);
+    const machine = new Machine(arch, cache);
     const work = async (): Promise<void> => {
       for (let next; (next = waiting.shift()) !== undefined;)
         isGood = (await tryKernel(machine, next)) && isGood;
@@ -74,10 +75,6 @@ async function main(words: readonly string[]): Promise<boolean> {
     }
   }
   return isGood;
-}
-
-function ownArchitecture(): Architecture {
-  return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
 /** A boot to come. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first process of a virtual machine for scripts/kernels.ts. `setup` is in the kernel's command line: v2, hybrid
-# or v1 for the cgroup hierarchies, without-btf, module, module-stress or module-start. The output between two lines
+# or v1 for the cgroup hierarchies, without-btf, module, module-stress, module-start or tracepoints. The output between two lines
 # `== <name>` is the section of this name in the result.
 mount -t proc none /proc
 mount -t sysfs none /sys
@@ -41,6 +41,7 @@ export PATH="$PATH:/app"
 echo # the line that the firmware left
 echo "== booted"
 [ "$setup" != module-stress ] || exec sh /app/stress.sh
+[ "$setup" != tracepoints ] || exec sh /app/tracepoints.sh
 [ "$setup" != module-start ] || exec sh /app/insertion.sh
 
 # Runs a program in a container: by its id, or by the id of one in another.

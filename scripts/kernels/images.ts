@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Debian, unpackAll, type Architecture } from './debian.js';
 
 /** Debian's suites by their kernels, with the kernels' names here. */
 const suites = { '5.10': 'bullseye', '6.1': 'bookworm', '6.12': 'trixie', newest: 'sid' } as const;
@@ -59,7 +59,6 @@ const UBUNTU_COMPILER = 'gcc-9';
 
 export const kernelNames = [...Object.keys(suites), ...Object.keys(packages)];
 export type KernelName = keyof typeof suites | keyof typeof packages;
-export type Architecture = 'amd64' | 'arm64';
 
 /** Files of a kernel. */
 export interface KernelFiles {
@@ -77,8 +76,6 @@ export interface BuildFiles {
   readonly compiler?: string;
 }
 
-const DEBIAN = 'http://deb.debian.org/debian';
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const UBUNTU = 'http://archive.ubuntu.com/ubuntu/pool/main/l';
 
 /**
@@ -173,52 +170,6 @@ function compilerPackages(compiler: string): readonly string[] {
   return [compiler, `cpp-${version}`, `${compiler}-base`, `libgcc-${version}-dev`];
 }
 
-/** The packages of a suite, beside this machine's package manager. */
-class Debian {
-  readonly #folder: string;
-  readonly #flags: readonly string[];
-
-  /** @param folder for lists, and for what is downloaded */
-  constructor(suite: string, arch: Architecture, folder: string) {
-    this.#folder = folder;
-    for (const part of ['lists/partial', 'archives/partial'])
-      mkdirSync(path.join(folder, part), { recursive: true });
-    const sources = path.join(folder, 'sources.list');
-    writeFileSync(sources, `deb [signed-by=${KEYRING}] ${DEBIAN} ${suite} main\n`);
-    const options = {
-      'APT::Architecture': arch,
-      'APT::Architectures': arch,
-      'APT::Sandbox::User': 'root',
-      'Dir::Etc::sourcelist': sources,
-      'Dir::Etc::sourceparts': '/dev/null',
-      'Dir::State::lists': path.join(folder, 'lists'),
-      'Dir::State::status': '/dev/null',
-      'Dir::Cache': folder,
-    };
-    this.#flags = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-    this.#run('apt-get', '-qq', ...this.#flags, 'update');
-  }
-
-  /** The names of the packages that one depends on. */
-  dependencies(name: string): readonly string[] {
-    const lines = this.#run('apt-cache', ...this.#flags, 'depends', name).split('\n');
-    return lines.flatMap((line) => /Depends: (\S+)/.exec(line)?.[1] ?? []);
-  }
-
-  /** The archives are in the folder then. */
-  download(...names: readonly string[]): void {
-    this.#run('apt-get', '-qq', ...this.#flags, 'download', ...names);
-  }
-
-  #run(command: string, ...args: string[]): string {
-    return execFileSync(command, args, {
-      encoding: 'utf8',
-      cwd: this.#folder,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-  }
-}
-
 function downloadFromDebian(suite: string, arch: Architecture, folder: string): void {
   const debian = new Debian(suite, arch, folder);
   const image = debian.dependencies(`linux-image-${arch}`).find((name) => /^linux-image-\d/.test(name));
@@ -226,14 +177,6 @@ function downloadFromDebian(suite: string, arch: Architecture, folder: string): 
   // From 6.19 on an image is split into packages, on which linux-image depends.
   const parts = debian.dependencies(image).filter((name) => /^linux-(binary|modules)-\d/.test(name));
   debian.download(image, ...parts);
-}
-
-/** Unpacks the archives in a folder into `root` there. */
-function unpackAll(folder: string): void {
-  for (const file of readdirSync(folder).filter((file) => file.endsWith('.deb'))) {
-    execFileSync('dpkg', ['-x', file, 'root'], { cwd: folder });
-    rmSync(path.join(folder, file));
-  }
 }
 
 async function downloadFromUbuntu(

@@ -12,12 +12,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Architecture, KernelFiles } from './images.js';
+import type { Architecture } from './debian.js';
+import { emulator, type Emulator } from './emulator.js';
+import type { KernelFiles } from './images.js';
 
 /**
  * Setups of a machine: its mounted cgroup hierarchies (v2 alone, v1 alone, or both); v2 with the kernel's types (BTF)
- * hidden, to need a driver; v2 with the kernel module as the driver; trials of the kernel module without Collector; or
- * trials of Collector's start and end with it.
+ * hidden, to need a driver; v2 with the kernel module as the driver; trials of the kernel module without Collector;
+ * trials of Collector's start and end with it; or the module's tracepoints, switched by the kernel's own tracing under
+ * the load of the trials, with no module.
  */
 export const setups = [
   'v2',
@@ -27,6 +30,7 @@ export const setups = [
   'module',
   'module-stress',
   'module-start',
+  'tracepoints',
 ] as const;
 export type Setup = (typeof setups)[number];
 
@@ -37,15 +41,15 @@ export function needsModule(setup: Setup): boolean {
 /** Checks of the kernel's memory at each allocation and release, for what a module does wrong. */
 const STRESS_PARAMETERS = 'slub_debug=FZPU';
 
-const qemu: Readonly<
-  Record<Architecture, { readonly command: readonly string[]; readonly parameters: string }>
+const boards: Readonly<
+  Record<Architecture, { readonly arguments: readonly string[]; readonly parameters: string }>
 > = {
   // Without acceleration a busy host delivers the timer's interrupts late; the kernel's check finds them broken.
-  amd64: { command: ['qemu-system-x86_64'], parameters: 'console=ttyS0 no_timer_check' },
-  arm64: { command: ['qemu-system-aarch64', '-M', 'virt'], parameters: 'console=ttyAMA0' },
+  amd64: { arguments: [], parameters: 'console=ttyS0 no_timer_check' },
+  arm64: { arguments: ['-M', 'virt'], parameters: 'console=ttyAMA0' },
 };
 /** Most time from the start of a machine to its end, and to the first line of guest.sh in it, s. */
-const SECONDS = 600;
+const SECONDS = 1200;
 const BOOT_SECONDS = 120;
 /** Attempts at a boot: an emulated machine can fail before anything of Collector runs. */
 const BOOTS = 3;
@@ -58,8 +62,10 @@ export class Machine {
   readonly arch: Architecture;
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'collector-machine-'));
   readonly #archive: string;
+  readonly #emulator: Emulator;
 
-  constructor(arch: Architecture) {
+  /** @param cache folder for what is downloaded */
+  constructor(arch: Architecture, cache: string) {
     this.arch = arch;
     const root = path.join(this.#folder, 'root');
     const script = path.join(import.meta.dirname, 'root.sh');
@@ -67,6 +73,7 @@ export class Machine {
     copyFileSync(path.join(import.meta.dirname, 'guest.sh'), path.join(root, 'init'));
     chmodSync(path.join(root, 'init'), 0o755);
     this.#archive = pack(root);
+    this.#emulator = emulator(arch, cache);
   }
 
   close(): void {
@@ -87,13 +94,23 @@ export class Machine {
     const archive = `${own}.initrd`;
     writeFileSync(archive, Buffer.concat([this.#archive, pack(own)].map((file) => readFileSync(file))));
 
-    const { command, parameters } = qemu[this.arch];
+    const board = boards[this.arch];
     const checks = setup === 'module-stress' ? ` ${STRESS_PARAMETERS}` : '';
-    const append = `${parameters} quiet panic=-1${checks} setup=${setup}`;
+    const append = `${board.parameters} quiet panic=-1${checks} setup=${setup}`;
     const options = ['-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-net', 'none'];
-    const args = [...command, ...options, '-kernel', kernel.image, '-initrd', archive, '-append', append];
+    const args = [
+      ...this.#emulator.command,
+      ...board.arguments,
+      ...options,
+      '-kernel',
+      kernel.image,
+      '-initrd',
+      archive,
+      '-append',
+      append,
+    ];
     for (let attempt = 1; ; attempt++) {
-      const output = await runMachine(args);
+      const output = await runMachine(args, this.#emulator.environment);
       // On a busy host the emulated serial line can stop for good, within a line: no program stops there.
       const isCut = output.includes(BOOTED) && !output.includes(ENDED) && !output.endsWith('\n');
       if ((output.includes(BOOTED) && !isCut) || attempt === BOOTS) return output;
@@ -106,8 +123,12 @@ export class Machine {
 }
 
 /** @returns the machine's output by its end, or until its time was up */
-async function runMachine([program = '', ...args]: readonly string[]): Promise<string> {
+async function runMachine(
+  [program = '', ...args]: readonly string[],
+  environment: Emulator['environment'],
+): Promise<string> {
   const child = spawn('timeout', [String(SECONDS), program, ...args], {
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

@@ -70,4 +70,4 @@ compiler=gcc
 "$compiler" -O2 -static -o "$root/app/blocker" spec/workload/blocker.c
 "$compiler" -O2 -static -o "$root/app/verified" scripts/kernels/verified.c
 "$compiler" -O2 -Wall -static -o "$root/app/stress" scripts/kernels/stress.c
-cp scripts/kernels/stress.sh scripts/kernels/insertion.sh "$root/app/"
+cp scripts/kernels/stress.sh scripts/kernels/insertion.sh scripts/kernels/tracepoints.sh "$root/app/"

@@ -12,25 +12,12 @@ export const ALARMING =
 /** Holds the output of stress.sh against what every trial has to say. */
 export function judgeStress(output: string): Verdict {
   const sections = sectionsOf(output);
-  const faults: string[] = [];
+  const verdict = judgeTrials(sections, ['refusals', 'arguments', 'shares', 'storm', 'hostile', 'cycles']);
+  const faults = [...verdict.faults];
   const expect = (holds: boolean, what: string): void => {
     if (!holds) faults.push(what);
   };
-  const verdict = {
-    release: sections.get('kernel')?.trim() ?? 'did not boot',
-    records: { process_exec: 0, process_exit: 0, socket_state: 0, udp: 0 },
-    verified: 0,
-    faults,
-    untried: ['lockdep, kmemleak and KASAN (Debian has no image with them)'],
-  };
-  if (!sections.has('end')) return { ...verdict, faults: ['the machine did not run to its end'] };
-  for (const trial of ['refusals', 'arguments', 'shares', 'storm', 'hostile', 'cycles']) {
-    const text = sections.get(trial) ?? '';
-    expect(
-      text.trim().endsWith('exit code 0'),
-      `${trial}: ${text.trim().split('\n').slice(-2).join(' ') || '?'}`,
-    );
-  }
+  if (!sections.has('end')) return verdict;
   const [before, after] = [...(sections.get('memory') ?? '').matchAll(/^(?:\w+: .*)$/gm)].map(([line]) =>
     amounts(line),
   );
@@ -39,7 +26,32 @@ export function judgeStress(output: string): Verdict {
   expect((sections.get('modules') ?? '').trim() === '', `still inserted: ${sections.get('modules')?.trim()}`);
   const lines = (sections.get('dmesg') ?? '').split('\n').filter((line) => !HARMLESS.test(line));
   for (const line of lines.filter((line) => ALARMING.test(line)).slice(0, 3)) faults.push(line.trim());
-  return verdict;
+  return {
+    ...verdict,
+    faults,
+    untried: ['lockdep, kmemleak and KASAN (Debian has no image with them)'],
+  };
+}
+
+/** Holds the output of tracepoints.sh against what it has to say. */
+export function judgeTracepoints(output: string): Verdict {
+  return judgeTrials(sectionsOf(output), ['switches']);
+}
+
+function judgeTrials(sections: ReadonlyMap<string, string>, trials: readonly string[]): Verdict {
+  const faults = sections.has('end')
+    ? trials
+        .map((trial) => ({ trial, text: (sections.get(trial) ?? '').trim() }))
+        .filter(({ text }) => !text.endsWith('exit code 0'))
+        .map(({ trial, text }) => `${trial}: ${text.split('\n').slice(-2).join(' ') || '?'}`)
+    : [`the machine stopped in ${[...sections.keys()].at(-1) ?? 'its boot'}`];
+  return {
+    release: sections.get('kernel')?.trim() ?? 'did not boot',
+    records: { process_exec: 0, process_exit: 0, socket_state: 0, udp: 0 },
+    verified: 0,
+    faults,
+    untried: [],
+  };
 }
 
 /** By their names in /proc/meminfo, KiB. */

@@ -10,6 +10,7 @@
  *   storm N    reads rings of a page for N seconds: read and lost records are as many as the module has counted
  *   hostile N  for N seconds, writes nonsense to all that user space may write
  *   cost N     N rounds of events with hooks and without, what they take, and the module's memory
+ *   switches N has the kernel's own tracing switch the module's tracepoints on and off N times (MODULE is not used)
  *   load N     for N seconds, what a node does, in containers below /sys/fs/cgroup (MODULE is not used)
  */
 #define _GNU_SOURCE
@@ -340,6 +341,28 @@ static int cycles(const char *module, int count)
     for (int i = 0; i < count; i++)
         cycle(module, i);
     printf("cycles: %d in %.1f s\n", count, now() - begin);
+    return 0;
+}
+
+static void set_event(const char *event, const char *value)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/enable", event);
+    int fd = must(path, open(path, O_WRONLY | O_CLOEXEC));
+    must(path, write(fd, value, 1));
+    close(fd);
+}
+
+static int switches(int count)
+{
+    static const char *const events[] = {"cgroup/cgroup_rmdir",      "cgroup/cgroup_attach_task",
+                                         "sched/sched_process_fork", "sched/sched_process_exec",
+                                         "sched/sched_process_exit", "tcp/tcp_destroy_sock",
+                                         "sock/inet_sock_set_state"};
+    enum { EVENTS = sizeof(events) / sizeof(events[0]) };
+    for (int i = 0; i < 2 * EVENTS * count; i++)
+        set_event(events[i % EVENTS], i / EVENTS % 2 ? "0" : "1");
+    printf("switches: %d\n", count);
     return 0;
 }
 
@@ -812,6 +835,8 @@ int main(int count, char **words)
         return hostile(module, number);
     if (!strcmp(trial, "cost"))
         return cost(module, number);
+    if (!strcmp(trial, "switches"))
+        return switches(number);
     if (!strcmp(trial, "load"))
         return load(number);
     return 2;
