@@ -352,9 +352,8 @@ static bool claim_socket(const struct sock *sk, struct owner *o, struct task_str
     o->container = container_of_task(task, named);
     if (is_kernel)
         o->container = container_of_socket(sk);
-    else
-        outermost_of(o->container,
-                     named); // for its share: who has only forked since its move has no record yet
+    else // for its share: who has only forked since its move has no record yet
+        outermost_of(o->container, named);
     if (!is_check && !in_scope(o->container)) {
         forget_owner(sk);
         return false;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first process of a virtual machine for scripts/kernels.ts. `setup` is in the kernel's command line: v2, hybrid
-# or v1 for the cgroup hierarchies, without-btf, module, module-stress, module-start or tracepoints. The output between two lines
-# `== <name>` is the section of this name in the result.
+# or v1 for the cgroup hierarchies, without-btf, module, module-stress, module-start or tracepoints. The output between
+# two lines `== <name>` is the section of this name in the result.
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
