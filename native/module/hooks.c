@@ -23,9 +23,9 @@ static struct {
 };
 
 /*
- * Events that the kernel tells with the lock of cgroup sets taken. While somebody traces them, they wait there for the
- * lock under which the probe of moves runs. A soft interrupt waits for the lock of cgroup sets on top of a task with any
- * other lock of the kernel's taken: so the probe must take none then.
+ * Events told by the kernel with the lock of cgroup sets taken. While somebody traces them, they wait there for the
+ * lock under which the probe of moves runs. A soft interrupt waits for the lock of cgroup sets on top of a task with
+ * any other lock of the kernel's taken: so the probe must take none then.
  */
 static const char *const locked_events[] = {"cgroup_notify_populated", "cgroup_notify_frozen"};
 static struct tracepoint *locked[ARRAY_SIZE(locked_events)]; // NULL: the kernel has none
