@@ -60,5 +60,9 @@ function amounts(line: string): ReadonlyMap<string, number> {
 }
 
 function lost(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
-  return (before.get('MemFree') ?? NaN) - (after.get('MemFree') ?? NaN);
+  return free(before) - free(after);
+}
+
+function free(amounts: ReadonlyMap<string, number>): number {
+  return (amounts.get('MemFree') ?? NaN) + (amounts.get('Listed') ?? NaN);
 }
