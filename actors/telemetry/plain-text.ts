@@ -10,9 +10,12 @@ export const UNSAFE =
   // eslint-disable-next-line no-control-regex -- controls are the point here
   /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 
-/** Replaces unsafe characters by escapes as in C: `\n`, `\x1b`, `\u202e`. */
+/**
+ * Replaces unsafe characters by escapes as in C: `\n`, `\x1b`, `\u202e`. Half a character, as V8 quotes it in its
+ * errors of JSON, becomes U+FFFD.
+ */
 export function escapeControls(text: string): string {
-  return text.replace(UNSAFE, (found) => SHORT[found] ?? [...escapes(found, 'x')].join(''));
+  return text.toWellFormed().replace(UNSAFE, (found) => SHORT[found] ?? [...escapes(found, 'x')].join(''));
 }
 
 /**
