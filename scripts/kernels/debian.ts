@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 export type Architecture = 'amd64' | 'arm64';
@@ -9,6 +9,8 @@ export function ownArchitecture(): Architecture {
 }
 
 const DEBIAN = 'http://deb.debian.org/debian';
+/** Marks a folder with everything unpacked. */
+const UNPACKED = 'unpacked';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** The packages of a suite, beside this machine's package manager. */
@@ -57,10 +59,22 @@ export class Debian {
   }
 }
 
+/** Whether `unpackAll` has come to its end in this folder. */
+export function isUnpacked(folder: string): boolean {
+  return existsSync(path.join(folder, UNPACKED));
+}
+
+/** Makes a folder for downloads, empty. */
+export function beginDownloads(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(path.join(folder, 'root'), { recursive: true });
+}
+
 /** Unpacks the archives in a folder into `root` there. */
 export function unpackAll(folder: string): void {
   for (const file of readdirSync(folder).filter((file) => file.endsWith('.deb'))) {
     execFileSync('dpkg', ['-x', file, 'root'], { cwd: folder });
     rmSync(path.join(folder, file));
   }
+  writeFileSync(path.join(folder, UNPACKED), '');
 }

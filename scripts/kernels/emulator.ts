@@ -1,7 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { Debian, ownArchitecture, unpackAll, type Architecture } from './debian.js';
+import {
+  beginDownloads,
+  Debian,
+  isUnpacked,
+  ownArchitecture,
+  unpackAll,
+  type Architecture,
+} from './debian.js';
 
 const programs: Readonly<Record<Architecture, { readonly name: string; readonly package: string }>> = {
   amd64: { name: 'qemu-system-x86_64', package: 'qemu-system-x86' },
@@ -31,16 +38,14 @@ export function emulator(arch: Architecture, cache: string): Emulator {
   const named = process.env['QEMU'] ?? '';
   if (named !== '' || isNewEnough(name)) return { command: [named || name], environment: {} };
   const folder = path.join(cache, 'qemu', arch);
-  if (!existsSync(path.join(folder, 'unpacked'))) {
+  if (!isUnpacked(folder)) {
     console.error(`Downloading QEMU from ${SUITE}: this machine's is older than ${LEAST.join('.')}`);
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(path.join(folder, 'root'), { recursive: true });
+    beginDownloads(folder);
     const debian = new Debian(SUITE, ownArchitecture(), folder);
     // Modules not found beside it QEMU takes from this machine, where they are of another version, and complains.
     const modules = ['qemu-system-common', 'qemu-system-modules-opengl', 'qemu-system-modules-spice'];
     debian.download(own, 'qemu-system-data', ...modules);
     unpackAll(folder);
-    writeFileSync(path.join(folder, 'unpacked'), '');
   }
   const usr = path.join(folder, 'root/usr');
   const triplet = readdirSync(`${usr}/lib`).find((entry) => entry.endsWith('-linux-gnu'));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Debian, unpackAll, type Architecture } from './debian.js';
+import { beginDownloads, Debian, isUnpacked, unpackAll, type Architecture } from './debian.js';
 
 /** Debian's suites by their kernels, with the kernels' names here. */
 const suites = { '5.10': 'bullseye', '6.1': 'bookworm', '6.12': 'trixie', newest: 'sid' } as const;
@@ -87,8 +87,7 @@ export async function fetchKernel(name: KernelName, arch: Architecture, cache: s
   const folder = path.join(cache, name, arch);
   const known = existsSync(folder) ? filesIn(folder) : undefined;
   if (known !== undefined) return known;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(path.join(folder, 'root'), { recursive: true });
+  beginDownloads(folder);
   if (name in suites) downloadFromDebian(suites[name as keyof typeof suites], arch, folder);
   else await downloadFromUbuntu(packages[name as keyof typeof packages], arch, folder);
   unpackAll(folder);
@@ -112,16 +111,14 @@ export async function fetchHeaders(
   const release = path.basename(image).replace('vmlinuz-', '');
   const folder = path.join(cache, name, arch, 'headers');
   const headers = path.join(folder, 'root/usr/src', `linux-headers-${release}`);
-  if (!existsSync(path.join(folder, 'unpacked'))) {
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(path.join(folder, 'root'), { recursive: true });
+  if (!isUnpacked(folder)) {
+    beginDownloads(folder);
     const suite = suites[name as keyof typeof suites] as string | undefined;
     const ubuntu = headerPackages[name];
     if (suite !== undefined) downloadDebianHeaders(suite, release, arch, folder);
     else if (ubuntu !== undefined) await downloadUbuntuHeaders(ubuntu, arch, folder);
     else throw new Error(`There are no headers for ${name}.`);
     unpackAll(folder);
-    writeFileSync(path.join(folder, 'unpacked'), '');
   }
   // Each time: the cache may have moved since.
   relocate(path.join(headers, 'Makefile'), path.dirname(headers));
