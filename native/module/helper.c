@@ -15,8 +15,8 @@ struct passage {
 };
 
 static struct table *passages; // by thread group id
-// Programs that started themselves anew outside of containers. All forks share the open file, by whose address they are
-// known; the value is its dentry, in case another file is at the address later.
+// Programs that started themselves anew outside of containers. All forks share the open file, and by its address they
+// are known; the value is its dentry, in case another file is at the address later.
 static struct table *helpers;
 
 void free_helpers(void)
@@ -45,7 +45,7 @@ static bool find_passage(struct task_struct *task, struct passage *found)
     return table_get(passages, &pid, found) && found->start_time == start_of(task->group_leader);
 }
 
-// The container that a process came into; 0 if it was not seen to come.
+// The container entered by a process; 0 if nobody saw it enter.
 u64 container_of_passage(struct task_struct *task)
 {
     struct passage found;
@@ -91,7 +91,7 @@ static bool starts_with(const char *text, const char *start)
     return !strncmp(text, start, strlen(start));
 }
 
-// Whether a program is started by a name that helpers start themselves by.
+// Whether a program is started by a name of the kind used by helpers to start themselves anew.
 bool is_started_anew(const struct linux_binprm *bprm)
 {
     return starts_with(bprm->filename, "/proc/self/") || starts_with(bprm->filename, "/dev/fd/");

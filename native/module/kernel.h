@@ -14,7 +14,7 @@
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 
-/* There, locks of the kernel's own sleep which d_path() and kernfs take, and a probe must not. */
+/* There, the locks in d_path() and kernfs sleep, and a probe must not. */
 #ifdef CONFIG_PREEMPT_RT
 #error "The module is not for kernels with PREEMPT_RT"
 #endif
@@ -33,7 +33,7 @@
 #define proc_lseek llseek
 #endif
 
-/* Of pages that user space maps. Before 5.11 the kernel maps none that are charged to a cgroup. */
+/* Of pages for user space to map. Before 5.11 the kernel maps none charged to a cgroup. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
 #define GFP_MAPPED GFP_KERNEL_ACCOUNT
 #else
@@ -98,8 +98,8 @@ static inline struct file *reference_file(struct file __rcu **place)
 }
 
 /*
- * A reference to the file executed by a task, NULL if it has none: get_task_exe_file(), which not every kernel exports.
- * For fput(), which waits for nothing.
+ * A reference to the file executed by a task, NULL if it has none: get_task_exe_file() is not exported by every
+ * kernel. For fput(), a call without any wait.
  */
 static inline struct file *executable_of(struct task_struct *task)
 {

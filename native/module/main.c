@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// /proc/collector: interface.h says what it does.
+// /proc/collector: see interface.h.
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -134,7 +134,7 @@ static int tell_stats(void __user *to)
     return copy_to_user(to, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
-// Notes of an earlier attachment are of sockets and cgroups that may be gone.
+// Notes of an earlier attachment are of sockets and cgroups maybe gone since.
 static int attach(void)
 {
     if (has_hooks())

@@ -29,8 +29,8 @@ static bool ends_in(const char *text, size_t length, const char *end)
 }
 
 /*
- * Writes the path of a file, as the current process sees it: from its root, so a process in a chroot() hides what is
- * above. No function that goes on to the root of the mount namespace is exported by the kernel. Returns the bytes.
+ * Writes the path of a file, as the current process sees it: from its root, so a process in a chroot() hides all
+ * above. The kernel exports no function going on to the root of the mount namespace. Returns the bytes.
  */
 u32 write_path(struct file *file, char *to, u32 capacity, char *scratch, bool *is_cut)
 {
@@ -40,7 +40,7 @@ u32 write_path(struct file *file, char *to, u32 capacity, char *scratch, bool *i
     size_t length;
     *is_cut = false;
     if (IS_ERR(path)) {
-        // Longer than any path that a system call takes: the last four names.
+        // Longer than any path of a system call: the last four names.
         *is_cut = true;
         return copy_end(to, scratch, scnprintf(scratch, PATH_SCRATCH, "/%pD4", file), capacity, is_cut);
     }

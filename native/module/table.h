@@ -7,7 +7,7 @@
 
 struct table;
 
-/* What a full table does with a new key. */
+/* A full table and a new key: */
 enum table_kind {
     EVICTING, /* forgets its oldest entry */
     BOUNDED,  /* takes no more */
@@ -20,9 +20,9 @@ void free_table(struct table *table); /* also NULL */
 void clear_table(struct table *table);
 /* Copies the value of a key; false if it has none. */
 bool table_get(struct table *table, const void *key, void *value);
-/* Sets the value of a key; false if there is no room. In a table of kind SHARED, of a key that has one. */
+/* Sets the value of a key; false if there is no room. In a table of kind SHARED, of a known key. */
 bool table_set(struct table *table, const void *key, const void *value);
-/* The same in a table of kind SHARED; a key that has a value keeps its sharer. */
+/* The same in a table of kind SHARED; a known key keeps its sharer. */
 bool table_set_share(struct table *table, const void *key, const void *value, u64 sharer);
 /* Forgets a key; false if it has no value. */
 bool table_remove(struct table *table, const void *key);

@@ -7,7 +7,7 @@ import { figuresOf, type ScaleData } from '../scale/data.js';
 /** Operations that the kernel tells Collector of, and work of others whose rate counts. */
 const OPERATIONS: readonly string[] = ['connect', 'exec'];
 const SERVERS: readonly string[] = ['redis', 'nginx', 'pgbench'];
-/** Figures of Collector itself, by the start of their names. */
+/** Figures of Collector itself, by their names. */
 const OWN = /idle|^memory at (10000 connections, before|1000000 )|records lost/;
 
 const VERDICTS = { met: 'met', missed: '**missed**', open: 'not decided' } as const;
